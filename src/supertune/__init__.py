@@ -1,0 +1,41 @@
+"""A few labelled rows in, a tuned model and an honest report out.
+
+    import supertune
+
+    model = supertune.fit("reviews.csv", output="reviews-model")
+    model.predict(["arrived broken, twice"])
+    model.report                             # score with interval, baseline and verdict
+
+    supertune.load("reviews-model").predict_proba(["arrived broken, twice"])
+    print(supertune.plan("reviews.csv").text())    # what would be tried, before anything is
+
+Everything the command line does, these names do. They are looked up on first use, so that
+``import supertune`` costs milliseconds and imports no torch.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from supertune.api import Model, compare, fit, load, plan
+
+__version__ = "0.1.0"
+
+__all__ = ["Model", "__version__", "compare", "fit", "load", "plan"]
+
+_PUBLIC = frozenset(__all__) - {"__version__"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'supertune' has no attribute {name!r}")
+    from supertune import api
+
+    value = getattr(api, name)
+    globals()[name] = value  # the next look-up does not come here
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,1 @@
+"""One file each; the file's name is the registry key."""

@@ -1,0 +1,164 @@
+"""What a Hugging Face model folder declares about itself, read without torch or any weight."""
+
+from __future__ import annotations
+
+import json
+import math
+import struct
+from pathlib import Path
+from typing import Any, Literal
+
+from supertune.contracts import Offer
+from supertune.errors import InputError
+
+_MULTILINGUAL = ("xlm", "mbert", "multilingual", "bert-base-multilingual", "mt5", "mmarco")
+
+
+def offer(folder: Path) -> Offer:
+    """The offer of a model folder, from its JSON files and safetensors headers.
+
+    Raises:
+        InputError: when the folder is no model, needs code of its own, or holds only pickles.
+    """
+    config = _json(folder / "config.json")
+    if config is None:
+        raise InputError(
+            "not_a_backbone",
+            f"{folder.name} holds no readable config.json.",
+            received=str(folder),
+            allowed="a folder written by transformers' save_pretrained",
+            next="`supertune models` lists backbones that can be had by name.",
+        )
+    if "auto_map" in config and "model_type" not in config:
+        raise InputError(
+            "remote_code",
+            f"{folder.name} brings program code of its own, which supertune never runs.",
+            received=str(config["auto_map"]),
+            next="Choose a model of an architecture that transformers itself has.",
+        )
+    files = weight_files(folder)
+    text_config = config.get("text_config") if "hidden_size" not in config else None
+    sizes = text_config if isinstance(text_config, dict) else config
+    family = _family(config)
+    sentence = _json(folder / "sentence_bert_config.json") or {}
+    positions = _positions(sizes, str(config.get("model_type", "")))
+    return Offer(
+        capabilities=frozenset(
+            {"features", "blocks", "torch"}
+            | ({"next_token_logits", "sequence_loss", "generate"} if family == "causal" else set())
+        ),
+        family=family,
+        architecture=str((config.get("architectures") or [config.get("model_type", "model")])[0]),
+        width=int(sizes.get("hidden_size") or sizes.get("d_model") or sizes.get("n_embd") or 0),
+        depth=int(
+            sizes.get("num_hidden_layers") or sizes.get("n_layer") or sizes.get("num_layers") or 0
+        ),
+        parameters=sum(map(_parameters, files)),
+        max_length=min(int(sentence.get("max_seq_length") or positions), positions),
+        pooling=_pooling(folder, family),
+        prefix=_prefix(folder),
+        normalize=any("Normalize" in str(part.get("type")) for part in _modules(folder)),
+        languages=_languages(folder, config),
+    )
+
+
+def weight_files(folder: Path) -> tuple[Path, ...]:
+    """The safetensors files of a model folder, in name order."""
+    files = tuple(sorted(folder.glob("*.safetensors")))
+    files = tuple(path for path in files if not path.name.startswith("adapter_"))
+    if files:
+        return files
+    pickled = sorted(path.name for path in (*folder.glob("*.bin"), *folder.glob("*.pt")))
+    if pickled:
+        raise InputError(
+            "pickled_weights",
+            f"{folder.name} has its weights only in a pickle, which could run code on loading.",
+            received=", ".join(pickled),
+            allowed="*.safetensors",
+            next="Convert once: torch.load(..., weights_only=True), then "
+            "safetensors.torch.save_file(state, 'model.safetensors', {'format': 'pt'}).",
+        )
+    raise InputError(
+        "weights_missing",
+        f"{folder.name} holds no weights.",
+        received=str(folder),
+        allowed="*.safetensors",
+        next="Fetch the folder again, or name another backbone.",
+    )
+
+
+def _json(path: Path) -> dict[str, Any] | None:
+    try:
+        loaded = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return loaded if isinstance(loaded, dict) else None
+
+
+def _family(config: dict[str, Any]) -> Literal["encoder", "causal", "seq2seq"]:
+    names = " ".join(map(str, config.get("architectures") or ()))
+    if config.get("is_encoder_decoder"):
+        return "seq2seq"
+    return "causal" if "CausalLM" in names or "LMHeadModel" in names else "encoder"
+
+
+def _positions(sizes: dict[str, Any], model_type: str) -> int:
+    positions = int(sizes.get("max_position_embeddings") or sizes.get("n_positions") or 512)
+    # RoBERTa-like models keep the first positions up to padding_idx for padding.
+    roberta_like = "roberta" in model_type or model_type in {"camembert", "xlm-roberta"}
+    return positions - 2 if roberta_like else positions
+
+
+def _parameters(path: Path) -> int:
+    try:
+        with path.open("rb") as stream:
+            (length,) = struct.unpack("<Q", stream.read(8))
+            header = json.loads(stream.read(min(length, 100_000_000)))
+    except (OSError, ValueError, struct.error) as error:
+        raise InputError(
+            "weights_unreadable",
+            f"{path.name} is not a safetensors file.",
+            received=type(error).__name__,
+            next="Fetch the backbone again.",
+        ) from error
+    return sum(
+        math.prod(entry["shape"]) for name, entry in header.items() if name != "__metadata__"
+    )
+
+
+def _modules(folder: Path) -> list[dict[str, Any]]:
+    try:
+        loaded = json.loads((folder / "modules.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return []
+    return [part for part in loaded if isinstance(part, dict)] if isinstance(loaded, list) else []
+
+
+def _pooling(folder: Path, family: str) -> Literal["mean", "cls", "last"]:
+    declared = _json(folder / "1_Pooling" / "config.json") or {}
+    if declared.get("pooling_mode_cls_token") or declared.get("pooling_mode") == "cls":
+        return "cls"
+    if declared.get("pooling_mode_lasttoken") or declared.get("pooling_mode") == "lasttoken":
+        return "last"
+    if not declared and family == "causal":
+        return "last"
+    return "mean"
+
+
+def _prefix(folder: Path) -> str:
+    declared = _json(folder / "config_sentence_transformers.json") or {}
+    prompts = declared.get("prompts") or {}
+    for key in ("classification", declared.get("default_prompt_name"), "query"):
+        if key and prompts.get(key):
+            return str(prompts[key])
+    return ""
+
+
+def _languages(folder: Path, config: dict[str, Any]) -> tuple[str, ...]:
+    origin = _json(folder / "supertune-origin.json") or {}
+    if origin.get("languages"):
+        return tuple(map(str, origin["languages"]))
+    name = f"{folder.name} {config.get('_name_or_path', '')} {config.get('model_type', '')}".lower()
+    if any(mark in name for mark in _MULTILINGUAL):
+        return ("*",)
+    return ()

@@ -1,0 +1,285 @@
+"""Which backbone and which method, within a time limit, and how good the choice really is.
+
+Candidates are ordered from cheap to dear and compared on the same folds. One that would not fit
+into the time left is skipped, and says so. The simplest within one standard error of the best
+wins, and its estimate is corrected for having been chosen (`supertune.evaluation.choice`).
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+from supertune import registry
+from supertune.config import Recipe, method_options
+from supertune.contracts import Examples, FloatArray, GradientMethod, Offer, misfit
+from supertune.data.language import guess_language, speaks
+from supertune.errors import EnvironmentFault, InputError, SupertuneError
+from supertune.evaluation.choice import Choice, corrected_choice
+from supertune.evaluation.splits import feasible_folds
+from supertune.pipeline import Assessed, Candidate, Folds, Workshop, assess, check
+from supertune.training import estimate
+
+FINAL_SHARE = 0.15  # of the time limit, kept back for the final fit and the report
+BACKBONES = ("minilm", "e5-small")  # tried by `auto`, in this order
+Status = Literal["chosen", "compared", "stopped", "skipped"]
+
+
+@dataclass
+class Entry:
+    """One candidate and what became of it."""
+
+    candidate: Candidate
+    predicted_seconds: float
+    memory_bytes: int
+    status: Status = "skipped"
+    why: str = ""
+    assessed: Assessed | None = None
+
+
+@dataclass
+class Decision:
+    """The winner, everything that was compared, and the estimate corrected for comparing."""
+
+    candidate: Candidate
+    entries: list[Entry]
+    choice: Choice | None
+    recipe: Recipe
+    notes: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def assessed(self) -> Assessed | None:
+        """The winner's own out-of-fold answers."""
+        return next((e.assessed for e in self.entries if e.candidate == self.candidate), None)
+
+
+def candidates(workshop: Workshop, examples: Examples, *, fetch: bool = True) -> list[Entry]:
+    """What could be fitted, from cheap to dear; what cannot be says why.
+
+    Raises:
+        InputError: when a method and a backbone that were asked for by name do not fit.
+    """
+    recipe = workshop.recipe
+    entries: list[Entry] = []
+    reasons: list[SupertuneError] = []
+    offers: dict[str, Offer] = {}
+    for name in _backbones(recipe, examples):
+        try:
+            offers[name] = workshop.offer(name, fetch=fetch)
+        except EnvironmentFault as error:
+            if recipe.backbone != "auto":
+                raise
+            reasons.append(error)
+    methods = _methods(recipe)
+    for method in methods:
+        named = registry.method(method)
+        if not named.needs:
+            if recipe.method != "auto" or recipe.backbone in ("auto", "none"):
+                entries.append(_entry(workshop, examples, Candidate(None, method), None))
+            continue
+        for name, offer in offers.items():
+            if recipe.method == "auto" and misfit(named, workshop.task.objective, offer):
+                continue
+            candidate = Candidate(name, method)
+            check(workshop, candidate)
+            entries.append(_entry(workshop, examples, candidate, offer))
+    if entries:
+        return sorted(entries, key=lambda e: (e.predicted_seconds > 5, _simplicity(e.candidate)))
+    if reasons:
+        raise reasons[0]
+    raise InputError(
+        "nothing_fits",
+        f"No method fits backbone '{recipe.backbone}' and method '{recipe.method}'.",
+        received=f"backbone {recipe.backbone}, method {recipe.method}",
+        allowed=", ".join(m for m in registry.names("methods")),
+        next="Leave one of them at 'auto'.",
+    )
+
+
+def _methods(recipe: Recipe) -> list[str]:
+    if recipe.method != "auto":
+        return [registry.method(recipe.method).name]
+    return ["bag_of_words", "linear_probe", "lora"]
+
+
+def _backbones(recipe: Recipe, examples: Examples) -> list[str]:
+    if recipe.backbone == "none":
+        return []
+    if recipe.backbone != "auto":
+        return [recipe.backbone]
+    if recipe.method != "auto" and not registry.method(recipe.method).needs:
+        return []
+    language = guess_language(map(_joined, examples.inputs))
+    return list(BACKBONES) if language in (None, "en") else ["e5-small"]
+
+
+def _joined(value: Any) -> str:
+    return value if isinstance(value, str) else " ".join(value)
+
+
+def _simplicity(candidate: Candidate) -> tuple[int, int]:
+    place = BACKBONES.index(candidate.backbone) if candidate.backbone in BACKBONES else -1
+    return registry.method(candidate.method).simplicity, place
+
+
+def _entry(
+    workshop: Workshop, examples: Examples, candidate: Candidate, offer: Offer | None
+) -> Entry:
+    recipe, method = workshop.recipe, registry.method(candidate.method)
+    options = method_options(recipe, candidate.method)
+    tokens = estimate.token_count(examples.inputs, recipe.max_length)
+    count = recipe.folds * (1 if isinstance(method, GradientMethod) else recipe.repeats)
+    return Entry(
+        candidate,
+        estimate.fit_seconds(method, options, offer, tokens, count),
+        estimate.memory_bytes(method, options, offer, recipe.max_length),
+    )
+
+
+def decide(workshop: Workshop, examples: Examples, deadline: float, *, judged_elsewhere: bool) -> Decision:
+    """Compare the candidates until ``deadline`` (``time.monotonic`` seconds) and choose.
+
+    Args:
+        judged_elsewhere: there is a test file, so a single slow candidate needs no folds.
+    """
+    entries = candidates(workshop, examples)
+    recipe = workshop.recipe
+    notes = _language_notes(workshop, examples, entries)
+    if len(entries) == 1:
+        entry = entries[0]
+        entry.status, entry.why = "chosen", "asked for by name"
+        if judged_elsewhere and isinstance(registry.method(entry.candidate.method), GradientMethod):
+            return Decision(entry.candidate, entries, None, recipe, notes)
+        recipe, note = _folds_within(workshop, examples, entry, deadline)
+        notes += note
+        workshop.recipe = recipe
+        entry.assessed = assess(workshop, entry.candidate, examples, _folds(workshop, entry, examples))
+    else:
+        _race(workshop, examples, entries, deadline)
+    run = [entry for entry in entries if entry.assessed is not None]
+    choice = _choose(workshop, examples, run)
+    winner = next(entry for entry in run if str(entry.candidate) == choice.winner)
+    if winner.status != "chosen":
+        winner.status, winner.why = "chosen", choice.why
+    return Decision(winner.candidate, entries, choice, recipe, notes)
+
+
+def _race(workshop: Workshop, examples: Examples, entries: list[Entry], deadline: float) -> None:
+    recipe = workshop.recipe
+    stop = deadline - FINAL_SHARE * recipe.time_limit
+    for number, entry in enumerate(entries):
+        if recipe.max_candidates is not None:
+            if number >= recipe.max_candidates:
+                entry.why = f"beyond --max-candidates {recipe.max_candidates}"
+                continue
+            _run(workshop, examples, entry, float("inf"))
+            continue
+        left = stop - time.monotonic()
+        # The first two cost next to nothing and are what everything is compared with.
+        if number > 1 and entry.predicted_seconds > left:
+            entry.why = (
+                f"would take about {entry.predicted_seconds:.0f} s and {max(left, 0):.0f} s of "
+                f"the {recipe.time_limit:.0f} s were left"
+            )
+            continue
+        _run(workshop, examples, entry, stop if number > 1 else float("inf"))
+
+
+class _OutOfTime(Exception):
+    pass
+
+
+def _run(workshop: Workshop, examples: Examples, entry: Entry, stop: float) -> None:
+    started = time.monotonic()
+
+    def done(models: int, total: int) -> None:
+        if workshop.progress is not None:
+            workshop.progress(f"compare {entry.candidate}", models, total)
+        spent = time.monotonic() - started
+        if time.monotonic() + spent / models * (total - models) > stop:
+            raise _OutOfTime
+
+    try:
+        folds = _folds(workshop, entry, examples)
+        entry.assessed = assess(workshop, entry.candidate, examples, folds, done=done)
+        entry.status = "compared"
+    except _OutOfTime:
+        entry.status = "stopped"
+        entry.why = "slower than predicted; it would not have ended within the time limit"
+
+
+def _folds(workshop: Workshop, entry: Entry, examples: Examples) -> Folds:
+    """All repeats for methods that solve; one for those trained by gradients."""
+    gradient = isinstance(registry.method(entry.candidate.method), GradientMethod)
+    return workshop.folds(examples)[: 1 if gradient else None]
+
+
+def _folds_within(
+    workshop: Workshop, examples: Examples, entry: Entry, deadline: float
+) -> tuple[Recipe, list[tuple[str, str]]]:
+    """Fewer folds where the given number would take longer than the time limit."""
+    recipe, method = workshop.recipe, registry.method(entry.candidate.method)
+    fixed = "folds" in recipe.model_fields_set or recipe.max_candidates is not None
+    if not isinstance(method, GradientMethod) or fixed:
+        return recipe, []
+    left = deadline - time.monotonic()
+    models = min(recipe.folds, feasible_folds(examples, recipe.folds))
+    each = entry.predicted_seconds / (recipe.folds + 1)
+    folds = models
+    while folds > 2 and each * (folds + 1) > left:
+        folds -= 1
+    if folds == models:
+        return recipe, []
+    note = (
+        f"{models}-fold cross-validation would take about {each * (models + 1):.0f} s; "
+        f"{folds} folds are used. Raise --time-limit or set folds to change that."
+    )
+    return recipe.model_copy(update={"folds": folds}), [("fewer_folds", note)]
+
+
+def _choose(workshop: Workshop, examples: Examples, run: list[Entry]) -> Choice:
+    answers: dict[str, FloatArray] = {
+        str(entry.candidate): entry.assessed.probabilities for entry in run if entry.assessed
+    }
+    order = [str(e.candidate) for e in sorted(run, key=lambda e: _simplicity(e.candidate))]
+    assert examples.targets is not None
+    return corrected_choice(
+        workshop.score(examples.labels),
+        answers,
+        examples.targets,
+        workshop.metric,
+        workshop.task.metrics[workshop.metric],
+        order,
+        seed=workshop.recipe.seed,
+        baseline=answers.get("bag_of_words") if len(answers) > 1 else None,
+        groups=examples.groups,
+        weights=examples.weights,
+        folds=min(workshop.recipe.folds, feasible_folds(examples, workshop.recipe.folds)),
+    )
+
+
+def _language_notes(
+    workshop: Workshop, examples: Examples, entries: list[Entry]
+) -> list[tuple[str, str]]:
+    language = guess_language(map(_joined, examples.inputs))
+    for entry in entries:
+        name = entry.candidate.backbone
+        if name is not None:
+            offer = workshop.offer(name)
+            if not speaks(offer.languages, language):
+                return [
+                    (
+                        "language_mismatch",
+                        f"The rows look like '{language}', but {name} was trained on "
+                        f"{', '.join(offer.languages)}. Try --backbone e5-small.",
+                    )
+                ]
+    return []
+
+
+def mean_answers(assessed: Assessed) -> FloatArray:
+    """(n, C) out-of-fold probabilities, averaged over repeats."""
+    return np.asarray(assessed.probabilities.mean(axis=0))

@@ -1,0 +1,132 @@
+"""Options that several commands share, so that they mean and are called the same everywhere."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+
+from supertune.cli.terminal import Terminal
+
+TALK = "How it speaks"
+PLACE = "Where it runs"
+
+
+def terminal(ctx: typer.Context) -> Terminal:
+    """The run's `Terminal`, which `supertune.cli.main.main` made."""
+    if not isinstance(ctx.obj, Terminal):  # an app used without main(), e.g. in completion
+        ctx.obj = Terminal()
+    return ctx.obj
+
+
+class Command(TyperCommand):
+    """A command whose libraries cannot print into the result."""
+
+    def invoke(self, ctx: Any) -> Any:
+        with terminal(ctx).working():
+            return super().invoke(ctx)
+
+
+def example(*commands: str) -> str:
+    """The end of a help page."""
+    return "\n\n".join(["Example:" if len(commands) == 1 else "Examples:", *commands])
+
+
+def _json(ctx: typer.Context, value: bool) -> bool:
+    terminal(ctx).json |= value
+    return value
+
+
+def _verbose(ctx: typer.Context, value: bool) -> bool:
+    terminal(ctx).verbose |= value
+    return value
+
+
+def _quiet(ctx: typer.Context, value: bool) -> bool:
+    terminal(ctx).quiet |= value
+    return value
+
+
+def _no_color(ctx: typer.Context, value: bool) -> bool:
+    terminal(ctx).color &= not value
+    return value
+
+
+Json = Annotated[
+    bool,
+    typer.Option(
+        "--json",
+        help="One JSON object on stdout, also for an error.",
+        callback=_json,
+        is_eager=True,
+        rich_help_panel=TALK,
+    ),
+]
+Verbose = Annotated[
+    bool,
+    typer.Option(
+        "--verbose",
+        "-v",
+        help="Logs and warnings of the libraries; tracebacks.",
+        callback=_verbose,
+        is_eager=True,
+        rich_help_panel=TALK,
+    ),
+]
+Quiet = Annotated[
+    bool,
+    typer.Option(
+        "--quiet",
+        "-q",
+        help="Only results and errors.",
+        callback=_quiet,
+        is_eager=True,
+        rich_help_panel=TALK,
+    ),
+]
+NoColor = Annotated[
+    bool,
+    typer.Option(
+        "--no-color",
+        help="Plain text (NO_COLOR does the same).",
+        callback=_no_color,
+        is_eager=True,
+        rich_help_panel=TALK,
+    ),
+]
+Device = Annotated[
+    str | None,
+    typer.Option("--device", help="auto, cpu, cuda, cuda:1 or mps.", rich_help_panel=PLACE),
+]
+Threads = Annotated[
+    int | None,
+    typer.Option("--threads", min=1, help="CPU threads; all by default.", rich_help_panel=PLACE),
+]
+NoRows = Annotated[
+    bool,
+    typer.Option(
+        "--no-rows",
+        help="Nothing of your rows goes into the output, report or card.",
+        rich_help_panel=TALK,
+    ),
+]
+ModelFolder = Annotated[
+    Path, typer.Argument(metavar="DIR", help="A model folder, as `supertune fit` writes it.")
+]
+
+_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+
+
+def seconds(text: str) -> float:
+    """``60``, ``60s``, ``2m``, ``1.5h`` in seconds.
+
+    Raises:
+        typer.BadParameter: anything else, zero and below.
+    """
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*", text.lower())
+    if found is None or found[2] not in _UNITS or float(found[1]) == 0:
+        raise typer.BadParameter(f"'{text}' is no time; write 60, 60s, 2m or 1h.")
+    return float(found[1]) * _UNITS[found[2]]

@@ -1,0 +1,168 @@
+"""The recipe: everything that decides the outcome of a fit, frozen and validated.
+
+Unknown keys are refused with the nearest known one. All mistakes are collected and raised
+together. The *resolved* recipe (nothing "auto" left) is written into the model folder.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from supertune import registry
+from supertune.errors import InputError
+
+
+class Recipe(BaseModel):
+    """What to fit and how; ``supertune fit --set key=value`` sets one key."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    task: str = "text_classification"
+    backbone: str = Field("auto", description="catalogue name, hub id, folder, 'auto' or 'none'")
+    method: str = Field("auto", description="a name from `supertune methods`, or 'auto'")
+    metric: str | None = Field(None, description="what is optimised; the task's own by default")
+    time_limit: float = Field(60.0, gt=0, description="seconds for the whole fit")
+    max_candidates: int | None = Field(None, ge=1, description="fixed number instead of the clock")
+    seed: int = Field(0, ge=0, lt=2**32)
+    folds: int = Field(5, ge=2, le=50)
+    repeats: int = Field(10, ge=1, le=200)
+    max_length: int = Field(256, ge=8, description="tokens read of each text")
+    long_text: Literal["truncate", "head_tail", "chunk"] = "truncate"
+    pooling: Literal["mean", "cls", "last"] | None = None
+    prefix: str | None = None
+    class_weights: Literal["balanced"] | dict[str, float] | None = None
+    cost_matrix: tuple[tuple[float, ...], ...] | None = Field(
+        None, description="cost of answering column j when row i is true, labels in order"
+    )
+    text: tuple[str, ...] = ()
+    label: str | None = None
+    split: str | None = None
+    group: str | None = None
+    time: str | None = None
+    weight: str | None = None
+    slices: tuple[str, ...] = ()
+    template: str | None = Field(None, description="e.g. '{title}. {body}' to join columns")
+    pair: bool = False
+    separator: str | None = Field(None, description="splits a label cell into several labels")
+    device: str = "auto"
+    threads: int | None = Field(None, ge=1)
+    options: dict[str, Any] = Field(default_factory=dict, description="the method's own keys")
+
+
+def _flat(error: ValidationError) -> list[str]:
+    known = sorted(Recipe.model_fields)
+    lines = []
+    for item in error.errors():
+        key = ".".join(str(part) for part in item["loc"])
+        line = f"{key}: {item['msg']}"
+        if item["type"] == "extra_forbidden":
+            near = difflib.get_close_matches(key, known, n=1)
+            line = f"{key}: unknown key" + (f", did you mean '{near[0]}'?" if near else "")
+        elif "input" in item and not isinstance(item["input"], dict):
+            line += f" (received {item['input']!r})"
+        lines.append(line)
+    return lines
+
+
+def recipe(values: Mapping[str, Any]) -> Recipe:
+    """Validate keys into a `Recipe`; a key that is not a recipe's is one of the method's.
+
+    Raises:
+        InputError: ``bad_recipe`` with every mistake in one message.
+    """
+    own = {key: value for key, value in values.items() if key in Recipe.model_fields}
+    rest = {key: value for key, value in values.items() if key not in Recipe.model_fields}
+    chosen = str(own.get("method", "auto"))
+    if rest and chosen != "auto" and chosen in registry.names("methods"):
+        fields = registry.method(chosen).options.model_fields
+        taken = {key: rest.pop(key) for key in list(rest) if key in fields}
+        own["options"] = {**dict(own.get("options") or {}), **taken}
+    try:
+        checked = Recipe(**own, **rest)
+    except ValidationError as error:
+        raise InputError(
+            "bad_recipe",
+            "The recipe has mistakes.",
+            received="; ".join(_flat(error)),
+            allowed=", ".join(sorted(Recipe.model_fields)) + _method_keys(chosen),
+            next="Correct these keys; `supertune fit --help` explains the main ones.",
+        ) from error
+    if checked.options and checked.method != "auto":
+        method_options(checked)
+    return checked
+
+
+def _method_keys(method: str) -> str:
+    if method == "auto" or method not in registry.names("methods"):
+        return "; a method's own keys once --method names it"
+    keys = ", ".join(sorted(registry.method(method).options.model_fields))
+    return f"; for {method} also: {keys or 'none'}"
+
+
+def method_options(checked: Recipe, method: str | None = None) -> Any:
+    """The validated options of ``method`` (the recipe's own by default)."""
+    name = method or checked.method
+    kind = registry.method(name).options
+    given = checked.options if name == checked.method else {}
+    try:
+        return kind(**given)
+    except ValidationError as error:
+        raise InputError(
+            "bad_option",
+            f"The options of method '{name}' have mistakes.",
+            received="; ".join(_flat(error)),
+            allowed=", ".join(sorted(kind.model_fields)) or "none",
+            next="`supertune methods` shows the keys of each method.",
+        ) from error
+
+
+def parse_settings(pairs: list[str]) -> dict[str, Any]:
+    """``["rank=4", "label=topic"]`` as given to ``--set``; values are JSON where they parse."""
+    settings: dict[str, Any] = {}
+    for pair in pairs:
+        key, sign, value = pair.partition("=")
+        if not sign or not key.strip():
+            raise InputError(
+                "bad_setting",
+                "A setting is not of the form key=value.",
+                received=pair,
+                allowed="--set folds=10, --set rank=4",
+                next="Put '=' between the key and its value.",
+            )
+        try:
+            settings[key.strip()] = json.loads(value)
+        except json.JSONDecodeError:
+            settings[key.strip()] = value
+    return settings
+
+
+def read_recipe(path: Path) -> dict[str, Any]:
+    """Keys from a YAML or JSON recipe file. A ``data`` key names the source to fit."""
+    import yaml
+
+    try:
+        loaded = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError as error:
+        raise InputError(
+            "recipe_missing", f"There is no recipe file at {path}.", received=str(path),
+            next="Check the path; recipes/ holds examples.",
+        ) from error
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InputError(
+            "recipe_unreadable", f"{path} is not a readable YAML or JSON recipe.",
+            received=str(error).replace("\n", " "), allowed="key: value lines",
+            next="Compare with recipes/text_classification.yaml.",
+        ) from error
+    if not isinstance(loaded, dict):
+        raise InputError(
+            "recipe_unreadable", f"{path} does not hold key: value lines.",
+            received=type(loaded).__name__, allowed="a mapping of recipe keys",
+            next="Compare with recipes/text_classification.yaml.",
+        )
+    return {str(key): value for key, value in loaded.items()}

@@ -1,0 +1,217 @@
+"""Choosing among candidates, and an honest score of what was chosen.
+
+The winner's own cross-validated score flatters it: with many candidates, one is lucky. The
+bootstrap bias-corrected cross-validation of Tsamardinos, Greasidou and Borboudakis (2018)
+repeats the choice inside each resample of the rows, and scores what it chose there on the rows
+that the resample left out. Only predictions are needed; no model is trained again.
+
+Shapes: m candidates, R repeats, n rows, C labels, B resamples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from supertune.contracts import FloatArray, IntArray
+from supertune.evaluation.intervals import (
+    Estimate,
+    bootstrap_how,
+    difference,
+    fold_source,
+    widened,
+)
+from supertune.evaluation.resampling import Sampling, Score, averaged, quantiles, repeats_of
+from supertune.metrics import RATES
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One candidate's own cross-validated score, not corrected for anything."""
+
+    name: str
+    estimate: Estimate
+    standard_error: float
+    within: bool  # within one standard error of the best
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What was chosen and why.
+
+    Attributes:
+        winner: the candidate's name.
+        estimate: its score, corrected for having been chosen.
+        difference: corrected score minus that of the baseline, on the same rows; None when no
+            baseline was given.
+        table: every candidate, in the order given.
+        why: one sentence.
+    """
+
+    winner: str
+    estimate: Estimate
+    difference: Estimate | None
+    table: tuple[Standing, ...]
+    why: str
+
+
+def corrected_choice(
+    score: Score,
+    candidates: Mapping[str, FloatArray],
+    targets: npt.NDArray[Any],
+    metric: str,
+    larger: bool,
+    order: Sequence[str],
+    *,
+    seed: int,
+    baseline: FloatArray | None = None,
+    groups: IntArray | None = None,
+    weights: FloatArray | None = None,
+    folds: int | None = None,
+    rates: Collection[str] = RATES,
+) -> Choice:
+    """The simplest candidate within one standard error of the best (Breiman et al. 1984).
+
+    Args:
+        score: all metrics of one set of predictions.
+        candidates: name -> (R, n, C) out-of-fold predictions on the same folds.
+        targets: (n,) or (n, C).
+        metric: what is compared.
+        larger: whether more of it is better.
+        order: the names, simplest first.
+        baseline: (R, n, C) of what the winner is to be compared with, if anything.
+        groups, weights, folds, rates: as in `intervals.from_folds`.
+
+    Raises:
+        ValueError: when there is no candidate, or ``order`` and ``candidates`` differ.
+    """
+    if not candidates or sorted(order) != sorted(candidates):
+        raise ValueError("order must name every candidate once, and there must be one")
+    sampling = Sampling(len(targets), seed, groups, weights)
+    if sampling.units < 2:
+        raise ValueError("one independent unit cannot be split into choosing and judging")
+    systems = [candidates[name] for name in order]
+    systems += [] if baseline is None else [baseline]
+    scores = averaged(score, systems, targets, [metric], sampling.weightings())[:, :, 0]
+    outside = averaged(score, systems, targets, [metric], sampling.left_out())[:, :, 0]
+    # Resamples that leave nothing out (they happen with very few rows or groups) judge nothing.
+    usable = np.concatenate([block.any(axis=1) for block in sampling.left_out()])
+    full, inside, outside = scores[0], scores[1:][usable], outside[usable]
+    source = fold_source(len(repeats_of(systems[0])), folds, sampling.n)
+    contest = _Contest(metric, larger, metric in rates, source, sampling)
+    return _settle(contest, tuple(order), full, inside, outside)
+
+
+@dataclass(frozen=True, eq=False)
+class _Contest:
+    """What every step of a choice must know."""
+
+    metric: str
+    larger: bool
+    rate: bool
+    source: str
+    sampling: Sampling
+
+    def pick(self, scores: FloatArray, errors: FloatArray) -> IntArray:
+        """(B,) index of the first candidate within the best's standard error; scores (B, m)."""
+        signed = scores if self.larger else -scores
+        best = signed.argmax(axis=1)
+        bar = signed[np.arange(len(signed)), best] - errors[best]
+        return np.asarray((signed >= bar[:, None]).argmax(axis=1))
+
+    def how(self, prefix: str = "") -> str:
+        return (
+            f"{prefix}{self.source}; corrected for having chosen by bootstrap over "
+            f"{self.sampling.kind} (Tsamardinos et al. 2018)"
+        )
+
+
+def _settle(
+    contest: _Contest,
+    order: tuple[str, ...],
+    full: FloatArray,
+    inside: FloatArray,
+    outside: FloatArray,
+) -> Choice:
+    """From scores on all rows (m,), on rows drawn and on rows left out (B, m) to the answer; a
+    last column beyond the candidates is the baseline's."""
+    m = len(order)
+    errors = inside[:, :m].std(axis=0)
+    winner = int(contest.pick(full[None, :m], errors)[0])
+    table = _standings(contest, order, full[:m], inside[:, :m], errors)
+    picked = contest.pick(inside[:, :m], errors)
+    # Moved by how much the final winner's mean score on left-out rows differs from its score on
+    # all rows. For a mean over rows that is Monte Carlo noise, which a control variate removes;
+    # for macro F1 it is the bias of scoring few rows.
+    moved = outside + full - outside.mean(axis=0)
+    honest = outside[np.arange(len(outside)), picked] + full[winner] - outside[:, winner].mean()
+    # With one candidate nothing was chosen, and the correction would only add noise.
+    estimate = _corrected(contest, honest) if m > 1 else table[0].estimate
+    gap = _difference(contest, honest - moved[:, m]) if len(full) > m else None
+    return Choice(order[winner], estimate, gap, table, _why(table, winner, contest.larger))
+
+
+def _standings(
+    contest: _Contest,
+    order: tuple[str, ...],
+    full: FloatArray,
+    inside: FloatArray,
+    errors: FloatArray,
+) -> tuple[Standing, ...]:
+    signed = full if contest.larger else -full
+    bar = signed.max() - errors[int(signed.argmax())]
+    how = bootstrap_how(contest.source, contest.sampling, contest.rate)
+    ends = quantiles(inside)
+    return tuple(
+        Standing(
+            name,
+            _estimate(contest, float(full[index]), ends[:, index], how),
+            float(errors[index]),
+            bool(signed[index] >= bar),
+        )
+        for index, name in enumerate(order)
+    )
+
+
+def _corrected(contest: _Contest, honest: FloatArray) -> Estimate:
+    """Mean and percentiles (B,) of what the choice was worth on rows it was not made on."""
+    value = float(honest.mean())
+    if contest.rate:
+        value = min(1.0, max(0.0, value))
+    how = contest.how() + (", never narrower than Wilson (1927)" if contest.rate else "")
+    return _estimate(contest, value, quantiles(honest[:, None])[:, 0], how)
+
+
+def _estimate(contest: _Contest, value: float, ends: FloatArray, how: str) -> Estimate:
+    low, high = min(float(ends[0]), value), max(float(ends[1]), value)
+    if contest.rate:
+        low, high = widened(value, (low, high), contest.sampling.units)
+    return Estimate(contest.metric, value, low, high, how, contest.sampling.n)
+
+
+def _difference(contest: _Contest, gaps: FloatArray) -> Estimate:
+    ends = quantiles(gaps[:, None])[:, 0]
+    return difference(
+        contest.metric, float(gaps.mean()), ends, contest.how("paired; "),
+        contest.sampling, contest.rate,
+    )  # fmt: skip
+
+
+def _why(table: Sequence[Standing], winner: int, larger: bool) -> str:
+    chosen = table[winner]
+    if len(table) == 1:
+        return f"{chosen.name} was the only candidate."
+    sign = 1.0 if larger else -1.0
+    best = max(table, key=lambda one: sign * one.estimate.value)
+    metric = chosen.estimate.metric
+    if chosen is best or chosen.estimate.value == best.estimate.value:
+        return f"{chosen.name} has the best {metric}, {chosen.estimate.value:.3f}."
+    return (
+        f"{chosen.name} ({metric} {chosen.estimate.value:.3f}) is the simplest within one "
+        f"standard error ({best.standard_error:.3f}) of the best, {best.name} "
+        f"({best.estimate.value:.3f})."
+    )

@@ -1,0 +1,205 @@
+"""A score with its 95 % interval, and the sentence that says how it was found.
+
+The interval is about the rows: what as many other rows of the same kind would have given.
+It is a percentile bootstrap over rows (Efron 1979), or over whole groups of rows. A metric that
+is a share of right answers never gets one narrower than the score interval of Wilson (1927) for
+that many independent units, so that a perfect score on 16 rows isn't printed as [1, 1].
+
+Shapes: R repeats of cross-validation, n rows, C labels.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy.typing as npt
+
+from supertune.contracts import FloatArray, IntArray
+from supertune.evaluation.resampling import Sampling, Score, averaged, quantiles, repeats_of
+from supertune.metrics import RATES
+
+Z95 = 1.959963984540054
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A value with its 95 % interval [low, high]; ``how`` names the method, ``rows`` the rows."""
+
+    metric: str
+    value: float
+    low: float
+    high: float
+    how: str
+    rows: int
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def wilson(value: float, units: float) -> tuple[float, float]:
+    """Score interval (Wilson 1927) of a share ``value`` seen on ``units`` independent units."""
+    if units <= 0:
+        return 0.0, 1.0
+    spread = Z95**2 / units
+    middle = (value + spread / 2) / (1 + spread)
+    half = math.sqrt(max(0.0, value * (1 - value)) * spread + spread**2 / 4) / (1 + spread)
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def clopper_pearson(right: int, rows: int) -> tuple[float, float]:
+    """Exact interval (Clopper and Pearson 1934) of ``right`` of ``rows``."""
+    from scipy.special import betaincinv
+
+    low = 0.0 if right == 0 else float(betaincinv(right, rows - right + 1, 0.025))
+    high = 1.0 if right == rows else float(betaincinv(right + 1, rows - right, 0.975))
+    return low, high
+
+
+def least_difference(units: float) -> float:
+    """Half width of the paired interval of Agresti and Min (2005) without any disagreement."""
+    return Z95 / (units + 2)
+
+
+def widened(value: float, ends: Sequence[float] | FloatArray, units: float) -> tuple[float, float]:
+    """``ends`` stretched to hold ``value`` and Wilson's interval around it."""
+    least = wilson(value, units)
+    return max(0.0, min(float(ends[0]), least[0])), min(1.0, max(float(ends[1]), least[1]))
+
+
+def from_folds(
+    score: Score,
+    probabilities: FloatArray,
+    targets: npt.NDArray[Any],
+    metrics: Sequence[str],
+    *,
+    seed: int,
+    groups: IntArray | None = None,
+    weights: FloatArray | None = None,
+    folds: int | None = None,
+    rates: Collection[str] = RATES,
+) -> dict[str, Estimate]:
+    """Cross-validated scores of rows that the models had not seen.
+
+    Args:
+        score: all metrics of one set of predictions; see `Score`.
+        probabilities: (R, n, C) out-of-fold predictions, one set a repeat.
+        targets: (n,), or (n, C) when a row may have several labels.
+        metrics: the names wanted.
+        groups: (n,) rows that are drawn together.
+        weights: (n,) row weights.
+        folds: how many, for the sentence only.
+        rates: metrics that get the floor of Wilson (1927).
+
+    The value is the mean over repeats of the metric over all rows; each resample of the rows is
+    applied to all repeats at once. No model is trained anew, so the luck of the rows learnt from
+    is left out: about the very model fitted on all rows, such an interval is somewhat too narrow
+    (Bates, Hastie and Tibshirani 2024).
+    """
+    repeats = repeats_of(probabilities)
+    source = fold_source(len(repeats), folds, len(targets))
+    sampling = Sampling(len(targets), seed, groups, weights)
+    return _bootstrap(score, repeats, targets, metrics, source, sampling, rates)
+
+
+def from_test(
+    score: Score,
+    probabilities: FloatArray,
+    targets: npt.NDArray[Any],
+    metrics: Sequence[str],
+    *,
+    seed: int,
+    groups: IntArray | None = None,
+    weights: FloatArray | None = None,
+    rates: Collection[str] = RATES,
+) -> dict[str, Estimate]:
+    """Scores on rows kept apart, (n, C). Arguments as in `from_folds`.
+
+    Accuracy of independent, equally weighted rows has the exact interval of Clopper and
+    Pearson (1934); everything else is bootstrapped.
+    """
+    n = len(targets)
+    source = f"{n} test rows"
+    sampling = Sampling(n, seed, groups, weights)
+    repeats = repeats_of(probabilities)
+    estimates = _bootstrap(score, repeats, targets, metrics, source, sampling, rates)
+    if "accuracy" in estimates and groups is None and weights is None:
+        value = estimates["accuracy"].value
+        low, high = clopper_pearson(round(value * n), n)
+        how = f"{source}; exact interval of Clopper and Pearson (1934)"
+        estimates["accuracy"] = Estimate("accuracy", value, low, high, how, n)
+    return estimates
+
+
+def paired(
+    score: Score,
+    a: FloatArray,
+    b: FloatArray,
+    targets: npt.NDArray[Any],
+    metric: str,
+    *,
+    seed: int,
+    groups: IntArray | None = None,
+    weights: FloatArray | None = None,
+    rates: Collection[str] = RATES,
+) -> Estimate:
+    """Difference ``a - b`` of two systems on the same rows; each (n, C) or (R, n, C).
+
+    Both are scored on the same resamples. For a rate, the interval reaches at least as far to
+    both sides as that of Agresti and Min (2005) does for systems that never disagree: equal
+    answers on a few rows don't prove equal systems.
+    """
+    n = len(targets)
+    sampling = Sampling(n, seed, groups, weights)
+    both = averaged(score, [a, b], targets, [metric], sampling.weightings())[:, :, 0]
+    gap = both[:, 0] - both[:, 1]
+    how = f"paired percentile bootstrap over {sampling.kind} (Efron 1979), {n} rows"
+    return difference(
+        metric, float(gap[0]), quantiles(gap[1:, None])[:, 0], how, sampling, metric in rates
+    )
+
+
+def difference(
+    metric: str, value: float, ends: FloatArray, how: str, sampling: Sampling, rate: bool
+) -> Estimate:
+    """A difference with its interval ``ends``, stretched to the floor where it is of rates."""
+    least = least_difference(sampling.units) if rate else 0.0
+    low, high = min(float(ends[0]), value - least), max(float(ends[1]), value + least)
+    if rate:
+        how += ", never narrower than Agresti and Min (2005)"
+        low, high = max(-1.0, low), min(1.0, high)
+    return Estimate(metric, value, low, high, how, sampling.n)
+
+
+def fold_source(repeats: int, folds: int | None, rows: int) -> str:
+    layout = f"{repeats} x {folds}-fold" if folds else f"{repeats} x repeated"
+    return f"{layout} cross-validation over {rows} rows"
+
+
+def bootstrap_how(source: str, sampling: Sampling, rate: bool) -> str:
+    text = f"{source}; percentile bootstrap over {sampling.kind} (Efron 1979)"
+    return f"{text}, never narrower than Wilson (1927)" if rate else text
+
+
+def _bootstrap(
+    score: Score,
+    repeats: FloatArray,
+    targets: npt.NDArray[Any],
+    metrics: Sequence[str],
+    source: str,
+    sampling: Sampling,
+    rates: Collection[str],
+) -> dict[str, Estimate]:
+    table = averaged(score, [repeats], targets, metrics, sampling.weightings())[:, 0]
+    ends, units = quantiles(table[1:]), sampling.units
+    estimates = {}
+    for column, name in enumerate(metrics):
+        value, (low, high) = float(table[0, column]), (float(end) for end in ends[:, column])
+        low, high = min(low, value), max(high, value)
+        if name in rates:
+            low, high = widened(value, (low, high), units)
+        how = bootstrap_how(source, sampling, name in rates)
+        estimates[name] = Estimate(name, value, low, high, how, sampling.n)
+    return estimates

@@ -1,0 +1,148 @@
+"""Repeated stratified cross-validation: who learns and who is asked, fold by fold.
+
+Written in NumPy alone, so that the folds depend on the seed and on nothing else installed.
+Shapes: n rows, C labels, G units (rows, or whole groups of rows), k folds.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from supertune.contracts import Examples, FloatArray, IntArray
+from supertune.errors import InputError
+
+Fold: TypeAlias = tuple[IntArray, IntArray]
+"""Row indices to learn from and row indices to be asked about, both ascending."""
+
+_ATTEMPTS = 10
+
+
+def feasible_folds(examples: Examples, folds: int) -> int:
+    """How many folds these rows allow: at most ``folds``, at least 2.
+
+    No more than the rarest label has rows (or groups), so that every fold holds each label.
+    Labels with a single row (or group) can't be both learned and asked: they don't count.
+
+    Raises:
+        InputError: ``too_few_rows`` or ``too_few_groups`` when nothing can be split.
+    """
+    content, _ = _units(examples)
+    if len(content) < 2:
+        kind = "rows" if examples.groups is None else "groups"
+        raise InputError(
+            f"too_few_{kind}",
+            f"Cross-validation needs at least two {kind}.",
+            received=f"{len(content)} of them",
+            allowed=f"2 or more labelled {kind}",
+            next="Label more rows, or pass a test file with --test.",
+        )
+    spread = (content > 0).sum(axis=0)
+    common = spread[spread >= 2]
+    rarest = int(common.min()) if len(common) else len(content)
+    return max(2, min(folds, rarest, len(content)))
+
+
+def repeated_folds(examples: Examples, *, folds: int, repeats: int, seed: int) -> list[list[Fold]]:
+    """``repeats`` lists of folds; each row is asked about once a repeat.
+
+    Stratified by label; rows of one group stay on one side; a label with at least two rows (or
+    groups) is in every training part where that can be had. ``folds`` drops to
+    `feasible_folds`. Rows with several labels, and groups, are placed greedily, the rarest
+    labels first, after iterative stratification (Sechidis et al. 2011).
+    """
+    count = feasible_folds(examples, folds)
+    content, unit_of_row = _units(examples)
+    plain = examples.groups is None and not examples.multi_label
+    repeated: list[list[Fold]] = []
+    for repeat in range(repeats):
+        rng = np.random.default_rng([seed, repeat])
+        place = _deal(content, count, rng) if plain else _balance(content, count, rng)
+        where = place[unit_of_row]
+        repeated.append([_sides(where == fold) for fold in range(count)])
+    return repeated
+
+
+def _sides(asked: npt.NDArray[np.bool_]) -> Fold:
+    return np.flatnonzero(~asked), np.flatnonzero(asked)
+
+
+def _units(examples: Examples) -> tuple[FloatArray, IntArray]:
+    """What must stay whole: label counts (G, C) of each unit, and the unit (n,) of each row."""
+    if examples.targets is None:
+        raise InputError(
+            "no_labels", "These rows carry no labels to split by.", next="Name the label column."
+        )
+    n = len(examples)
+    if examples.multi_label:
+        # Rows without any label are a kind of their own, to be spread like the others.
+        given = np.asarray(examples.targets, dtype=np.float64)
+        content = np.column_stack([given, given.sum(axis=1) == 0])
+    else:
+        content = np.zeros((n, max(len(examples.labels), int(examples.targets.max()) + 1)))
+        content[np.arange(n), examples.targets] = 1.0
+    if examples.groups is None:
+        return content, np.arange(n)
+    names, unit_of_row = np.unique(examples.groups, return_inverse=True)
+    merged = np.zeros((len(names), content.shape[1]))
+    np.add.at(merged, unit_of_row, content)
+    return merged, unit_of_row
+
+
+def _deal(content: FloatArray, folds: int, rng: np.random.Generator) -> IntArray:
+    """Fold (G,) of each row: shuffle each label's rows and deal them like cards, without
+    starting anew between labels, so that folds differ by one row at most."""
+    label = content.argmax(axis=1)
+    order = rng.permutation(len(label))
+    rank_of_label = rng.permutation(content.shape[1])
+    order = order[np.argsort(rank_of_label[label[order]], kind="stable")]
+    place = np.empty(len(label), dtype=np.int64)
+    place[order] = np.arange(len(label)) % folds
+    return rng.permutation(folds)[place]
+
+
+def _balance(content: FloatArray, folds: int, rng: np.random.Generator) -> IntArray:
+    """Fold (G,) of each unit, greedily; of several tries the one that isolates fewest labels."""
+    best = _place_all(content, folds, rng)
+    fewest = _isolated(content, best, folds)
+    for _ in range(_ATTEMPTS):
+        if fewest == 0:
+            break
+        place = _place_all(content, folds, rng)
+        missing = _isolated(content, place, folds)
+        if missing < fewest:
+            best, fewest = place, missing
+    return best
+
+
+def _place_all(content: FloatArray, folds: int, rng: np.random.Generator) -> IntArray:
+    """Each unit goes where its labels are scarcest, the unit with the largest share of any
+    label first. A fold that holds all of a label so far is avoided before anything else."""
+    share = content / np.maximum(content.sum(axis=0), 1.0)
+    mass = np.column_stack([share, content.sum(axis=1) / content.sum()])
+    shuffled = rng.permutation(len(content))
+    order = shuffled[np.argsort(-share[shuffled].max(axis=1), kind="stable")]
+    held = np.zeros((folds, mass.shape[1]))
+    place = np.empty(len(content), dtype=np.int64)
+    for unit in order:
+        present = held[:, :-1] > 0
+        alone = present & (present.sum(axis=0) == 1)
+        clashes = alone @ (content[unit] > 0).astype(np.float64)
+        crowding = held @ mass[unit]
+        empty_first = (held[:, -1] > 0) & (held[:, -1] == 0).any()
+        ties = rng.random(folds)
+        fold = int(np.lexsort((ties, crowding.round(12), empty_first, clashes))[0])
+        place[unit] = fold
+        held[fold] += mass[unit]
+    return place
+
+
+def _isolated(content: FloatArray, place: IntArray, folds: int) -> int:
+    """Labels found in at least two units of which all lie in one fold, plus empty folds."""
+    present = np.zeros((folds, content.shape[1]))
+    np.add.at(present, place, (content > 0).astype(np.float64))
+    units = present.sum(axis=0)
+    alone = ((present > 0).sum(axis=0) == 1) & (units >= 2)
+    return int(alone.sum()) + int((present.sum(axis=1) == 0).sum())

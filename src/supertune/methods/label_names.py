@@ -1,0 +1,75 @@
+"""No training at all: an input gets the label whose name lies nearest to it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from pydantic import Field
+
+from supertune.contracts import FloatArray, HeadSpec, Input, Lens, Options, Problem, State
+from supertune.errors import InputError
+
+
+class LabelNamesOptions(Options):
+    """Keys of ``label_names``."""
+
+    template: str = Field("{label}", description="the text put in place of a label's name")
+    temperature: float = Field(20.0, gt=0, description="cosine similarities are multiplied by it")
+
+
+@dataclass(frozen=True, eq=False)
+class Names:
+    """Cosine similarity to the label names' vectors (C, d), times a temperature."""
+
+    vectors: FloatArray
+    temperature: float
+    tuned_parameters: int = 0
+
+    def logits(self, inputs: Sequence[Input], lens: Lens | None) -> FloatArray:
+        assert lens is not None
+        features = _unit(lens.features(inputs, prediction=True))
+        return np.asarray(features @ self.vectors.T * self.temperature, dtype=np.float64)
+
+    def state(self) -> State:
+        return State({"label_vectors": self.vectors}, {"temperature": self.temperature})
+
+
+class LabelNames:
+    """See `supertune.contracts.Solver`."""
+
+    name = "label_names"
+    summary = "Zero-shot with encoders: the label whose name is most similar, nothing tuned"
+    reference = "Chang et al. 2008 (dataless classification); Yin et al. 2019"
+    needs = frozenset({"features"})
+    objectives = frozenset({"classify"})
+    simplicity = 10
+    options: type[Options] = LabelNamesOptions
+
+    def fit(self, problem: Problem, options: LabelNamesOptions) -> Names:
+        assert problem.lens is not None
+        if "{label}" not in options.template:
+            raise InputError(
+                "template_hides_label",
+                "The template of label_names does not show the label.",
+                received=options.template,
+                allowed="a text with {label}, e.g. 'This text is about {label}.'",
+                next="Put {label} into the template.",
+            )
+        texts = [
+            options.template.format(label=label.replace("_", " "))
+            for label in problem.examples.labels
+        ]
+        return Names(_unit(problem.lens.features(texts)), options.temperature)
+
+    def restore(self, state: State, head: HeadSpec, lens: Lens | None) -> Names:
+        return Names(state.arrays["label_vectors"], float(state.settings["temperature"]))
+
+
+def _unit(vectors: FloatArray) -> FloatArray:
+    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.asarray(vectors / np.maximum(norms, 1e-12), dtype=np.float32)
+
+
+METHOD = LabelNames()

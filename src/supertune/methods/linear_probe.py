@@ -1,0 +1,224 @@
+"""A linear head on frozen features: ridge regression on the labels, everything in closed form.
+
+The penalty is chosen by exact leave-one-out, and the temperature that turns scores into
+probabilities by the leave-one-out log loss, so nothing is judged by what fitted it and no grid
+search is run. All folds of a cross-validation are solved as one batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from pydantic import Field
+
+from supertune.contracts import (
+    FloatArray,
+    HeadSpec,
+    Input,
+    IntArray,
+    Lens,
+    Options,
+    Problem,
+    State,
+)
+
+TEMPERATURES = np.geomspace(1.0, 64.0, 25)
+
+
+class LinearProbeOptions(Options):
+    """Keys of ``linear_probe``."""
+
+    penalties: tuple[float, ...] = Field(
+        (0.03, 0.1, 0.3, 1.0, 3.0),
+        min_length=1,
+        description="ridge penalties tried, ascending, in units of the mean squared norm",
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Head:
+    """logits = features @ weight + bias; weight (d, C), bias (C,), both float32."""
+
+    weight: FloatArray
+    bias: FloatArray
+
+    @property
+    def tuned_parameters(self) -> int:
+        return int(self.weight.size + self.bias.size)
+
+    def apply(self, features: FloatArray) -> FloatArray:
+        return np.asarray(features @ self.weight + self.bias, dtype=np.float64)
+
+    def logits(self, inputs: Sequence[Input], lens: Lens | None) -> FloatArray:
+        assert lens is not None
+        return self.apply(lens.features(inputs, prediction=True))
+
+    def state(self) -> State:
+        return State({"head.weight": self.weight, "head.bias": self.bias})
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, Any]) -> Head:
+        return cls(arrays["head.weight"], arrays["head.bias"])
+
+
+class LinearProbe:
+    """See `supertune.contracts.FoldSolver`."""
+
+    name = "linear_probe"
+    summary = "A linear head on frozen features, closed form, penalty by leave-one-out"
+    reference = "Hoerl & Kennard 1970 (ridge); Allen 1974 (leave-one-out in closed form)"
+    needs = frozenset({"features"})
+    objectives = frozenset({"classify"})
+    simplicity = 20
+    options: type[Options] = LinearProbeOptions
+
+    def fit(self, problem: Problem, options: LinearProbeOptions) -> Head:
+        features, targets = _arrays(problem)
+        weights = _weights(problem)
+        return solve(features, targets, weights, options.penalties, problem.head.multi_label)
+
+    def restore(self, state: State, head: HeadSpec, lens: Lens | None) -> Head:
+        return Head.from_arrays(state.arrays)
+
+    def out_of_fold(
+        self,
+        problem: Problem,
+        options: LinearProbeOptions,
+        folds: Sequence[tuple[IntArray, IntArray]],
+    ) -> list[FloatArray]:
+        features, targets = _arrays(problem)
+        weights = _weights(problem)
+        answers: list[FloatArray] = [np.empty(0)] * len(folds)
+        by_size: dict[int, list[int]] = {}
+        for number, (train, _) in enumerate(folds):
+            by_size.setdefault(len(train), []).append(number)
+        for numbers in by_size.values():
+            train = np.stack([folds[number][0] for number in numbers])
+            batch = _Ridge(
+                features[train], targets[train], weights[train], problem.head.multi_label
+            )
+            weight, bias = batch.best(options.penalties)
+            for place, number in enumerate(numbers):
+                head = Head(weight[place].astype(np.float32), bias[place].astype(np.float32))
+                answers[number] = head.apply(features[folds[number][1]].astype(np.float32))
+        return answers
+
+
+def solve(
+    features: FloatArray,
+    targets: FloatArray,
+    weights: FloatArray,
+    penalties: Sequence[float],
+    multi_label: bool,
+) -> Head:
+    """The head for features (n, d), targets (n, C) of zeros and ones, row weights (n,)."""
+    batch = _Ridge(features[None], targets[None], weights[None], multi_label)
+    weight, bias = batch.best(penalties)
+    return Head(weight[0].astype(np.float32), bias[0].astype(np.float32))
+
+
+class _Ridge:
+    """F weighted ridge problems at once through the eigenvectors of their Gram matrices.
+
+    With centred rows scaled by the root of their weight, Z = U S Vᵀ, the fitted values are
+    U diag(s²/(s²+λ)) Uᵀ y for every λ, and a row's leave-one-out residual is its residual
+    divided by one minus its leverage. Shapes: F problems, n rows, d features, C outputs.
+    """
+
+    def __init__(
+        self, features: FloatArray, targets: FloatArray, weights: FloatArray, multi_label: bool
+    ) -> None:
+        x = features.astype(np.float64)
+        y = targets.astype(np.float64)
+        share = weights / weights.sum(axis=1, keepdims=True)
+        self.multi_label = multi_label
+        self.targets = y
+        self.root = np.sqrt(weights)[..., None]
+        self.mean_x = np.einsum("fn,fnd->fd", share, x)[:, None]
+        self.mean_y = np.einsum("fn,fnc->fc", share, y)[:, None]
+        self.share = share
+        self.z = (x - self.mean_x) * self.root
+        self.residual_y = (y - self.mean_y) * self.root
+        self.primal = x.shape[1] > x.shape[2]
+        gram = _t(self.z) @ self.z if self.primal else self.z @ _t(self.z)
+        values, vectors = np.linalg.eigh(gram)
+        self.values = np.clip(values, 0.0, None)
+        floor = self.values[:, -1:] * 1e-12 + 1e-300
+        if self.primal:
+            self.left = self.z @ vectors / np.sqrt(np.maximum(self.values, floor))[:, None]
+        else:
+            self.left = vectors
+        self.left = self.left * (self.values > floor)[:, None]
+        self.scale = np.maximum(self.values.sum(axis=1) / x.shape[1], 1e-12)
+        self.projected = _t(self.left) @ self.residual_y
+
+    def best(self, penalties: Sequence[float]) -> tuple[FloatArray, FloatArray]:
+        """weight (F, d, C) and bias (F, C), temperature included, at each problem's penalty.
+
+        The largest penalty whose leave-one-out log loss is within one standard error of the
+        least (Breiman et al. 1984): with few rows the least itself chases noise.
+        """
+        rows, heats = zip(*(self._assess(p) for p in sorted(penalties)), strict=True)
+        by_row = np.stack(rows)  # (penalties, F, n)
+        loss = (self.share * by_row).sum(axis=2)
+        problems = np.arange(loss.shape[1])
+        least = np.argmin(loss, axis=0)
+        spread = ((by_row[least, problems] - loss[least, problems, None]) ** 2 * self.share).sum(1)
+        within = loss <= loss[least, problems] + np.sqrt(spread / by_row.shape[2])
+        best = len(penalties) - 1 - np.argmax(within[::-1], axis=0)
+        lam = np.sort(np.asarray(penalties))[best] * self.scale
+        heat = np.stack(heats)[best, problems][:, None, None]
+        inner = self.projected / (self.values + lam[:, None])[..., None]
+        weight = _t(self.z) @ (self.left @ inner)
+        bias = self.mean_y - self.mean_x @ weight
+        if self.multi_label:
+            bias = bias - 0.5  # a score above one half means yes
+        return weight * heat, (bias * heat)[:, 0]
+
+    def _assess(self, penalty: float) -> tuple[FloatArray, FloatArray]:
+        """Leave-one-out log loss of each row (F, n) at the best temperature (F,)."""
+        shrink = self.values / (self.values + penalty * self.scale[:, None])
+        fitted = self.left @ (shrink[..., None] * self.projected)
+        leverage = np.einsum("fnr,fr->fn", self.left**2, shrink) + self.share
+        residual = (self.residual_y - fitted) / np.maximum(1.0 - leverage, 1e-9)[..., None]
+        scores = self.targets - residual / self.root - (0.5 if self.multi_label else 0.0)
+        loss = np.stack([self._log_loss(scores * heat) for heat in TEMPERATURES])
+        best = np.argmin((self.share * loss).sum(axis=2), axis=0)
+        return loss[best, np.arange(loss.shape[1])], TEMPERATURES[best]
+
+    def _log_loss(self, logits: FloatArray) -> FloatArray:
+        """(F, n) from logits (F, n, C)."""
+        if self.multi_label:
+            return np.asarray((np.logaddexp(0.0, logits) - self.targets * logits).sum(axis=-1))
+        top = logits.max(axis=-1, keepdims=True)
+        norm = np.log(np.exp(logits - top).sum(axis=-1)) + top[..., 0]
+        return np.asarray(norm - (self.targets * logits).sum(axis=-1))
+
+
+def _t(array: FloatArray) -> FloatArray:
+    return np.swapaxes(array, -1, -2)
+
+
+def _arrays(problem: Problem) -> tuple[FloatArray, FloatArray]:
+    assert problem.lens is not None
+    assert problem.examples.targets is not None
+    features = problem.lens.features(problem.examples.inputs)
+    return features, one_hot(problem.examples.targets, problem.head.outputs)
+
+
+def one_hot(targets: Any, outputs: int) -> FloatArray:
+    """(n, C) zeros and ones from (n,) indices; (n, C) passes through."""
+    if targets.ndim == 2:
+        return np.asarray(targets, dtype=np.float64)
+    return np.asarray(np.eye(outputs)[targets])
+
+
+def _weights(problem: Problem) -> FloatArray:
+    given = problem.examples.weights
+    return np.ones(len(problem.examples)) if given is None else np.asarray(given, dtype=float)
+
+
+METHOD = LinearProbe()

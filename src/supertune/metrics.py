@@ -1,0 +1,293 @@
+"""Scores of classifiers, for one weighting of the rows or for thousands at once.
+
+Every metric here is a function of sums over rows (`_rows`), so that one matrix product with
+the weights (B, n) gives the sums of a whole bootstrap. Shapes: n rows, C labels, B weightings.
+
+Conventions follow scikit-learn: 0 / 0 counts as 0, and macro averages run over the labels that
+occur among the true or predicted labels *of that weighting*. A resample is thus scored as if it
+had been written out row by row.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from supertune.contracts import FloatArray, IntArray
+from supertune.errors import InputError
+
+CLASSIFICATION: dict[str, bool] = {
+    "accuracy": True,
+    "balanced_accuracy": True,
+    "macro_precision": True,
+    "macro_recall": True,
+    "macro_f1": True,
+    "weighted_precision": True,
+    "weighted_recall": True,
+    "weighted_f1": True,
+    "log_loss": False,
+    "brier": False,
+    "calibration_error": False,
+    "cost": False,
+}
+"""Metric -> larger is better. ``cost`` is there only when a cost matrix is given."""
+
+MULTI_LABEL: dict[str, bool] = {
+    "accuracy": True,
+    "micro_precision": True,
+    "micro_recall": True,
+    "micro_f1": True,
+    "macro_precision": True,
+    "macro_recall": True,
+    "macro_f1": True,
+    "weighted_precision": True,
+    "weighted_recall": True,
+    "weighted_f1": True,
+    "log_loss": False,
+    "brier": False,
+    "calibration_error": False,
+}
+"""Metric -> larger is better. ``accuracy`` counts rows whose whole set of labels is right."""
+
+RATES = frozenset(name for name, larger in {**CLASSIFICATION, **MULTI_LABEL}.items() if larger)
+"""Metrics that are a share of right answers, between 0 and 1."""
+
+BINS = 10
+THRESHOLD = 0.5
+
+
+def decide(probabilities: FloatArray, costs: FloatArray | None = None) -> IntArray:
+    """(n,) most probable label, or with ``costs`` (C, C) the one of least expected cost."""
+    if costs is None:
+        return np.asarray(probabilities.argmax(axis=1))
+    return np.asarray((probabilities @ np.asarray(costs)).argmin(axis=1))
+
+
+def classification(
+    probabilities: FloatArray,
+    targets: npt.NDArray[Any],
+    weights: FloatArray | None = None,
+    costs: FloatArray | None = None,
+) -> dict[str, FloatArray]:
+    """All metrics of `CLASSIFICATION`, B values each.
+
+    Args:
+        probabilities: (n, C), rows sum to 1.
+        targets: (n,) label indices, none of them negative.
+        weights: (B, n) non-negative, or None for one weighting of all ones.
+        costs: (C, C) cost of answering column j when row i is true. Moves the decision to the
+            least expected cost and adds the metric ``cost``, the mean cost of a row.
+
+    ``brier`` is half the sum over labels of the squared difference (Brier 1950), so it lies in
+    [0, 1]; ``calibration_error`` is the expected calibration error over 10 equal bins of the
+    predicted label's probability (Naeini et al. 2015). A weighting of all zeros means nothing.
+
+    Raises:
+        InputError: ``probabilities_not_finite`` when training diverged.
+    """
+    chances = _finite(probabilities)
+    n = len(chances)
+    predicted = decide(chances, costs)
+    truth = _one_hot(targets, chances.shape[1])
+    correct = predicted == targets
+    true_chance = chances[np.arange(n), targets]
+    columns = [
+        np.ones(n),
+        correct,
+        _surprise(true_chance),
+        0.5 * ((chances - truth) ** 2).sum(axis=1),
+    ]
+    if costs is not None:
+        columns.append(np.asarray(costs, dtype=np.float64)[targets, predicted])
+    gaps = _bin_gaps(chances[np.arange(n), predicted], correct)
+    sums = _sums(weights, *columns, gaps)
+    size = sums[:, :1]
+    counts = _counts(truth, _one_hot(predicted, chances.shape[1]), weights)
+    means = _divide(sums, size, np.nan)
+    scores = {"accuracy": means[:, 1], **_averages(*counts)}
+    scores["log_loss"], scores["brier"] = means[:, 2], means[:, 3]
+    scores["calibration_error"] = np.abs(means[:, -BINS:]).sum(axis=1)
+    if costs is not None:
+        scores["cost"] = means[:, 4]
+    return scores
+
+
+def multi_label(
+    probabilities: FloatArray,
+    targets: npt.NDArray[Any],
+    weights: FloatArray | None = None,
+) -> dict[str, FloatArray]:
+    """All metrics of `MULTI_LABEL`, B values each; a label is predicted from 0.5 on.
+
+    Args:
+        probabilities: (n, C), each between 0 and 1.
+        targets: (n, C) zeros and ones.
+        weights: (B, n) or None.
+
+    ``log_loss`` and ``brier`` are means over the C yes/no questions, and ``calibration_error``
+    takes each of these as one answer with confidence max(p, 1 - p).
+
+    Raises:
+        InputError: ``probabilities_not_finite`` when training diverged.
+    """
+    chances = _finite(probabilities)
+    truth = np.asarray(targets, dtype=np.float64)
+    predicted = (chances >= THRESHOLD).astype(np.float64)
+    correct = predicted == truth
+    true_chance = np.where(truth > 0, chances, 1.0 - chances)
+    confidence = np.where(predicted > 0, chances, 1.0 - chances)
+    n, labels = chances.shape
+    gaps = _bin_gaps(confidence.ravel(), correct.ravel()).reshape(n, labels, BINS).mean(axis=1)
+    sums = _sums(
+        weights,
+        np.ones(n),
+        correct.all(axis=1),
+        _surprise(true_chance).mean(axis=1),
+        ((chances - truth) ** 2).mean(axis=1),
+        gaps,
+    )
+    means = _divide(sums, sums[:, :1], np.nan)
+    hits, support, answered = _counts(truth, predicted, weights)
+    pooled = [part.sum(axis=1) for part in (hits, support, answered)]
+    scores = {
+        "accuracy": means[:, 1],
+        "micro_precision": _divide(pooled[0], pooled[2], 0.0),
+        "micro_recall": _divide(pooled[0], pooled[1], 0.0),
+        "micro_f1": _divide(2 * pooled[0], pooled[1] + pooled[2], 0.0),
+        **_averages(hits, support, answered),
+    }
+    del scores["balanced_accuracy"]
+    scores["log_loss"], scores["brier"] = means[:, 2], means[:, 3]
+    scores["calibration_error"] = np.abs(means[:, -BINS:]).sum(axis=1)
+    return scores
+
+
+def per_class(
+    probabilities: FloatArray,
+    targets: npt.NDArray[Any],
+    weights: FloatArray | None = None,
+    costs: FloatArray | None = None,
+    *,
+    undefined: float = 0.0,
+) -> dict[str, FloatArray]:
+    """``precision``, ``recall`` and ``f1`` of each label, (B, C) each.
+
+    ``targets`` is (n,), or (n, C) when a row may have several labels. ``undefined`` is what
+    0 / 0 gives: a bootstrap asks for nan, so that resamples without the label are left out.
+    """
+    hits, support, answered = label_counts(probabilities, targets, weights, costs)
+    return {
+        "precision": _divide(hits, answered, undefined),
+        "recall": _divide(hits, support, undefined),
+        "f1": _divide(2 * hits, support + answered, undefined),
+    }
+
+
+def label_counts(
+    probabilities: FloatArray,
+    targets: npt.NDArray[Any],
+    weights: FloatArray | None = None,
+    costs: FloatArray | None = None,
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Weight of the rows answered rightly, truly so, and answered so, per label: (B, C) each."""
+    truth, predicted = _indicators(probabilities, targets, costs)
+    return _counts(truth, predicted, weights)
+
+
+def confusion(
+    probabilities: FloatArray, targets: npt.NDArray[Any], costs: FloatArray | None = None
+) -> IntArray:
+    """(C, C) counts; rows are true labels, columns predicted ones.
+
+    Raises:
+        ValueError: when rows may have several labels; no such table exists then.
+    """
+    if np.ndim(targets) != 1:
+        raise ValueError("a confusion matrix needs one label a row")
+    labels = probabilities.shape[1]
+    cells = np.asarray(targets) * labels + decide(probabilities, costs)
+    return np.bincount(cells, minlength=labels * labels).reshape(labels, labels)
+
+
+def _indicators(
+    probabilities: FloatArray, targets: npt.NDArray[Any], costs: FloatArray | None
+) -> tuple[FloatArray, FloatArray]:
+    if np.ndim(targets) == 2:
+        return np.asarray(targets, np.float64), (probabilities >= THRESHOLD).astype(np.float64)
+    labels = probabilities.shape[1]
+    return _one_hot(targets, labels), _one_hot(decide(probabilities, costs), labels)
+
+
+def _finite(probabilities: FloatArray) -> FloatArray:
+    chances = np.asarray(probabilities, dtype=np.float64)
+    bad = int((~np.isfinite(chances)).any(axis=1).sum())
+    if bad:
+        raise InputError(
+            "probabilities_not_finite",
+            "Some probabilities are not numbers: training diverged.",
+            received=f"{bad} of {len(chances)} rows",
+            allowed="finite probabilities",
+            next="Lower the learning rate, or choose another method.",
+        )
+    return chances
+
+
+def _one_hot(index: npt.NDArray[Any], labels: int) -> FloatArray:
+    hot = np.zeros((len(index), labels))
+    hot[np.arange(len(index)), index] = 1.0
+    return hot
+
+
+def _surprise(chance: FloatArray) -> FloatArray:
+    floor = np.finfo(np.float64).eps
+    return np.asarray(-np.log(np.clip(chance, floor, 1.0)))
+
+
+def _bin_gaps(confidence: FloatArray, correct: npt.NDArray[Any]) -> FloatArray:
+    """(n, BINS): right minus confident, in the column of the row's bin."""
+    hot = _one_hot(confidence_bin(confidence), BINS)
+    return np.asarray(hot * (correct - confidence)[:, None])
+
+
+def confidence_bin(confidence: FloatArray) -> IntArray:
+    """(n,) which of the 10 equal bins of [0, 1] a confidence falls in; the last holds 1."""
+    return np.minimum((np.asarray(confidence) * BINS).astype(np.int64), BINS - 1)
+
+
+def _sums(weights: FloatArray | None, *columns: npt.NDArray[Any]) -> FloatArray:
+    """(B, K) weighted sums over rows of columns (n,) or (n, k)."""
+    table = np.column_stack([np.asarray(column, np.float64) for column in columns])
+    return table.sum(axis=0, keepdims=True) if weights is None else np.asarray(weights @ table)
+
+
+def _counts(
+    truth: FloatArray, predicted: FloatArray, weights: FloatArray | None
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Right, true and answered weight of each label, (B, C) each."""
+    sums = _sums(weights, truth * predicted, truth, predicted)
+    hits, support, answered = np.split(sums, 3, axis=1)
+    return hits, support, answered
+
+
+def _averages(hits: FloatArray, support: FloatArray, answered: FloatArray) -> dict[str, FloatArray]:
+    precision = _divide(hits, answered, 0.0)
+    recall = _divide(hits, support, 0.0)
+    f1 = _divide(2 * hits, support + answered, 0.0)
+    occurs = (support + answered) > 0
+    scores = {"balanced_accuracy": _mean(recall, support > 0)}
+    for kind, mass in (("macro", occurs), ("weighted", support)):
+        for name, values in (("precision", precision), ("recall", recall), ("f1", f1)):
+            scores[f"{kind}_{name}"] = _mean(values, mass)
+    return scores
+
+
+def _mean(values: FloatArray, mass: npt.NDArray[Any]) -> FloatArray:
+    return _divide((values * mass).sum(axis=1), mass.sum(axis=1), 0.0)
+
+
+def _divide(top: FloatArray, bottom: npt.NDArray[Any], undefined: float) -> FloatArray:
+    held = np.asarray(bottom, dtype=np.float64)
+    safe = np.where(held > 0, held, 1.0)
+    return np.asarray(np.where(held > 0, top / safe, undefined))

@@ -1,0 +1,356 @@
+"""A tuned model: it predicts, is evaluated, reported on, saved, and loaded again bit for bit."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from supertune import artifact, registry
+from supertune.config import Recipe, method_options
+from supertune.contracts import (
+    Columns,
+    Examples,
+    FloatArray,
+    HeadSpec,
+    Input,
+    Lens,
+    Predictions,
+    State,
+    Tuned,
+)
+from supertune.errors import InputError
+from supertune.pipeline import Candidate, Workshop, labelled, open_backbone, reference
+from supertune.report import card, compose, render, text
+from supertune.report.compose import Judged, finite
+from supertune.training import fitting
+
+WINDOW = 4096  # inputs predicted at a time, so that memory does not grow with their number
+
+
+@dataclass(frozen=True, eq=False)
+class Report:
+    """What a fit found out; ``data`` is report.json. Shows itself in a notebook."""
+
+    data: dict[str, Any]
+
+    def html(self) -> str:
+        """One self-contained page."""
+        return render.html(self.data)
+
+    def __str__(self) -> str:
+        return text.summary(self.data)
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return render.notebook(self.data)
+
+
+@dataclass(eq=False)
+class Model:
+    """Returned by `supertune.fit` and `supertune.load`.
+
+    Attributes:
+        labels: the label names, in the order of the columns of `predict_proba`.
+        task, method, backbone: their names; ``backbone`` is None when none takes part.
+        report: scores with intervals, findings, and what was tuned.
+        folder: where the model was saved or loaded from, if it was.
+    """
+
+    recipe: Recipe
+    labels: tuple[str, ...]
+    head: HeadSpec
+    columns: Columns
+    report: Report
+    manifest: dict[str, Any]
+    tuned: Tuned
+    folder: Path | None = None
+    training_rows: Examples | None = None
+    _workshop: Workshop | None = field(default=None, repr=False)
+
+    @property
+    def task(self) -> str:
+        return self.recipe.task
+
+    @property
+    def method(self) -> str:
+        return self.recipe.method
+
+    @property
+    def backbone(self) -> str | None:
+        return None if self.recipe.backbone == "none" else self.recipe.backbone
+
+    @property
+    def workshop(self) -> Workshop:
+        if self._workshop is None:
+            self._workshop = Workshop(self.recipe)
+        return self._workshop
+
+    def predictions(self, inputs: Sequence[Input]) -> Predictions:
+        """Labels, confidence (n,) and probabilities (n, C) for n texts (or tuples of texts).
+
+        Raises:
+            InputError: when ``inputs`` is not a sequence of texts.
+        """
+        checked = _texts(inputs)
+        lens = self.workshop.lens(self.backbone)
+        parts = [
+            self.tuned.logits(checked[start : start + WINDOW], lens)
+            for start in range(0, len(checked), WINDOW)
+        ]
+        logits = np.concatenate(parts) if parts else np.zeros((0, self.head.outputs))
+        costs = self.workshop.costs(self.labels)
+        return registry.task(self.task).decode(logits, self.labels, self.head, costs)
+
+    def predict(self, inputs: Sequence[Input]) -> npt.NDArray[Any]:
+        """The predicted label of each text: (n,) strings, or (n,) tuples for several labels."""
+        found = self.predictions(inputs).labels
+        if not self.head.multi_label:
+            return np.asarray(found, dtype=np.str_)
+        answers = np.empty(len(found), dtype=object)
+        answers[:] = list(found)
+        return answers
+
+    def predict_proba(self, inputs: Sequence[Input]) -> FloatArray:
+        """(n, C) probabilities, columns in the order of ``labels``."""
+        return self.predictions(inputs).probabilities
+
+    def stream(self, source: Any, window: int = WINDOW) -> Iterator[tuple[Any, Predictions]]:
+        """Rows of a source of any size with their predictions, ``window`` rows at a time."""
+        task = registry.task(self.task)
+        for table, inputs in task.stream(source, self.columns, window):
+            yield table, self.predictions(inputs)
+
+    def evaluate(self, data: Any) -> dict[str, Any]:
+        """Scores on labelled rows that the model has not seen, each with its interval.
+
+        Returns:
+            ``metric``, ``estimate``, ``metrics``, ``baselines``, ``per_class``, ``confusion``,
+            ``reliability``, ``slices``, ``rows``, ``findings``.
+        """
+        judged, findings = self.judge(data)
+        names = compose.available(self.workshop, judged.examples)
+        found = compose.scores(self.workshop, judged, names)
+        shares = np.asarray(self.manifest["class_shares"], dtype=np.float64)
+        constant = Judged(judged.examples, np.tile(shares, (len(judged.examples), 1)), True)
+        metric = self.workshop.metric
+        floor = compose.scores(self.workshop, constant, [metric])[metric]
+        answer: dict[str, Any] = finite(
+            {
+                "metric": metric,
+                "estimate": found[metric].as_dict(),
+                "baselines": {"majority": floor.as_dict()},
+                "metrics": {name: estimate.as_dict() for name, estimate in found.items()},
+                **compose.breakdown(self.workshop, judged),
+                "rows": len(judged.examples),
+                "findings": findings,
+            }
+        )
+        return answer
+
+    def judge(self, data: Any) -> tuple[Judged, list[dict[str, Any]]]:
+        """Answers to the labelled rows of ``data``, and what was noticed about the rows."""
+        examples, findings = _labelled_like(self, data)
+        answers = self.predictions(examples.inputs)
+        return Judged(examples, answers.probabilities, True), findings
+
+    def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
+        """Write the model folder, whole or not at all.
+
+        Raises:
+            InputError: ``output_exists`` unless ``overwrite``.
+        """
+        target = Path(folder)
+        artifact.save(target, self.manifest, self._files(), overwrite=overwrite)
+        self.folder = target
+        return target
+
+    def _files(self) -> dict[str, bytes]:
+        state = self.tuned.state()
+        files = {"tuned.safetensors": artifact.tensor_bytes(dict(state.arrays))}
+        if state.adapter_config is not None:
+            files["adapter_model.safetensors"] = artifact.tensor_bytes(dict(state.adapter))
+            files["adapter_config.json"] = _json(state.adapter_config)
+        if state.settings:
+            files["settings.json"] = _json(state.settings)
+        if self.training_rows is not None:
+            files["rows.jsonl"] = _rows_bytes(self.training_rows)
+        files["report.json"] = _json(self.report.data)
+        files["report.html"] = self.report.html().encode("utf-8")
+        files["README.md"] = card.markdown(self.report.data).encode("utf-8")
+        return files
+
+    def _repr_html_(self) -> str:
+        return self.report._repr_html_()
+
+    def __repr__(self) -> str:
+        on = f" on {self.backbone}" if self.backbone else ""
+        return f"<supertune.Model {self.method}{on}, {len(self.labels)} labels>"
+
+
+def load(folder: str | Path, *, device: str = "auto", threads: int | None = None) -> Model:
+    """A model folder as a `Model`; every file is verified before it is used.
+
+    Raises:
+        InputError: when the folder is missing, damaged, of a newer schema, or holds a pickle;
+            or when its backbone is not the one it was tuned on.
+    """
+    read = artifact.read(Path(folder))
+    manifest = read.manifest
+    place = {"device": device, "threads": threads}
+    recipe = Recipe(**{**manifest["recipe"], **place})
+    workshop = Workshop(recipe)
+    state = State(
+        read.arrays("tuned.safetensors"),
+        read.json("settings.json") if "settings.json" in read.files else {},
+        read.arrays("adapter_model.safetensors") if "adapter_config.json" in read.files else {},
+        read.json("adapter_config.json") if "adapter_config.json" in read.files else None,
+    )
+    head = HeadSpec(len(manifest["labels"]), bool(manifest["multi_label"]))
+    method = registry.method(recipe.method)
+    lens = _same_backbone(workshop, manifest) if method.needs else None
+    tuned = fitting.restore(method, state, method_options(recipe), head, lens)
+    columns = manifest["columns"]
+    lists = {"text": tuple(columns["text"]), "slices": tuple(columns["slices"])}
+    rows = _rows_from(read.text("rows.jsonl")) if "rows.jsonl" in read.files else None
+    return Model(
+        recipe=recipe,
+        labels=tuple(manifest["labels"]),
+        head=head,
+        columns=Columns(**{**columns, **lists}),
+        report=Report(read.json("report.json")),
+        manifest={k: v for k, v in manifest.items() if k not in ("files", "manifest_sha256")},
+        tuned=tuned,
+        folder=Path(folder),
+        training_rows=rows,
+        _workshop=workshop,
+    )
+
+
+def _same_backbone(workshop: Workshop, manifest: dict[str, Any]) -> Lens:
+    backbone = workshop.recipe.backbone
+    opened = open_backbone(
+        reference(backbone), workshop.recipe.device, workshop.recipe.threads
+    )
+    if opened.sha256 != manifest["backbone"]["sha256"]:
+        raise InputError(
+            "backbone_changed",
+            f"{backbone} is not the backbone that this model was tuned on.",
+            received=f"weights sha256 {opened.sha256[:16]}…",
+            allowed=f"weights sha256 {manifest['backbone']['sha256'][:16]}…",
+            next="Put the original backbone back, or fit the model again.",
+        )
+    lens = workshop.lens(backbone)
+    assert lens is not None
+    return lens
+
+
+def _texts(inputs: Any) -> list[Input]:
+    if isinstance(inputs, (str, bytes)):
+        raise InputError(
+            "one_text_given",
+            "predict takes several texts, not one string.",
+            received=repr(inputs)[:80],
+            allowed='a list of texts, e.g. ["first", "second"]',
+            next="Put the text into a list.",
+        )
+    try:
+        listed = list(inputs)
+    except TypeError as error:
+        raise InputError(
+            "not_texts",
+            "predict takes a list of texts.",
+            received=type(inputs).__name__,
+            allowed='e.g. ["first", "second"]',
+            next="Pass a list, an array or a column of texts.",
+        ) from error
+    for number, value in enumerate(listed, start=1):
+        pair = isinstance(value, tuple) and value and all(isinstance(v, str) for v in value)
+        if not isinstance(value, str) and not pair:
+            raise InputError(
+                "not_a_text",
+                f"Input {number} is not a text.",
+                received=f"{type(value).__name__}: {value!r}"[:100],
+                allowed="texts, or tuples of texts for pairs",
+                next="Leave empty cells out, or turn values into text with str().",
+            )
+    return listed
+
+
+def _labelled_like(model: Model, data: Any) -> tuple[Examples, list[dict[str, Any]]]:
+    """Labelled rows of ``data`` with the model's own label order."""
+    if model.columns.label is None and not isinstance(data, (str, Path)):
+        columns = model.columns
+    else:
+        columns = model.columns
+    reading = registry.task(model.task).read(data, columns)
+    found = labelled(reading.train)
+    unknown = [label for label in found.labels if label not in model.labels]
+    if unknown:
+        raise InputError(
+            "unknown_label",
+            "The rows carry labels that the model does not know.",
+            received=", ".join(map(repr, unknown[:5])),
+            allowed=", ".join(model.labels),
+            next="Correct the labels, or fit a new model with them.",
+        )
+    place = np.array([model.labels.index(label) for label in found.labels])
+    assert found.targets is not None
+    if found.multi_label:
+        targets = np.zeros((len(found), len(model.labels)))
+        targets[:, place] = found.targets
+    else:
+        targets = place[found.targets]
+    aligned = Examples(
+        found.inputs, targets, model.labels, found.rows, found.groups, found.weights, found.slices
+    )
+    return aligned, [finding.as_dict() for finding in reading.findings]
+
+
+def _json(value: Any) -> bytes:
+    return (json.dumps(value, ensure_ascii=False, indent=1, sort_keys=True) + "\n").encode("utf-8")
+
+
+def _rows_bytes(examples: Examples) -> bytes:
+    """The labelled rows, so that a later fit can go on from them."""
+    lines = []
+    for i, value in enumerate(examples.inputs):
+        assert examples.targets is not None
+        target = examples.targets[i]
+        label = (
+            [name for name, on in zip(examples.labels, target, strict=True) if on]
+            if examples.multi_label
+            else examples.labels[int(target)]
+        )
+        row = {"input": value, "label": label}
+        if examples.groups is not None:
+            row["group"] = int(examples.groups[i])
+        if examples.weights is not None:
+            row["weight"] = float(examples.weights[i])
+        lines.append(json.dumps(row, ensure_ascii=False, sort_keys=True))
+    return ("\n".join(lines) + "\n").encode("utf-8")
+
+
+def _rows_from(text_lines: str) -> Examples:
+    rows = [json.loads(line) for line in text_lines.splitlines() if line]
+    inputs = tuple(
+        row["input"] if isinstance(row["input"], str) else tuple(row["input"]) for row in rows
+    )
+    several = any(isinstance(row["label"], list) for row in rows)
+    flat = (label for row in rows for label in (row["label"] if several else [row["label"]]))
+    names = tuple(sorted(set(flat)))
+    if several:
+        targets: npt.NDArray[Any] = np.array(
+            [[float(name in row["label"]) for name in names] for row in rows]
+        )
+    else:
+        targets = np.array([names.index(row["label"]) for row in rows])
+    groups = np.array([row["group"] for row in rows]) if "group" in rows[0] else None
+    weights = np.array([row["weight"] for row in rows]) if "weight" in rows[0] else None
+    return Examples(inputs, targets, names, np.arange(1, len(rows) + 1), groups, weights)

@@ -1,0 +1,287 @@
+"""The straight line: rows are read once and pass through here from top to bottom.
+
+file → `read` → examples → `Workshop.lens` (backbone ∘ encoding ∘ cache) → `assess` (answers of
+models that did not see the row) → `tune` (the model that is kept) → `judge` (scores).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from supertune import registry
+from supertune.catalogue.places import cache_folder
+from supertune.catalogue.resolve import resolve
+from supertune.config import Recipe, method_options
+from supertune.contracts import (
+    Backbone,
+    BackboneRef,
+    Columns,
+    Encoding,
+    Engine,
+    Examples,
+    FloatArray,
+    HeadSpec,
+    IntArray,
+    Offer,
+    Predictions,
+    Problem,
+    Reading,
+    Task,
+    Tuned,
+    misfit,
+)
+from supertune.errors import InputError, unknown_name
+from supertune.evaluation.splits import feasible_folds, repeated_folds
+from supertune.training import fitting
+from supertune.training.cache import ActivationCache
+from supertune.training.lens import CachedLens
+
+Progress = Callable[[str, int, int | None], None]
+Folds = list[list[tuple[IntArray, IntArray]]]
+
+
+def read(data: Any, recipe: Recipe, test: Any = None) -> Reading:
+    """The rows of ``data``, checked, in the order of their content."""
+    columns = Columns(
+        text=recipe.text,
+        label=recipe.label,
+        split=recipe.split,
+        group=recipe.group,
+        time=recipe.time,
+        weight=recipe.weight,
+        slices=recipe.slices,
+        template=recipe.template,
+        pair=recipe.pair,
+        separator=recipe.separator,
+    )
+    reading = registry.task(recipe.task).read(data, columns, test=test)
+    held = None if reading.test is None else reading.test.canonical()
+    return replace(reading, train=reading.train.canonical(), test=held)
+
+
+def labelled(examples: Examples) -> Examples:
+    """Only the rows that carry an answer."""
+    if examples.targets is None or examples.multi_label:
+        return examples
+    return examples.take(np.flatnonzero(examples.targets >= 0))
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One thing that could be fitted: a method, and a backbone by name if it takes one."""
+
+    backbone: str | None
+    method: str
+
+    def __str__(self) -> str:
+        return self.method if self.backbone is None else f"{self.backbone} + {self.method}"
+
+
+@dataclass(eq=False)
+class Assessed:
+    """Answers (R, n, C) to each row by models that did not see it, and what that took."""
+
+    candidate: Candidate
+    probabilities: FloatArray
+    seconds: float
+
+
+@dataclass(eq=False)
+class Workshop:
+    """What the steps of one fit share: recipe, task, opened backbones, activation cache."""
+
+    recipe: Recipe
+    progress: Progress | None = None
+    store: ActivationCache = field(default_factory=lambda: activation_cache())
+    _lenses: dict[str, CachedLens] = field(default_factory=dict)
+
+    @property
+    def task(self) -> Task:
+        return registry.task(self.recipe.task)
+
+    @property
+    def metric(self) -> str:
+        wanted = self.recipe.metric or self.task.default_metric
+        if self.recipe.metric is None and self.recipe.cost_matrix is not None:
+            wanted = "cost"
+        if wanted not in self.task.metrics:
+            raise unknown_name("metric", wanted, self.task.metrics)
+        return wanted
+
+    def encoding(self) -> Encoding:
+        recipe = self.recipe
+        return Encoding(recipe.max_length, recipe.long_text, recipe.pooling, recipe.prefix)
+
+    def offer(self, backbone: str, *, fetch: bool = True) -> Offer:
+        """What a backbone can do; its files are fetched if need be, no weight is read."""
+        return engine_of(backbone).offers(reference(backbone, self.progress, fetch=fetch))
+
+    def lens(self, backbone: str | None) -> CachedLens | None:
+        if backbone is None:
+            return None
+        if backbone not in self._lenses:
+            ref = reference(backbone, self.progress)
+            opened = open_backbone(ref, self.recipe.device, self.recipe.threads)
+            told = None if self.progress is None else partial(self.progress, f"encode {ref.name}")
+            self._lenses[backbone] = CachedLens(opened, self.encoding(), self.store, told)
+        return self._lenses[backbone]
+
+    def problem(self, examples: Examples, backbone: str | None) -> Problem:
+        weighted = replace(examples, weights=self.row_weights(examples))
+        head = self.task.head(examples)
+        return Problem(weighted, head, self.lens(backbone), self.recipe.seed)
+
+    def row_weights(self, examples: Examples) -> FloatArray | None:
+        """Row weights times class weights, mean 1; None when all are equal."""
+        wanted, targets = self.recipe.class_weights, examples.targets
+        if wanted is None or targets is None or examples.multi_label:
+            return examples.weights
+        if wanted == "balanced":
+            counts = np.maximum(np.bincount(targets, minlength=len(examples.labels)), 1)
+            by_class = len(targets) / (len(examples.labels) * counts)
+        else:
+            odd = sorted(set(wanted) - set(examples.labels))
+            if odd:
+                raise unknown_name("label", odd[0], examples.labels)
+            by_class = np.array([float(wanted.get(label, 1.0)) for label in examples.labels])
+        weights = by_class[targets] * (1.0 if examples.weights is None else examples.weights)
+        return np.asarray(weights / weights.mean())
+
+    def folds(self, examples: Examples, repeats: int | None = None) -> Folds:
+        """``repeats`` times the recipe's number of folds, or as many as the rows allow."""
+        return repeated_folds(
+            examples,
+            folds=min(self.recipe.folds, feasible_folds(examples, self.recipe.folds)),
+            repeats=repeats or self.recipe.repeats,
+            seed=self.recipe.seed,
+        )
+
+    def costs(self, labels: Sequence[str]) -> FloatArray | None:
+        if self.recipe.cost_matrix is None:
+            return None
+        costs = np.asarray(self.recipe.cost_matrix, dtype=np.float64)
+        if costs.shape != (len(labels), len(labels)):
+            raise InputError(
+                "bad_cost_matrix",
+                "The cost matrix does not fit the labels.",
+                received=f"{' x '.join(map(str, costs.shape))}",
+                allowed=f"{len(labels)} x {len(labels)}, rows and columns in the order "
+                + ", ".join(labels),
+                next="Give one row of costs for each true label.",
+            )
+        return costs
+
+    def score(
+        self, labels: Sequence[str]
+    ) -> Callable[[FloatArray, npt.NDArray[Any], FloatArray | None], dict[str, FloatArray]]:
+        return partial(_score, self.task, self.costs(labels))
+
+    def probabilities(self, logits: FloatArray, labels: tuple[str, ...], head: HeadSpec) -> Any:
+        return self.task.decode(logits, labels, head).probabilities
+
+
+def _score(
+    task: Task,
+    costs: FloatArray | None,
+    probabilities: FloatArray,
+    targets: npt.NDArray[Any],
+    weights: FloatArray | None = None,
+) -> dict[str, FloatArray]:
+    return task.score(probabilities, targets, weights, costs)
+
+
+def check(workshop: Workshop, candidate: Candidate) -> None:
+    """Refuse by name, before loading, what cannot work."""
+    method = registry.method(candidate.method)
+    offer = None
+    if candidate.backbone is not None and method.needs:
+        offer = workshop.offer(candidate.backbone)
+    why = misfit(method, workshop.task.objective, offer)
+    if why is not None:
+        raise InputError(
+            "method_does_not_fit",
+            f"{candidate} cannot serve {workshop.task.name}: {why}.",
+            received=str(candidate),
+            allowed=", ".join(fitting_methods(workshop.task, offer)),
+            next="`supertune methods` prints what works with what.",
+        )
+
+
+def fitting_methods(task: Task, offer: Offer | None) -> list[str]:
+    """Names of the methods that could serve."""
+    return [m.name for m in registry.methods() if misfit(m, task.objective, offer) is None]
+
+
+def assess(
+    workshop: Workshop,
+    candidate: Candidate,
+    examples: Examples,
+    folds: Folds,
+    *,
+    done: Callable[[int, int], None] | None = None,
+) -> Assessed:
+    """Cross-fit ``candidate`` over ``folds``; nothing that judges a row has seen it."""
+    started = time.perf_counter()
+    method = registry.method(candidate.method)
+    problem = workshop.problem(examples, candidate.backbone)
+    options = method_options(workshop.recipe, candidate.method)
+    logits = fitting.out_of_fold(method, problem, options, folds, done=done)
+    answers = [workshop.probabilities(each, examples.labels, problem.head) for each in logits]
+    return Assessed(candidate, np.stack(answers), time.perf_counter() - started)
+
+
+def tune(workshop: Workshop, candidate: Candidate, examples: Examples) -> Tuned:
+    """The model that is kept: ``candidate`` on all rows."""
+    method = registry.method(candidate.method)
+    problem = workshop.problem(examples, candidate.backbone)
+    if workshop.progress is not None:
+        problem = replace(problem, progress=partial(workshop.progress, f"tune {candidate}"))
+    return fitting.fit(method, problem, method_options(workshop.recipe, candidate.method))
+
+
+def predict(workshop: Workshop, candidate: Candidate, tuned: Tuned, examples: Examples) -> Predictions:
+    """Answers of a tuned model to rows, through prediction's own batches."""
+    logits = tuned.logits(examples.inputs, workshop.lens(candidate.backbone))
+    head = workshop.task.head(examples)
+    return workshop.task.decode(logits, examples.labels, head, workshop.costs(examples.labels))
+
+
+# --- backbones by name ------------------------------------------------------------------------
+
+_opened: dict[tuple[str, str, str], Backbone] = {}
+
+
+def engine_of(name: str) -> Engine:
+    """``ENGINE:NAME`` chooses an engine; without a prefix it is transformers."""
+    prefix, sign, _ = name.partition(":")
+    return registry.engine(prefix if sign and prefix in registry.names("backbones") else "transformers")
+
+
+def reference(name: str, progress: Progress | None = None, *, fetch: bool = True) -> BackboneRef:
+    """Where a backbone is; it is fetched into the cache when it is nowhere yet."""
+    engine = engine_of(name)
+    bare = name.removeprefix(f"{engine.name}:")
+    if engine.name != "transformers":
+        return BackboneRef(bare, engine.name)
+    located = resolve(bare, progress=progress, fetch=fetch)
+    return BackboneRef(located.name, engine.name, located.folder)
+
+
+def open_backbone(ref: BackboneRef, device: str, threads: int | None) -> Backbone:
+    """The loaded backbone; one copy a process, shared by everything that tunes on it."""
+    key = (ref.engine, str(ref.folder or ref.name), device)
+    if key not in _opened:
+        _opened[key] = registry.engine(ref.engine).open(ref, device=device, threads=threads)
+    return _opened[key]
+
+
+def activation_cache() -> ActivationCache:
+    """The cache on disk that all fits of this person share."""
+    return ActivationCache(cache_folder() / "activations")

@@ -1,0 +1,89 @@
+"""The report as plain lines for a terminal: no colour, no tables, at most some twenty lines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from supertune.report import views, wording
+
+FINDINGS = 6
+
+
+def summary(report: Mapping[str, Any]) -> str:
+    """Verdict, score, baselines, findings, cost and next steps, one thing a line."""
+    parts = [_verdict(report), _scores(report), _findings(report), _facts(report), _next(report)]
+    lines = "\n\n".join("\n".join(part) for part in parts if part)
+    return wording.clean(lines).replace(wording.SPACE, " ")
+
+
+def _verdict(report: Mapping[str, Any]) -> list[str]:
+    text = (report.get("verdict") or {}).get("text")
+    return [str(text)] if text else []
+
+
+def _scores(report: Mapping[str, Any]) -> list[str]:
+    numerals = wording.numerals(report)
+    metric = wording.metric_name(report.get("metric"))
+    dots = views.dots(report)
+    if not dots:
+        return []
+    width = max(len(dot["name"]) for dot in dots)
+    title = f"{metric[:1].upper()}{metric[1:]} with its 95 % interval"
+    if not report.get("larger_is_better", True):
+        title += " (smaller is better)"
+    lines = [f"  {dot['name']:<{width}}  {numerals.estimate(dot['estimate'])}" for dot in dots]
+    weakest = views.classes(report)["worst"]
+    if weakest:
+        named = ", ".join(
+            f"{wording.shorten(part['label'], 40)} (F1 {numerals.estimate(part['f1'], rows=False)})"
+            for part in weakest
+        )
+        lines.append(f"Weakest: {named}")
+    return [title, *lines]
+
+
+def _findings(report: Mapping[str, Any]) -> list[str]:
+    found = list(report.get("findings") or [])
+    lines = []
+    for finding in found[:FINDINGS]:
+        sign = "!" if finding.get("severity") == "warning" else "-"
+        where = views.rows_phrase(finding.get("rows") or [])
+        lines.append(
+            f"{sign} {wording.shorten(finding.get('message'), 300)}"
+            + (f" ({where})" if where else "")
+        )
+    if len(found) > FINDINGS:
+        lines.append(f"  {len(found) - FINDINGS} more in the report.")
+    return lines
+
+
+def _facts(report: Mapping[str, Any]) -> list[str]:
+    tuned, cost = report.get("tuned") or {}, report.get("cost") or {}
+    backbone = report.get("backbone")
+    what = str(report.get("method") or "")
+    if backbone:
+        what += f" on {wording.backbone_name(backbone)}"
+    facts = [what] if what else []
+    if wording.finite(tuned.get("parameters")) is not None:
+        numbers = wording.count(tuned["parameters"], "number") + " tuned"
+        if wording.finite(tuned.get("share")) is not None:
+            numbers += f" ({wording.percent(tuned['share'])} of the backbone)"
+        facts.append(numbers)
+    facts += [
+        written(cost[key])
+        for key, written in (("seconds", wording.duration), ("peak_memory_bytes", wording.size))
+        if wording.finite(cost.get(key)) is not None
+    ]
+    return [", ".join(facts)] if facts else []
+
+
+def _next(report: Mapping[str, Any]) -> list[str]:
+    steps = [views.step(text) for text in report.get("next") or []]
+    if not steps:
+        return []
+    lines = ["Next"]
+    for words, command in steps:
+        lines += [f"  {part}" for part in (words,) if part]
+        lines += [f"    {line}" for line in command.splitlines()]
+    return lines

@@ -1,0 +1,77 @@
+"""Predicted seconds and bytes, before anything is loaded.
+
+One token through one block of width d costs about 24·d² operations forward (12·d² weights,
+a multiplication and an addition each); backward costs twice that. The machine's rate is probed
+once a process by a small matrix product. Meant to be right within a factor of two.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from functools import cache
+
+import numpy as np
+
+from supertune.contracts import GradientMethod, GradientOptions, Input, Method, Offer
+
+EFFICIENCY = 0.6  # of a plain matrix product, reached by a whole forward pass (docs/log.md)
+LOADING = 1.5  # seconds to import the framework and open a small backbone
+RUNTIME_BYTES = 450_000_000  # interpreter, framework and libraries
+
+
+@cache
+def operations_per_second() -> float:
+    """Float32 rate of a (512, 512) product in NumPy; best of a few, about 30 ms in all."""
+    left = np.random.default_rng(0).standard_normal((512, 512)).astype(np.float32)
+    best = float("inf")
+    for _ in range(6):
+        start = time.perf_counter()
+        left @ left
+        best = min(best, time.perf_counter() - start)
+    return 2 * 512**3 / best
+
+
+def token_count(inputs: Sequence[Input], max_length: int) -> int:
+    """Tokens of all inputs, estimated from characters: 4 to a token, 1.3 in unspaced scripts."""
+    total = 0
+    for value in inputs:
+        text = value if isinstance(value, str) else " ".join(value)
+        wide = sum(char > "\u2e7f" for char in text[:2000])
+        share = wide / max(1, min(len(text), 2000))
+        total += min(max_length, int(len(text) * (share / 1.3 + (1 - share) / 4)) + 2)
+    return total
+
+
+def encode_seconds(offer: Offer, tokens: int) -> float:
+    """One forward pass of ``tokens`` tokens through all blocks."""
+    operations = 24 * offer.width**2 * offer.depth * tokens
+    return operations / (operations_per_second() * EFFICIENCY)
+
+
+def fit_seconds(
+    method: Method, options: object, offer: Offer | None, tokens: int, folds: int
+) -> float:
+    """Cross-validation with ``folds`` models in all, and the final fit, without loading."""
+    if offer is None:
+        return 0.1 + 0.02 * folds
+    encode = encode_seconds(offer, tokens)
+    if not isinstance(method, GradientMethod) or not isinstance(options, GradientOptions):
+        return encode + 0.1
+    injection = method.injection(offer, options)
+    blocks = offer.depth if injection.blocks is None else offer.depth - min(injection.blocks)
+    step = encode * blocks / max(1, offer.depth) * 3
+    return encode + step * options.epochs * (folds + 1)
+
+
+def memory_bytes(method: Method, options: object, offer: Offer | None, max_length: int) -> int:
+    """Peak resident bytes: weights once, twice or four times, and one batch of activations."""
+    if offer is None:
+        return RUNTIME_BYTES // 2
+    weights = offer.parameters * 4
+    if not isinstance(method, GradientMethod) or not isinstance(options, GradientOptions):
+        return RUNTIME_BYTES + weights + 60_000_000
+    injection = method.injection(offer, options)
+    copies = 5 if injection.kind == "unfreeze" else 1
+    batch = options.batch_size * max_length * offer.width * 4
+    return RUNTIME_BYTES + weights * copies + batch * 16 * offer.depth

@@ -1,0 +1,75 @@
+"""Fitting, restoring and cross-fitting any method, whichever kind it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, cast
+
+import numpy as np
+
+from supertune.contracts import (
+    FloatArray,
+    FoldSolver,
+    GradientMethod,
+    HeadSpec,
+    IntArray,
+    Lens,
+    Method,
+    Problem,
+    Solver,
+    State,
+    Tuned,
+)
+
+Folds = Sequence[tuple[IntArray, IntArray]]
+
+
+def fit(method: Method, problem: Problem, options: Any) -> Tuned:
+    """A fitted method; gradient methods go through the shared loop."""
+    if isinstance(method, GradientMethod):
+        from supertune.training import loop
+
+        return loop.train(method, problem, options)
+    return cast(Solver, method).fit(problem, options)
+
+
+def restore(
+    method: Method, state: State, options: Any, head: HeadSpec, lens: Lens | None
+) -> Tuned:
+    """What `fit` returned, from its state."""
+    if isinstance(method, GradientMethod):
+        from supertune.training import loop
+
+        return loop.restore(method, state, options, head, lens)
+    return cast(Solver, method).restore(state, head, lens)
+
+
+def out_of_fold(
+    method: Method,
+    problem: Problem,
+    options: Any,
+    repeats: Sequence[Folds],
+    *,
+    done: Callable[[int, int], None] | None = None,
+) -> FloatArray:
+    """(R, n, C) logits: each row answered by models that did not see it, once a repeat."""
+    flat = [fold for folds in repeats for fold in folds]
+    if isinstance(method, FoldSolver):
+        answers = method.out_of_fold(problem, options, flat)
+    else:
+        answers = []
+        for number, (train, test) in enumerate(flat):
+            part = replace(problem, examples=problem.examples.take(train))
+            tuned = fit(method, part, options)
+            inputs = [problem.examples.inputs[i] for i in test]
+            answers.append(tuned.logits(inputs, problem.lens))
+            if done is not None:
+                done(number + 1, len(flat))
+    logits = np.full((len(repeats), len(problem.examples), problem.head.outputs), np.nan)
+    position = 0
+    for repeat, folds in enumerate(repeats):
+        for _, test in folds:
+            logits[repeat, test] = answers[position]
+            position += 1
+    return logits

@@ -1,0 +1,79 @@
+"""A backbone seen through the activation cache: what is frozen is computed once per input."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from supertune.contracts import Backbone, Encoding, FloatArray, Input
+
+CHUNK = 512  # inputs between two writes to the cache, so that an interrupted run loses little
+
+
+class Store(Protocol):
+    """Where activations are kept; `supertune.training.cache.ActivationCache` is one."""
+
+    def get(self, keys: Sequence[str]) -> dict[str, npt.NDArray[np.generic]]: ...
+    def put(self, arrays: Mapping[str, npt.NDArray[np.generic]]) -> None: ...
+
+
+@dataclass(eq=False)
+class CachedLens:
+    """See `supertune.contracts.Lens`. ``computed`` counts inputs that were not in the cache."""
+
+    backbone: Backbone
+    encoding: Encoding
+    store: Store
+    progress: Callable[[int, int], None] | None = None
+    computed: int = 0
+    _salt: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._salt = f"{self.backbone.sha256}|{self.encoding!r}"
+
+    def key(self, value: object, tap: str) -> str:
+        """The cache key of one input's activation at ``tap``."""
+        text = f"{self._salt}|{tap}|{value!r}"
+        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+    def features(self, inputs: Sequence[Input], *, prediction: bool = False) -> FloatArray:
+        if prediction:
+            tokens = self.backbone.tokens(inputs, self.encoding)
+            return self.backbone.features(tokens, self.encoding, exact=False)
+
+        def compute(part: list[Input]) -> Sequence[FloatArray]:
+            tokens = self.backbone.tokens(part, self.encoding)
+            return list(self.backbone.features(tokens, self.encoding))
+
+        vectors = self._through(list(inputs), "features", compute)
+        return np.stack(vectors).astype(np.float32, copy=False)
+
+    def activations(self, pieces: Sequence[Any], cut: int) -> list[FloatArray]:
+        """What enters block ``cut`` for each tokenised piece: (its tokens, d) float32."""
+
+        def compute(part: list[Any]) -> Sequence[FloatArray]:
+            return self.backbone.activations(part, cut)
+
+        return self._through(list(pieces), f"block {cut}", compute)
+
+    def _through(
+        self, values: list[Any], tap: str, compute: Callable[[list[Any]], Sequence[FloatArray]]
+    ) -> list[FloatArray]:
+        keys = [self.key(value, tap) for value in values]
+        found: dict[str, Any] = dict(self.store.get(keys))
+        wanted = {key: value for key, value in zip(keys, values, strict=True) if key not in found}
+        self.computed += len(wanted)
+        todo = sorted(wanted, key=lambda key: (len(repr(wanted[key])), key))
+        for start in range(0, len(todo), CHUNK):
+            part = todo[start : start + CHUNK]
+            fresh = dict(zip(part, compute([wanted[key] for key in part]), strict=True))
+            self.store.put(fresh)
+            found.update(fresh)
+            if self.progress is not None:
+                self.progress(min(start + CHUNK, len(todo)), len(todo))
+        return [found[key] for key in keys]

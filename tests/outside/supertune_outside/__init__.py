@@ -1,0 +1,1 @@
+"""One task, one engine and one method from outside supertune."""
