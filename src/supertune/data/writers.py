@@ -6,29 +6,19 @@ nothing. Memory holds one window, whatever the number of rows.
 
 from __future__ import annotations
 
-import csv
-import json
-import math
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
+from supertune.data.row_formats import Cells, Parquet, RowFormat, height, text_format
 from supertune.errors import InputError
 
 if TYPE_CHECKING:
     from supertune.data.table import Table
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
-Cells = Mapping[str, Sequence[Any]]
-
-
-class _Format(Protocol):
-    """Takes windows of equally long columns, in the order of the first window's names."""
-
-    def window(self, columns: dict[str, Sequence[Any]]) -> None: ...
-    def close(self) -> None: ...
 
 
 class RowWriter:
@@ -67,19 +57,19 @@ class RowWriter:
         check_target(target, overwrite=overwrite, source=source)
         self._partial = target.with_name(f".{target.name}.{os.getpid()}.tmp")
         self._stream: TextIO | None = None
-        self._format: _Format = self._open(target.suffix.lower(), separator)
+        self._format: RowFormat = self._open(target.suffix.lower(), separator)
 
-    def _open(self, suffix: str, separator: str | None) -> _Format:
+    def _open(self, suffix: str, separator: str | None) -> RowFormat:
         if suffix == ".parquet":
-            return _Parquet(self._partial)
+            return Parquet(self._partial)
         self._stream = self._partial.open("w", encoding="utf-8", errors="replace", newline="")
-        return _text_format(suffix, self._stream, separator)
+        return text_format(suffix, self._stream, separator)
 
     def write(self, table: Table, extra: Cells) -> None:
         """One window: the table's rows, and as many cells of each added column."""
         columns = beside(table.values, extra, self.renamed)
         self._format.window(columns)
-        self.rows += _height(columns)
+        self.rows += height(columns)
 
     def close(self) -> None:
         """The file appears under its name, whole."""
@@ -128,14 +118,14 @@ class StreamWriter:
         self.renamed: dict[str, str] = {}
         self.rows = 0
         self._stream = stream
-        self._format = _text_format(suffix, stream, separator)
+        self._format = text_format(suffix, stream, separator)
 
     def write(self, table: Table, extra: Cells) -> None:
         """One window, flushed, so that a reader at the other end sees it at once."""
         columns = beside(table.values, extra, self.renamed)
         self._format.window(columns)
         self._stream.flush()
-        self.rows += _height(columns)
+        self.rows += height(columns)
 
 
 def check_target(target: Path, *, overwrite: bool = False, source: object = None) -> None:
@@ -192,10 +182,6 @@ def beside(given: Cells, added: Cells, renamed: dict[str, str]) -> dict[str, Seq
     return columns
 
 
-def _height(columns: Cells) -> int:
-    return len(next(iter(columns.values()), ()))
-
-
 def _same(target: Path, source: str | Path) -> bool:
     try:
         return target.exists() and os.path.samefile(target, source)
@@ -211,142 +197,3 @@ def _exists(target: Path) -> InputError:
         allowed="a new name, or --overwrite",
         next="Add --overwrite to replace it, or choose another -o.",
     )
-
-
-# --- formats --------------------------------------------------------------------------------
-
-
-def _text_format(suffix: str, stream: TextIO, separator: str | None) -> _Format:
-    if suffix == ".jsonl":
-        return _Jsonl(stream)
-    return _Delimited(stream, "\t" if suffix == ".tsv" else ",", separator)
-
-
-def _rows(columns: Cells) -> Iterator[tuple[Any, ...]]:
-    return zip(*columns.values(), strict=True)
-
-
-class _Delimited:
-    def __init__(self, stream: TextIO, delimiter: str, separator: str | None) -> None:
-        self._writer = csv.writer(stream, delimiter=delimiter, lineterminator="\n")
-        self._separator = separator
-        self._names: list[str] = []
-
-    def window(self, columns: dict[str, Sequence[Any]]) -> None:
-        if not self._names:
-            self._names = list(columns)
-            self._writer.writerow(self._names)
-        ordered = _arranged(columns, self._names)
-        self._writer.writerows([self._cell(cell) for cell in row] for row in _rows(ordered))
-
-    def close(self) -> None:
-        """Nothing is held back."""
-
-    def _cell(self, value: Any) -> Any:
-        if not isinstance(value, list | tuple | dict):
-            return value
-        parts = list(value)
-        joinable = self._separator is not None and isinstance(value, list | tuple)
-        if joinable and not any(str(self._separator) in str(part) for part in parts):
-            return str(self._separator).join(map(str, parts))
-        return json.dumps(value, ensure_ascii=False)
-
-
-class _Jsonl:
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-
-    def window(self, columns: dict[str, Sequence[Any]]) -> None:
-        for row in _rows(columns):
-            record = {name: _finite(cell) for name, cell in zip(columns, row, strict=True)}
-            self._stream.write(json.dumps(record, ensure_ascii=False, default=str) + "\n")
-
-    def close(self) -> None:
-        """Nothing is held back."""
-
-
-def _finite(value: Any) -> Any:
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-class _Parquet:
-    """Types are those of the first window; a column of mixed types becomes text."""
-
-    def __init__(self, path: Path) -> None:
-        _pyarrow()
-        self._path = path
-        self._writer: Any = None
-        self._schema: Any = None
-
-    def window(self, columns: dict[str, Sequence[Any]]) -> None:
-        import pyarrow as pa
-        from pyarrow import parquet
-
-        if self._schema is None:
-            self._schema = pa.schema(
-                [(name, _arrow_type(cells)) for name, cells in columns.items()]
-            )
-            self._writer = parquet.ParquetWriter(self._path, self._schema)
-        ordered = _arranged(columns, self._schema.names)
-        arrays = [_arrow(ordered[field.name], field) for field in self._schema]
-        self._writer.write_table(pa.Table.from_arrays(arrays, schema=self._schema))
-
-    def close(self) -> None:
-        if self._writer is not None:
-            self._writer.close()
-
-
-def _pyarrow() -> None:
-    try:
-        import pyarrow  # noqa: F401
-    except ImportError as error:
-        raise InputError(
-            "parquet_needs_pyarrow",
-            "Writing parquet needs the package pyarrow.",
-            received=".parquet",
-            allowed=".csv, .tsv, .jsonl without it",
-            next="pip install 'supertune[files]'",
-        ) from error
-
-
-def _arrow_type(cells: Sequence[Any]) -> Any:
-    import pyarrow as pa
-
-    try:
-        kind = pa.array(cells).type
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError):
-        return pa.string()
-    return pa.string() if pa.types.is_null(kind) else kind
-
-
-def _arrow(cells: Sequence[Any], field: Any) -> Any:
-    import pyarrow as pa
-
-    if pa.types.is_string(field.type):
-        cells = [None if cell is None else str(cell) for cell in cells]
-    try:
-        return pa.array(cells, type=field.type)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as error:
-        raise InputError(
-            "column_type_changed",
-            f"Column '{field.name}' changes its type in a later row, which parquet cannot hold.",
-            received=str(error).splitlines()[0],
-            allowed=str(field.type),
-            next="Write .jsonl or .csv instead.",
-        ) from error
-
-
-def _arranged(columns: dict[str, Sequence[Any]], names: Iterable[str]) -> dict[str, Sequence[Any]]:
-    """The columns as the first window had them; one missing now is empty, a new one refused."""
-    known = list(names)
-    new = [name for name in columns if name not in known]
-    if new:
-        raise InputError(
-            "columns_changed",
-            "A later row has a column that the first rows do not have.",
-            received=", ".join(new[:5]),
-            allowed=", ".join(known),
-            next="Write .jsonl, where each row may have its own columns.",
-        )
-    empty = [None] * _height(columns)
-    return {name: columns.get(name, empty) for name in known}
