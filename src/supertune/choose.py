@@ -139,7 +139,9 @@ def _entry(
     )
 
 
-def decide(workshop: Workshop, examples: Examples, deadline: float, *, judged_elsewhere: bool) -> Decision:
+def decide(
+    workshop: Workshop, examples: Examples, deadline: float, *, judged_elsewhere: bool
+) -> Decision:
     """Compare the candidates until ``deadline`` (``time.monotonic`` seconds) and choose.
 
     Args:
@@ -156,7 +158,9 @@ def decide(workshop: Workshop, examples: Examples, deadline: float, *, judged_el
         recipe, note = _folds_within(workshop, examples, entry, deadline)
         notes += note
         workshop.recipe = recipe
-        entry.assessed = assess(workshop, entry.candidate, examples, _folds(workshop, entry, examples))
+        entry.assessed = assess(
+            workshop, entry.candidate, examples, _folds(workshop, entry, examples)
+        )
     else:
         _race(workshop, examples, entries, deadline)
     run = [entry for entry in entries if entry.assessed is not None]

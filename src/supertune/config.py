@@ -150,19 +150,25 @@ def read_recipe(path: Path) -> dict[str, Any]:
         loaded = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError as error:
         raise InputError(
-            "recipe_missing", f"There is no recipe file at {path}.", received=str(path),
+            "recipe_missing",
+            f"There is no recipe file at {path}.",
+            received=str(path),
             next="Check the path; recipes/ holds examples.",
         ) from error
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise InputError(
-            "recipe_unreadable", f"{path} is not a readable YAML or JSON recipe.",
-            received=str(error).replace("\n", " "), allowed="key: value lines",
+            "recipe_unreadable",
+            f"{path} is not a readable YAML or JSON recipe.",
+            received=str(error).replace("\n", " "),
+            allowed="key: value lines",
             next="Compare with recipes/text_classification.yaml.",
         ) from error
     if not isinstance(loaded, dict):
         raise InputError(
-            "recipe_unreadable", f"{path} does not hold key: value lines.",
-            received=type(loaded).__name__, allowed="a mapping of recipe keys",
+            "recipe_unreadable",
+            f"{path} does not hold key: value lines.",
+            received=type(loaded).__name__,
+            allowed="a mapping of recipe keys",
             next="Compare with recipes/text_classification.yaml.",
         )
     return {str(key): value for key, value in loaded.items()}

@@ -235,9 +235,7 @@ def load(folder: str | Path, *, device: str = "auto", threads: int | None = None
 
 def _same_backbone(workshop: Workshop, manifest: dict[str, Any]) -> Lens:
     backbone = workshop.recipe.backbone
-    opened = open_backbone(
-        reference(backbone), workshop.recipe.device, workshop.recipe.threads
-    )
+    opened = open_backbone(reference(backbone), workshop.recipe.device, workshop.recipe.threads)
     if opened.sha256 != manifest["backbone"]["sha256"]:
         raise InputError(
             "backbone_changed",

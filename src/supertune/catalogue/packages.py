@@ -116,7 +116,9 @@ def _pip_index() -> str:
             return os.environ[variable]
     command = [sys.executable, "-m", "pip", "download", "--help"]
     shown = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
-    found = re.search(r"\(default\s+(\S+?)\)", re.sub(r"\s+", " ", shown.split("--index-url", 1)[-1]))
+    found = re.search(
+        r"\(default\s+(\S+?)\)", re.sub(r"\s+", " ", shown.split("--index-url", 1)[-1])
+    )
     if found is None:
         raise ValueError("pip does not say which index it uses")
     return found.group(1)
@@ -133,9 +135,7 @@ def _npm_registry() -> str:
     return shown.strip().rstrip("/")
 
 
-def _download(
-    address: str, partial: Path, package: Package, progress: Progress | None
-) -> None:
+def _download(address: str, partial: Path, package: Package, progress: Progress | None) -> None:
     """Append what is missing to ``partial``."""
     have = partial.stat().st_size if partial.exists() else 0
     headers = {"Range": f"bytes={have}-"} if have else {}

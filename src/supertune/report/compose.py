@@ -146,7 +146,9 @@ def rows_to_look_at(
     findings = []
     if doubted:
         numbers = tuple(sorted(int(examples.rows[i]) for i in doubted))
-        message = f"{len(doubted)} rows have labels that look wrong; check them before trusting either."
+        message = (
+            f"{len(doubted)} rows have labels that look wrong; check them before trusting either."
+        )
         if len(doubted) == 1:
             message = "One row has a label that looks wrong; check it."
         findings.append(Finding("label_looks_wrong", message, numbers))
@@ -191,8 +193,10 @@ def data_section(
 ) -> dict[str, Any]:
     """Where the rows came from and how their columns were understood."""
     targets = _targets(examples)
-    counts = targets.sum(axis=0) if targets.ndim == 2 else np.bincount(
-        targets, minlength=len(examples.labels)
+    counts = (
+        targets.sum(axis=0)
+        if targets.ndim == 2
+        else np.bincount(targets, minlength=len(examples.labels))
     )
     return {
         "source": reading.source,

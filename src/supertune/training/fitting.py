@@ -34,9 +34,7 @@ def fit(method: Method, problem: Problem, options: Any) -> Tuned:
     return cast(Solver, method).fit(problem, options)
 
 
-def restore(
-    method: Method, state: State, options: Any, head: HeadSpec, lens: Lens | None
-) -> Tuned:
+def restore(method: Method, state: State, options: Any, head: HeadSpec, lens: Lens | None) -> Tuned:
     """What `fit` returned, from its state."""
     if isinstance(method, GradientMethod):
         from supertune.training import loop

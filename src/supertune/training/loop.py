@@ -156,8 +156,7 @@ class _Rows:
             flat = [piece for pieces in self.pieces for piece in pieces]
             values = iter(lens.activations(flat, tunable.cut))
             self.hidden = [
-                [torch.from_numpy(np.array(next(values))) for _ in pieces]
-                for pieces in self.pieces
+                [torch.from_numpy(np.array(next(values))) for _ in pieces] for pieces in self.pieces
             ]
 
     def batch(self, index: Sequence[int]) -> tuple[Any, Any, Any]:

@@ -48,9 +48,7 @@ def _device(wanted: str) -> torch.device:
 class TransformersBackbone:
     """One loaded model; see `supertune.contracts.Backbone`. Runs in float32, without dropout."""
 
-    def __init__(
-        self, ref: BackboneRef, offer: Offer, *, device: str, threads: int | None
-    ) -> None:
+    def __init__(self, ref: BackboneRef, offer: Offer, *, device: str, threads: int | None) -> None:
         import torch
 
         if threads is not None and torch.get_num_threads() != threads:
@@ -93,9 +91,7 @@ class TransformersBackbone:
             return [(piece,) for piece in self._truncated(first, pairs, limit)]
         return [self._long(text, limit, encoding.long_text) for text in first]
 
-    def _truncated(
-        self, first: list[str], pairs: list[str | None], limit: int
-    ) -> Iterator[Piece]:
+    def _truncated(self, first: list[str], pairs: list[str | None], limit: int) -> Iterator[Piece]:
         second = [pair or "" for pair in pairs] if any(pair is not None for pair in pairs) else None
         coded = self.tokenizer(first, second, truncation=True, max_length=limit)
         types = coded.get("token_type_ids") or [None] * len(first)
