@@ -60,3 +60,5 @@ def test_an_unknown_name_suggests_the_nearest() -> None:
 
 def test_a_name_like_no_other_points_to_the_list() -> None:
     assert unknown_name("method", "zzz", ["lora"]).next == "`supertune methods` lists them."
+    assert unknown_name("data set", "zzz", ["r8"]).next == "`supertune data` lists them."
+    assert unknown_name("metric", "zzz", ["accuracy"]).next == "Choose one of them."

@@ -73,13 +73,19 @@ class EnvironmentFault(SupertuneError):
     exit_code = 2
 
 
+# Which command lists the names of a kind; the others are few and stand in the message.
+_LISTS = {"task": "tasks", "method": "methods", "backbone": "backbones", "data set": "data"}
+
+
 def unknown_name(kind: str, name: str, available: Iterable[str]) -> InputError:
     """``Unknown method 'lorra'. Did you mean 'lora'?`` with everything that exists."""
     names = sorted(available)
     near = difflib.get_close_matches(name, names, n=1)
-    hint = f"Did you mean '{near[0]}'?" if near else f"`supertune {kind}s` lists them."
+    hint = f"`supertune {_LISTS[kind]}` lists them." if kind in _LISTS else "Choose one of them."
+    if near:
+        hint = f"Did you mean '{near[0]}'?"
     return InputError(
-        f"unknown_{kind}",
+        f"unknown_{kind.replace(' ', '_')}",
         f"Unknown {kind} '{name}'.",
         received=name,
         allowed=", ".join(names),

@@ -1,51 +1,122 @@
 """Read chosen members of a wheel or a tar archive into memory; nothing is written by its names.
 
-Because callers write bytes under names of their own, an archive with ``../`` or absolute names,
-links or devices has nothing to act on; such members are refused all the same.
+Callers write bytes under names of their own where they can; where they keep a member's name, it
+has been held here to what is a plain relative path on every system. An archive with any name that
+is not is refused as a whole: one that tries is not to be trusted with the rest.
 """
 
 from __future__ import annotations
 
+import gzip
+import lzma
+import re
 import tarfile
+import unicodedata
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
-from pathlib import Path, PurePosixPath
+from dataclasses import dataclass
+from pathlib import Path
 
 from supertune.errors import InputError
 
-LARGEST = 600_000_000  # bytes of one member, against archives that unpack without end
+LARGEST = 600_000_000  # bytes of one member
+ALTOGETHER = 2_000_000_000  # bytes of all members, read or passed over
+MEMBERS = 200_000
+_DEVICE = re.compile(r"(con|prn|aux|nul|clock\$|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?", re.IGNORECASE)
+_FORBIDDEN = re.compile(r'[\x00-\x1f\x7f<>:"|?*\\]')
+_DAMAGED = (
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    gzip.BadGzipFile,
+    lzma.LZMAError,
+    zlib.error,
+    EOFError,
+    RuntimeError,  # zipfile's word for an encrypted member
+    NotImplementedError,  # and for a compression that it does not know
+)
+
+
+@dataclass(frozen=True)
+class _Member:
+    name: str
+    size: int
+    regular: bool
+    folder: bool
+    read: Callable[[], bytes]
 
 
 def members(path: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
-    """Name and bytes of each wanted regular file.
+    """Name and bytes of each wanted regular file, in the archive's order.
 
     Raises:
-        InputError: ``archive_unsafe`` for names that leave the archive, or members too large.
+        InputError: ``archive_unsafe`` for names that leave the archive or mean something else on
+            another system, wanted members that are links or devices, and what would unpack
+            without end; ``archive_damaged`` for what is no archive or is cut short.
     """
-    if path.suffix in (".whl", ".zip"):
-        with zipfile.ZipFile(path) as opened:
-            for info in opened.infolist():
-                if not info.is_dir() and wanted(info.filename):
-                    _check(path, info.filename, info.file_size)
-                    yield info.filename, opened.read(info)
-        return
-    with tarfile.open(path) as opened_tar:
-        for member in opened_tar:
-            if wanted(member.name):
-                if not member.isfile():
-                    raise _unsafe(path, f"{member.name} is no regular file")
-                _check(path, member.name, member.size)
-                stream = opened_tar.extractfile(member)
-                assert stream is not None
-                yield member.name, stream.read()
+    listed = _zipped if path.suffix in (".whl", ".zip") else _tarred
+    total = count = 0
+    seen: set[str] = set()
+    try:
+        for member in listed(path):
+            total, count = total + member.size, count + 1
+            _check(path, member, total, count)
+            if member.folder or not wanted(member.name):
+                continue
+            if not member.regular:
+                raise _unsafe(path, f"{member.name!r} is no regular file")
+            key = unicodedata.normalize("NFC", member.name).casefold()
+            if key in seen:
+                raise _unsafe(path, f"{member.name!r} would overwrite another")
+            seen.add(key)
+            yield member.name, member.read()
+    except _DAMAGED as error:
+        raise _damaged(path, error) from error
 
 
-def _check(path: Path, name: str, size: int) -> None:
-    parts = PurePosixPath(name.replace("\\", "/"))
-    if parts.is_absolute() or ".." in parts.parts or ":" in parts.parts[0]:
-        raise _unsafe(path, f"the name {name!r} leaves the archive")
-    if size > LARGEST:
-        raise _unsafe(path, f"{name} would unpack to {size} bytes")
+def _zipped(path: Path) -> Iterator[_Member]:
+    with zipfile.ZipFile(path) as opened:
+        for info in opened.infolist():
+            kind = info.external_attr >> 16 & 0o170000  # of the Unix mode; 0 where there is none
+            yield _Member(
+                info.orig_filename,
+                info.file_size,
+                kind in (0, 0o100000),
+                info.is_dir(),
+                lambda info=info: opened.read(info),  # type: ignore[misc]
+            )
+
+
+def _tarred(path: Path) -> Iterator[_Member]:
+    with tarfile.open(path) as opened:
+        for info in opened:
+            yield _Member(
+                info.name,
+                info.size,
+                info.isfile(),
+                info.isdir(),
+                lambda info=info: _read(opened, info),  # type: ignore[misc]
+            )
+
+
+def _read(opened: tarfile.TarFile, info: tarfile.TarInfo) -> bytes:
+    stream = opened.extractfile(info)
+    assert stream is not None
+    return stream.read()
+
+
+def _check(path: Path, member: _Member, total: int, count: int) -> None:
+    name = member.name.removesuffix("/") if member.folder else member.name
+    parts = name.split("/")
+    odd = (
+        _FORBIDDEN.search(name) is not None
+        or any(part in ("", ".", "..") or part[-1] in ". " for part in parts)
+        or any(_DEVICE.fullmatch(part) for part in parts)
+    )
+    if odd:
+        raise _unsafe(path, f"the name {member.name!r} is no plain path inside it")
+    if member.size > LARGEST or total > ALTOGETHER or count > MEMBERS:
+        raise _unsafe(path, f"it would unpack to {total} bytes or more, in {count} members or more")
 
 
 def _unsafe(path: Path, what: str) -> InputError:
@@ -53,6 +124,16 @@ def _unsafe(path: Path, what: str) -> InputError:
         "archive_unsafe",
         f"{path.name} is not safe to unpack.",
         received=what,
-        allowed="regular files under their own folder",
+        allowed=f"regular files under their own folder, at most {ALTOGETHER} bytes",
+        next="Fetch the archive again from where it was published.",
+    )
+
+
+def _damaged(path: Path, error: Exception) -> InputError:
+    return InputError(
+        "archive_damaged",
+        f"{path.name} cannot be unpacked.",
+        received=f"{type(error).__name__}: {error}",
+        allowed="a wheel, a zip or a tar archive",
         next="Fetch the archive again from where it was published.",
     )

@@ -6,17 +6,20 @@ named tensors, float32 or in blocks of 32 weights as one float16 scale and 16 by
 
 from __future__ import annotations
 
-import json
-import struct
+import itertools
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from supertune.errors import InputError
+from supertune.catalogue.binary import Cursor, quantised
+from supertune.catalogue.weights import Tensor, bad_layout, write, write_json
 
-Array = npt.NDArray[Any]
+_SIZES = ("width", "layers", "heads", "inner", "vocabulary", "positions", "types")
+_BLOCK = 18  # bytes of 32 weights
 _LAYER = {
     "q": "attention.self.query",
     "k": "attention.self.key",
@@ -36,75 +39,54 @@ _EMBEDDINGS = {
 }
 
 
-class _Reader:
-    def __init__(self, data: bytes) -> None:
-        self.data, self.at = data, 0
-
-    def take(self, form: str) -> Any:
-        values = struct.unpack_from("<" + form, self.data, self.at)
-        self.at += struct.calcsize("<" + form)
-        return values[0] if len(values) == 1 else values
-
-    def bytes(self, count: int) -> bytes:
-        self.at += count
-        return self.data[self.at - count : self.at]
-
-    def array(self, kind: str, count: int) -> Array:
-        return np.frombuffer(self.bytes(count * np.dtype(kind).itemsize), dtype=kind)
-
-
 def convert(data: bytes, target: Path) -> None:
-    """Write config.json, model.safetensors (float32), tokenizer and pooling into ``target``."""
-    from safetensors.numpy import save_file
+    """Write config.json, model.safetensors (float32), tokenizer and pooling into ``target``.
 
-    reader = _Reader(data)
-    if reader.bytes(4) != b"E5S1":
-        raise InputError("e5_layout", "The file is not in the E5S1 layout.")
-    reader.take("I")
-    sizes = dict(zip(("width", "layers", "heads", "inner", "vocabulary", "positions", "types"), reader.take("7i"), strict=True))  # fmt: skip
-    epsilon = reader.take("f")
-    reader.take("i")
-    pieces = _pieces(reader)
-    tensors = _tensors(reader, data)
-    named = {_name(name): value.reshape(_shape(name, value, sizes)) for name, value in tensors.items()}  # fmt: skip
-    save_file(named, target / "model.safetensors", {"format": "pt"})
-    _write(target / "config.json", _config(sizes, epsilon))
-    _tokenizer(pieces, sizes["positions"]).save(str(target / "tokenizer.json"))
-    _write(target / "tokenizer_config.json", _tokenizer_config(sizes["positions"]))
+    Raises:
+        InputError: ``weights_layout``.
+    """
+    cursor = Cursor(data)
+    if cursor.raw(4) != b"E5S1":
+        raise bad_layout("no E5S1 file")
+    cursor.one("I")  # version
+    sizes = dict(zip(_SIZES, cursor.several("7i"), strict=True))
+    epsilon = cursor.one("f")
+    cursor.one("i")  # weights a block
+    pieces = _pieces(cursor)
+    write(dict(_tensors(cursor, data, sizes)), target)
+    write_json(target / "config.json", _config(sizes, epsilon))
+    _tokenizer(pieces).save(str(target / "tokenizer.json"))
+    write_json(target / "tokenizer_config.json", _tokenizer_config(sizes["positions"]))
     _pooling(target, sizes["width"])
 
 
-def _pieces(reader: _Reader) -> list[tuple[str, float]]:
-    count, *_special = reader.take("5i")
-    length = reader.take("Q")
-    offsets = reader.array("<u4", count + 1)
-    scores = reader.array("<f4", count)
-    blob = reader.bytes(length)
-    reader.take("i")
-    reader.bytes(reader.take("I"))  # the normalisation map; NFKC stands for it
-    texts = [
-        blob[a:b].decode("utf-8", "replace") for a, b in zip(offsets, offsets[1:], strict=False)
-    ]
-    return [(text, float(score)) for text, score in zip(texts, scores, strict=True)]
+def _pieces(cursor: Cursor) -> list[tuple[str, float]]:
+    """The vocabulary: pieces of text with their log probabilities."""
+    count, *_special = cursor.several("5i")
+    length = cursor.one("Q")
+    offsets = cursor.array("<u4", count + 1).tolist()
+    scores = cursor.array("<f4", count).tolist()
+    blob = cursor.raw(length)
+    cursor.one("i")
+    cursor.raw(cursor.one("I"))  # the normalisation map; NFKC stands for it
+    texts = [blob[a:b].decode("utf-8", "replace") for a, b in itertools.pairwise(offsets)]
+    return list(zip(texts, scores, strict=True))
 
 
-def _tensors(reader: _Reader, data: bytes) -> dict[str, Array]:
-    headers = []
-    for _ in range(reader.take("i")):
-        name = reader.bytes(reader.take("H")).decode("ascii")
-        kind, _block, offset, size = reader.take("BIQQ")
-        headers.append((name, kind, offset, size))
-    return {name: _decoded(data[at : at + size], kind, size) for name, kind, at, size in headers}
+def _tensors(cursor: Cursor, data: bytes, sizes: dict[str, int]) -> Iterator[tuple[str, Tensor]]:
+    for _ in range(cursor.one("i")):
+        name = cursor.text("H")
+        kind, _block, at, size = cursor.several("BIQQ")
+        count = size // 4 if kind == 0 else size // _BLOCK * 32
+        shape = _shape(name, count, sizes)
+        part = memoryview(data)[at : at + size]
+        yield _name(name), Tensor(shape, partial(_decoded, part, kind, shape))
 
 
-def _decoded(data: bytes, kind: int, size: int) -> Array:
+def _decoded(part: memoryview, kind: int, shape: tuple[int, ...]) -> npt.NDArray[Any]:
     if kind == 0:
-        return np.frombuffer(data, dtype="<f4").copy()
-    blocks = np.frombuffer(data, dtype=np.uint8).reshape(-1, 18)
-    scale = blocks[:, :2].copy().view("<f2").astype(np.float32)
-    nibbles = blocks[:, 2:]
-    both = np.concatenate([nibbles & 15, nibbles >> 4], axis=1).astype(np.float32) - 8.0
-    return (both * scale).reshape(-1)
+        return np.frombuffer(part, dtype="<f4").reshape(shape)
+    return quantised(part, _BLOCK, offset=-8.0, minimum=False).reshape(shape)
 
 
 def _name(name: str) -> str:
@@ -114,14 +96,13 @@ def _name(name: str) -> str:
     return f"encoder.layer.{layer[1:]}.{_LAYER[part]}.{'weight' if kind == 'w' else 'bias'}"
 
 
-def _shape(name: str, value: Array, sizes: dict[str, int]) -> tuple[int, ...]:
-    width, inner = sizes["width"], sizes["inner"]
-    if name.startswith("emb.") and ".ln." not in name:
-        return (-1, width)
+def _shape(name: str, count: int, sizes: dict[str, int]) -> tuple[int, ...]:
     part, _, kind = name.rpartition(".")
-    if kind == "b" or part.endswith("ln"):
-        return (-1,)
-    return (width, inner) if part.endswith(".fo") else (-1, width)
+    table = name.startswith("emb.") and ".ln." not in name
+    if not table and (kind == "b" or part.endswith("ln")):
+        return (count,)
+    columns = sizes["inner"] if part.endswith(".fo") else sizes["width"]
+    return (count // columns, columns)
 
 
 def _config(sizes: dict[str, int], epsilon: float) -> dict[str, Any]:
@@ -142,7 +123,7 @@ def _config(sizes: dict[str, int], epsilon: float) -> dict[str, Any]:
     }
 
 
-def _tokenizer(pieces: list[tuple[str, float]], positions: int) -> Any:
+def _tokenizer(pieces: list[tuple[str, float]]) -> Any:
     from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
 
     place = {text: i for i, (text, _) in enumerate(pieces)}
@@ -187,13 +168,11 @@ def _pooling(target: Path, width: int) -> None:
     ]
     (target / "1_Pooling").mkdir(exist_ok=True)
     (target / "2_Normalize").mkdir(exist_ok=True)
-    _write(target / "modules.json", modules)
+    write_json(target / "modules.json", modules)
     pooling = {"word_embedding_dimension": width, "pooling_mode_mean_tokens": True}
-    _write(target / "1_Pooling" / "config.json", pooling)
+    write_json(target / "1_Pooling" / "config.json", pooling)
     prompts = {"prompts": {"query": "query: "}, "default_prompt_name": "query"}
-    _write(target / "config_sentence_transformers.json", prompts)
-    _write(target / "sentence_bert_config.json", {"max_seq_length": 512, "do_lower_case": False})
-
-
-def _write(path: Path, value: Any) -> None:
-    path.write_text(json.dumps(value, indent=1), encoding="utf-8")
+    write_json(target / "config_sentence_transformers.json", prompts)
+    write_json(
+        target / "sentence_bert_config.json", {"max_seq_length": 512, "do_lower_case": False}
+    )

