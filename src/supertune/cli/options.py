@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
 from supertune.cli.terminal import Terminal
 
@@ -24,6 +24,14 @@ def terminal(ctx: typer.Context) -> Terminal:
 
 class Command(TyperCommand):
     """A command whose libraries cannot print into the result."""
+
+    def invoke(self, ctx: Any) -> Any:
+        with terminal(ctx).working():
+            return super().invoke(ctx)
+
+
+class Group(TyperGroup):
+    """A command with sub-commands, whose libraries cannot print into the result either."""
 
     def invoke(self, ctx: Any) -> Any:
         with terminal(ctx).working():

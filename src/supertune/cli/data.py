@@ -1,0 +1,203 @@
+"""``supertune data``: labelled data sets by short name, fetching one, and drawing few rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from supertune.catalogue import corpora, entries
+from supertune.catalogue.corpus_formats import Row
+from supertune.catalogue.entries import DatasetEntry
+from supertune.cli.options import Command, Group, Json, NoColor, Quiet, Verbose, example, terminal
+from supertune.cli.progress import Progress
+from supertune.cli.terminal import Terminal
+from supertune.errors import InputError
+from supertune.report.wording import count, duration, size
+
+app = typer.Typer(
+    cls=Group,
+    invoke_without_command=True,
+    add_completion=False,
+    help="List data sets, or fetch one.",
+    epilog=example("supertune data", "supertune data sample bbc-news -o news --per-class 8"),
+)
+
+
+@app.callback()
+def data(
+    ctx: typer.Context,
+    json: Json = False,
+    verbose: Verbose = False,
+    quiet: Quiet = False,
+    no_color: NoColor = False,
+) -> None:
+    if ctx.invoked_subcommand is None:
+        _list(terminal(ctx))
+
+
+def _list(terminal: Terminal) -> None:
+    known = [described(entry) for entry in entries.datasets()]
+    steps = [f"supertune data sample {known[0]['name']} -o {known[0]['name']} --per-class 8"]
+    terminal.result({"data": known, "next": steps})
+    terminal.table(
+        ("Name", "Rows", "Labels", "Language", "Licence", "Download", "Where", "What"),
+        [
+            (
+                each["name"],
+                " + ".join(count(rows) for rows in each["rows"].values()),
+                each["labels"],
+                each["language"],
+                each["licence"],
+                size(each["download_bytes"]),
+                "cached" if each["fetched"] else "not fetched",
+                each["summary"],
+            )
+            for each in known
+        ],
+    )
+    terminal.say()
+    terminal.say(
+        "Rows are distinct texts, to learn from + to judge by. Where a licence is unclear, they "
+        "are fetched from where others publish them and may not be passed on."
+    )
+    terminal.next(steps)
+
+
+def described(entry: DatasetEntry) -> dict[str, Any]:
+    """A data set as ``--json`` prints it."""
+    folder = corpora.fetched(entry)
+    return {
+        "name": entry.name,
+        "summary": entry.summary,
+        "language": entry.language,
+        "licence": entry.licence,
+        "rows": dict(entry.rows),
+        "labels": entry.labels,
+        "download_bytes": entry.package.bytes,
+        "fetched": folder is not None,
+        "path": None if folder is None else str(folder),
+    }
+
+
+def _names() -> list[str]:
+    return [entry.name for entry in entries.datasets()]
+
+
+Name = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME", help="A name that `supertune data` lists.", autocompletion=_names
+    ),
+]
+
+
+@app.command("pull", cls=Command, epilog=example("supertune data pull bbc-news"))
+def pull(
+    ctx: typer.Context,
+    name: Name,
+    json: Json = False,
+    verbose: Verbose = False,
+    quiet: Quiet = False,
+    no_color: NoColor = False,
+) -> None:
+    """Fetch a data set into the cache and say where it is."""
+    speaker = terminal(ctx)
+    entry = entries.dataset(name)
+    with Progress(speaker, bytes_=True) as progress:
+        folder = corpora.dataset(name, progress=progress)
+    files = {path.stem: path for path in sorted(folder.glob("*.jsonl"), reverse=True)}
+    answer: dict[str, Any] = {
+        "name": name,
+        "path": str(folder.absolute()),
+        "rows": dict(entry.rows),
+        "files": {split: str(path.absolute()) for split, path in files.items()},
+        "bytes": sum(path.stat().st_size for path in files.values()),
+        "licence": entry.licence,
+        "seconds": progress.seconds,
+        "next": [f"supertune data sample {name} -o {name} --per-class 8"],
+    }
+    speaker.result(answer)
+    speaker.say(f"{size(answer['bytes'])}, in {duration(progress.seconds)}:")
+    for split, path in files.items():
+        speaker.command(f"{path}  {count(entry.rows[split], 'row')}")
+    speaker.next(answer["next"])
+
+
+@app.command(
+    "sample",
+    cls=Command,
+    epilog=example("supertune data sample bbc-news -o news --per-class 8 --test-rows 400"),
+)
+def sample(
+    ctx: typer.Context,
+    name: Name,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="DIR", help="A folder for the two files.")
+    ],
+    per_class: Annotated[
+        int, typer.Option("--per-class", min=1, help="Labelled rows a label in train.csv.")
+    ] = 8,
+    test_rows: Annotated[
+        int, typer.Option("--test-rows", min=0, help="Other rows in test.csv.")
+    ] = 400,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Another seed, other rows.")] = 0,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the two files if they are there.")
+    ] = False,
+    json: Json = False,
+    verbose: Verbose = False,
+    quiet: Quiet = False,
+    no_color: NoColor = False,
+) -> None:
+    """Draw a few labelled rows to try a fit with, and others to judge it by."""
+    speaker = terminal(ctx)
+    entries.dataset(name)
+    targets = output / "train.csv", output / "test.csv"
+    if not overwrite and any(path.exists() for path in targets):
+        raise InputError(
+            "output_exists",
+            "There is a train.csv or test.csv already.",
+            received=str(output),
+            allowed="a folder without them",
+            next="Choose another folder with -o, or add --overwrite.",
+        )
+    with Progress(speaker, bytes_=True) as progress:
+        train, test = corpora.few_shot(
+            name, per_class=per_class, test_rows=test_rows, seed=seed, progress=progress
+        )
+    output.mkdir(parents=True, exist_ok=True)
+    for path, rows in zip(targets, (train, test), strict=True):
+        _write(path, rows)
+    fit = f"supertune fit {targets[0]} --test {targets[1]} -o {output / 'model'}"
+    answer: dict[str, Any] = {
+        "name": name,
+        "path": str(output.absolute()),
+        "files": {path.stem: str(path.absolute()) for path in targets},
+        "rows": {"train": len(train), "test": len(test)},
+        "labels": sorted({label for _, label in train}),
+        "per_class": per_class,
+        "seed": seed,
+        "next": [fit],
+    }
+    speaker.result(answer)
+    for path, rows in zip(targets, (train, test), strict=True):
+        speaker.command(f"{path}  {count(len(rows), 'row')}")
+    speaker.next(answer["next"])
+
+
+def _write(path: Path, rows: list[Row]) -> None:
+    """The columns text and label, in a file that is whole or not there."""
+    import csv
+    import os
+
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with partial.open("w", encoding="utf-8", newline="") as stream:
+            writer = csv.writer(stream)
+            writer.writerow(("text", "label"))
+            writer.writerows(rows)
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
