@@ -72,8 +72,10 @@ def _with_login(page: str, link: str) -> str:
     return link
 
 
-def get(url: str, headers: dict[str, str]) -> HTTPResponse:
-    """The opened answer of a server.
+def get(
+    url: str, headers: dict[str, str], *, method: str = "GET", timeout: float = TIMEOUT
+) -> HTTPResponse:
+    """The opened answer of a server; ``timeout`` is how long it may be silent, in seconds.
 
     Raises:
         ValueError: an address that is not http(s).
@@ -85,10 +87,11 @@ def get(url: str, headers: dict[str, str]) -> HTTPResponse:
     login, _, server = parts.netloc.rpartition("@")
     bare = urllib.parse.urlunsplit(parts._replace(netloc=server))
     request = urllib.request.Request(bare, headers={"User-Agent": "supertune", **headers})
+    request.method = method
     if login:  # not passed on where the server redirects to another one
         coded = base64.b64encode(urllib.parse.unquote(login).encode()).decode("ascii")
         request.add_unredirected_header("Authorization", f"Basic {coded}")
-    opened = urllib.request.urlopen(request, timeout=TIMEOUT, context=_certificates())
+    opened = urllib.request.urlopen(request, timeout=timeout, context=_certificates())
     return cast(HTTPResponse, opened)
 
 

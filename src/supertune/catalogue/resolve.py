@@ -57,17 +57,24 @@ def resolve(name: str, *, progress: Progress | None = None, fetch: bool = True) 
     return _from_hub(name, progress, fetch)
 
 
+def pull(name: str, *, progress: Progress | None = None) -> Located:
+    """Like `resolve`, and what is in the cache is compared with the pinned sha256 first.
+
+    Raises:
+        InputError, EnvironmentFault: as `resolve`.
+    """
+    entry = model(name)
+    if entry is not None and (folder := fetched(entry)) and _changed(entry, folder):
+        with alone(folder, progress):
+            shutil.rmtree(folder, ignore_errors=True)
+    return resolve(name, progress=progress)
+
+
 def fetched(entry: ModelEntry) -> Path | None:
     """The folder of a catalogue model in the cache, if it is there and whole."""
     folder = cache_folder() / "models" / entry.name
     noted = origin(folder)
     return folder if noted and noted.get("weights_sha256") == entry.weights_sha256 else None
-
-
-def verify(entry: ModelEntry) -> bool:
-    """Whether the files in the cache still have the sha256 that the catalogue pins."""
-    folder = fetched(entry)
-    return folder is not None and not _changed(entry, folder)
 
 
 def _from_catalogue(entry: ModelEntry, progress: Progress | None, fetch: bool) -> Located:

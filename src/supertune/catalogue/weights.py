@@ -6,6 +6,7 @@ when a library changes its layout. Format: the README of github.com/huggingface/
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -48,6 +49,17 @@ def write(tensors: Mapping[str, Tensor], folder: Path) -> None:
             if values.size != np.prod(tensors[name].shape):
                 raise bad_layout(f"{name} has {values.size} numbers")
             stream.write(values.data)
+
+
+def digest(folder: Path) -> str:
+    """sha256 (hex) of a model's safetensors files, one after another in name order."""
+    total = hashlib.sha256()
+    for path in sorted(folder.glob("*.safetensors")):
+        if not path.name.startswith("adapter_"):
+            with path.open("rb") as stream:
+                while chunk := stream.read(1 << 22):
+                    total.update(chunk)
+    return total.hexdigest()
 
 
 def write_json(path: Path, value: Any) -> None:
