@@ -26,7 +26,7 @@ ORDER = (
     ("tasks", "backbones", "methods"),
     ("training", "evaluation"),
     ("pipeline",),
-    ("choose",),
+    ("choose", "baselines"),
     ("artifact", "report"),
     ("model",),
     ("api", "sklearn"),

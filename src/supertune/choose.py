@@ -25,6 +25,8 @@ from supertune.training import estimate
 
 FINAL_SHARE = 0.15  # of the time limit, kept back for the final fit and the report
 BACKBONES = ("minilm", "e5-small")  # tried by `auto`, in this order
+METHODS = ("bag_of_words", "linear_probe", "lora")  # tried by `auto`
+NOT_TRIED = "not among those that `auto` tries; name it with --method"
 Status = Literal["chosen", "compared", "stopped", "skipped"]
 
 
@@ -35,6 +37,7 @@ class Entry:
     candidate: Candidate
     predicted_seconds: float
     memory_bytes: int
+    disk_bytes: int = 0
     status: Status = "skipped"
     why: str = ""
     assessed: Assessed | None = None
@@ -66,7 +69,7 @@ def candidates(workshop: Workshop, examples: Examples, *, fetch: bool = True) ->
     entries: list[Entry] = []
     reasons: list[SupertuneError] = []
     offers: dict[str, Offer] = {}
-    for name in _backbones(recipe, examples):
+    for name in backbones(recipe, examples):
         try:
             offers[name] = workshop.offer(name, fetch=fetch)
         except EnvironmentFault as error:
@@ -102,10 +105,11 @@ def candidates(workshop: Workshop, examples: Examples, *, fetch: bool = True) ->
 def _methods(recipe: Recipe) -> list[str]:
     if recipe.method != "auto":
         return [registry.method(recipe.method).name]
-    return ["bag_of_words", "linear_probe", "lora"]
+    return list(METHODS)
 
 
-def _backbones(recipe: Recipe, examples: Examples) -> list[str]:
+def backbones(recipe: Recipe, examples: Examples) -> list[str]:
+    """Names of the backbones that would be tried."""
     if recipe.backbone == "none":
         return []
     if recipe.backbone != "auto":
@@ -136,6 +140,7 @@ def _entry(
         candidate,
         estimate.fit_seconds(method, options, offer, tokens, count),
         estimate.memory_bytes(method, options, offer, recipe.max_length),
+        estimate.disk_bytes(method, options, offer, len(examples), tokens),
     )
 
 
@@ -149,7 +154,7 @@ def decide(
     """
     entries = candidates(workshop, examples)
     recipe = workshop.recipe
-    notes = _language_notes(workshop, examples, entries)
+    notes = language_notes(workshop, examples)
     if len(entries) == 1:
         entry = entries[0]
         entry.status, entry.why = "chosen", "asked for by name"
@@ -265,22 +270,22 @@ def _choose(workshop: Workshop, examples: Examples, run: list[Entry]) -> Choice:
     )
 
 
-def _language_notes(
-    workshop: Workshop, examples: Examples, entries: list[Entry]
+def language_notes(
+    workshop: Workshop, examples: Examples, *, fetch: bool = True
 ) -> list[tuple[str, str]]:
+    """A warning where a backbone asked for does not know the language of the rows."""
     language = guess_language(map(_joined, examples.inputs))
-    for entry in entries:
-        name = entry.candidate.backbone
-        if name is not None:
-            offer = workshop.offer(name)
-            if not speaks(offer.languages, language):
-                return [
-                    (
-                        "language_mismatch",
-                        f"The rows look like '{language}', but {name} was trained on "
-                        f"{', '.join(offer.languages)}. Try --backbone e5-small.",
-                    )
-                ]
+    for name in backbones(workshop.recipe, examples):
+        try:
+            offer = workshop.offer(name, fetch=fetch)
+        except EnvironmentFault:
+            continue
+        if not speaks(offer.languages, language):
+            message = (
+                f"The rows look like '{language}', but {name} was trained on "
+                f"{', '.join(offer.languages)}. Try --backbone e5-small."
+            )
+            return [("language_mismatch", message)]
     return []
 
 

@@ -142,6 +142,14 @@ def parse_settings(pairs: list[str]) -> dict[str, Any]:
     return settings
 
 
+def recipe_text(settled: Recipe) -> bytes:
+    """A recipe as YAML that `read_recipe` reads back."""
+    import yaml
+
+    values = settled.model_dump(mode="json", exclude={"device", "threads"}, exclude_none=True)
+    return bytes(yaml.safe_dump(values, encoding="utf-8", allow_unicode=True, sort_keys=False))
+
+
 def read_recipe(path: Path) -> dict[str, Any]:
     """Keys from a YAML or JSON recipe file. A ``data`` key names the source to fit."""
     import yaml

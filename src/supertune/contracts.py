@@ -188,7 +188,17 @@ class Task(Protocol):
     metrics: Mapping[str, bool]  # name -> larger is better
     default_metric: str
 
-    def read(self, source: Any, columns: Columns, *, test: Any = None) -> Reading: ...
+    def read(
+        self,
+        source: Any,
+        columns: Columns,
+        *,
+        test: Any = None,
+        labels: tuple[str, ...] | None = None,
+    ) -> Reading:
+        """Rows to learn from and to judge by; with ``labels``, those of a model that exists,
+        all rows are to be judged and ``train`` holds them."""
+        ...
 
     def stream(
         self, source: Any, columns: Columns, window: int
@@ -377,7 +387,8 @@ class State:
 class Tuned(Protocol):
     """A fitted method."""
 
-    tuned_parameters: int
+    @property
+    def tuned_parameters(self) -> int: ...
 
     def logits(self, inputs: Sequence[Input], lens: Lens | None) -> FloatArray:
         """(n, C) scores before softmax or sigmoid, calibrated where the method can."""

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from supertune import artifact, registry
-from supertune.config import Recipe, method_options
+from supertune import artifact, baselines, registry
+from supertune.artifact import rows
+from supertune.config import Recipe, method_options, recipe_text
 from supertune.contracts import (
     Columns,
     Examples,
@@ -25,8 +26,8 @@ from supertune.contracts import (
     Tuned,
 )
 from supertune.errors import InputError
-from supertune.pipeline import Candidate, Workshop, labelled, open_backbone, reference
-from supertune.report import card, compose, render, text
+from supertune.pipeline import Workshop, labelled, open_backbone, reference
+from supertune.report import card, compose, render, steps, text
 from supertune.report.compose import Judged, finite
 from supertune.training import fitting
 
@@ -137,15 +138,16 @@ class Model:
         judged, findings = self.judge(data)
         names = compose.available(self.workshop, judged.examples)
         found = compose.scores(self.workshop, judged, names)
-        shares = np.asarray(self.manifest["class_shares"], dtype=np.float64)
-        constant = Judged(judged.examples, np.tile(shares, (len(judged.examples), 1)), True)
         metric = self.workshop.metric
-        floor = compose.scores(self.workshop, constant, [metric])[metric]
+        free = {
+            name: compose.scores(self.workshop, Judged(judged.examples, answers, True), [metric])
+            for name, answers in self._baselines(judged.examples).items()
+        }
         answer: dict[str, Any] = finite(
             {
                 "metric": metric,
                 "estimate": found[metric].as_dict(),
-                "baselines": {"majority": floor.as_dict()},
+                "baselines": {name: one[metric].as_dict() for name, one in free.items()},
                 "metrics": {name: estimate.as_dict() for name, estimate in found.items()},
                 **compose.breakdown(self.workshop, judged),
                 "rows": len(judged.examples),
@@ -153,6 +155,13 @@ class Model:
             }
         )
         return answer
+
+    def _baselines(self, examples: Examples) -> dict[str, FloatArray]:
+        """(n, C) answers of what costs nothing; all of them where the training rows are kept."""
+        if self.training_rows is not None:
+            return baselines.on_test(self.workshop, self.training_rows, examples, self.backbone)
+        shares = np.asarray(self.manifest["class_shares"], dtype=np.float64)
+        return {"majority": np.tile(shares, (len(examples), 1))}
 
     def judge(self, data: Any) -> tuple[Judged, list[dict[str, Any]]]:
         """Answers to the labelled rows of ``data``, and what was noticed about the rows."""
@@ -167,6 +176,8 @@ class Model:
             InputError: ``output_exists`` unless ``overwrite``.
         """
         target = Path(folder)
+        self.report.data["commands"] = steps.commands(self.report.data, target)
+        self.report.data["next"] = steps.following(self.report.data, target)
         artifact.save(target, self.manifest, self._files(), overwrite=overwrite)
         self.folder = target
         return target
@@ -180,7 +191,8 @@ class Model:
         if state.settings:
             files["settings.json"] = _json(state.settings)
         if self.training_rows is not None:
-            files["rows.jsonl"] = _rows_bytes(self.training_rows)
+            files["rows.jsonl"] = rows.to_lines(self.training_rows)
+        files["recipe.yaml"] = recipe_text(self.recipe)
         files["report.json"] = _json(self.report.data)
         files["report.html"] = self.report.html().encode("utf-8")
         files["README.md"] = card.markdown(self.report.data).encode("utf-8")
@@ -194,8 +206,18 @@ class Model:
         return f"<supertune.Model {self.method}{on}, {len(self.labels)} labels>"
 
 
-def load(folder: str | Path, *, device: str = "auto", threads: int | None = None) -> Model:
+def load(
+    folder: str | Path,
+    *,
+    device: str = "auto",
+    threads: int | None = None,
+    backbone: str | Path | None = None,
+) -> Model:
     """A model folder as a `Model`; every file is verified before it is used.
+
+    Args:
+        device, threads: where to run; see ``supertune doctor``.
+        backbone: where the backbone is now, if it was a folder that has moved since.
 
     Raises:
         InputError: when the folder is missing, damaged, of a newer schema, or holds a pickle;
@@ -203,7 +225,9 @@ def load(folder: str | Path, *, device: str = "auto", threads: int | None = None
     """
     read = artifact.read(Path(folder))
     manifest = read.manifest
-    place = {"device": device, "threads": threads}
+    place: dict[str, Any] = {"device": device, "threads": threads}
+    if backbone is not None and manifest["backbone"] is not None:
+        place["backbone"] = str(backbone)
     recipe = Recipe(**{**manifest["recipe"], **place})
     workshop = Workshop(recipe)
     state = State(
@@ -218,7 +242,7 @@ def load(folder: str | Path, *, device: str = "auto", threads: int | None = None
     tuned = fitting.restore(method, state, method_options(recipe), head, lens)
     columns = manifest["columns"]
     lists = {"text": tuple(columns["text"]), "slices": tuple(columns["slices"])}
-    rows = _rows_from(read.text("rows.jsonl")) if "rows.jsonl" in read.files else None
+    kept = rows.from_lines(read.text("rows.jsonl")) if "rows.jsonl" in read.files else None
     return Model(
         recipe=recipe,
         labels=tuple(manifest["labels"]),
@@ -228,7 +252,7 @@ def load(folder: str | Path, *, device: str = "auto", threads: int | None = None
         manifest={k: v for k, v in manifest.items() if k not in ("files", "manifest_sha256")},
         tuned=tuned,
         folder=Path(folder),
-        training_rows=rows,
+        training_rows=kept,
         _workshop=workshop,
     )
 
@@ -283,72 +307,12 @@ def _texts(inputs: Any) -> list[Input]:
 
 def _labelled_like(model: Model, data: Any) -> tuple[Examples, list[dict[str, Any]]]:
     """Labelled rows of ``data`` with the model's own label order."""
-    if model.columns.label is None and not isinstance(data, (str, Path)):
-        columns = model.columns
-    else:
-        columns = model.columns
-    reading = registry.task(model.task).read(data, columns)
-    found = labelled(reading.train)
-    unknown = [label for label in found.labels if label not in model.labels]
-    if unknown:
-        raise InputError(
-            "unknown_label",
-            "The rows carry labels that the model does not know.",
-            received=", ".join(map(repr, unknown[:5])),
-            allowed=", ".join(model.labels),
-            next="Correct the labels, or fit a new model with them.",
-        )
-    place = np.array([model.labels.index(label) for label in found.labels])
-    assert found.targets is not None
-    if found.multi_label:
-        targets = np.zeros((len(found), len(model.labels)))
-        targets[:, place] = found.targets
-    else:
-        targets = place[found.targets]
-    aligned = Examples(
-        found.inputs, targets, model.labels, found.rows, found.groups, found.weights, found.slices
-    )
-    return aligned, [finding.as_dict() for finding in reading.findings]
+    columns = model.columns
+    if columns.label is None:  # the model was fitted on a list
+        columns = replace(columns, text=(), label=None)
+    reading = registry.task(model.task).read(data, columns, labels=model.labels)
+    return labelled(reading.train), [finding.as_dict() for finding in reading.findings]
 
 
 def _json(value: Any) -> bytes:
     return (json.dumps(value, ensure_ascii=False, indent=1, sort_keys=True) + "\n").encode("utf-8")
-
-
-def _rows_bytes(examples: Examples) -> bytes:
-    """The labelled rows, so that a later fit can go on from them."""
-    lines = []
-    for i, value in enumerate(examples.inputs):
-        assert examples.targets is not None
-        target = examples.targets[i]
-        label = (
-            [name for name, on in zip(examples.labels, target, strict=True) if on]
-            if examples.multi_label
-            else examples.labels[int(target)]
-        )
-        row = {"input": value, "label": label}
-        if examples.groups is not None:
-            row["group"] = int(examples.groups[i])
-        if examples.weights is not None:
-            row["weight"] = float(examples.weights[i])
-        lines.append(json.dumps(row, ensure_ascii=False, sort_keys=True))
-    return ("\n".join(lines) + "\n").encode("utf-8")
-
-
-def _rows_from(text_lines: str) -> Examples:
-    rows = [json.loads(line) for line in text_lines.splitlines() if line]
-    inputs = tuple(
-        row["input"] if isinstance(row["input"], str) else tuple(row["input"]) for row in rows
-    )
-    several = any(isinstance(row["label"], list) for row in rows)
-    flat = (label for row in rows for label in (row["label"] if several else [row["label"]]))
-    names = tuple(sorted(set(flat)))
-    if several:
-        targets: npt.NDArray[Any] = np.array(
-            [[float(name in row["label"]) for name in names] for row in rows]
-        )
-    else:
-        targets = np.array([names.index(row["label"]) for row in rows])
-    groups = np.array([row["group"] for row in rows]) if "group" in rows[0] else None
-    weights = np.array([row["weight"] for row in rows]) if "weight" in rows[0] else None
-    return Examples(inputs, targets, names, np.arange(1, len(rows) + 1), groups, weights)

@@ -75,3 +75,17 @@ def memory_bytes(method: Method, options: object, offer: Offer | None, max_lengt
     copies = 5 if injection.kind == "unfreeze" else 1
     batch = options.batch_size * max_length * offer.width * 4
     return RUNTIME_BYTES + weights * copies + batch * 16 * offer.depth
+
+
+def disk_bytes(method: Method, options: object, offer: Offer | None, rows: int, tokens: int) -> int:
+    """The model folder and what the activation cache gains, at most."""
+    report = 150_000 + 2_000 * rows
+    if offer is None:
+        return report + 4_000 * rows
+    features = rows * offer.width * 4
+    if not isinstance(method, GradientMethod) or not isinstance(options, GradientOptions):
+        return report + features
+    injection = method.injection(offer, options)
+    tuned = offer.parameters * 4 if injection.kind == "unfreeze" else offer.parameters // 50
+    cached = 0 if injection.blocks is None else tokens * offer.width * 4
+    return report + features + tuned + cached

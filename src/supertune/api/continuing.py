@@ -1,0 +1,117 @@
+"""Going on from a model folder: its rows and settings, and new rows beside them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from supertune.contracts import Examples, Finding, IntArray, Reading, content_key
+from supertune.errors import InputError
+from supertune.model import Model
+from supertune.pipeline import labelled
+
+# What the earlier rows decided for themselves and new rows may change.
+_NOT_KEPT = {"text", "label", "split", "group", "time", "weight", "slices"}
+
+
+def settings_of(model: Model) -> dict[str, Any]:
+    """The recipe that a fit going on from ``model`` starts with."""
+    kept = model.recipe.model_dump(exclude=_NOT_KEPT | {"options"}, exclude_none=True)
+    return {**kept, "options": dict(model.recipe.options)}
+
+
+def merged(model: Model, reading: Reading) -> Reading:
+    """The new rows with those of ``model`` before them; a row in both counts once.
+
+    Raises:
+        InputError: ``no_rows_kept`` when the folder was written without its rows.
+    """
+    old = model.training_rows
+    if old is None:
+        raise InputError(
+            "no_rows_kept",
+            "The model folder holds no rows to go on from.",
+            received=str(model.folder),
+            allowed="a folder that was fitted without --no-rows",
+            next="Give all rows in one file, or fit the first model without --no-rows.",
+        )
+    new = labelled(reading.train)
+    if old.multi_label != new.multi_label:
+        raise InputError(
+            "labels_changed_kind",
+            "The earlier rows and the new ones do not have the same kind of labels.",
+            received="several labels a row" if new.multi_label else "one label a row",
+            allowed="several labels a row" if old.multi_label else "one label a row",
+            next="Write the new labels as the earlier ones were, or fit a new model.",
+        )
+    labels = tuple(sorted({*old.labels, *new.labels}))
+    both = [_relabelled(old, labels), _relabelled(new, labels)]
+    seen = {_key(both[0], i) for i in range(len(old))}
+    fresh = [i for i in range(len(new)) if _key(both[1], i) not in seen]
+    repeated = tuple(int(new.rows[i]) for i in range(len(new)) if i not in set(fresh))
+    findings = [*reading.findings, _went_on(len(old), len(fresh))]
+    if repeated:
+        findings.append(
+            Finding(
+                "already_known",
+                f"{len(repeated)} of the new rows are among the earlier ones and count once.",
+                repeated,
+                "info",
+            )
+        )
+    train = _joined(both[0], both[1].take(fresh)).canonical()
+    return replace(reading, train=train, findings=tuple(findings))
+
+
+def _went_on(old: int, new: int) -> Finding:
+    text = f"Went on from {old} earlier rows with {new} new ones; row numbers are each file's own."
+    return Finding("went_on", text, (), "info")
+
+
+def _key(examples: Examples, row: int) -> str:
+    assert examples.targets is not None
+    return content_key(examples.inputs[row], examples.targets[row].tolist())
+
+
+def _relabelled(examples: Examples, labels: tuple[str, ...]) -> Examples:
+    place = np.array([labels.index(label) for label in examples.labels], dtype=np.int64)
+    targets = examples.targets
+    assert targets is not None
+    if examples.multi_label:
+        wide = np.zeros((len(examples), len(labels)))
+        wide[:, place] = targets
+        return replace(examples, labels=labels, targets=wide)
+    return replace(examples, labels=labels, targets=place[targets])
+
+
+def _joined(first: Examples, second: Examples) -> Examples:
+    assert first.targets is not None
+    assert second.targets is not None
+    n = len(first) + len(second)
+    groups = None
+    if first.groups is not None or second.groups is not None:
+        ours = _groups(first)
+        groups = np.concatenate([ours, _groups(second) + ours.max(initial=0) + 1])
+    weights = None
+    if first.weights is not None or second.weights is not None:
+        weights = np.concatenate([_weights(first), _weights(second)])
+    targets: npt.NDArray[Any] = np.concatenate([first.targets, second.targets])
+    return Examples(
+        first.inputs + second.inputs,
+        targets,
+        first.labels,
+        np.concatenate([first.rows, second.rows])[:n],
+        groups,
+        weights,
+    )
+
+
+def _groups(examples: Examples) -> IntArray:
+    return np.arange(len(examples)) if examples.groups is None else examples.groups
+
+
+def _weights(examples: Examples) -> npt.NDArray[Any]:
+    return np.ones(len(examples)) if examples.weights is None else examples.weights

@@ -1,0 +1,305 @@
+"""`supertune.fit`: from rows to a model and a report, through the straight line of `pipeline`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from supertune import __version__, artifact, baselines, choose, pipeline, registry
+from supertune.api import machine
+from supertune.api.continuing import merged, settings_of
+from supertune.choose import Decision
+from supertune.config import Recipe, method_options, recipe
+from supertune.contracts import Examples, Finding, FloatArray, Reading, Tuned
+from supertune.model import Model, Report, load
+from supertune.pipeline import Workshop
+from supertune.report import compose, steps
+from supertune.report.compose import Judged, finite
+from supertune.training import estimate
+
+Progress = Callable[[str, int, int | None], None]
+
+
+@dataclass(frozen=True, eq=False)
+class _Run:
+    """What one fit was given, and when its clock started (``time.monotonic`` seconds)."""
+
+    data: Any
+    test: Any
+    reading: Reading
+    examples: Examples
+    workshop: Workshop
+    started: float
+    fetched: float  # seconds spent on downloads and conversions before the clock started
+    keep_rows: bool
+
+
+def fit(
+    data: Any,
+    *,
+    output: str | Path | None = None,
+    test: Any = None,
+    overwrite: bool = False,
+    keep_rows: bool = True,
+    from_: str | Path | None = None,
+    progress: Progress | None = None,
+    **options: Any,
+) -> Model:
+    """Tune a pretrained model on a few labelled rows, and find out how good it is.
+
+    Args:
+        data: a csv, tsv, jsonl, json, parquet or xlsx file, a folder with one sub-folder a class,
+            a pandas or polars frame, a list of (text, label) pairs, or a ``datasets.Dataset``.
+        output: where to save the model folder; None keeps the model in memory alone.
+        test: rows to judge by, as ``data``; without them, repeated cross-validation judges.
+        overwrite: whether ``output`` may replace a model folder.
+        keep_rows: whether texts of the rows may go into the folder (report, ``rows.jsonl``).
+        from_: a model folder to go on from: its rows and settings, and the new rows.
+        progress: called with (stage, done, total or None).
+        **options: keys of the recipe (``method="lora"``, ``backbone="e5-small"``,
+            ``metric="macro_f1"``, ``time_limit=120``, ``seed=1`` ...) and of the method itself
+            (``rank=4``).
+
+    Returns:
+        The model; ``model.report`` says how good it is.
+
+    Raises:
+        InputError: what is wrong with the rows, the options or the output, before any training.
+        EnvironmentFault: the disk, the memory or the network refused.
+
+    Example:
+        >>> model = supertune.fit("reviews.csv", output="reviews-model")
+        >>> model.predict(["arrived broken, twice"])
+    """
+    if output is not None:
+        artifact.check_output(Path(output), overwrite)
+    before = None if from_ is None else load(from_)
+    settled = recipe({**({} if before is None else settings_of(before)), **options})
+    run = _read(data, test, settled, before, keep_rows, progress)
+    decision = _decide(run)
+    model = _finish(run, decision)
+    if output is not None:
+        model.save(output, overwrite=overwrite)
+    return model
+
+
+def _read(
+    data: Any,
+    test: Any,
+    settled: Recipe,
+    before: Model | None,
+    keep_rows: bool,
+    progress: Progress | None,
+) -> _Run:
+    if progress is not None:
+        progress("read rows", 0, None)
+    reading = pipeline.read(data, settled, test)
+    if before is not None:
+        reading = merged(before, reading)
+    workshop = Workshop(settled, progress)
+    read_at = time.monotonic()
+    examples = pipeline.labelled(reading.train)
+    choose.candidates(workshop, examples)  # fetches what is not there yet
+    started = time.monotonic()
+    return _Run(data, test, reading, examples, workshop, started, started - read_at, keep_rows)
+
+
+def _decide(run: _Run) -> Decision:
+    workshop = run.workshop
+    deadline = run.started + workshop.recipe.time_limit
+    decision = choose.decide(
+        workshop, run.examples, deadline, judged_elsewhere=run.reading.test is not None
+    )
+    # From here on the recipe is resolved: nothing in it depends on the clock any more.
+    winner = decision.candidate
+    workshop.recipe = decision.recipe.model_copy(
+        update={
+            "method": winner.method,
+            "backbone": winner.backbone or "none",
+            "metric": workshop.metric,
+            "options": method_options(workshop.recipe, winner.method).model_dump(mode="json"),
+            **_named(run.reading),
+        }
+    )
+    return decision
+
+
+def _named(reading: Reading) -> dict[str, Any]:
+    """The columns as they were understood, so that the recipe guesses nothing."""
+    section = compose.columns_section(reading.columns)
+    return {**section, "text": tuple(section["text"]), "slices": tuple(section["slices"])}
+
+
+def _finish(run: _Run, decision: Decision) -> Model:
+    workshop, examples = run.workshop, run.examples
+    tuned = pipeline.tune(workshop, decision.candidate, examples)
+    judged, free = _judged(run, decision, tuned)
+    report = _report(run, decision, tuned, judged, free)
+    manifest = {
+        "supertune": __version__,
+        "created": report["created"],
+        "task": workshop.task.name,
+        "labels": list(examples.labels),
+        "multi_label": examples.multi_label,
+        "method": decision.candidate.method,
+        "backbone": None
+        if report["backbone"] is None
+        else {"name": report["backbone"], "sha256": report["backbone_sha256"]},
+        "recipe": workshop.recipe.model_dump(mode="json"),
+        "columns": compose.columns_section(run.reading.columns),
+        "class_shares": _shares(examples).tolist(),
+        "scores": {"estimate": report["estimate"], "test": report["test"]},
+    }
+    return Model(
+        recipe=workshop.recipe,
+        labels=examples.labels,
+        head=workshop.task.head(examples),
+        columns=run.reading.columns,
+        report=Report(report),
+        manifest=manifest,
+        tuned=tuned,
+        training_rows=examples if run.keep_rows else None,
+        _workshop=workshop,
+    )
+
+
+def _shares(examples: Examples) -> FloatArray:
+    """(C,) share of the rows that carry each label."""
+    targets = examples.targets
+    assert targets is not None
+    if examples.multi_label:
+        return np.asarray(targets.mean(axis=0))
+    return np.bincount(targets, minlength=len(examples.labels)) / len(targets)
+
+
+def _judged(run: _Run, decision: Decision, tuned: Tuned) -> tuple[Judged, dict[str, Judged]]:
+    """The model's answers to rows that it had not seen, and those of what costs nothing."""
+    workshop, test = run.workshop, run.reading.test
+    backbone = decision.candidate.backbone or _any_backbone(decision)
+    if test is not None:
+        held = pipeline.labelled(test)
+        answers = pipeline.predict(workshop, decision.candidate, tuned, held).probabilities
+        free = baselines.on_test(workshop, run.examples, held, backbone)
+        return (
+            Judged(held, answers, True),
+            {name: Judged(held, found, True) for name, found in free.items()},
+        )
+    assert decision.assessed is not None
+    folds = workshop.folds(run.examples)
+    known = {
+        str(entry.candidate): entry.assessed.probabilities
+        for entry in decision.entries
+        if entry.assessed is not None
+    }
+    free = baselines.out_of_fold(workshop, run.examples, folds, backbone, known)
+    count = len(folds[0])
+    return (
+        Judged(run.examples, decision.assessed.probabilities, False, count),
+        {name: Judged(run.examples, found, False, count) for name, found in free.items()},
+    )
+
+
+def _any_backbone(decision: Decision) -> str | None:
+    """A backbone that is open anyway, for the label names."""
+    return next(
+        (e.candidate.backbone for e in decision.entries if e.assessed and e.candidate.backbone),
+        None,
+    )
+
+
+def _report(
+    run: _Run,
+    decision: Decision,
+    tuned: Tuned,
+    judged: Judged,
+    free: Mapping[str, Judged],
+) -> dict[str, Any]:
+    workshop, examples, metric = run.workshop, run.examples, run.workshop.metric
+    names = compose.available(workshop, judged.examples)
+    found = compose.scores(workshop, judged, names)
+    folded = None if decision.choice is None else decision.choice.estimate
+    on_test = found[metric] if judged.on_test else None
+    verdict = compose.judgement(workshop, judged, free, decision)
+    rows, doubts = compose.rows_to_look_at(examples, decision, run.keep_rows)
+    noticed = [*run.reading.findings, *workshop.store.findings, *doubts, *_notes(decision)]
+    report: dict[str, Any] = {
+        "schema": 1,
+        "supertune": __version__,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "task": workshop.task.name,
+        "method": decision.candidate.method,
+        "metric": metric,
+        "larger_is_better": workshop.task.metrics[metric],
+        "seed": workshop.recipe.seed,
+        "data": compose.data_section(
+            run.reading,
+            examples,
+            unlabelled=len(run.reading.train) - len(examples),
+            shown=run.keep_rows,
+        ),
+        "estimate": (folded or found[metric]).as_dict(),
+        "test": None if on_test is None else on_test.as_dict(),
+        "baselines": {
+            name: compose.scores(workshop, base, [metric])[metric].as_dict()
+            for name, base in free.items()
+        },
+        "verdict": verdict.as_dict(),
+        "metrics": {name: one.as_dict() for name, one in found.items()},
+        "judged_on": "test rows" if judged.on_test else "cross-validation",
+        **compose.breakdown(workshop, judged),
+        "rows": rows,
+        "findings": [finding.as_dict() for finding in noticed],
+        "candidates": compose.candidates(decision),
+        "choice": None if decision.choice is None else decision.choice.why,
+        "recipe": workshop.recipe.model_dump(mode="json"),
+        **_tuning(workshop, decision, tuned),
+    }
+    report["cost"] = _cost(run, decision)
+    report["sources"] = {"data": steps.spoken(run.data), "test": steps.spoken(run.test)}
+    report["commands"] = steps.commands(report, None)
+    report["next"] = steps.following(report, None)
+    return dict(finite(report))
+
+
+def _notes(decision: Decision) -> list[Finding]:
+    return [Finding(code, message) for code, message in decision.notes]
+
+
+def _tuning(workshop: Workshop, decision: Decision, tuned: Tuned) -> dict[str, Any]:
+    """The backbone, and what was tuned beside it."""
+    backbone = decision.candidate.backbone
+    lens = workshop.lens(backbone)
+    state = tuned.state()
+    stored = sum(int(array.nbytes) for array in (*state.arrays.values(), *state.adapter.values()))
+    parameters = None if lens is None else lens.backbone.offer.parameters
+    return {
+        "backbone": backbone,
+        "backbone_sha256": None if lens is None else lens.backbone.sha256,
+        "tuned": {
+            "parameters": tuned.tuned_parameters,
+            "bytes": stored,
+            "backbone_parameters": parameters,
+            "share": tuned.tuned_parameters / parameters if parameters else None,
+        },
+        "versions": machine.versions(backbone=backbone is not None),
+    }
+
+
+def _cost(run: _Run, decision: Decision) -> dict[str, Any]:
+    ran = [entry for entry in decision.entries if entry.assessed is not None]
+    ran = ran or [e for e in decision.entries if e.candidate == decision.candidate]
+    needs = any(registry.method(entry.candidate.method).needs for entry in ran)
+    return {
+        "seconds": time.monotonic() - run.started,
+        "predicted_seconds": sum(entry.predicted_seconds for entry in ran)
+        + (estimate.LOADING if needs else 0.0),
+        "fetch_seconds": run.fetched,
+        "peak_memory_bytes": machine.peak_memory_bytes(),
+        "predicted_memory_bytes": max(entry.memory_bytes for entry in ran),
+    }

@@ -1,0 +1,162 @@
+"""`supertune.plan`: what a fit would read, try and cost, before anything is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from supertune import choose, pipeline, registry
+from supertune.catalogue.entries import model as catalogue_model
+from supertune.choose import Entry
+from supertune.config import recipe
+from supertune.contracts import Finding, Reading, misfit
+from supertune.errors import EnvironmentFault
+from supertune.pipeline import Workshop
+from supertune.report import compose
+from supertune.report.wording import duration, size
+from supertune.training import estimate
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """What would happen; ``data`` is the JSON form, `text` the form for people."""
+
+    data: dict[str, Any]
+
+    def text(self) -> str:
+        """Columns, findings, candidates with predicted time, and the next step."""
+        return "\n".join(_lines(self.data))
+
+    __str__ = __repr__ = text
+
+
+def plan(data: Any, *, test: Any = None, **options: Any) -> Plan:
+    """Read and check the rows, and say what `fit` would try. Nothing is trained or downloaded.
+
+    Arguments as in `supertune.fit`.
+
+    Raises:
+        InputError: what `fit` would refuse.
+    """
+    settled = recipe(options)
+    reading = pipeline.read(data, settled, test)
+    workshop = Workshop(settled)
+    examples = pipeline.labelled(reading.train)
+    missing = _missing(workshop, choose.backbones(settled, examples))
+    try:
+        entries = choose.candidates(workshop, examples, fetch=False)
+    except EnvironmentFault as error:
+        if error.code != "not_fetched":
+            raise
+        entries = []
+    needs = any(registry.method(entry.candidate.method).needs for entry in entries)
+    total = sum(e.predicted_seconds for e in entries) + (estimate.LOADING if needs else 0.0)
+    return Plan(
+        {
+            "task": settled.task,
+            "metric": workshop.metric,
+            "rows": len(examples),
+            "data": compose.data_section(
+                reading, examples, unlabelled=len(reading.train) - len(examples), shown=True
+            ),
+            "judged_on": _judged_on(workshop, reading),
+            "findings": [f.as_dict() for f in (*reading.findings, *_language(workshop, examples))],
+            "candidates": [_candidate(entry) for entry in entries],
+            "unfit": _unfit(workshop, entries),
+            "to_fetch": missing,
+            "seconds": min(total, settled.time_limit) if len(entries) > 1 else total,
+            "time_limit": settled.time_limit,
+            "memory_bytes": max((e.memory_bytes for e in entries), default=0),
+            "disk_bytes": max((e.disk_bytes for e in entries), default=0),
+            "next": _next(data, missing, total, settled.time_limit),
+        }
+    )
+
+
+def _missing(workshop: Workshop, names: Sequence[str]) -> list[dict[str, Any]]:
+    """Backbones that a fit would fetch first, with the bytes of the download."""
+    found = []
+    for name in names:
+        try:
+            workshop.offer(name, fetch=False)
+        except EnvironmentFault as error:
+            if error.code != "not_fetched":
+                raise
+            entry = catalogue_model(name)
+            found.append({"name": name, "bytes": None if entry is None else entry.package.bytes})
+    return found
+
+
+def _language(workshop: Workshop, examples: Any) -> list[Finding]:
+    notes = choose.language_notes(workshop, examples, fetch=False)
+    return [Finding(code, message) for code, message in notes]
+
+
+def _judged_on(workshop: Workshop, reading: Reading) -> str:
+    if reading.test is not None:
+        return f"{len(reading.test)} test rows"
+    folds = workshop.folds(pipeline.labelled(reading.train), repeats=1)
+    return f"{workshop.recipe.repeats} x {len(folds[0])}-fold cross-validation"
+
+
+def _candidate(entry: Entry) -> dict[str, Any]:
+    return {
+        "backbone": entry.candidate.backbone,
+        "method": entry.candidate.method,
+        "seconds": entry.predicted_seconds,
+        "memory_bytes": entry.memory_bytes,
+    }
+
+
+def _unfit(workshop: Workshop, entries: Sequence[Entry]) -> list[dict[str, str]]:
+    """Methods that are no candidates, and why."""
+    taken = {entry.candidate.method for entry in entries}
+    names = [e.candidate.backbone for e in entries if e.candidate.backbone is not None]
+    offer = workshop.offer(names[0], fetch=False) if names else None
+    reasons = []
+    for method in registry.methods():
+        if method.name in taken:
+            continue
+        why = misfit(method, workshop.task.objective, offer if method.needs else None)
+        if why is None and workshop.recipe.method != "auto":
+            why = f"only {workshop.recipe.method} was asked for"
+        reasons.append({"method": method.name, "why": why or choose.NOT_TRIED})
+    return reasons
+
+
+def _next(data: Any, missing: list[dict[str, Any]], total: float, limit: float) -> list[str]:
+    from supertune.report.steps import spoken
+
+    source = spoken(data) or "ROWS.csv"
+    steps = []
+    if missing:
+        steps.append(f"supertune models pull {missing[0]['name']}")
+    if total > limit:
+        steps.append(f"supertune fit {source} --time-limit {int(total * 1.2) + 1}s")
+    return [*steps, f"supertune fit {source} -o my-model"]
+
+
+def _lines(data: dict[str, Any]) -> list[str]:
+    lines = [f"{data['data']['source']}: {data['rows']} labelled rows for {data['task']}"]
+    lines += [f"  {guess}" for guess in data["data"]["guesses"]]
+    for label in data["data"]["labels"]:
+        lines.append(f"  label {label['name']}: {label['rows']} rows")
+    lines += ["", f"Judged on {data['judged_on']}, by {data['metric']}."]
+    lines += ["", "Candidates"] if data["candidates"] else []
+    for one in data["candidates"]:
+        on = f" on {one['backbone']}" if one["backbone"] else ""
+        lines.append(
+            f"  {one['method']}{on}: about {duration(one['seconds'])}, {size(one['memory_bytes'])}"
+        )
+    lines += [f"  not {one['method']}: {one['why']}" for one in data["unfit"]]
+    for one in data["to_fetch"]:
+        amount = size(one["bytes"]) if one["bytes"] else "its size is not known"
+        lines.append(f"  {one['name']} is fetched first ({amount})")
+    lines += ["", *(f"! {f['message']}" for f in data["findings"])] if data["findings"] else []
+    lines += [
+        "",
+        f"About {duration(data['seconds'])} of at most {duration(data['time_limit'])}, "
+        f"{size(data['memory_bytes'])} of memory, {size(data['disk_bytes'])} of disk.",
+    ]
+    return [*lines, "", "Next", *(f"  {step}" for step in data["next"])]

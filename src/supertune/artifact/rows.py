@@ -1,0 +1,51 @@
+"""The labelled rows inside a model folder (``rows.jsonl``), from which a later fit goes on."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from supertune.contracts import Examples
+
+
+def to_lines(examples: Examples) -> bytes:
+    """The labelled rows, so that a later fit can go on from them."""
+    lines = []
+    for i, value in enumerate(examples.inputs):
+        assert examples.targets is not None
+        target = examples.targets[i]
+        label = (
+            [name for name, on in zip(examples.labels, target, strict=True) if on]
+            if examples.multi_label
+            else examples.labels[int(target)]
+        )
+        row: dict[str, Any] = {"input": value, "label": label}
+        if examples.groups is not None:
+            row["group"] = int(examples.groups[i])
+        if examples.weights is not None:
+            row["weight"] = float(examples.weights[i])
+        lines.append(json.dumps(row, ensure_ascii=False, sort_keys=True))
+    return ("\n".join(lines) + "\n").encode("utf-8")
+
+
+def from_lines(text: str) -> Examples:
+    """The inverse of `to_lines`."""
+    rows = [json.loads(line) for line in text.splitlines() if line]
+    inputs = tuple(
+        row["input"] if isinstance(row["input"], str) else tuple(row["input"]) for row in rows
+    )
+    several = any(isinstance(row["label"], list) for row in rows)
+    flat = (label for row in rows for label in (row["label"] if several else [row["label"]]))
+    names = tuple(sorted(set(flat)))
+    if several:
+        targets: npt.NDArray[Any] = np.array(
+            [[float(name in row["label"]) for name in names] for row in rows]
+        )
+    else:
+        targets = np.array([names.index(row["label"]) for row in rows])
+    groups = np.array([row["group"] for row in rows]) if "group" in rows[0] else None
+    weights = np.array([row["weight"] for row in rows]) if "weight" in rows[0] else None
+    return Examples(inputs, targets, names, np.arange(1, len(rows) + 1), groups, weights)

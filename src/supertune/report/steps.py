@@ -1,0 +1,68 @@
+"""The exact commands that repeat and use a fit, and what to do next.
+
+They name files as the person did; a path that starts at the root of their machine is cut to
+its last part, since reports are shared.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from pathlib import Path, PureWindowsPath
+from typing import Any
+
+from supertune.report.wording import file_name
+
+_UNNAMED = "YOUR-MODEL"
+_ENOUGH = 400  # test rows from which more rows to judge by are not the advice
+
+
+def spoken(source: Any) -> str | None:
+    """A file or folder as a command names it; None for rows that came from Python."""
+    if not isinstance(source, str | Path):
+        return None
+    text = str(source)
+    absolute = Path(text).is_absolute() or PureWindowsPath(text).is_absolute()
+    return file_name(text) if absolute else text
+
+
+def commands(report: Mapping[str, Any], folder: Path | None) -> dict[str, str]:
+    """Shell lines to repeat, predict and evaluate, and the same in Python."""
+    name = _UNNAMED if folder is None else spoken(folder) or _UNNAMED
+    model, sources = shlex.quote(name), report.get("sources") or {}
+    data, test = sources.get("data"), sources.get("test")
+    repeat = ["supertune fit", shlex.quote(data or "ROWS.csv")]
+    repeat += ["--test", shlex.quote(test)] if test else []
+    repeat += ["--recipe", shlex.quote(f"{name}/recipe.yaml"), "-o", shlex.quote(f"{name}-again")]
+    return {
+        "repeat": " ".join(repeat),
+        "predict": f"supertune predict {model} NEW.csv -o predictions.csv",
+        "evaluate": f"supertune evaluate {model} LABELLED.csv",
+        "python": f"import supertune\n\nmodel = supertune.load({name!r})\n"
+        'model.predict(["a new text"])\n',
+    }
+
+
+def following(report: Mapping[str, Any], folder: Path | None) -> list[str]:
+    """What helps most now, the most urgent first."""
+    listed = commands(report, folder)
+    steps = []
+    doubted = [f for f in report.get("findings") or [] if f.get("code") == "label_looks_wrong"]
+    if doubted:
+        numbers = ", ".join(map(str, doubted[0]["rows"][:5]))
+        steps.append(f"Check the labels of rows {numbers}, correct them and fit again.")
+    answer = (report.get("verdict") or {}).get("answer")
+    estimate = report.get("test") or report.get("estimate") or {}
+    if answer == "cannot_tell":
+        rows = int(estimate.get("rows") or 0)
+        more = "--test with more rows" if report.get("test") else "label more rows"
+        if rows < _ENOUGH:
+            steps.append(f"{rows} rows cannot tell it from the baseline: {more}, and fit again.")
+    elif answer == "no" and report.get("backbone"):
+        steps.append("A plain bag of words does as well here: --method bag_of_words is simpler.")
+    if folder is not None:
+        steps.append(f"Read the report: {spoken(folder / 'report.html')}")
+        steps.append(f"Predict new rows: {listed['predict']}")
+    else:
+        steps.append("Save the model: model.save('my-model')")
+    return steps
