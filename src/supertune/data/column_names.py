@@ -1,0 +1,61 @@
+"""What columns are called, in the languages people label in; a hint, never a proof."""
+
+from __future__ import annotations
+
+import re
+
+
+def _set(*lines: str) -> frozenset[str]:
+    return frozenset(word for line in lines for word in line.split())
+
+
+TEXT = _set(
+    "text texts review sentence content message comment body document article tweet post",
+    "description question utterance query title headline abstract summary snippet passage",
+    "texte avis commentaire phrase contenu titre",
+    "texto reseña comentario mensaje contenido oración avaliação comentário mensagem conteúdo",
+    "bewertung kommentar satz nachricht inhalt titel beschreibung",
+    "testo recensione commento messaggio tekst",
+    "текст отзыв комментарий сообщение",
+    "文本 内容 评论 句子 正文 标题 留言 テキスト 本文 レビュー 텍스트 내용 리뷰 نص",
+)
+"""Names of columns that are read."""
+
+LABEL = _set(
+    "label labels class target targets y gold",
+    "étiquette etiqueta rótulo etichetta 标签 类别 метка ラベル 레이블",
+)
+"""Names that say outright that this is the answer."""
+
+LABEL_LIKE = _set(
+    "category categories sentiment topic topics tag tags intent genre rating polarity emotion",
+    "stance stars score type kind spam toxic",
+    "catégorie classe sujet categoría clase tema polaridad categoria kategorie klasse thema",
+    "stimmung argomento 分类 情感 类型 主题 класс категория тема тональность カテゴリ 카테고리",
+)
+"""Names that an answer often has, and other columns too."""
+
+SPLIT = _set("split set subset partition 数据集")
+"""Names of columns that say on which side a row is."""
+
+NEVER = _set(
+    "id uuid guid index idx nr no number key hash url link file filename path",
+    "date time timestamp datetime created updated year month day",
+    "user userid author customer email lang language split set subset partition fold weight",
+)
+"""Names whose columns are not guessed to be a text or an answer."""
+
+_BOUNDARY = re.compile(r"(?<=[a-zß-ÿ])(?=[A-Z])|[\W_]+")
+
+
+def words(name: str) -> tuple[str, ...]:
+    """``"reviewText"`` and ``"review_text"`` are both ("review", "text")."""
+    return tuple(part.casefold() for part in _BOUNDARY.split(name) if part)
+
+
+def is_exactly(name: str, names: frozenset[str]) -> bool:
+    return name.strip().casefold() in names
+
+
+def has_word(name: str, names: frozenset[str]) -> bool:
+    return any(word in names for word in words(name))

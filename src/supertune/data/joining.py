@@ -1,0 +1,121 @@
+"""One input a row out of one column or several: alone, joined by a template, or as a pair."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Sequence
+from typing import Any
+
+from supertune.contracts import Columns, Input
+from supertune.data.cells import as_text, is_empty, is_list
+from supertune.data.nearest import missing_column
+from supertune.data.table import Table
+from supertune.errors import InputError
+
+
+def inputs(table: Table, columns: Columns) -> tuple[Input, ...]:
+    """What a model reads of each row: a text, or a tuple of texts for a pair.
+
+    Several columns without a template are joined by a line break, empty cells left out.
+    ``columns`` is settled: its text columns are in the table.
+    """
+    cells = [table.values[name] for name in columns.text]
+    if columns.pair:
+        return tuple(zip(*([as_text(cell) for cell in column] for column in cells), strict=True))
+    if columns.template is not None:
+        return _filled(columns.template, columns.text, cells)
+    if len(cells) == 1:
+        return tuple(_single(cell) for cell in cells[0])
+    return tuple(
+        "\n".join(as_text(cell) for cell in row if not is_empty(cell))
+        for row in zip(*cells, strict=True)
+    )
+
+
+def is_blank(value: Input) -> bool:
+    """Whether there is nothing to read; in a pair, in both of its texts."""
+    return is_empty(value) if isinstance(value, str) else all(map(is_empty, value))
+
+
+def as_one(value: Input) -> str:
+    """An input as one text, to be looked at or compared."""
+    return value if isinstance(value, str) else "\n".join(value)
+
+
+def fields(template: str) -> tuple[str, ...]:
+    """The columns a template names, each once, in order.
+
+    Raises:
+        InputError: ``bad_template``.
+    """
+    return tuple(dict.fromkeys(name for _, name in _parts(template) if name is not None))
+
+
+def _single(cell: Any) -> Input:
+    if is_list(cell) and len(cell) > 1:
+        return tuple(as_text(part) for part in cell)
+    return as_text(cell)
+
+
+def _filled(
+    template: str, names: tuple[str, ...], cells: Sequence[Sequence[Any]]
+) -> tuple[str, ...]:
+    parts = _parts(template)
+    place = {name: i for i, name in enumerate(names)}
+    found = []
+    for row in zip(*cells, strict=True):
+        texts = [as_text(cell) for cell in row]
+        whole = "".join(
+            literal + ("" if name is None else texts[place[name]]) for literal, name in parts
+        )
+        # A row without any text has nothing to read, whatever the template puts around it.
+        found.append(whole if any(map(str.strip, texts)) else "")
+    return tuple(found)
+
+
+def _parts(template: str) -> list[tuple[str, str | None]]:
+    """(literal, the column after it) pairs; a column's name is taken as it stands."""
+    try:
+        parsed = list(string.Formatter().parse(template))
+    except ValueError as error:
+        raise _bad(template, str(error)) from error
+    if not any(name is not None for _, name, _, _ in parsed):
+        raise _bad(template, "it names no column")
+    for _, name, form, conversion in parsed:
+        if name == "" or form or conversion:
+            raise _bad(template, "each pair of braces holds the name of a column, nothing else")
+    return [(literal, name) for literal, name, _, _ in parsed]
+
+
+def _bad(template: str, why: str) -> InputError:
+    return InputError(
+        "bad_template",
+        f"The template cannot be used: {why}.",
+        received=template,
+        allowed="'{title}. {body}'; {{ and }} for braces themselves",
+        next="Put names of text columns into single braces.",
+    )
+
+
+def settle_template(columns: Columns, table: Table) -> tuple[str, ...]:
+    """The text columns that a template joins: those it names.
+
+    Raises:
+        InputError: ``bad_template``, ``template_column_missing`` or, when a column was named
+            that the template leaves out, ``template_leaves_out``.
+    """
+    assert columns.template is not None
+    named = fields(columns.template)
+    for name in named:
+        if name not in table.values:
+            raise missing_column(table, name, "template", next_step="{name}")
+    unused = [name for name in columns.text if name not in named]
+    if unused:
+        raise InputError(
+            "template_leaves_out",
+            "The template leaves out a text column.",
+            received=f"template {columns.template!r}, text {', '.join(columns.text)}",
+            allowed="a template that names each text column",
+            next=f"Put {{{unused[0]}}} into the template, or do not name it as text.",
+        )
+    return named

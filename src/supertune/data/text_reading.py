@@ -1,0 +1,270 @@
+"""From tables to a `Reading` of texts and labels: columns, rows, sides, checks, in this order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+
+from supertune.contracts import Columns, Examples, Finding, Reading
+from supertune.data import checks, joining, labels, leaks, sides, text_rows
+from supertune.data.cells import counted, listed
+from supertune.data.columns import check_named, settle
+from supertune.data.labels import Answers
+from supertune.data.table import Table
+from supertune.data.text_rows import TextRows
+from supertune.errors import InputError
+
+SAMPLES = 3
+SAMPLE_LENGTH = 120
+
+
+@dataclass(frozen=True, eq=False)
+class _Source:
+    """One table as it was understood."""
+
+    table: Table
+    columns: Columns
+    answers: Answers
+    rows: TextRows
+    guesses: tuple[str, ...]
+
+
+def learned(table: Table, wanted: Columns, test: Table | None = None) -> Reading:
+    """Rows to learn from, and rows to judge by where a table or a split column gives such.
+
+    Raises:
+        InputError: whatever is wrong with columns, texts, labels, weights, sides or times.
+    """
+    settled = settle(table, wanted)
+    source = _understood(table, settled.columns, settled.guesses, guess=True)
+    rows, held, findings = _parted(source, test)
+    findings += _about_columns(source, has_test=held is not None)
+    rows, dropped = _answered(rows, source)
+    labels.check_learnable(
+        rows.given, table.source, str(source.columns.label), multi_label=source.answers.multi_label
+    )
+    names = labels.ordered(rows.given)
+    findings += [*dropped, *labels.numeric(names)]
+    findings += leaks.labels_in_texts(rows.texts(), rows.given, rows.rows)
+    judged = None
+    if held is not None:
+        judged, more = _test_examples(held, names, source, test)
+        findings += more
+    train = rows.examples(names, multi_label=source.answers.multi_label)
+    done = checks.prepared(train, judged, rows.named)
+    return Reading(
+        train=text_rows.weighed(done.train),
+        test=None if done.test is None else text_rows.weighed(done.test),
+        columns=source.columns,
+        guesses=source.guesses,
+        samples=_samples(rows),
+        findings=(*findings, *done.findings),
+        source=table.source,
+    )
+
+
+def judged(table: Table, settled: Columns, names: tuple[str, ...]) -> Reading:
+    """Rows that a model with the labels ``names`` is judged by; nothing is learned from them.
+
+    Only rows without a text are dropped. Columns beside text and label may be missing; where
+    there is a split column, its test rows are meant.
+
+    Raises:
+        InputError: ``no_labels``, ``unknown_label``, or what is wrong with columns and cells.
+    """
+    check_named(table, Columns(text=settled.text, label=settled.label))
+    columns = settle(table, _as_far_as_there(table, settled)).columns
+    source = _understood(table, columns, (), guess=False)
+    rows, held, findings = _parted(source, None)
+    rows, dropped = _answered(rows if held is None else held, source)
+    if all(given is None for given in rows.given):
+        raise labels.none_given(len(rows), table.source, str(columns.label))
+    unknown = _unknown(rows, names)
+    if unknown:
+        raise _unknown_labels(
+            "unknown_label", unknown, names, table.source, "fit a new model with these labels"
+        )
+    examples = rows.examples(names, multi_label=source.answers.multi_label)
+    findings += [*dropped, *checks.unlabelled(examples), *checks.contradictions(examples)]
+    examples = checks.grouped(examples, rows.named)
+    return Reading(
+        train=text_rows.weighed(examples),
+        test=None,
+        columns=columns,
+        guesses=source.guesses,
+        samples=_samples(rows),
+        findings=tuple(findings),
+        source=table.source,
+    )
+
+
+def _as_far_as_there(table: Table, settled: Columns) -> Columns:
+    def there(name: str | None) -> str | None:
+        return name if name in table.values else None
+
+    return replace(
+        settled,
+        split=there(settled.split),
+        group=there(settled.group),
+        time=there(settled.time),
+        weight=there(settled.weight),
+        slices=tuple(name for name in settled.slices if name in table.values),
+    )
+
+
+def _understood(table: Table, columns: Columns, guesses: Sequence[str], *, guess: bool) -> _Source:
+    assert columns.label is not None
+    answers = labels.read(table, columns.label, columns.separator, guess=guess)
+    settled = replace(columns, separator=answers.separator)
+    found = (*table.notes, *guesses, *answers.guesses)
+    return _Source(table, settled, answers, text_rows.read(table, settled, answers), found)
+
+
+def _about_columns(source: _Source, *, has_test: bool) -> list[Finding]:
+    table, columns, answers = source.table, source.columns, source.answers
+    named = {getattr(columns, each.name) for each in fields(columns) if each.name != "template"}
+    beside = {name for name in named if isinstance(name, str)} | {*columns.slices}
+    found = leaks.columns_that_tell(table, answers.given, beside - {*columns.text}, columns.text)
+    found += labels.variants(answers, table.rows)
+    if columns.time is not None:
+        found.append(sides.time_range(table, columns.time, has_test=has_test))
+    return found
+
+
+# --- sides ------------------------------------------------------------------------------------
+
+
+def _parted(source: _Source, test: Table | None) -> tuple[TextRows, TextRows | None, list[Finding]]:
+    """Rows to learn from, rows to judge by, and what is said about it."""
+    columns, rows = source.columns, source.rows
+    if columns.split is None:
+        return rows, None if test is None else _like(test, source).rows, []
+    side = np.array(sides.sides(source.table, columns.split))
+    judged, learned = np.flatnonzero(side == "test"), np.flatnonzero(side != "test")
+    if len(judged) and test is not None:
+        raise InputError(
+            "two_test_sets",
+            "There are test rows in the split column and a test source as well.",
+            received=f"{counted(len(judged), 'test row')} in '{columns.split}', and {test.source}",
+            allowed="one of them",
+            next="Leave --test out, or take the test rows out of the file.",
+        )
+    findings = []
+    if len(valid := np.flatnonzero(side == "valid")):
+        message = (
+            f"{counted(len(valid), 'validation row')} count as rows to learn from: what is chosen "
+            "is chosen by cross-validation over all of them."
+        )
+        numbers = tuple(int(row) for row in rows.rows[valid])
+        findings = [Finding("validation_rows", message, numbers, "info")]
+    if test is not None:
+        return rows.take(learned), _like(test, source).rows, findings
+    return rows.take(learned), rows.take(judged) if len(judged) else None, findings
+
+
+def _like(test: Table, source: _Source) -> _Source:
+    """A test table, read by the columns of the training rows."""
+    columns = source.columns
+    wanted = replace(_as_far_as_there(test, columns), split=None, time=None, slices=columns.slices)
+    check_named(test, wanted)
+    if not source.answers.multi_label:
+        return _understood(test, wanted, (), guess=False)
+    found = _understood(test, wanted, (), guess=False)
+    return replace(found, answers=replace(found.answers, multi_label=True))
+
+
+def _test_examples(
+    held: TextRows, names: tuple[str, ...], source: _Source, test: Table | None
+) -> tuple[Examples, list[Finding]]:
+    """Test rows with the labels of the training rows."""
+    where = source.table.source if test is None else test.source
+    kept, findings = checks.empty_texts(held.inputs, held.rows, f"the test rows of {where}")
+    held = held.take(kept)
+    answered = [i for i, given in enumerate(held.given) if given is not None]
+    if not answered:
+        raise InputError(
+            "no_test_labels",
+            f"No test row of {where} has a label, so nothing can be judged.",
+            received=f"{counted(len(held), 'row')}, column '{source.columns.label}' empty in all",
+            allowed="labelled test rows",
+            next="Label them, or leave --test out to cross-validate.",
+        )
+    if len(answered) < len(held):
+        numbers = tuple(int(n) for i, n in enumerate(held.rows) if held.given[i] is None)
+        message = f"{counted(len(numbers), 'test row')} without a label not judged by."
+        findings.append(Finding("unlabelled_test", message, numbers))
+        held = held.take(answered)
+    unknown = _unknown(held, names)
+    if unknown:
+        raise _unknown_labels(
+            "unknown_test_label", unknown, names, where, "add training rows with these labels"
+        )
+    examples = held.examples(names, multi_label=source.answers.multi_label)
+    return checks.grouped(examples, held.named), findings
+
+
+def _unknown(rows: TextRows, names: tuple[str, ...]) -> dict[str, list[int]]:
+    """Labels that are not among ``names``, and the rows they are in."""
+    found: dict[str, list[int]] = {}
+    for given, row in zip(rows.given, rows.rows, strict=True):
+        for name in given or ():
+            if name not in names:
+                found.setdefault(name, []).append(int(row))
+    return found
+
+
+def _unknown_labels(
+    code: str, unknown: dict[str, list[int]], names: tuple[str, ...], source: str, remedy: str
+) -> InputError:
+    where = [
+        f"'{name}' in {'row' if len(rows) == 1 else 'rows'} {listed([str(r) for r in rows], 5)}"
+        for name, rows in sorted(unknown.items())
+    ]
+    return InputError(
+        code,
+        f"{source} has labels that the training rows do not have.",
+        received=listed(where, 5),
+        allowed=listed(list(names), 30),
+        next=f"Correct the labels, or {remedy}.",
+    )
+
+
+# --- rows -------------------------------------------------------------------------------------
+
+
+def _answered(rows: TextRows, source: _Source) -> tuple[TextRows, list[Finding]]:
+    """Rows that have a text; where a row may have several labels, also an answer."""
+    kept, findings = checks.empty_texts(rows.inputs, rows.rows, source.table.source)
+    rows = rows.take(kept)
+    undecided = [i for i, given in enumerate(rows.given) if given is None]
+    # With one label a row, unlabelled rows are kept and marked by -1.
+    if not source.answers.multi_label or not undecided or len(undecided) == len(rows):
+        return rows, findings
+    message = (
+        f"{counted(len(undecided), 'row')} without labels left out; write [] where none applies."
+    )
+    numbers = tuple(int(rows.rows[i]) for i in undecided)
+    findings.append(Finding("unlabelled", message, numbers, "info"))
+    decided = [i for i, given in enumerate(rows.given) if given is not None]
+    return rows.take(decided), findings
+
+
+def _samples(rows: TextRows) -> tuple[dict[str, str], ...]:
+    """The first row of each of the first labels, then other rows: proof of the columns."""
+    first: dict[object, int] = {}
+    for i, given in enumerate(rows.given):
+        if given is not None:
+            first.setdefault(given, i)
+    chosen = list(first.values())[:SAMPLES]
+    chosen += [i for i in range(min(len(rows), 2 * SAMPLES)) if i not in chosen]
+    return tuple(
+        {"text": _cut(joining.as_one(rows.inputs[i])), "label": ", ".join(rows.given[i] or ())}
+        for i in sorted(chosen[:SAMPLES])
+    )
+
+
+def _cut(text: str) -> str:
+    whole = " ".join(text[: 4 * SAMPLE_LENGTH].split())
+    return whole if len(whole) <= SAMPLE_LENGTH else whole[: SAMPLE_LENGTH - 1] + "…"
