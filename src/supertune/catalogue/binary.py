@@ -45,6 +45,17 @@ class Cursor:
         return np.frombuffer(self.raw(count * np.dtype(kind).itemsize), dtype=kind)
 
 
+def part(data: bytes, start: int, size: int) -> memoryview:
+    """``size`` bytes from ``start`` on.
+
+    Raises:
+        InputError: ``weights_layout`` where there are not as many.
+    """
+    if start < 0 or size < 0 or start + size > len(data):
+        raise bad_layout(f"{size} bytes wanted at {start} of {len(data)}")
+    return memoryview(data)[start : start + size]
+
+
 def quantised(
     data: memoryview, block: int, *, offset: float, minimum: bool
 ) -> npt.NDArray[np.float32]:

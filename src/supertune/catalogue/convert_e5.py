@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from supertune.catalogue.binary import Cursor, quantised
+from supertune.catalogue.binary import Cursor, part, quantised
 from supertune.catalogue.weights import Tensor, bad_layout, write, write_json
 
 _SIZES = ("width", "layers", "heads", "inner", "vocabulary", "positions", "types")
@@ -79,14 +79,13 @@ def _tensors(cursor: Cursor, data: bytes, sizes: dict[str, int]) -> Iterator[tup
         kind, _block, at, size = cursor.several("BIQQ")
         count = size // 4 if kind == 0 else size // _BLOCK * 32
         shape = _shape(name, count, sizes)
-        part = memoryview(data)[at : at + size]
-        yield _name(name), Tensor(shape, partial(_decoded, part, kind, shape))
+        yield _name(name), Tensor(shape, partial(_decoded, part(data, at, size), kind, shape))
 
 
-def _decoded(part: memoryview, kind: int, shape: tuple[int, ...]) -> npt.NDArray[Any]:
+def _decoded(values: memoryview, kind: int, shape: tuple[int, ...]) -> npt.NDArray[Any]:
     if kind == 0:
-        return np.frombuffer(part, dtype="<f4").reshape(shape)
-    return quantised(part, _BLOCK, offset=-8.0, minimum=False).reshape(shape)
+        return np.frombuffer(values, dtype="<f4").reshape(shape)
+    return quantised(values, _BLOCK, offset=-8.0, minimum=False).reshape(shape)
 
 
 def _name(name: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from supertune.catalogue.binary import Cursor, quantised
+from supertune.catalogue.binary import Cursor, part, quantised
 from supertune.catalogue.weights import Tensor, bad_layout
 
 Array = npt.NDArray[Any]
@@ -76,14 +76,14 @@ def _head(cursor: Cursor) -> tuple[str, int, int, tuple[int, ...]]:
 def _decoded(data: bytes, kind: int, start: int, shape: tuple[int, ...]) -> Array:
     count = int(np.prod(shape))
     if kind == _F32:
-        return np.frombuffer(data, dtype="<f4", count=count, offset=start).reshape(shape)
-    if kind not in _BLOCK:
-        raise bad_layout(f"a tensor of kind {kind}")
-    part = memoryview(data)[start : start + count // 32 * _BLOCK[kind]]
+        return np.frombuffer(part(data, start, 4 * count), dtype="<f4").reshape(shape)
+    if kind not in _BLOCK or count % 32:
+        raise bad_layout(f"a tensor of kind {kind} and {count} numbers")
+    blocks = part(data, start, count // 32 * _BLOCK[kind])
     if kind == _Q8_0:
-        rows = np.frombuffer(part, dtype=np.int8).reshape(-1, _BLOCK[kind])
+        rows = np.frombuffer(blocks, dtype=np.int8).reshape(-1, _BLOCK[kind])
         scale = rows[:, :2].copy().view("<f2").astype(np.float32)
         return (rows[:, 2:].astype(np.float32) * scale).reshape(shape)
     if kind == _Q4_0:
-        return quantised(part, _BLOCK[kind], offset=-8.0, minimum=False).reshape(shape)
-    return quantised(part, _BLOCK[kind], offset=0.0, minimum=True).reshape(shape)
+        return quantised(blocks, _BLOCK[kind], offset=-8.0, minimum=False).reshape(shape)
+    return quantised(blocks, _BLOCK[kind], offset=0.0, minimum=True).reshape(shape)

@@ -15,6 +15,7 @@ import shutil
 import ssl
 import subprocess
 import sys
+import urllib.error
 import urllib.parse
 import urllib.request
 from http.client import HTTPResponse
@@ -91,7 +92,11 @@ def get(
     if login:  # not passed on where the server redirects to another one
         coded = base64.b64encode(urllib.parse.unquote(login).encode()).decode("ascii")
         request.add_unredirected_header("Authorization", f"Basic {coded}")
-    opened = urllib.request.urlopen(request, timeout=timeout, context=_certificates())
+    try:
+        opened = urllib.request.urlopen(request, timeout=timeout, context=_certificates())
+    except urllib.error.HTTPError as error:
+        error.close()  # only its code is of use
+        raise
     return cast(HTTPResponse, opened)
 
 

