@@ -102,6 +102,13 @@ def candidates(workshop: Workshop, examples: Examples, *, fetch: bool = True) ->
     )
 
 
+def expected_seconds(recipe: Recipe, entries: list[Entry]) -> float:
+    """What the candidates are expected to take together, at most the time limit for several."""
+    loads = any(registry.method(entry.candidate.method).needs for entry in entries)
+    total = sum(e.predicted_seconds for e in entries) + (estimate.LOADING if loads else 0.0)
+    return min(total, recipe.time_limit) if len(entries) > 1 else total
+
+
 def _methods(recipe: Recipe) -> list[str]:
     if recipe.method != "auto":
         return [registry.method(recipe.method).name]

@@ -122,20 +122,39 @@ class Model:
         """(n, C) probabilities, columns in the order of ``labels``."""
         return self.predictions(inputs).probabilities
 
-    def stream(self, source: Any, window: int = WINDOW) -> Iterator[tuple[Any, Predictions]]:
-        """Rows of a source of any size with their predictions, ``window`` rows at a time."""
+    def stream(
+        self, source: Any, window: int = WINDOW, *, text: Sequence[str] = ()
+    ) -> Iterator[tuple[Any, Predictions]]:
+        """Rows of a source of any size with their predictions, ``window`` rows at a time.
+
+        ``text`` names the text columns where they are called otherwise than in the fitted rows.
+        """
         task = registry.task(self.task)
-        for table, inputs in task.stream(source, self.columns, window):
+        columns = replace(self.columns, text=tuple(text)) if text else self.columns
+        for table, inputs in task.stream(source, columns, window):
             yield table, self.predictions(inputs)
 
-    def evaluate(self, data: Any) -> dict[str, Any]:
+    def evaluate(
+        self,
+        data: Any,
+        *,
+        text: Sequence[str] = (),
+        label: str | None = None,
+        slices: Sequence[str] = (),
+    ) -> dict[str, Any]:
         """Scores on labelled rows that the model has not seen, each with its interval.
+
+        Args:
+            data: labelled rows, as `supertune.fit` takes them.
+            text, label: columns that are called otherwise than in the fitted rows.
+            slices: columns by which the score is broken down.
 
         Returns:
             ``metric``, ``estimate``, ``metrics``, ``baselines``, ``per_class``, ``confusion``,
             ``reliability``, ``slices``, ``rows``, ``findings``.
         """
-        judged, findings = self.judge(data)
+        columns = _renamed(self.columns, text, label, slices)
+        judged, findings = self.judge(data, columns)
         names = compose.available(self.workshop, judged.examples)
         found = compose.scores(self.workshop, judged, names)
         metric = self.workshop.metric
@@ -163,9 +182,13 @@ class Model:
         shares = np.asarray(self.manifest["class_shares"], dtype=np.float64)
         return {"majority": np.tile(shares, (len(examples), 1))}
 
-    def judge(self, data: Any) -> tuple[Judged, list[dict[str, Any]]]:
+    def judge(
+        self, data: Any, columns: Columns | None = None
+    ) -> tuple[Judged, list[dict[str, Any]]]:
         """Answers to the labelled rows of ``data``, and what was noticed about the rows."""
-        examples, findings = _labelled_like(self, data)
+        reading = registry.task(self.task).read(data, columns or self.columns, labels=self.labels)
+        examples = labelled(reading.train)
+        findings = [finding.as_dict() for finding in reading.findings]
         answers = self.predictions(examples.inputs)
         return Judged(examples, answers.probabilities, True), findings
 
@@ -305,13 +328,13 @@ def _texts(inputs: Any) -> list[Input]:
     return listed
 
 
-def _labelled_like(model: Model, data: Any) -> tuple[Examples, list[dict[str, Any]]]:
-    """Labelled rows of ``data`` with the model's own label order."""
-    columns = model.columns
-    if columns.label is None:  # the model was fitted on a list
-        columns = replace(columns, text=(), label=None)
-    reading = registry.task(model.task).read(data, columns, labels=model.labels)
-    return labelled(reading.train), [finding.as_dict() for finding in reading.findings]
+def _renamed(
+    columns: Columns, text: Sequence[str], label: str | None, slices: Sequence[str]
+) -> Columns:
+    changed = replace(columns, slices=tuple(slices) or columns.slices)
+    if text:
+        changed = replace(changed, text=tuple(text))
+    return changed if label is None else replace(changed, label=label)
 
 
 def _json(value: Any) -> bytes:

@@ -16,8 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from supertune import registry
+from supertune.catalogue.entries import model
 from supertune.catalogue.places import cache_folder
-from supertune.catalogue.resolve import resolve
+from supertune.catalogue.resolve import fetched, resolve
 from supertune.config import Recipe, method_options
 from supertune.contracts import (
     Backbone,
@@ -120,7 +121,13 @@ class Workshop:
         return Encoding(recipe.max_length, recipe.long_text, recipe.pooling, recipe.prefix)
 
     def offer(self, backbone: str, *, fetch: bool = True) -> Offer:
-        """What a backbone can do; its files are fetched if need be, no weight is read."""
+        """What a backbone can do; its files are fetched if need be, no weight is read.
+
+        Without ``fetch`` a model of the catalogue that is not here yet is described by its entry.
+        """
+        entry = model(backbone)
+        if not fetch and entry is not None and fetched(entry) is None:
+            return entry.offer
         return engine_of(backbone).offers(reference(backbone, self.progress, fetch=fetch))
 
     def lens(self, backbone: str | None) -> CachedLens | None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from supertune import __version__, artifact, baselines, choose, pipeline, registry
+from supertune import __version__, artifact, baselines, choose, pipeline
 from supertune.api import machine
 from supertune.api.continuing import merged, settings_of
 from supertune.choose import Decision
@@ -21,7 +21,6 @@ from supertune.model import Model, Report, load
 from supertune.pipeline import Workshop
 from supertune.report import compose, steps
 from supertune.report.compose import Judged, finite
-from supertune.training import estimate
 
 Progress = Callable[[str, int, int | None], None]
 
@@ -37,6 +36,7 @@ class _Run:
     workshop: Workshop
     started: float
     fetched: float  # seconds spent on downloads and conversions before the clock started
+    predicted: float  # seconds
     keep_rows: bool
 
 
@@ -49,6 +49,7 @@ def fit(
     keep_rows: bool = True,
     from_: str | Path | None = None,
     progress: Progress | None = None,
+    began: Callable[[Reading, float], None] | None = None,
     **options: Any,
 ) -> Model:
     """Tune a pretrained model on a few labelled rows, and find out how good it is.
@@ -62,6 +63,8 @@ def fit(
         keep_rows: whether texts of the rows may go into the folder (report, ``rows.jsonl``).
         from_: a model folder to go on from: its rows and settings, and the new rows.
         progress: called with (stage, done, total or None).
+        began: called once, before anything is trained, with what was read and the seconds that
+            the fit is expected to take.
         **options: keys of the recipe (``method="lora"``, ``backbone="e5-small"``,
             ``metric="macro_f1"``, ``time_limit=120``, ``seed=1`` ...) and of the method itself
             (``rank=4``).
@@ -82,6 +85,8 @@ def fit(
     before = None if from_ is None else load(from_)
     settled = recipe({**({} if before is None else settings_of(before)), **options})
     run = _read(data, test, settled, before, keep_rows, progress)
+    if began is not None:
+        began(run.reading, run.predicted)
     decision = _decide(run)
     model = _finish(run, decision)
     if output is not None:
@@ -105,9 +110,19 @@ def _read(
     workshop = Workshop(settled, progress)
     read_at = time.monotonic()
     examples = pipeline.labelled(reading.train)
-    choose.candidates(workshop, examples)  # fetches what is not there yet
+    entries = choose.candidates(workshop, examples)  # fetches what is not there yet
     started = time.monotonic()
-    return _Run(data, test, reading, examples, workshop, started, started - read_at, keep_rows)
+    return _Run(
+        data,
+        test,
+        reading,
+        examples,
+        workshop,
+        started,
+        started - read_at,
+        choose.expected_seconds(settled, entries),
+        keep_rows,
+    )
 
 
 def _decide(run: _Run) -> Decision:
@@ -294,11 +309,9 @@ def _tuning(workshop: Workshop, decision: Decision, tuned: Tuned) -> dict[str, A
 def _cost(run: _Run, decision: Decision) -> dict[str, Any]:
     ran = [entry for entry in decision.entries if entry.assessed is not None]
     ran = ran or [e for e in decision.entries if e.candidate == decision.candidate]
-    needs = any(registry.method(entry.candidate.method).needs for entry in ran)
     return {
         "seconds": time.monotonic() - run.started,
-        "predicted_seconds": sum(entry.predicted_seconds for entry in ran)
-        + (estimate.LOADING if needs else 0.0),
+        "predicted_seconds": run.predicted,
         "fetch_seconds": run.fetched,
         "peak_memory_bytes": machine.peak_memory_bytes(),
         "predicted_memory_bytes": max(entry.memory_bytes for entry in ran),

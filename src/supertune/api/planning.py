@@ -8,14 +8,13 @@ from typing import Any
 
 from supertune import choose, pipeline, registry
 from supertune.catalogue.entries import model as catalogue_model
+from supertune.catalogue.resolve import fetched
 from supertune.choose import Entry
 from supertune.config import recipe
 from supertune.contracts import Finding, Reading, misfit
-from supertune.errors import EnvironmentFault
 from supertune.pipeline import Workshop
 from supertune.report import compose
 from supertune.report.wording import duration, size
-from supertune.training import estimate
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,15 +42,9 @@ def plan(data: Any, *, test: Any = None, **options: Any) -> Plan:
     reading = pipeline.read(data, settled, test)
     workshop = Workshop(settled)
     examples = pipeline.labelled(reading.train)
-    missing = _missing(workshop, choose.backbones(settled, examples))
-    try:
-        entries = choose.candidates(workshop, examples, fetch=False)
-    except EnvironmentFault as error:
-        if error.code != "not_fetched":
-            raise
-        entries = []
-    needs = any(registry.method(entry.candidate.method).needs for entry in entries)
-    total = sum(e.predicted_seconds for e in entries) + (estimate.LOADING if needs else 0.0)
+    entries = choose.candidates(workshop, examples, fetch=False)
+    missing = _missing(choose.backbones(settled, examples))
+    total = choose.expected_seconds(settled, entries)
     return Plan(
         {
             "task": settled.task,
@@ -65,7 +58,7 @@ def plan(data: Any, *, test: Any = None, **options: Any) -> Plan:
             "candidates": [_candidate(entry) for entry in entries],
             "unfit": _unfit(workshop, entries),
             "to_fetch": missing,
-            "seconds": min(total, settled.time_limit) if len(entries) > 1 else total,
+            "seconds": total,
             "time_limit": settled.time_limit,
             "memory_bytes": max((e.memory_bytes for e in entries), default=0),
             "disk_bytes": max((e.disk_bytes for e in entries), default=0),
@@ -74,18 +67,14 @@ def plan(data: Any, *, test: Any = None, **options: Any) -> Plan:
     )
 
 
-def _missing(workshop: Workshop, names: Sequence[str]) -> list[dict[str, Any]]:
-    """Backbones that a fit would fetch first, with the bytes of the download."""
-    found = []
-    for name in names:
-        try:
-            workshop.offer(name, fetch=False)
-        except EnvironmentFault as error:
-            if error.code != "not_fetched":
-                raise
-            entry = catalogue_model(name)
-            found.append({"name": name, "bytes": None if entry is None else entry.package.bytes})
-    return found
+def _missing(names: Sequence[str]) -> list[dict[str, Any]]:
+    """Backbones of the catalogue that a fit would fetch first, with the bytes of the download."""
+    entries = [entry for name in names if (entry := catalogue_model(name)) is not None]
+    return [
+        {"name": entry.name, "bytes": entry.package.bytes}
+        for entry in entries
+        if fetched(entry) is None
+    ]
 
 
 def _language(workshop: Workshop, examples: Any) -> list[Finding]:

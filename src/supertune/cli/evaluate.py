@@ -1,0 +1,101 @@
+"""``supertune evaluate``: a model's scores on labelled rows that it has not seen."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from supertune.cli.options import (
+    Command,
+    Device,
+    Json,
+    ModelFolder,
+    NoColor,
+    Quiet,
+    Threads,
+    Verbose,
+    example,
+    terminal,
+)
+from supertune.cli.progress import Progress
+from supertune.cli.recipe_options import Label, Slice, Text
+from supertune.cli.terminal import Terminal
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command(
+    cls=Command,
+    epilog=example(
+        "supertune evaluate my-model held-out.csv",
+        "supertune evaluate my-model held-out.csv --slice country",
+    ),
+)
+def evaluate(
+    ctx: typer.Context,
+    folder: ModelFolder,
+    data: Annotated[str, typer.Argument(metavar="DATA", help="Labelled rows, as for `fit`.")],
+    text: Text = None,
+    label: Label = None,
+    slice_: Slice = None,
+    device: Device = None,
+    threads: Threads = None,
+    json: Json = False,
+    verbose: Verbose = False,
+    quiet: Quiet = False,
+    no_color: NoColor = False,
+) -> None:
+    """Score a model on labelled rows that it has not seen."""
+    from supertune import api
+
+    said = terminal(ctx)
+    model = api.load(folder, device=device or "auto", threads=threads)
+    with Progress(said):
+        found = model.evaluate(
+            data, text=tuple(text or ()), label=label, slices=tuple(slice_ or ())
+        )
+    steps = [f"supertune compare {folder} OTHER-MODEL {data}"]
+    said.result({"output": str(folder), **found, "next": steps})
+    if not said.json:
+        show(said, found)
+        if not said.quiet:
+            said.next(steps)
+
+
+def show(said: Terminal, found: dict[str, Any]) -> None:
+    """Scores, baselines, classes and slices as tables."""
+    from supertune.report import wording
+
+    numerals = wording.numerals({"estimate": found.get("estimate") or found["a"]})
+
+    def line(name: str, estimate: dict[str, Any]) -> tuple[str, str]:
+        return name, numerals.estimate(estimate).replace(wording.SPACE, " ")
+
+    metric = wording.metric_name(found["metric"])
+    rows = [line("This model", found["estimate"])]
+    rows += [line(wording.baseline_name(n), e) for n, e in found["baselines"].items()]
+    said.table((metric[:1].upper() + metric[1:], "Score with its 95 % interval"), rows)
+    said.say()
+    others = {n: e for n, e in found["metrics"].items() if n != found["metric"]}
+    said.table(("Metric", "Score"), [line(wording.metric_name(n), e) for n, e in others.items()])
+    said.say()
+    said.table(
+        ("Label", "Rows", "Precision", "Recall", "F1"),
+        [
+            (
+                part["label"],
+                part["rows"],
+                *(
+                    numerals.estimate(part[n], rows=False).replace(wording.SPACE, " ")
+                    for n in ("precision", "recall", "f1")
+                ),
+            )
+            for part in found["per_class"]
+        ],
+    )
+    for column, parts in found["slices"].items():
+        said.say()
+        said.table((column, metric), [line(part["value"], part["estimate"]) for part in parts])
+    for finding in found["findings"]:
+        said.say(f"! {finding['message']}")

@@ -1,0 +1,176 @@
+"""``supertune fit``: a few labelled rows in, a model folder and a report out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from supertune.cli import recipe_options as keys
+from supertune.cli.options import (
+    Command,
+    Device,
+    Json,
+    NoColor,
+    NoRows,
+    Quiet,
+    Threads,
+    Verbose,
+    example,
+    terminal,
+)
+from supertune.cli.progress import Progress
+from supertune.cli.terminal import Terminal
+
+if TYPE_CHECKING:
+    from supertune.model import Model
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command(
+    cls=Command,
+    epilog=example(
+        "supertune fit reviews.csv",
+        "supertune fit reviews.csv --text review --label stars --test held-out.csv -o my-model",
+        "supertune fit reviews.csv --method lora --set rank=4 --backbone e5-small",
+    ),
+)
+def fit(
+    ctx: typer.Context,
+    data: keys.Data = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="The model folder; DATA-model by default."),
+    ] = None,
+    test: keys.Test = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a model folder that is there.")
+    ] = False,
+    from_: Annotated[
+        Path | None,
+        typer.Option("--from", help="Go on from this model folder: its rows and settings."),
+    ] = None,
+    text: keys.Text = None,
+    label: keys.Label = None,
+    template: keys.Template = None,
+    pair: keys.Pair = False,
+    separator: keys.Separator = None,
+    split: keys.Split = None,
+    group: keys.GroupColumn = None,
+    time: keys.Time = None,
+    weight: keys.Weight = None,
+    slice_: keys.Slice = None,
+    task: keys.TaskName = None,
+    backbone: keys.BackboneName = None,
+    method: keys.MethodName = None,
+    metric: keys.Metric = None,
+    settings: keys.Settings = None,
+    recipe: keys.RecipeFile = None,
+    time_limit: keys.TimeLimit = None,
+    max_candidates: keys.MaxCandidates = None,
+    seed: keys.Seed = None,
+    device: Device = None,
+    threads: Threads = None,
+    no_rows: NoRows = False,
+    json: Json = False,
+    verbose: Verbose = False,
+    quiet: Quiet = False,
+    no_color: NoColor = False,
+) -> None:
+    """Tune a pretrained model on a few labelled rows and report how good it is."""
+    values = keys.recipe_values(ctx.params)
+    source, held = keys.sources(ctx.params, values)
+    run(
+        terminal(ctx),
+        source,
+        test=held,
+        output=output or default_output(data, recipe),
+        overwrite=overwrite,
+        from_=from_,
+        keep_rows=not no_rows,
+        values=values,
+    )
+
+
+def default_output(data: str | None, recipe: Path | None) -> Path:
+    """``reviews-model`` here, for ``somewhere/reviews.csv``."""
+    named = data if data not in (None, "-") else recipe
+    return Path(f"{Path(str(named)).stem if named else 'supertune'}-model")
+
+
+def run(
+    terminal: Terminal,
+    source: Any,
+    *,
+    test: Any,
+    output: Path,
+    overwrite: bool,
+    keep_rows: bool,
+    values: dict[str, Any],
+    from_: Path | None = None,
+) -> Model:
+    """Fit, save and tell; `supertune demo` comes through here too."""
+    from supertune import api
+
+    with Progress(terminal) as progress:
+        model = api.fit(
+            source,
+            output=output,
+            test=test,
+            overwrite=overwrite,
+            keep_rows=keep_rows,
+            from_=from_,
+            progress=progress,
+            began=lambda reading, seconds: _began(terminal, reading, seconds),
+            **values,
+        )
+    terminal.result(summary(model))
+    if terminal.quiet:
+        terminal.command(str(output))
+    else:
+        terminal.say(str(model.report))
+    return model
+
+
+def _began(terminal: Terminal, reading: Any, seconds: float) -> None:
+    """What was understood, before anything is trained: how, with rows as proof."""
+    from supertune.report.wording import count, duration, shorten
+
+    if terminal.json:
+        return
+    terminal.note(f"{reading.source}: {count(len(reading.train), 'row')}")
+    for guess in reading.guesses:
+        terminal.note(f"  {guess}")
+    for sample in reading.samples[:3]:
+        shown = "  ".join(f"{name}: {shorten(value, 60)}" for name, value in sample.items())
+        terminal.note(f"  e.g. {shown}")
+    terminal.note(f"  about {duration(seconds)}")
+
+
+def summary(model: Model) -> dict[str, Any]:
+    """The JSON object of `fit`."""
+    report = model.report.data
+    return {
+        "output": None if model.folder is None else str(model.folder),
+        "task": model.task,
+        "backbone": model.backbone,
+        "method": model.method,
+        "rows": report["data"]["rows"],
+        "labels": list(model.labels),
+        "columns": report["data"]["columns"],
+        "metric": report["metric"],
+        "estimate": report["estimate"],
+        "baselines": report["baselines"],
+        "test": report["test"],
+        "verdict": report["verdict"],
+        "tuned_parameters": report["tuned"]["parameters"],
+        "bytes": report["tuned"]["bytes"],
+        "seconds": report["cost"]["seconds"],
+        "peak_memory_bytes": report["cost"]["peak_memory_bytes"],
+        "candidates": report["candidates"],
+        "findings": report["findings"],
+        "commands": report["commands"],
+        "next": report["next"],
+    }

@@ -1,0 +1,66 @@
+"""``supertune plan``: what a fit would read, try, take and cost."""
+
+from __future__ import annotations
+
+import typer
+
+from supertune.cli import recipe_options as keys
+from supertune.cli.options import (
+    Command,
+    Device,
+    Json,
+    NoColor,
+    Quiet,
+    Threads,
+    Verbose,
+    example,
+    terminal,
+)
+from supertune.cli.progress import Progress
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command(
+    cls=Command,
+    epilog=example("supertune plan reviews.csv", "supertune plan reviews.csv --method lora"),
+)
+def plan(
+    ctx: typer.Context,
+    data: keys.Data = None,
+    test: keys.Test = None,
+    text: keys.Text = None,
+    label: keys.Label = None,
+    template: keys.Template = None,
+    pair: keys.Pair = False,
+    separator: keys.Separator = None,
+    split: keys.Split = None,
+    group: keys.GroupColumn = None,
+    time: keys.Time = None,
+    weight: keys.Weight = None,
+    slice_: keys.Slice = None,
+    task: keys.TaskName = None,
+    backbone: keys.BackboneName = None,
+    method: keys.MethodName = None,
+    metric: keys.Metric = None,
+    settings: keys.Settings = None,
+    recipe: keys.RecipeFile = None,
+    time_limit: keys.TimeLimit = None,
+    max_candidates: keys.MaxCandidates = None,
+    device: Device = None,
+    threads: Threads = None,
+    json: Json = False,
+    verbose: Verbose = False,
+    quiet: Quiet = False,
+    no_color: NoColor = False,
+) -> None:
+    """Say what a fit would read, try, take and cost, before anything is trained."""
+    from supertune import api
+
+    said = terminal(ctx)
+    values = keys.recipe_values(ctx.params)
+    source, held = keys.sources(ctx.params, values)
+    with Progress(said):
+        found = api.plan(source, test=held, **values)
+    said.result(found.data)
+    said.say(found.text())

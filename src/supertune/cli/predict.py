@@ -1,0 +1,194 @@
+"""``supertune predict``: answers beside the rows of a file or of stdin, or to single texts."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from supertune.cli.options import (
+    Command,
+    Device,
+    Json,
+    ModelFolder,
+    NoColor,
+    Quiet,
+    Threads,
+    Verbose,
+    example,
+    terminal,
+)
+from supertune.cli.progress import Progress
+from supertune.cli.terminal import Terminal
+from supertune.errors import InputError
+
+if TYPE_CHECKING:
+    from supertune.contracts import Predictions
+    from supertune.model import Model
+
+app = typer.Typer(add_completion=False)
+
+Cells = dict[str, list[Any]]
+
+
+@app.command(
+    cls=Command,
+    epilog=example(
+        "supertune predict my-model new.csv -o answers.csv",
+        'supertune predict my-model "arrived broken, twice" "just what I needed"',
+        "cat new.jsonl | supertune predict my-model - --format jsonl",
+    ),
+)
+def predict(
+    ctx: typer.Context,
+    folder: ModelFolder,
+    inputs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="FILE | TEXT...",
+            help="A file or folder, - for stdin, or texts (whatever is no file and has no "
+            "file's ending).",
+        ),
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="A .csv, .tsv, .jsonl or .parquet file; else stdout."),
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file.")] = False,
+    format_: Annotated[
+        Literal["csv", "tsv", "jsonl"], typer.Option("--format", help="The form of stdout.")
+    ] = "csv",
+    text: Annotated[
+        list[str] | None, typer.Option("--text", help="Text column, if it has another name here.")
+    ] = None,
+    device: Device = None,
+    threads: Threads = None,
+    json: Json = False,
+    verbose: Verbose = False,
+    quiet: Quiet = False,
+    no_color: NoColor = False,
+) -> None:
+    """Answer new rows: a file, stdin or texts."""
+    from supertune import api
+    from supertune.data.writers import RowWriter, StreamWriter, check_target
+
+    said = terminal(ctx)
+    source = read_as(inputs)
+    texts = isinstance(source, list)
+    if output is not None:
+        check_target(output, overwrite=overwrite, source=source)
+    elif said.json and not texts:
+        raise InputError(
+            "output_needed",
+            "With --json the answers need a file of their own.",
+            allowed="-o answers.csv",
+            next="Add -o, or leave --json out to get rows on stdout.",
+        )
+    model = api.load(folder, device=device or "auto", threads=threads)
+    with Progress(said) as progress:
+        windows = _answered(model, source, tuple(text or ()), progress)
+        if output is not None:
+            separator = model.columns.separator
+            with RowWriter(
+                output, overwrite=overwrite, source=source, separator=separator
+            ) as writer:
+                counts = _write(writer, windows)
+            _told(said, model, counts, output, writer.renamed)
+        elif texts:
+            _shown(said, model, [answers for _, answers in windows])
+        else:
+            stream = StreamWriter(said.stdout, f".{format_}", separator=model.columns.separator)
+            _write(stream, windows)
+            for name, free in stream.renamed.items():
+                said.note(f"The input has a column '{name}'; the answer's is '{free}'.")
+
+
+def read_as(inputs: list[str]) -> Any:
+    """A file's name, or the texts themselves."""
+    if len(inputs) == 1:
+        only = inputs[0]
+        path_like = re.search(r"\.[A-Za-z0-9]{1,8}$", only) or "/" in only or "\\" in only
+        if only == "-" or _exists(only) or (path_like and not re.search(r"\s", only)):
+            return only
+    return inputs
+
+
+def _exists(name: str) -> bool:
+    try:
+        return Path(name).exists()
+    except (OSError, ValueError):  # a text too long for a name, or with a NUL
+        return False
+
+
+def columns(answers: Predictions) -> Cells:
+    """``prediction``, ``confidence`` and ``p_<label>`` of some rows."""
+    found: Cells = {
+        "prediction": [list(a) if isinstance(a, tuple) else a for a in answers.labels],
+        "confidence": [round(float(c), 6) for c in answers.confidence],
+    }
+    for place, name in enumerate(answers.names):
+        found[f"p_{name}"] = [round(float(p), 6) for p in answers.probabilities[:, place]]
+    return found
+
+
+def _answered(
+    model: Model, source: Any, text: tuple[str, ...], progress: Progress
+) -> Iterator[tuple[Any, Predictions]]:
+    done = 0
+    for table, answers in model.stream(source, text=text):
+        done += len(answers)
+        progress("predict", done, None)
+        yield table, answers
+
+
+def _write(writer: Any, windows: Iterator[tuple[Any, Predictions]]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for table, answers in windows:
+        writer.write(table, columns(answers))
+        for answer in answers.labels:
+            for name in answer if isinstance(answer, tuple) else (answer,):
+                counts[name] = counts.get(name, 0) + 1
+    return counts
+
+
+def _told(
+    said: Terminal, model: Model, counts: dict[str, int], output: Path, renamed: dict[str, str]
+) -> None:
+    by_label = {name: counts.get(name, 0) for name in model.labels}
+    rows = sum(counts.values())
+    steps = [f"supertune evaluate {model.folder} LABELLED.csv"]
+    said.result(
+        {
+            "output": str(output),
+            "rows": rows,
+            "predictions": by_label,
+            "renamed": renamed,
+            "next": steps,
+        }
+    )
+    said.say(f"{output}: " + ", ".join(f"{name} {count}" for name, count in by_label.items()))
+    for name, free in renamed.items():
+        said.say(f"The input has a column '{name}'; the answer's is '{free}'.")
+    if not said.quiet:
+        said.next(steps)
+
+
+def _shown(said: Terminal, model: Model, parts: list[Predictions]) -> None:
+    listed = [
+        {"prediction": answer, "confidence": float(confidence)}
+        for part in parts
+        for answer, confidence in zip(part.labels, part.confidence, strict=True)
+    ]
+    chances = [row for part in parts for row in part.probabilities.tolist()]
+    for one, row in zip(listed, chances, strict=True):
+        one["probabilities"] = dict(zip(model.labels, row, strict=True))
+    said.result({"rows": len(listed), "predictions": listed, "next": []})
+    for one in listed:
+        answer = one["prediction"]
+        name = ", ".join(answer) or "none" if isinstance(answer, tuple) else answer
+        said.say(f"{name}  {one['confidence']:.2f}")
+    sys.stdout.flush()

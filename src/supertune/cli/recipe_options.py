@@ -1,0 +1,195 @@
+"""Options of `fit` and `plan` that are keys of the recipe, and how they are put together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from supertune.cli.options import seconds
+from supertune.errors import InputError
+
+COLUMNS = "Which column is what (guessed otherwise)"
+CHOICE = "What is tuned"
+
+Data = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="DATA",
+        help="csv, tsv, jsonl, json, parquet or xlsx; a folder with one sub-folder of .txt files "
+        "a class; or - for stdin.",
+    ),
+]
+Test = Annotated[
+    str | None, typer.Option("--test", help="Labelled rows to judge by, read like DATA.")
+]
+Text = Annotated[
+    list[str] | None,
+    typer.Option("--text", help="Text column; repeat it to join several.", rich_help_panel=COLUMNS),
+]
+Label = Annotated[
+    str | None, typer.Option("--label", help="Label column.", rich_help_panel=COLUMNS)
+]
+Template = Annotated[
+    str | None,
+    typer.Option(
+        "--template", help="Joins columns, e.g. '{title}. {body}'.", rich_help_panel=COLUMNS
+    ),
+]
+Pair = Annotated[
+    bool,
+    typer.Option("--pair", help="Two text columns are a pair.", rich_help_panel=COLUMNS),
+]
+Separator = Annotated[
+    str | None,
+    typer.Option(
+        "--separator", help="Splits a label cell into several labels.", rich_help_panel=COLUMNS
+    ),
+]
+Split = Annotated[
+    str | None,
+    typer.Option("--split", help="Column that says train or test.", rich_help_panel=COLUMNS),
+]
+GroupColumn = Annotated[
+    str | None,
+    typer.Option(
+        "--group",
+        help="Column of customer, thread ...: rows of one are never on both sides of a split.",
+        rich_help_panel=COLUMNS,
+    ),
+]
+Time = Annotated[
+    str | None,
+    typer.Option("--time", help="Column of dates.", rich_help_panel=COLUMNS),
+]
+Weight = Annotated[
+    str | None,
+    typer.Option("--weight", help="Column of row weights.", rich_help_panel=COLUMNS),
+]
+Slice = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--slice", help="Column by which scores are broken down.", rich_help_panel=COLUMNS
+    ),
+]
+TaskName = Annotated[
+    str | None,
+    typer.Option("--task", help="See `supertune tasks`.", rich_help_panel=CHOICE),
+]
+BackboneName = Annotated[
+    str | None,
+    typer.Option(
+        "--backbone",
+        help="A name of `supertune models`, a hub id, a folder, auto or none.",
+        rich_help_panel=CHOICE,
+    ),
+]
+MethodName = Annotated[
+    str | None,
+    typer.Option(
+        "--method", help="A name of `supertune methods`, or auto.", rich_help_panel=CHOICE
+    ),
+]
+Metric = Annotated[
+    str | None,
+    typer.Option(
+        "--metric", help="What is optimised and compared: accuracy ...", rich_help_panel=CHOICE
+    ),
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Any key of the recipe or of the method: folds=10, rank=4.",
+        rich_help_panel=CHOICE,
+    ),
+]
+RecipeFile = Annotated[
+    Path | None,
+    typer.Option("--recipe", help="YAML with keys of the recipe.", rich_help_panel=CHOICE),
+]
+TimeLimit = Annotated[
+    str | None,
+    typer.Option("--time-limit", help="60s (default), 2m, 1h.", rich_help_panel=CHOICE),
+]
+MaxCandidates = Annotated[
+    int | None,
+    typer.Option(
+        "--max-candidates",
+        min=1,
+        help="Compare so many instead of minding the clock: then auto is reproducible.",
+        rich_help_panel=CHOICE,
+    ),
+]
+Seed = Annotated[int | None, typer.Option("--seed", help="0 by default.", rich_help_panel=CHOICE)]
+
+
+_KEYS = (
+    *("text", "label", "template", "pair", "separator", "split", "group", "time", "weight"),
+    *("task", "backbone", "method", "metric", "max_candidates", "seed", "device", "threads"),
+)
+"""Options whose name is the recipe's key."""
+
+
+def recipe_values(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Keys of the recipe from a command's parameters (``ctx.params``), ``data`` and ``test`` too.
+
+    Options outdo --set, and --set outdoes the file of --recipe.
+    """
+    from supertune.config import parse_settings, read_recipe
+
+    values = {} if given["recipe"] is None else read_recipe(given["recipe"])
+    values |= parse_settings(given["settings"] or [])
+    named = {key: given.get(key) for key in _KEYS}
+    named["text"] = tuple(given["text"] or ())
+    named["slices"] = tuple(given["slice_"] or ())
+    if given["time_limit"] is not None:
+        named["time_limit"] = seconds(given["time_limit"])
+    return values | {key: value for key, value in named.items() if value not in (None, False, ())}
+
+
+def sources(given: Mapping[str, Any], values: dict[str, Any]) -> tuple[Any, Any]:
+    """What to read, and what to judge by: DATA and --test, else what the recipe names.
+
+    A recipe may name a data set of the catalogue and how much of it to draw:
+    ``data: {dataset: bbc-news, per_class: 8, test_rows: 400}``. Both keys are taken out of
+    ``values``.
+    """
+    named, held_out = values.pop("data", None), values.pop("test", None)
+    if given["data"] is not None:
+        named, held_out = given["data"], None
+    chosen, held = named, given["test"] or held_out
+    if chosen is None:
+        raise InputError(
+            "no_data",
+            "There are no rows to read: DATA is missing.",
+            allowed="a file, a folder of class folders, or - for stdin",
+            next="For example: supertune fit reviews.csv",
+        )
+    if isinstance(chosen, dict):
+        return drawn(chosen)
+    return chosen, held
+
+
+def drawn(wanted: dict[str, Any]) -> tuple[Any, Any]:
+    """Labelled rows of a data set of the catalogue, and others to judge by."""
+    from supertune.catalogue.corpora import few_shot
+
+    known = {"dataset", "per_class", "test_rows", "seed"}
+    if "dataset" not in wanted or not set(wanted) <= known:
+        raise InputError(
+            "bad_recipe",
+            "The recipe's data is neither a path nor a data set.",
+            received=str(wanted),
+            allowed="a path, or {dataset: NAME, per_class: 8, test_rows: 400, seed: 0}",
+            next="`supertune data` lists the names.",
+        )
+    return few_shot(
+        str(wanted["dataset"]),
+        per_class=int(wanted.get("per_class", 8)),
+        test_rows=int(wanted.get("test_rows", 400)),
+        seed=int(wanted.get("seed", 0)),
+    )
