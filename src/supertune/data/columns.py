@@ -81,21 +81,17 @@ def text_columns(table: Table, wanted: Columns) -> Columns:
     return replace(wanted, text=tuple(one.name for one in texts))
 
 
-def by_place(source: object, table: Table, wanted: Columns) -> Columns:
-    """Columns of a list of texts or of pairs, which have places instead of names.
+def has_places(source: object, table: Table) -> bool:
+    """Whether ``table`` came from a list of texts or pairs, whose columns nobody named."""
+    listing = isinstance(source, Iterable) and not isinstance(source, str | Mapping)
+    frame = hasattr(source, "columns") or hasattr(source, "column_names")
+    return listing and not frame and table.names in (("text",), ("text", "label"))
 
-    Such a list serves whatever its columns are called elsewhere; any other source must have
-    the columns that are wanted.
-    """
-    placed = isinstance(source, Iterable) and not isinstance(source, str | Mapping)
+
+def by_place(table: Table, wanted: Columns) -> Columns:
+    """What is wanted of a list of texts or pairs, where it was named after another source."""
     named = {*wanted.text, wanted.label} - {None}
-    if (
-        not placed
-        or table.names not in (("text",), ("text", "label"))
-        or hasattr(source, "columns")
-    ):
-        return wanted
-    if named and (named & {*table.names} or wanted.template is not None):
+    if not named or named & {*table.names} or wanted.template is not None:
         return wanted
     label = "label" if "label" in table.values else None
     return Columns(("text",), label, separator=wanted.separator)

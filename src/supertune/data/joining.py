@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from supertune.contracts import Columns, Input
-from supertune.data.cells import as_text, is_empty, is_list
+from supertune.data.cells import as_text, is_empty, is_list, shown
 from supertune.data.nearest import missing_column
 from supertune.data.table import Table
 from supertune.errors import InputError
@@ -18,14 +18,21 @@ def inputs(table: Table, columns: Columns) -> tuple[Input, ...]:
 
     Several columns without a template are joined by a line break, empty cells left out.
     ``columns`` is settled: its text columns are in the table.
+
+    Raises:
+        InputError: ``bad_text`` for a cell that is no text, ``mixed_texts``.
     """
     cells = [table.values[name] for name in columns.text]
+    widths = [
+        _width(table, name, column, several=len(cells) == 1)
+        for name, column in zip(columns.text, cells, strict=True)
+    ]
     if columns.pair:
         return tuple(zip(*([as_text(cell) for cell in column] for column in cells), strict=True))
     if columns.template is not None:
         return _filled(columns.template, columns.text, cells)
     if len(cells) == 1:
-        return tuple(_single(cell) for cell in cells[0])
+        return tuple(_single(cell, widths[0]) for cell in cells[0])
     return tuple(
         "\n".join(as_text(cell) for cell in row if not is_empty(cell))
         for row in zip(*cells, strict=True)
@@ -51,10 +58,42 @@ def fields(template: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for _, name in _parts(template) if name is not None))
 
 
-def _single(cell: Any) -> Input:
-    if is_list(cell) and len(cell) > 1:
-        return tuple(as_text(part) for part in cell)
-    return as_text(cell)
+def _width(table: Table, name: str, cells: Sequence[Any], *, several: bool) -> int:
+    """How many texts each cell holds: 1, or more where all are lists of as many texts."""
+    width: int | None = None
+    for row, cell in zip(table.rows, cells, strict=True):
+        if is_list(cell) and not len(cell):
+            continue
+        if is_list(cell) and several and all(isinstance(part, str) for part in cell):
+            found = len(cell)
+        elif isinstance(cell, dict | bytes) or is_list(cell):
+            raise _bad_text("bad_text", table, name, int(row), cell)
+        elif is_empty(cell):
+            continue
+        else:
+            found = 1
+        if width not in (None, found):
+            raise _bad_text("mixed_texts", table, name, int(row), cell)
+        width = found
+    return width or 1
+
+
+def _bad_text(code: str, table: Table, name: str, row: int, cell: Any) -> InputError:
+    why = "is no text" if code == "bad_text" else "is not of the same kind as those before it"
+    return InputError(
+        code,
+        f"A cell of column '{name}' of {table.source} {why}.",
+        received=f"row {row}, column '{name}': {type(cell).__name__} {shown(cell)}",
+        allowed="texts in all rows, or tuples of as many texts in all rows",
+        next="Correct the row, or name another column with --text NAME.",
+    )
+
+
+def _single(cell: Any, width: int) -> Input:
+    parts = tuple(map(as_text, cell)) if is_list(cell) else (as_text(cell),)
+    if width > 1:
+        return parts if len(parts) == width else ("",) * width
+    return parts[0] if parts else ""
 
 
 def _filled(

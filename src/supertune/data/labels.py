@@ -14,7 +14,6 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from supertune.contracts import Finding, IntArray
 from supertune.data.cells import as_label, as_number, counted, is_empty, is_list, listed, shown
 from supertune.data.table import Table
 from supertune.errors import InputError
@@ -173,40 +172,6 @@ def _check_repeated(counts: Counter[str], rows: int, source: str, column: str) -
             allowed="classes that each have several rows",
             next="Merge rare classes, or name another column with --label NAME.",
         )
-
-
-def numeric(names: Sequence[str]) -> list[Finding]:
-    """``label_looks_numeric`` when there are many labels and all are numbers."""
-    if len(names) <= 10 or any(as_number(name) is None for name in names):
-        return []
-    message = (
-        f"All {len(names)} labels are numbers. They are learned as classes without an order; "
-        "fewer classes, such as low and high, may serve better."
-    )
-    return [Finding("label_looks_numeric", message)]
-
-
-def variants(answers: Answers, rows: IntArray) -> list[Finding]:
-    """``label_variants``: labels that differ in case alone stay apart, with a warning; blanks
-    around a label were left out, and that is said."""
-    given, blanks = answers.given, answers.blanks
-    names = ordered(given)
-    spellings: dict[str, list[str]] = {}
-    for name in names:
-        spellings.setdefault(" ".join(name.casefold().split()), []).append(name)
-    found = []
-    for alike in spellings.values():
-        if len(alike) > 1:
-            members = set(alike)
-            where = tuple(int(rows[i]) for i, one in enumerate(given) if one and members & {*one})
-            quoted = " and ".join(map(repr, alike))
-            message = f"The labels {quoted} differ only in spelling but are learned as different."
-            found.append(Finding("label_variants", message, where))
-    if blanks:
-        message = f"{counted(len(blanks), 'label')} had blanks around, which were left out."
-        where = tuple(int(rows[i]) for i in blanks)
-        found.append(Finding("label_variants", message, where, "info"))
-    return found
 
 
 def _label(table: Table, column: str, row: int, cell: Any) -> str:

@@ -8,9 +8,9 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 
 from supertune.contracts import Columns, Examples, Finding, Reading
-from supertune.data import checks, joining, labels, leaks, sides, text_rows
+from supertune.data import checks, joining, label_checks, labels, leaks, overlap, sides, text_rows
 from supertune.data.cells import counted, listed
-from supertune.data.columns import check_named, settle
+from supertune.data.columns import by_place, check_named, settle
 from supertune.data.labels import Answers
 from supertune.data.table import Table
 from supertune.data.text_rows import TextRows
@@ -31,14 +31,22 @@ class _Source:
     guesses: tuple[str, ...]
 
 
-def learned(table: Table, wanted: Columns, test: Table | None = None) -> Reading:
+def learned(
+    table: Table, wanted: Columns, test: Table | None = None, *, test_has_places: bool = False
+) -> Reading:
     """Rows to learn from, and rows to judge by where a table or a split column gives such.
+
+    Args:
+        test_has_places: the test table's columns were not named by anybody, so they need not
+            be called as the training rows' are.
 
     Raises:
         InputError: whatever is wrong with columns, texts, labels, weights, sides or times.
     """
     settled = settle(table, wanted)
     source = _understood(table, settled.columns, settled.guesses, guess=True)
+    if test is not None and test_has_places:
+        test = _renamed(test, source.columns)
     rows, held, findings = _parted(source, test)
     findings += _about_columns(source, has_test=held is not None)
     rows, dropped = _answered(rows, source)
@@ -46,21 +54,22 @@ def learned(table: Table, wanted: Columns, test: Table | None = None) -> Reading
         rows.given, table.source, str(source.columns.label), multi_label=source.answers.multi_label
     )
     names = labels.ordered(rows.given)
-    findings += [*dropped, *labels.numeric(names)]
+    findings += [*dropped, *label_checks.numeric(names)]
     findings += leaks.labels_in_texts(rows.texts(), rows.given, rows.rows)
-    judged = None
+    train, noticed = checks.prepared(
+        rows.examples(names, multi_label=source.answers.multi_label), rows.named
+    )
+    testing = None
     if held is not None:
-        judged, more = _test_examples(held, names, source, test)
-        findings += more
-    train = rows.examples(names, multi_label=source.answers.multi_label)
-    done = checks.prepared(train, judged, rows.named)
+        testing, more = _test_examples(held, rows, names, source, test)
+        noticed += more
     return Reading(
-        train=text_rows.weighed(done.train),
-        test=None if done.test is None else text_rows.weighed(done.test),
+        train=text_rows.weighed(train),
+        test=testing,
         columns=source.columns,
         guesses=source.guesses,
         samples=_samples(rows),
-        findings=(*findings, *done.findings),
+        findings=(*findings, *noticed),
         source=table.source,
     )
 
@@ -87,7 +96,11 @@ def judged(table: Table, settled: Columns, names: tuple[str, ...]) -> Reading:
             "unknown_label", unknown, names, table.source, "fit a new model with these labels"
         )
     examples = rows.examples(names, multi_label=source.answers.multi_label)
-    findings += [*dropped, *checks.unlabelled(examples), *checks.contradictions(examples)]
+    findings += [
+        *dropped,
+        *label_checks.unlabelled(examples),
+        *label_checks.contradictions(examples),
+    ]
     examples = checks.grouped(examples, rows.named)
     return Reading(
         train=text_rows.weighed(examples),
@@ -98,6 +111,15 @@ def judged(table: Table, settled: Columns, names: tuple[str, ...]) -> Reading:
         findings=tuple(findings),
         source=table.source,
     )
+
+
+def _renamed(test: Table, columns: Columns) -> Table:
+    """A list of pairs with its two columns called as they are wanted."""
+    wanted = by_place(test, columns)
+    if wanted is columns or len(columns.text) != 1 or columns.label is None:
+        return test
+    names = {"text": columns.text[0], "label": columns.label}
+    return replace(test, values={names[name]: cells for name, cells in test.values.items()})
 
 
 def _as_far_as_there(table: Table, settled: Columns) -> Columns:
@@ -127,7 +149,7 @@ def _about_columns(source: _Source, *, has_test: bool) -> list[Finding]:
     named = {getattr(columns, each.name) for each in fields(columns) if each.name != "template"}
     beside = {name for name in named if isinstance(name, str)} | {*columns.slices}
     found = leaks.columns_that_tell(table, answers.given, beside - {*columns.text}, columns.text)
-    found += labels.variants(answers, table.rows)
+    found += label_checks.variants(answers, table.rows)
     if columns.time is not None:
         found.append(sides.time_range(table, columns.time, has_test=has_test))
     return found
@@ -176,7 +198,11 @@ def _like(test: Table, source: _Source) -> _Source:
 
 
 def _test_examples(
-    held: TextRows, names: tuple[str, ...], source: _Source, test: Table | None
+    held: TextRows,
+    train: TextRows,
+    names: tuple[str, ...],
+    source: _Source,
+    test: Table | None,
 ) -> tuple[Examples, list[Finding]]:
     """Test rows with the labels of the training rows."""
     where = source.table.source if test is None else test.source
@@ -201,8 +227,10 @@ def _test_examples(
         raise _unknown_labels(
             "unknown_test_label", unknown, names, where, "add training rows with these labels"
         )
+    held, shared = overlap.without_overlap(train, held)
+    findings += [*shared, *overlap.near_overlap(train.texts(), held)]
     examples = held.examples(names, multi_label=source.answers.multi_label)
-    return checks.grouped(examples, held.named), findings
+    return text_rows.weighed(checks.grouped(examples, held.named)), findings
 
 
 def _unknown(rows: TextRows, names: tuple[str, ...]) -> dict[str, list[int]]:

@@ -20,7 +20,7 @@ from supertune.contracts import (
     Reading,
 )
 from supertune.data import joining, readers, text_reading
-from supertune.data.columns import by_place, text_columns
+from supertune.data.columns import by_place, has_places, text_columns
 
 
 class TextClassification:
@@ -53,11 +53,13 @@ class TextClassification:
             InputError: what is wrong with the source, its columns, labels, weights or times.
         """
         table = readers.read(source)
-        wanted = by_place(source, table, columns)
+        wanted = by_place(table, columns) if has_places(source, table) else columns
         if labels is not None:
             return text_reading.judged(table, wanted, labels)
-        held = None if test is None else readers.read(test)
-        return text_reading.learned(table, wanted, held)
+        if test is None:
+            return text_reading.learned(table, wanted)
+        held = readers.read(test)
+        return text_reading.learned(table, wanted, held, test_has_places=has_places(test, held))
 
     def stream(
         self, source: Any, columns: Columns, window: int
@@ -69,7 +71,8 @@ class TextClassification:
         chosen: Columns | None = None
         for table in readers.stream(source, window):
             if chosen is None:
-                chosen = text_columns(table, by_place(source, table, columns))
+                wanted = by_place(table, columns) if has_places(source, table) else columns
+                chosen = text_columns(table, wanted)
             yield table, joining.inputs(table, chosen)
 
     def head(self, examples: Examples) -> HeadSpec:

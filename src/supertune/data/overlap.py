@@ -1,0 +1,80 @@
+"""What training and test rows have in common: a score is only worth what the model has not seen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from supertune.contracts import Finding, Input
+from supertune.data import near_duplicates
+from supertune.data.cells import counted, listed
+from supertune.data.text_rows import TextRows
+from supertune.errors import InputError
+
+
+def without_overlap(train: TextRows, test: TextRows) -> tuple[TextRows, list[Finding]]:
+    """Test rows whose text (but for case and blanks) and whose group is not learned from.
+
+    Raises:
+        InputError: ``test_overlap`` or ``group_overlap`` when none is left.
+    """
+    known = {_folded(value) for value in train.inputs}
+    shared = np.array([_folded(value) in known for value in test.inputs], dtype=bool)
+    test, found = _left(test, shared, "test_overlap", "also in the training rows", "texts")
+    if train.named is not None and test.named is not None:
+        groups = set(train.named) - {None}
+        shared = np.array([name in groups for name in test.named], dtype=bool)
+        test, more = _left(
+            test, shared, "group_overlap", "of a group that is also learned from", "groups"
+        )
+        found += more
+    return test, found
+
+
+def near_overlap(train: Sequence[str], test: TextRows) -> list[Finding]:
+    """``near_test_overlap``: test rows nearly the same as a training row; they are kept."""
+    texts = [*train, *test.texts()]
+    near = sorted(
+        i - len(train)
+        for members in near_duplicates.clusters(texts)
+        if members[0] < len(train)
+        for i in members
+        if i >= len(train)
+    )
+    if not near:
+        return []
+    verb = "is" if len(near) == 1 else "are"
+    message = (
+        f"{counted(len(near), 'test row')} {verb} nearly the same as a training row and kept; the "
+        "score may be too good by them."
+    )
+    return [Finding("near_test_overlap", message, tuple(int(test.rows[i]) for i in near))]
+
+
+def _left(
+    test: TextRows, shared: npt.NDArray[np.bool_], code: str, what: str, allowed: str
+) -> tuple[TextRows, list[Finding]]:
+    if not shared.any():
+        return test, []
+    rows = tuple(int(row) for row in test.rows[shared])
+    if shared.all():
+        raise InputError(
+            code,
+            f"Every test row is {what}, so nothing is left to judge by.",
+            received=f"test rows {listed([str(row) for row in rows])}",
+            allowed=f"test rows whose {allowed} the model has not seen",
+            next="Give other rows with --test, or leave it out to cross-validate.",
+        )
+    verb = "is" if len(rows) == 1 else "are"
+    message = (
+        f"{counted(len(rows), 'test row')} {verb} {what} and left out of the test; "
+        f"{len(test) - len(rows):,} remain."
+    )
+    return test.take(np.flatnonzero(~shared)), [Finding(code, message, rows)]
+
+
+def _folded(value: Input) -> tuple[str, ...]:
+    parts = (value,) if isinstance(value, str) else value
+    return tuple(" ".join(part.casefold().split()) for part in parts)
