@@ -85,8 +85,8 @@ class TransformersBackbone:
             return []
         limit = min(encoding.max_length, self.offer.max_length)
         prefix = self.offer.prefix if encoding.prefix is None else encoding.prefix
-        first = [prefix + (item if isinstance(item, str) else item[0]) for item in inputs]
-        pairs = [None if isinstance(item, str) else " ".join(item[1:]) for item in inputs]
+        first = [prefix + _whole(item if isinstance(item, str) else item[0]) for item in inputs]
+        pairs = [None if isinstance(item, str) else _whole(" ".join(item[1:])) for item in inputs]
         if any(pair is not None for pair in pairs) or encoding.long_text == "truncate":
             return [(piece,) for piece in self._truncated(first, pairs, limit)]
         return [self._long(text, limit, encoding.long_text) for text in first]
@@ -114,7 +114,7 @@ class TransformersBackbone:
             parts = [content[:head] + content[len(content) - room // 2 :]]
         else:
             parts = [content[start : start + room] for start in range(0, len(content), room)]
-        return tuple(Piece(tuple([*opening, *part, *closing]), None) for part in parts)
+        return tuple(Piece((*opening, *part, *closing), None) for part in parts)
 
     # --- from tokens to vectors --------------------------------------------------------------
 
@@ -274,6 +274,15 @@ class Batch:
 
 class _Reached(Exception):
     """Raised inside a forward pass to leave it once the wanted activations are in hand."""
+
+
+def _whole(text: str) -> str:
+    """Text that tokenizers accept: half a surrogate pair, as JSON can hold it, becomes U+FFFD."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text
 
 
 def _per_input(vectors: FloatArray, counts: list[int]) -> FloatArray:
