@@ -261,7 +261,7 @@ def _split(table: Table, free: Sequence[Profile]) -> Profile | None:
     for one in free:
         if column_names.is_exactly(one.name, column_names.SPLIT) and one.rows == len(table):
             sides = {SPLIT_VALUES.get(as_label(v).casefold()) for v in table.values[one.name]}
-            if sides == {"train", "test"}:
+            if {"train", "test"} <= sides and None not in sides:
                 return one
     return None
 

@@ -173,6 +173,14 @@ def _parted(source: _Source, test: Table | None) -> tuple[TextRows, TextRows | N
             allowed="one of them",
             next="Leave --test out, or take the test rows out of the file.",
         )
+    if not len(learned):
+        raise InputError(
+            "no_training_rows",
+            f"All rows of {source.table.source} are test rows.",
+            received=counted(len(judged), "test row"),
+            allowed="rows to learn from as well",
+            next=f"Mark some as train in '{columns.split}', or leave --split out.",
+        )
     findings = []
     if len(valid := np.flatnonzero(side == "valid")):
         message = (
