@@ -19,6 +19,7 @@ from typer.main import get_command
 
 from supertune.cli.failures import explained
 from supertune.cli.terminal import INTERRUPTED, Terminal
+from supertune.errors import unknown_name
 
 COMMANDS: dict[str, dict[str, str]] = {
     "From rows to answers": {
@@ -49,6 +50,11 @@ class Commands(TyperGroup):
 
     def list_commands(self, ctx: Any) -> list[str]:
         return list(SUMMARIES)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args and args[0] not in SUMMARIES and not args[0].startswith("-"):
+            raise unknown_name("command", args[0], SUMMARIES)
+        return super().resolve_command(ctx, args)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name not in SUMMARIES:
@@ -106,6 +112,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = INTERRUPTED
     except BrokenPipeError:
         return _hung_up()
+    except SystemExit as end:  # which the parser makes of a broken pipe
+        if isinstance(end.__context__, BrokenPipeError):
+            return _hung_up()
+        raise
     except Exception as error:  # noqa: BLE001  every failure becomes a sentence and a code
         # A mistyped option is found before --json has been read.
         terminal.json = terminal.json or "--json" in given

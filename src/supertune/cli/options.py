@@ -10,6 +10,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from supertune.cli.terminal import Terminal
+from supertune.errors import unknown_name
 
 TALK = "How it speaks"
 PLACE = "Where it runs"
@@ -31,11 +32,19 @@ class Command(TyperCommand):
 
 
 class Group(TyperGroup):
-    """A command with sub-commands, whose libraries cannot print into the result either."""
+    """A command that is one by itself and has sub-commands; see `Command`."""
 
     def invoke(self, ctx: Any) -> Any:
+        if ctx._protected_args:  # the sub-command sees to itself, and its help is a result
+            return super().invoke(ctx)
         with terminal(ctx).working():
             return super().invoke(ctx)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        names = self.list_commands(ctx)
+        if args and args[0] not in names and not args[0].startswith("-"):
+            raise unknown_name("command", args[0], names)
+        return super().resolve_command(ctx, args)
 
 
 def example(*commands: str) -> str:
