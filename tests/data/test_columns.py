@@ -110,6 +110,26 @@ def test_two_equally_good_labels_are_asked_about(first: str, second: str) -> Non
     assert "--label NAME" in str(error.next)
 
 
+def test_columns_of_well_known_files_are_understood() -> None:
+    n = ROWS
+    news = {"Class Index": ["1", "2"] * (n // 2), "Title": [t[:9] for t in TEXTS], "Body": TEXTS}
+    mail = {"v1": LABELS, "v2": TEXTS, "Unnamed: 2": [None] * (n - 1) + ["a very long rest " * 30]}
+    shop = {
+        "Id": [*range(n)], "UserId": [f"A{i}X" for i in range(n)], "Score": [1, 5] * (n // 2),
+        "Time": [1303862400 + i for i in range(n)], "Summary": [t[:9] for t in TEXTS],
+        "Text": TEXTS,
+    }  # fmt: skip
+    tweets = {
+        "tweet_id": [570306133677760513 + i for i in range(n)], "airline_sentiment": LABELS,
+        "airline_sentiment_confidence": [0.3 + i / 40 for i in range(n)],
+        "airline": ["Delta", "United"] * (n // 2), "text": TEXTS,
+    }  # fmt: skip
+    found = [settle(table(**each), Columns()).columns for each in (news, mail, shop, tweets)]
+    assert [(*each.text, each.label) for each in found] == [
+        ("Body", "Class Index"), ("v2", "v1"), ("Text", "Score"), ("text", "airline_sentiment"),
+    ]  # fmt: skip
+
+
 def test_two_equally_good_texts_are_asked_about_or_read_as_a_pair() -> None:
     given = table(premise=TEXTS, hypothesis=TEXTS[::-1], label=LABELS)
     error = refused(given, Columns())
