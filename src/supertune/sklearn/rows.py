@@ -48,7 +48,7 @@ def texts(rows: Any) -> list[Input] | None:
 
 
 def _listed(rows: Any) -> list[Any] | None:
-    """Rows of an array, column or table; None where its type is one of numbers."""
+    """Rows of an array, column or table; None where its type holds numbers, or it is empty."""
     array = np.asarray(rows)
     if array.ndim == 0:
         raise InputError(
@@ -58,10 +58,10 @@ def _listed(rows: Any) -> list[Any] | None:
             allowed="a list, array or column of texts, or numbers in rows and columns",
             next="Pass a list of texts.",
         )
-    if array.dtype.kind in "biufc":
-        return None
-    # A one-dimensional object array may hold tuples; its rows are taken as they are.
-    return list(array) if array.size else None
+    if array.shape == (0,):
+        return []
+    # Without any cell, scikit-learn knows whether it is rows or columns that are missing.
+    return list(array) if array.size and array.dtype.kind not in "biufc" else None
 
 
 def _textual(value: Any) -> bool:
