@@ -237,6 +237,7 @@ def test_only_a_list_has_places_instead_of_names() -> None:
     assert has_places([*zip(TEXTS, LABELS, strict=True)], pairs)
     assert not has_places("rows.csv", pairs)
     assert not has_places({"text": TEXTS}, pairs)
+    assert not has_places([{"text": "x", "label": "y"}], pairs)
     assert not has_places([], table(review=TEXTS))
 
 

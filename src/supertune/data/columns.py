@@ -6,7 +6,7 @@ asked. Columns that were named are never second-guessed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from supertune.contracts import Columns
@@ -84,8 +84,10 @@ def text_columns(table: Table, wanted: Columns) -> Columns:
 def has_places(source: object, table: Table) -> bool:
     """Whether ``table`` came from a list of texts or pairs, whose columns nobody named."""
     listing = isinstance(source, Iterable) and not isinstance(source, str | Mapping)
-    frame = hasattr(source, "columns") or hasattr(source, "column_names")
-    return listing and not frame and table.names in (("text",), ("text", "label"))
+    named = hasattr(source, "columns") or hasattr(source, "column_names")
+    if isinstance(source, Sequence) and len(source):
+        named = named or isinstance(source[0], Mapping)
+    return listing and not named and table.names in (("text",), ("text", "label"))
 
 
 def by_place(table: Table, wanted: Columns) -> Columns:
