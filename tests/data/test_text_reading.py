@@ -249,7 +249,7 @@ def test_rows_that_judge_are_all_kept_and_need_no_other_columns() -> None:
     assert reading.train.labels == ("negative", "positive")
     assert reading.train.targets is not None
     assert reading.train.targets.tolist() == [1, 1]
-    assert [finding.code for finding in reading.findings] == ["empty_text"]
+    assert [finding.code for finding in reading.findings] == ["slice_column_missing", "empty_text"]
 
 
 def test_of_a_split_file_the_test_rows_judge() -> None:
@@ -257,6 +257,9 @@ def test_of_a_split_file_the_test_rows_judge() -> None:
     given = table([*rows, *held], split=["train"] * 24 + ["test"] * 6)
     reading = text_reading.judged(given, Columns(("text",), "label"), ("negative", "positive"))
     assert reading.train.rows.tolist() == list(range(25, 31))
+    alone = table(held, split=["test"] * 6)
+    columns = Columns(("text",), "label", split="split")
+    assert len(text_reading.judged(alone, columns, ("negative", "positive")).train) == 6
 
 
 @pytest.mark.parametrize(

@@ -2,33 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import replace
 
 import numpy as np
 
 from supertune.contracts import Columns, Examples, Finding, Reading
-from supertune.data import checks, joining, label_checks, labels, leaks, overlap, sides, text_rows
+from supertune.data import (
+    checks,
+    label_checks,
+    labels,
+    leaks,
+    overlap,
+    sides,
+    text_rows,
+    text_source,
+)
 from supertune.data.cells import counted, listed
 from supertune.data.columns import by_place, check_named, settle
-from supertune.data.labels import Answers
+from supertune.data.nearest import nearest
 from supertune.data.table import Table
 from supertune.data.text_rows import TextRows
+from supertune.data.text_source import TextSource
 from supertune.errors import InputError
-
-SAMPLES = 3
-SAMPLE_LENGTH = 120
-
-
-@dataclass(frozen=True, eq=False)
-class _Source:
-    """One table as it was understood."""
-
-    table: Table
-    columns: Columns
-    answers: Answers
-    rows: TextRows
-    guesses: tuple[str, ...]
 
 
 def learned(
@@ -44,12 +39,14 @@ def learned(
         InputError: whatever is wrong with columns, texts, labels, weights, sides or times.
     """
     settled = settle(table, wanted)
-    source = _understood(table, settled.columns, settled.guesses, guess=True)
+    source = text_source.understood(table, settled.columns, settled.guesses, guess=True)
     if test is not None and test_has_places:
         test = _renamed(test, source.columns)
     rows, held, findings = _parted(source, test)
-    findings += _about_columns(source, has_test=held is not None)
-    rows, dropped = _answered(rows, source)
+    if not len(rows):
+        raise _no_training_rows(source)
+    findings += text_source.about_columns(source, has_test=held is not None)
+    rows, dropped = text_source.answered(rows, source)
     labels.check_learnable(
         rows.given, table.source, str(source.columns.label), multi_label=source.answers.multi_label
     )
@@ -68,7 +65,7 @@ def learned(
         test=testing,
         columns=source.columns,
         guesses=source.guesses,
-        samples=_samples(rows),
+        samples=text_source.samples(rows),
         findings=(*findings, *noticed),
         source=table.source,
     )
@@ -84,19 +81,20 @@ def judged(table: Table, settled: Columns, names: tuple[str, ...]) -> Reading:
         InputError: ``no_labels``, ``unknown_label``, or what is wrong with columns and cells.
     """
     check_named(table, Columns(text=settled.text, label=settled.label))
-    columns = settle(table, _as_far_as_there(table, settled)).columns
-    source = _understood(table, columns, (), guess=False)
-    rows, held, findings = _parted(source, None)
-    rows, dropped = _answered(rows if held is None else held, source)
+    found = settle(table, text_source.as_far_as_there(table, settled))
+    source = text_source.understood(table, found.columns, found.guesses, guess=False)
+    rows, held, _ = _parted(source, None)
+    rows, dropped = text_source.answered(rows if held is None else held, source)
     if all(given is None for given in rows.given):
-        raise labels.none_given(len(rows), table.source, str(columns.label))
+        raise labels.none_given(len(rows), table.source, str(found.columns.label))
     unknown = _unknown(rows, names)
     if unknown:
         raise _unknown_labels(
             "unknown_label", unknown, names, table.source, "fit a new model with these labels"
         )
     examples = rows.examples(names, multi_label=source.answers.multi_label)
-    findings += [
+    findings = [
+        *_slices_not_there(table, settled),
         *dropped,
         *label_checks.unlabelled(examples),
         *label_checks.contradictions(examples),
@@ -105,12 +103,22 @@ def judged(table: Table, settled: Columns, names: tuple[str, ...]) -> Reading:
     return Reading(
         train=text_rows.weighed(examples),
         test=None,
-        columns=columns,
+        columns=source.columns,
         guesses=source.guesses,
-        samples=_samples(rows),
+        samples=text_source.samples(rows),
         findings=tuple(findings),
         source=table.source,
     )
+
+
+def _slices_not_there(table: Table, settled: Columns) -> list[Finding]:
+    missing = [name for name in settled.slices if name not in table.values]
+    if not missing:
+        return []
+    near = [found for name in missing if (found := nearest(name, table.names))]
+    message = f"No scores by {listed(missing)}: {table.source} has no such column."
+    message += f" Did you mean {listed(near)}?" if near else ""
+    return [Finding("slice_column_missing", message)]
 
 
 def _renamed(test: Table, columns: Columns) -> Table:
@@ -122,43 +130,12 @@ def _renamed(test: Table, columns: Columns) -> Table:
     return replace(test, values={names[name]: cells for name, cells in test.values.items()})
 
 
-def _as_far_as_there(table: Table, settled: Columns) -> Columns:
-    def there(name: str | None) -> str | None:
-        return name if name in table.values else None
-
-    return replace(
-        settled,
-        split=there(settled.split),
-        group=there(settled.group),
-        time=there(settled.time),
-        weight=there(settled.weight),
-        slices=tuple(name for name in settled.slices if name in table.values),
-    )
-
-
-def _understood(table: Table, columns: Columns, guesses: Sequence[str], *, guess: bool) -> _Source:
-    assert columns.label is not None
-    answers = labels.read(table, columns.label, columns.separator, guess=guess)
-    settled = replace(columns, separator=answers.separator)
-    found = (*table.notes, *guesses, *answers.guesses)
-    return _Source(table, settled, answers, text_rows.read(table, settled, answers), found)
-
-
-def _about_columns(source: _Source, *, has_test: bool) -> list[Finding]:
-    table, columns, answers = source.table, source.columns, source.answers
-    named = {getattr(columns, each.name) for each in fields(columns) if each.name != "template"}
-    beside = {name for name in named if isinstance(name, str)} | {*columns.slices}
-    found = leaks.columns_that_tell(table, answers.given, beside - {*columns.text}, columns.text)
-    found += label_checks.variants(answers, table.rows)
-    if columns.time is not None:
-        found.append(sides.time_range(table, columns.time, has_test=has_test))
-    return found
-
-
 # --- sides ------------------------------------------------------------------------------------
 
 
-def _parted(source: _Source, test: Table | None) -> tuple[TextRows, TextRows | None, list[Finding]]:
+def _parted(
+    source: TextSource, test: Table | None
+) -> tuple[TextRows, TextRows | None, list[Finding]]:
     """Rows to learn from, rows to judge by, and what is said about it."""
     columns, rows = source.columns, source.rows
     if columns.split is None:
@@ -173,14 +150,6 @@ def _parted(source: _Source, test: Table | None) -> tuple[TextRows, TextRows | N
             allowed="one of them",
             next="Leave --test out, or take the test rows out of the file.",
         )
-    if not len(learned):
-        raise InputError(
-            "no_training_rows",
-            f"All rows of {source.table.source} are test rows.",
-            received=counted(len(judged), "test row"),
-            allowed="rows to learn from as well",
-            next=f"Mark some as train in '{columns.split}', or leave --split out.",
-        )
     findings = []
     if len(valid := np.flatnonzero(side == "valid")):
         message = (
@@ -194,14 +163,26 @@ def _parted(source: _Source, test: Table | None) -> tuple[TextRows, TextRows | N
     return rows.take(learned), rows.take(judged) if len(judged) else None, findings
 
 
-def _like(test: Table, source: _Source) -> _Source:
+def _no_training_rows(source: TextSource) -> InputError:
+    return InputError(
+        "no_training_rows",
+        f"All rows of {source.table.source} are test rows.",
+        received=counted(len(source.rows), "test row"),
+        allowed="rows to learn from as well",
+        next=f"Mark some as train in '{source.columns.split}', or leave --split out.",
+    )
+
+
+def _like(test: Table, source: TextSource) -> TextSource:
     """A test table, read by the columns of the training rows."""
     columns = source.columns
-    wanted = replace(_as_far_as_there(test, columns), split=None, time=None, slices=columns.slices)
+    wanted = replace(
+        text_source.as_far_as_there(test, columns), split=None, time=None, slices=columns.slices
+    )
     check_named(test, wanted)
     if not source.answers.multi_label:
-        return _understood(test, wanted, (), guess=False)
-    found = _understood(test, wanted, (), guess=False)
+        return text_source.understood(test, wanted, (), guess=False)
+    found = text_source.understood(test, wanted, (), guess=False)
     return replace(found, answers=replace(found.answers, multi_label=True))
 
 
@@ -209,7 +190,7 @@ def _test_examples(
     held: TextRows,
     train: TextRows,
     names: tuple[str, ...],
-    source: _Source,
+    source: TextSource,
     test: Table | None,
 ) -> tuple[Examples, list[Finding]]:
     """Test rows with the labels of the training rows."""
@@ -265,42 +246,3 @@ def _unknown_labels(
         allowed=listed(list(names), 30),
         next=f"Correct the labels, or {remedy}.",
     )
-
-
-# --- rows -------------------------------------------------------------------------------------
-
-
-def _answered(rows: TextRows, source: _Source) -> tuple[TextRows, list[Finding]]:
-    """Rows that have a text; where a row may have several labels, also an answer."""
-    kept, findings = checks.empty_texts(rows.inputs, rows.rows, source.table.source)
-    rows = rows.take(kept)
-    undecided = [i for i, given in enumerate(rows.given) if given is None]
-    # With one label a row, unlabelled rows are kept and marked by -1.
-    if not source.answers.multi_label or not undecided or len(undecided) == len(rows):
-        return rows, findings
-    message = (
-        f"{counted(len(undecided), 'row')} without labels left out; write [] where none applies."
-    )
-    numbers = tuple(int(rows.rows[i]) for i in undecided)
-    findings.append(Finding("unlabelled", message, numbers, "info"))
-    decided = [i for i, given in enumerate(rows.given) if given is not None]
-    return rows.take(decided), findings
-
-
-def _samples(rows: TextRows) -> tuple[dict[str, str], ...]:
-    """The first row of each of the first labels, then other rows: proof of the columns."""
-    first: dict[object, int] = {}
-    for i, given in enumerate(rows.given):
-        if given is not None:
-            first.setdefault(given, i)
-    chosen = list(first.values())[:SAMPLES]
-    chosen += [i for i in range(min(len(rows), 2 * SAMPLES)) if i not in chosen]
-    return tuple(
-        {"text": _cut(joining.as_one(rows.inputs[i])), "label": ", ".join(rows.given[i] or ())}
-        for i in sorted(chosen[:SAMPLES])
-    )
-
-
-def _cut(text: str) -> str:
-    whole = " ".join(text[: 4 * SAMPLE_LENGTH].split())
-    return whole if len(whole) <= SAMPLE_LENGTH else whole[: SAMPLE_LENGTH - 1] + "…"
