@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from pydantic import Field
 
-from supertune.contracts import FloatArray, HeadSpec, Input, Lens, Options, Problem, State
+from supertune.contracts import FloatArray, HeadSpec, Input, IntArray, Lens, Options, Problem, State
 from supertune.errors import InputError
 
 
@@ -29,15 +29,18 @@ class Names:
 
     def logits(self, inputs: Sequence[Input], lens: Lens | None) -> FloatArray:
         assert lens is not None
-        features = _unit(lens.features(inputs, prediction=True))
-        return np.asarray(features @ self.vectors.T * self.temperature, dtype=np.float64)
+        return self.similarities(lens.features(inputs, prediction=True))
+
+    def similarities(self, features: FloatArray) -> FloatArray:
+        """(n, C) from features (n, d)."""
+        return np.asarray(_unit(features) @ self.vectors.T * self.temperature, dtype=np.float64)
 
     def state(self) -> State:
         return State({"label_vectors": self.vectors}, {"temperature": self.temperature})
 
 
 class LabelNames:
-    """See `supertune.contracts.Solver`."""
+    """See `supertune.contracts.FoldSolver`."""
 
     name = "label_names"
     summary = "Zero-shot with encoders: the label whose name is most similar, nothing tuned"
@@ -62,6 +65,19 @@ class LabelNames:
             for label in problem.examples.labels
         ]
         return Names(_unit(problem.lens.features(texts)), options.temperature)
+
+    def out_of_fold(
+        self,
+        problem: Problem,
+        options: LabelNamesOptions,
+        folds: Sequence[tuple[IntArray, IntArray]],
+    ) -> list[FloatArray]:
+        # Nothing is learned from any row, so every fold has the same model.
+        assert problem.lens is not None
+        logits = self.fit(problem, options).similarities(
+            problem.lens.features(problem.examples.inputs)
+        )
+        return [logits[test] for _, test in folds]
 
     def restore(self, state: State, head: HeadSpec, lens: Lens | None) -> Names:
         return Names(state.arrays["label_vectors"], float(state.settings["temperature"]))
