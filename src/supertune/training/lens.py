@@ -32,6 +32,7 @@ class CachedLens:
     progress: Callable[[int, int], None] | None = None
     computed: int = 0
     _salt: str = field(init=False)
+    _last: tuple[tuple[Input, ...], FloatArray] | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         self._salt = f"{self.backbone.sha256}|{self.encoding!r}"
@@ -43,8 +44,7 @@ class CachedLens:
 
     def features(self, inputs: Sequence[Input], *, prediction: bool = False) -> FloatArray:
         if prediction:
-            tokens = self.backbone.tokens(inputs, self.encoding)
-            return self.backbone.features(tokens, self.encoding, exact=False)
+            return self._predicted(tuple(inputs))
 
         def compute(part: list[Input]) -> Sequence[FloatArray]:
             tokens = self.backbone.tokens(part, self.encoding)
@@ -52,6 +52,13 @@ class CachedLens:
 
         vectors = self._through(list(inputs), "features", compute)
         return np.stack(vectors).astype(np.float32, copy=False)
+
+    def _predicted(self, inputs: tuple[Input, ...]) -> FloatArray:
+        """The last answer is kept: a test file is asked about by the model and by a baseline."""
+        if self._last is None or self._last[0] != inputs:
+            tokens = self.backbone.tokens(inputs, self.encoding)
+            self._last = inputs, self.backbone.features(tokens, self.encoding, exact=False)
+        return self._last[1]
 
     def activations(self, pieces: Sequence[Any], cut: int) -> list[FloatArray]:
         """What enters block ``cut`` for each tokenised piece: (its tokens, d) float32."""

@@ -47,8 +47,10 @@ class TunedBackbone:
 
     def logits(self, inputs: Sequence[Input], lens: Lens | None) -> FloatArray:
         assert lens is not None
-        with self.tunable:
-            return self.head.logits(inputs, lens)
+        backbone, encoding = lens.backbone, lens.encoding
+        with self.tunable:  # not through the lens, which shows the frozen backbone
+            tokens = backbone.tokens(inputs, encoding)
+            return self.head.apply(backbone.features(tokens, encoding, exact=False))
 
     def state(self) -> State:
         head = dict(self.head.state().arrays)
@@ -67,7 +69,8 @@ def train(method: GradientMethod, problem: Problem, options: Any) -> TunedBackbo
     import torch
 
     lens = problem.lens
-    assert lens is not None and problem.examples.targets is not None
+    assert lens is not None
+    assert problem.examples.targets is not None
     torch.manual_seed(problem.seed)
     backbone: Any = lens.backbone
     tunable = backbone.inject(_checked(method, lens, options), seed=problem.seed)
