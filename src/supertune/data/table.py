@@ -18,11 +18,13 @@ class Table:
             holds: always a text in csv, any JSON or Arrow value elsewhere; None where empty.
         rows: (n,) row numbers in the source, the first data row being 1.
         source: how messages call it: a file's name, ``"a list of 40 pairs"``.
+        notes: what was guessed while reading (encoding, delimiter ...), one sentence each.
     """
 
     values: Mapping[str, Sequence[Any]]
     rows: IntArray
     source: str
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.rows)
