@@ -58,5 +58,4 @@ def compare(
     rows.append(("difference", f"{gap['value']:+.3f} [{gap['low']:+.3f}, {gap['high']:+.3f}]"))
     said.table((wording.metric_name(found["metric"]), "Score with its 95 % interval"), rows)
     said.say(found["text"])
-    if not said.quiet:
-        said.next(steps)
+    said.next(steps)

@@ -59,8 +59,7 @@ def evaluate(
     said.result({"output": str(folder), **found, "next": steps})
     if not said.json:
         show(said, found)
-        if not said.quiet:
-            said.next(steps)
+        said.next(steps)
 
 
 def show(said: Terminal, found: dict[str, Any]) -> None:

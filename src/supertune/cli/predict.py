@@ -173,8 +173,7 @@ def _told(
     said.say(f"{output}: " + ", ".join(f"{name} {count}" for name, count in by_label.items()))
     for name, free in renamed.items():
         said.say(f"The input has a column '{name}'; the answer's is '{free}'.")
-    if not said.quiet:
-        said.next(steps)
+    said.next(steps)
 
 
 def _shown(said: Terminal, model: Model, parts: list[Predictions]) -> None:

@@ -92,8 +92,8 @@ class Terminal:
         self.show(table)
 
     def next(self, steps: Sequence[str]) -> None:
-        """What to do with the result, one command or sentence a line."""
-        if steps:
+        """What to do with the result, one command or sentence a line; not under ``--quiet``."""
+        if steps and not self.quiet:
             self.say()
             self.say("Next", style="bold")
             for step in steps:

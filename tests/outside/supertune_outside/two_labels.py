@@ -30,14 +30,22 @@ class TwoLabels:
     metrics: Mapping[str, bool] = {"balanced_accuracy": True, "accuracy": True, "log_loss": False}
     default_metric = "balanced_accuracy"
 
-    def read(self, source: Any, columns: Columns, *, test: Any = None) -> Reading:
-        reading = registry.task("text_classification").read(source, columns, test=test)
-        labels = reading.train.labels
-        if len(labels) != 2:
+    def read(
+        self,
+        source: Any,
+        columns: Columns,
+        *,
+        test: Any = None,
+        labels: tuple[str, ...] | None = None,
+    ) -> Reading:
+        task = registry.task("text_classification")
+        reading = task.read(source, columns, test=test, labels=labels)
+        found = reading.train.labels
+        if len(found) != 2:
             raise InputError(
                 "not_two_labels",
                 f"{reading.source} does not have two labels.",
-                received=f"{len(labels)}: {', '.join(labels)}",
+                received=f"{len(found)}: {', '.join(found)}",
                 allowed="exactly two labels",
                 next="Use the task text_classification.",
             )
