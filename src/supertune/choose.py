@@ -152,12 +152,13 @@ def _entry(
 
 
 def decide(
-    workshop: Workshop, examples: Examples, deadline: float, *, judged_elsewhere: bool
+    workshop: Workshop, examples: Examples, deadline: float, *, test: Examples | None
 ) -> Decision:
     """Compare the candidates until ``deadline`` (``time.monotonic`` seconds) and choose.
 
     Args:
-        judged_elsewhere: there is a test file, so a single slow candidate needs no folds.
+        test: rows that the winner will be judged by. A single slow candidate then needs no
+            folds, and the time to answer them is kept back.
     """
     entries = candidates(workshop, examples)
     recipe = workshop.recipe
@@ -165,7 +166,7 @@ def decide(
     if len(entries) == 1:
         entry = entries[0]
         entry.status, entry.why = "chosen", "asked for by name"
-        if judged_elsewhere and isinstance(registry.method(entry.candidate.method), GradientMethod):
+        if test is not None and isinstance(registry.method(entry.candidate.method), GradientMethod):
             return Decision(entry.candidate, entries, None, recipe, notes)
         recipe, note = _folds_within(workshop, examples, entry, deadline)
         notes += note
@@ -174,7 +175,7 @@ def decide(
             workshop, entry.candidate, examples, _folds(workshop, entry, examples)
         )
     else:
-        _race(workshop, examples, entries, deadline)
+        _race(workshop, examples, entries, deadline - _judging_seconds(workshop, entries, test))
     run = [entry for entry in entries if entry.assessed is not None]
     choice = _choose(workshop, examples, run)
     winner = next(entry for entry in run if str(entry.candidate) == choice.winner)
@@ -202,6 +203,16 @@ def _race(workshop: Workshop, examples: Examples, entries: list[Entry], deadline
             )
             continue
         _run(workshop, examples, entry, stop if number > 1 else float("inf"))
+
+
+def _judging_seconds(workshop: Workshop, entries: list[Entry], test: Examples | None) -> float:
+    """One reading of the test rows by the dearest backbone."""
+    if test is None:
+        return 0.0
+    tokens = estimate.token_count(test.inputs, workshop.recipe.max_length)
+    names = {entry.candidate.backbone for entry in entries} - {None}
+    offers = [workshop.offer(name) for name in names if name is not None]
+    return max((estimate.encode_seconds(offer, tokens) for offer in offers), default=0.0)
 
 
 class _OutOfTime(Exception):

@@ -128,9 +128,7 @@ def _read(
 def _decide(run: _Run) -> Decision:
     workshop = run.workshop
     deadline = run.started + workshop.recipe.time_limit
-    decision = choose.decide(
-        workshop, run.examples, deadline, judged_elsewhere=run.reading.test is not None
-    )
+    decision = choose.decide(workshop, run.examples, deadline, test=run.reading.test)
     # From here on the recipe is resolved: nothing in it depends on the clock any more.
     winner = decision.candidate
     workshop.recipe = decision.recipe.model_copy(

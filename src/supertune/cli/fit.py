@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -110,9 +111,11 @@ def run(
     keep_rows: bool,
     values: dict[str, Any],
     from_: Path | None = None,
+    steps: Sequence[str] = (),
 ) -> Model:
-    """Fit, save and tell; `supertune demo` comes through here too."""
+    """Fit, save and tell; `supertune demo` comes through here too, with next ``steps`` of its own."""
     from supertune import api
+    from supertune.report import text
 
     with Progress(terminal) as progress:
         model = api.fit(
@@ -130,7 +133,9 @@ def run(
     if terminal.quiet:
         terminal.command(str(output))
     else:
-        terminal.say(str(model.report))
+        report = {**model.report.data, "next": []} if steps else model.report.data
+        terminal.say(text.summary(report))
+        terminal.next(steps)
     return model
 
 
