@@ -110,7 +110,7 @@ def fit_texts(examples: Examples, recipe: Recipe) -> OnTexts:
     candidate = entries[0].candidate
     if len(entries) > 1:
         deadline = time.monotonic() + recipe.time_limit
-        decision = choose.decide(workshop, examples, deadline, judged_elsewhere=False)
+        decision = choose.decide(workshop, examples, deadline, test=None)
         candidate = decision.candidate
         chosen = {"backbone": candidate.backbone or "none", "method": candidate.method}
         workshop = replace(workshop, recipe=recipe.model_copy(update=chosen))
