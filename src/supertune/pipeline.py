@@ -50,7 +50,14 @@ Folds = list[list[tuple[IntArray, IntArray]]]
 
 def read(data: Any, recipe: Recipe, test: Any = None) -> Reading:
     """The rows of ``data``, checked, in the order of their content."""
-    columns = Columns(
+    reading = registry.task(recipe.task).read(data, columns(recipe), test=test)
+    held = None if reading.test is None else reading.test.canonical()
+    return replace(reading, train=reading.train.canonical(), test=held)
+
+
+def columns(recipe: Recipe) -> Columns:
+    """Which columns the recipe names."""
+    return Columns(
         text=recipe.text,
         label=recipe.label,
         split=recipe.split,
@@ -62,9 +69,6 @@ def read(data: Any, recipe: Recipe, test: Any = None) -> Reading:
         pair=recipe.pair,
         separator=recipe.separator,
     )
-    reading = registry.task(recipe.task).read(data, columns, test=test)
-    held = None if reading.test is None else reading.test.canonical()
-    return replace(reading, train=reading.train.canonical(), test=held)
 
 
 def labelled(examples: Examples) -> Examples:

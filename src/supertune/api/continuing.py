@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from supertune.contracts import Examples, Finding, IntArray, Reading, content_key
+from supertune import pipeline, registry
+from supertune.config import Recipe
+from supertune.contracts import Examples, Finding, Input, IntArray, Reading, content_key
 from supertune.errors import InputError
 from supertune.model import Model
 from supertune.pipeline import labelled
@@ -16,11 +18,43 @@ from supertune.pipeline import labelled
 # What the earlier rows decided for themselves and new rows may change.
 _NOT_KEPT = {"text", "label", "split", "group", "time", "weight", "slices"}
 
+# New rows that could not be learned from alone; with the earlier ones they can.
+_TOO_LITTLE = {"one_class", "one_row_a_class", "too_few_rows"}
+
 
 def settings_of(model: Model) -> dict[str, Any]:
     """The recipe that a fit going on from ``model`` starts with."""
     kept = model.recipe.model_dump(exclude=_NOT_KEPT | {"options"}, exclude_none=True)
     return {**kept, "options": dict(model.recipe.options)}
+
+
+def read(model: Model, data: Any, settled: Recipe, test: Any = None) -> Reading:
+    """The new rows with those of ``model`` before them.
+
+    Raises:
+        InputError: what is wrong with the new rows, or as `merged`.
+    """
+    try:
+        reading = pipeline.read(data, settled, test)
+    except InputError as error:
+        if error.code not in _TOO_LITTLE:
+            raise
+        try:
+            reading = _beside(model, data, settled, test)
+        except InputError as second:
+            raise error if second.code == "unknown_label" else second from second
+    return merged(model, reading)
+
+
+def _beside(model: Model, data: Any, settled: Recipe, test: Any) -> Reading:
+    """Rows that need not be enough alone: their labels are the model's."""
+    task = registry.task(settled.task)
+    reading = task.read(data, pipeline.columns(settled), labels=model.labels)
+    if test is None:
+        return reading
+    held = task.read(test, reading.columns, labels=model.labels)
+    findings = (*reading.findings, *held.findings)
+    return replace(reading, test=held.train.canonical(), findings=findings)
 
 
 def merged(model: Model, reading: Reading) -> Reading:
@@ -63,7 +97,38 @@ def merged(model: Model, reading: Reading) -> Reading:
             )
         )
     train = _joined(both[0], both[1].take(fresh)).canonical()
-    return replace(reading, train=train, findings=tuple(findings))
+    test = None if reading.test is None else _relabelled(reading.test, labels)
+    if test is not None:
+        test, known = _unseen(test, both[0])
+        findings += known
+    return replace(reading, train=train, test=test, findings=tuple(findings))
+
+
+def _unseen(test: Examples, old: Examples) -> tuple[Examples, list[Finding]]:
+    """Test rows whose text is not among the earlier rows, which the new model learns from too."""
+    known = {_folded(value) for value in old.inputs}
+    left = [i for i, value in enumerate(test.inputs) if _folded(value) not in known]
+    if len(left) == len(test):
+        return test, []
+    rows = tuple(sorted({int(row) for row in test.rows} - {int(test.rows[i]) for i in left}))
+    if not left:
+        raise InputError(
+            "test_overlap",
+            "Every test row is among the earlier rows, so nothing is left to judge by.",
+            received=f"{len(rows)} test rows",
+            allowed="test rows whose texts the model has not seen",
+            next="Give other rows with --test, or leave it out to cross-validate.",
+        )
+    message = (
+        f"{len(rows)} test rows are among the earlier rows and left out of the test; "
+        f"{len(left)} remain."
+    )
+    return test.take(left), [Finding("test_overlap", message, rows)]
+
+
+def _folded(value: Input) -> tuple[str, ...]:
+    parts = (value,) if isinstance(value, str) else value
+    return tuple(" ".join(part.casefold().split()) for part in parts)
 
 
 def _went_on(old: int, new: int) -> Finding:

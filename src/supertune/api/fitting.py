@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 
 from supertune import __version__, artifact, baselines, choose, pipeline
-from supertune.api import machine
-from supertune.api.continuing import merged, settings_of
+from supertune.api import continuing, machine
 from supertune.choose import Decision
 from supertune.config import Recipe, method_options, recipe
 from supertune.contracts import Examples, Finding, FloatArray, Reading, Tuned
@@ -83,7 +82,7 @@ def fit(
     if output is not None:
         artifact.check_output(Path(output), overwrite)
     before = None if from_ is None else load(from_)
-    settled = recipe({**({} if before is None else settings_of(before)), **options})
+    settled = recipe({**({} if before is None else continuing.settings_of(before)), **options})
     run = _read(data, test, settled, before, keep_rows, progress)
     if began is not None:
         began(run.reading, run.predicted)
@@ -104,9 +103,10 @@ def _read(
 ) -> _Run:
     if progress is not None:
         progress("read rows", 0, None)
-    reading = pipeline.read(data, settled, test)
-    if before is not None:
-        reading = merged(before, reading)
+    if before is None:
+        reading = pipeline.read(data, settled, test)
+    else:
+        reading = continuing.read(before, data, settled, test)
     workshop = Workshop(settled, progress)
     read_at = time.monotonic()
     examples = pipeline.labelled(reading.train)
