@@ -27,13 +27,23 @@ def to_lines(examples: Examples) -> bytes:
             row["group"] = int(examples.groups[i])
         if examples.weights is not None:
             row["weight"] = float(examples.weights[i])
-        lines.append(json.dumps(row, ensure_ascii=False, sort_keys=True))
+        lines.append(_line(row))
     return ("\n".join(lines) + "\n").encode("utf-8")
+
+
+def _line(row: dict[str, Any]) -> str:
+    text = json.dumps(row, ensure_ascii=False, sort_keys=True)
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:  # half a surrogate pair: only escapes can hold it
+        return json.dumps(row, sort_keys=True)
+    return text
 
 
 def from_lines(text: str) -> Examples:
     """The inverse of `to_lines`."""
-    rows = [json.loads(line) for line in text.splitlines() if line]
+    # Not splitlines(): a text may hold other ends of lines (U+2028, U+0085), which JSON leaves.
+    rows = [json.loads(line) for line in text.split("\n") if line]
     inputs = tuple(
         row["input"] if isinstance(row["input"], str) else tuple(row["input"]) for row in rows
     )
