@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -82,29 +81,41 @@ def predict(
     if output is not None:
         check_target(output, overwrite=overwrite, source=source)
     elif said.json and not texts:
-        raise InputError(
-            "output_needed",
-            "With --json the answers need a file of their own.",
-            allowed="-o answers.csv",
-            next="Add -o, or leave --json out to get rows on stdout.",
-        )
+        raise _output_needed()
     model = api.load(folder, device=device or "auto", threads=threads)
+    separator = model.columns.separator
     with Progress(said) as progress:
         windows = _answered(model, source, tuple(text or ()), progress)
         if output is not None:
-            separator = model.columns.separator
             with RowWriter(
                 output, overwrite=overwrite, source=source, separator=separator
             ) as writer:
-                counts = _write(writer, windows)
-            _told(said, model, counts, output, writer.renamed)
+                written = _write(writer, windows)
+            _told(said, model, written, output, writer.renamed)
         elif texts:
             _shown(said, model, [answers for _, answers in windows])
         else:
-            stream = StreamWriter(said.stdout, f".{format_}", separator=model.columns.separator)
+            stream = StreamWriter(said.stdout, f".{format_}", separator=separator)
             _write(stream, windows)
-            for name, free in stream.renamed.items():
-                said.note(f"The input has a column '{name}'; the answer's is '{free}'.")
+            for line in _renamed(stream.renamed):
+                said.note(line)
+
+
+def _output_needed() -> InputError:
+    return InputError(
+        "output_needed",
+        "With --json the answers need a file of their own.",
+        received="--json without -o",
+        allowed="-o answers.csv",
+        next="Add -o, or leave --json out to get rows on stdout.",
+    )
+
+
+def _renamed(renamed: dict[str, str]) -> list[str]:
+    return [
+        f"The input has a column '{name}'; the answer's is '{free}'."
+        for name, free in renamed.items()
+    ]
 
 
 def read_as(inputs: list[str]) -> Any:
@@ -145,21 +156,27 @@ def _answered(
         yield table, answers
 
 
-def _write(writer: Any, windows: Iterator[tuple[Any, Predictions]]) -> dict[str, int]:
-    counts: dict[str, int] = {}
+def _write(writer: Any, windows: Iterator[tuple[Any, Predictions]]) -> tuple[int, dict[str, int]]:
+    """How many rows there were, and how many of them carry each label."""
+    rows, counts = 0, dict[str, int]()
     for table, answers in windows:
         writer.write(table, columns(answers))
+        rows += len(answers)
         for answer in answers.labels:
             for name in answer if isinstance(answer, tuple) else (answer,):
                 counts[name] = counts.get(name, 0) + 1
-    return counts
+    return rows, counts
 
 
 def _told(
-    said: Terminal, model: Model, counts: dict[str, int], output: Path, renamed: dict[str, str]
+    said: Terminal,
+    model: Model,
+    written: tuple[int, dict[str, int]],
+    output: Path,
+    renamed: dict[str, str],
 ) -> None:
+    rows, counts = written
     by_label = {name: counts.get(name, 0) for name in model.labels}
-    rows = sum(counts.values())
     steps = [f"supertune evaluate {model.folder} LABELLED.csv"]
     said.result(
         {
@@ -171,8 +188,8 @@ def _told(
         }
     )
     said.say(f"{output}: " + ", ".join(f"{name} {count}" for name, count in by_label.items()))
-    for name, free in renamed.items():
-        said.say(f"The input has a column '{name}'; the answer's is '{free}'.")
+    for line in _renamed(renamed):
+        said.say(line)
     said.next(steps)
 
 
@@ -185,9 +202,11 @@ def _shown(said: Terminal, model: Model, parts: list[Predictions]) -> None:
     chances = [row for part in parts for row in part.probabilities.tolist()]
     for one, row in zip(listed, chances, strict=True):
         one["probabilities"] = dict(zip(model.labels, row, strict=True))
-    said.result({"rows": len(listed), "predictions": listed, "next": []})
+    steps = [f"supertune predict {model.folder} NEW.csv -o predictions.csv"]
+    said.result({"rows": len(listed), "predictions": listed, "next": steps})
     for one in listed:
         answer = one["prediction"]
         name = ", ".join(answer) or "none" if isinstance(answer, tuple) else answer
         said.say(f"{name}  {one['confidence']:.2f}")
-    sys.stdout.flush()
+    if not said.quiet:
+        said.next(steps)
