@@ -14,6 +14,8 @@ from functools import cache
 import numpy as np
 
 from supertune.contracts import GradientMethod, GradientOptions, Input, Method, Offer
+from supertune.data import checks
+from supertune.data.joining import as_one
 
 EFFICIENCY = 0.6  # of a plain matrix product, reached by a whole forward pass (docs/log.md)
 LOADING = 1.5  # seconds to import the framework and open a small backbone
@@ -33,14 +35,8 @@ def operations_per_second() -> float:
 
 
 def token_count(inputs: Sequence[Input], max_length: int) -> int:
-    """Tokens of all inputs, estimated from characters: 4 to a token, 1.3 in unspaced scripts."""
-    total = 0
-    for value in inputs:
-        text = value if isinstance(value, str) else " ".join(value)
-        wide = sum(char > "\u2e7f" for char in text[:2000])
-        share = wide / max(1, min(len(text), 2000))
-        total += min(max_length, int(len(text) * (share / 1.3 + (1 - share) / 4)) + 2)
-    return total
+    """Tokens of all inputs, as estimated, each cut to ``max_length``."""
+    return sum(min(max_length, checks.token_count(as_one(value))) for value in inputs)
 
 
 def encode_seconds(offer: Offer, tokens: int) -> float:
