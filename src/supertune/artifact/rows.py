@@ -27,17 +27,8 @@ def to_lines(examples: Examples) -> bytes:
             row["group"] = int(examples.groups[i])
         if examples.weights is not None:
             row["weight"] = float(examples.weights[i])
-        lines.append(_line(row))
+        lines.append(json.dumps(row, ensure_ascii=False, sort_keys=True))
     return ("\n".join(lines) + "\n").encode("utf-8")
-
-
-def _line(row: dict[str, Any]) -> str:
-    text = json.dumps(row, ensure_ascii=False, sort_keys=True)
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:  # half a surrogate pair: only escapes can hold it
-        return json.dumps(row, sort_keys=True)
-    return text
 
 
 def from_lines(text: str) -> Examples:
