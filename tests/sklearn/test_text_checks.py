@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from joblib.externals.loky import get_reusable_executor
 from sklearn.base import clone
 from sklearn.compose import make_column_transformer
 from sklearn.exceptions import DataConversionWarning, NotFittedError
@@ -391,6 +392,9 @@ def two_processes_cross_validate_like_one(kit):
         for jobs in (1, 2)
     ]
     np.testing.assert_array_equal(*scores)
+    # The processes would be kept for the next check, and loky takes a backbone that is loaded
+    # after the first task for a leak of memory.
+    get_reusable_executor().shutdown(wait=True)
 
 
 @check
