@@ -7,11 +7,16 @@ because of an earlier run.
 
 from __future__ import annotations
 
+import csv
+import json
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -73,3 +78,140 @@ def outside(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     assert done.returncode == 0, done.stderr
     return target
+
+
+# --- commands ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a command ended and what it said where."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def answer(self) -> dict[str, Any]:
+        """The one JSON object on stdout."""
+        loaded = json.loads(self.out)
+        assert isinstance(loaded, dict)
+        return loaded
+
+    @property
+    def error(self) -> dict[str, Any]:
+        assert set(self.answer) == {"error"}
+        error: dict[str, Any] = self.answer["error"]
+        assert set(error) == {"code", "message", "received", "allowed", "next"}
+        return error
+
+
+Run = Callable[..., Done]
+
+
+@pytest.fixture
+def supertune(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
+    """``supertune("models", "--json")`` in this process."""
+    from supertune.cli.main import main
+
+    before = dict(os.environ)
+    # As a person's own -W does: warnings stay what pytest makes of them.
+    monkeypatch.setattr(sys, "warnoptions", ["error"])
+
+    def run(*arguments: object) -> Done:
+        capsys.readouterr()
+        code = main([str(each) for each in arguments])
+        out, err = capsys.readouterr()
+        return Done(code, out, err)
+
+    yield run
+    # What main() settles for its process must not reach the next test.
+    for name in set(os.environ) - set(before):
+        del os.environ[name]
+    os.environ.update(before)
+
+
+# --- rows and models --------------------------------------------------------------------------
+
+# Where the method does not matter: no backbone, and few folds.
+QUICK = {"method": "bag_of_words", "folds": 3, "repeats": 2}
+
+
+def write_rows(path: Path, rows: Sequence[Sequence[str]], titles: Sequence[str]) -> Path:
+    """A csv file."""
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        csv.writer(stream).writerows([titles, *rows])
+    return path
+
+
+@dataclass(frozen=True)
+class Files:
+    """Sentences of film reviews: 20 to learn from, 60 to judge by, and the rows in them."""
+
+    train: Path
+    test: Path
+    rows: tuple[tuple[str, str], ...]
+    held: tuple[tuple[str, str], ...]
+
+    @property
+    def texts(self) -> list[str]:
+        return [text for text, _ in self.rows]
+
+
+@pytest.fixture(scope="session")
+def reviews(own_activations: Path, tmp_path_factory: pytest.TempPathFactory) -> Files:
+    from supertune.catalogue.corpora import few_shot
+
+    folder = tmp_path_factory.mktemp("reviews")
+    rows, held = few_shot("pang-lee", per_class=10, test_rows=60, seed=5)
+    titles = ("sentence", "mood")
+    return Files(
+        write_rows(folder / "reviews.csv", rows, titles),
+        write_rows(folder / "held.csv", held, titles),
+        tuple(rows),
+        tuple(held),
+    )
+
+
+@pytest.fixture(scope="session")
+def _fitted(reviews: Files, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """A model folder of some options, fitted when it is first asked for."""
+    import supertune
+
+    known: dict[str, Path] = {}
+
+    def fitted(name: str, **options: Any) -> Path:
+        if name not in known:
+            folder = tmp_path_factory.mktemp("models") / name
+            supertune.fit(reviews.train, output=folder, **options)
+            known[name] = folder
+        return known[name]
+
+    return fitted
+
+
+@pytest.fixture(scope="session")
+def words(_fitted: Callable[..., Path]) -> Path:
+    """A bag of words on the reviews; not to be written to."""
+    return _fitted("words", **QUICK)
+
+
+@pytest.fixture(scope="session")
+def probe(_fitted: Callable[..., Path]) -> Path:
+    """A linear probe on minilm; not to be written to."""
+    return _fitted("probe", **{**QUICK, "method": "linear_probe", "backbone": "minilm"})
+
+
+@pytest.fixture
+def copied(words: Path, tmp_path: Path) -> Path:
+    """A bag of words that a test may damage."""
+    return Path(shutil.copytree(words, tmp_path / "copied"))
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder that the person is in: empty."""
+    folder = tmp_path / "here"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder

@@ -1,69 +1,17 @@
-"""Running commands: in this process, where it is quick, and as a program, where it matters."""
+"""Machines on which commands run: one that has nothing yet, and one with an index of its own."""
 
 from __future__ import annotations
 
 import functools
 import http.server
-import json
-import os
-import sys
 import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from supertune.catalogue import entries
 from supertune.catalogue.packages import archive
-from supertune.cli.main import main
-
-
-@dataclass(frozen=True)
-class Done:
-    """How a command ended and what it said where."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def answer(self) -> dict[str, Any]:
-        """The one JSON object on stdout."""
-        loaded = json.loads(self.out)
-        assert isinstance(loaded, dict)
-        return loaded
-
-    @property
-    def error(self) -> dict[str, Any]:
-        assert set(self.answer) == {"error"}
-        error: dict[str, Any] = self.answer["error"]
-        assert set(error) == {"code", "message", "received", "allowed", "next"}
-        return error
-
-
-Run = Callable[..., Done]
-
-
-@pytest.fixture
-def supertune(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
-    """``supertune("models", "--json")`` in this process."""
-    before = dict(os.environ)
-    # As a person's own -W does: warnings stay what pytest makes of them.
-    monkeypatch.setattr(sys, "warnoptions", ["error"])
-
-    def run(*arguments: object) -> Done:
-        capsys.readouterr()
-        code = main([str(each) for each in arguments])
-        out, err = capsys.readouterr()
-        return Done(code, out, err)
-
-    yield run
-    # What main() settles for its process must not reach the next test.
-    for name in set(os.environ) - set(before):
-        del os.environ[name]
-    os.environ.update(before)
 
 
 @pytest.fixture
