@@ -34,16 +34,29 @@ def read(model: Model, data: Any, settled: Recipe, test: Any = None) -> Reading:
     Raises:
         InputError: what is wrong with the new rows, or as `merged`.
     """
+    if not settled.text and settled.label is None:
+        # A file like the first one is read like it; another is understood by itself.
+        columns = {"text": model.columns.text, "label": model.columns.label}
+        try:
+            return merged(model, _read(model, data, settled.model_copy(update=columns), test))
+        except InputError as error:
+            if error.code not in {"text_column_missing", "label_column_missing"}:
+                raise
+    return merged(model, _read(model, data, settled, test))
+
+
+def _read(model: Model, data: Any, settled: Recipe, test: Any) -> Reading:
     try:
-        reading = pipeline.read(data, settled, test)
+        return pipeline.read(data, settled, test)
     except InputError as error:
         if error.code not in _TOO_LITTLE:
             raise
         try:
-            reading = _beside(model, data, settled, test)
+            return _beside(model, data, settled, test)
         except InputError as second:
-            raise error if second.code == "unknown_label" else second from second
-    return merged(model, reading)
+            if second.code == "unknown_label":
+                raise error from second
+            raise
 
 
 def _beside(model: Model, data: Any, settled: Recipe, test: Any) -> Reading:
