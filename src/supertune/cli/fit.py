@@ -113,7 +113,7 @@ def run(
     from_: Path | None = None,
     steps: Sequence[str] = (),
 ) -> Model:
-    """Fit, save and tell; `supertune demo` comes through here too, with next ``steps`` of its own."""
+    """Fit, save and tell. `supertune demo` comes through here too, with ``steps`` of its own."""
     from supertune import api
     from supertune.report import text
 

@@ -185,17 +185,21 @@ class _Ridge:
         leverage = np.einsum("fnr,fr->fn", self.left**2, shrink) + self.share
         residual = (self.residual_y - fitted) / np.maximum(1.0 - leverage, 1e-9)[..., None]
         scores = self.targets - residual / self.root - (0.5 if self.multi_label else 0.0)
-        loss = np.stack([self._log_loss(scores * heat) for heat in TEMPERATURES])
-        best = np.argmin((self.share * loss).sum(axis=2), axis=0)
-        return loss[best, np.arange(loss.shape[1])], TEMPERATURES[best]
+        # One imaginary row that is undecided: rows told apart perfectly would ask for certainty.
+        doubt = 1.0 / (1 + scores.shape[1])
+        even = 0.5 if self.multi_label else 1.0 / scores.shape[2]
+        softened = (1.0 - doubt) * self.targets + doubt * even
+        loss = np.stack([self._log_loss(scores * heat, softened) for heat in TEMPERATURES])
+        best = TEMPERATURES[np.argmin((self.share * loss).sum(axis=2), axis=0)]
+        return self._log_loss(scores * best[:, None, None], self.targets), best
 
-    def _log_loss(self, logits: FloatArray) -> FloatArray:
-        """(F, n) from logits (F, n, C)."""
+    def _log_loss(self, logits: FloatArray, targets: FloatArray) -> FloatArray:
+        """(F, n) from logits and targets (F, n, C)."""
         if self.multi_label:
-            return np.asarray((np.logaddexp(0.0, logits) - self.targets * logits).sum(axis=-1))
+            return np.asarray((np.logaddexp(0.0, logits) - targets * logits).sum(axis=-1))
         top = logits.max(axis=-1, keepdims=True)
         norm = np.log(np.exp(logits - top).sum(axis=-1)) + top[..., 0]
-        return np.asarray(norm - (self.targets * logits).sum(axis=-1))
+        return np.asarray(norm - (targets * logits).sum(axis=-1))
 
 
 def _t(array: FloatArray) -> FloatArray:
