@@ -55,13 +55,13 @@ def windows(
     dialect = detect(head, expected=expected, whole=whole)
     records = _Records(chain(head, _resumed(lines, long)), dialect, source)
     unnamed = records.read_header(_first_width(head, dialect))
-    said = (*notes, *dialect.notes(source, expected), *unnamed)
+    own = (*dialect.notes(source, expected), *unnamed)
     first = 1
     while rows := records.take(window):
-        yield _table(records.names, rows, first, source, said)
+        yield _table(records.names, rows, first, source, (*notes, *own))
         first += len(rows)
     if first == 1:
-        yield _table(records.names, [], 1, source, said)
+        yield _table(records.names, [], 1, source, (*notes, *own))
 
 
 def empty_file(source: str) -> InputError:
@@ -151,10 +151,10 @@ class _Records:
                     if self._ended:
                         self._close(row)
                         break
-                    if row:
-                        if len(row) != width and width is not None:
-                            self._ragged(row, self._row + len(rows) + 1)
+                    if len(row) == width or (width is None and row):
                         rows.append(row)
+                    elif len(row) > 1 or "".join(row).strip():  # not a blank line
+                        self._ragged(row, self._row + len(rows) + 1)
                     pending.clear()
                     if len(rows) >= count:
                         break

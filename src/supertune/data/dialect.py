@@ -13,7 +13,8 @@ from typing import Any
 from supertune.data.windows import MAX_CELL
 
 DELIMITERS = (",", ";", "\t", "|")
-NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
+NONE = "\x1f"  # the control character that ASCII has for this, which no text has
+NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars", NONE: "nothing"}
 SAMPLE_LINES = 1000
 SAMPLE_CHARACTERS = 1 << 18
 
@@ -41,7 +42,7 @@ class Dialect:
     def notes(self, source: str, expected: str) -> list[str]:
         """What differs from the usual, in sentences."""
         found = []
-        if self.delimiter != expected:
+        if self.delimiter not in (expected, NONE):
             found.append(f"The columns of {source} are separated by {NAMES[self.delimiter]}.")
         if self.quote is None:
             found.append(f"Quotes in {source} are part of the text: they do not enclose cells.")
@@ -71,6 +72,8 @@ def detect(lines: Sequence[str], *, expected: str, whole: bool) -> Dialect:
         plain = [Dialect(delimiter) for delimiter in DELIMITERS]
         fits = {dialect: _fit(dialect, sample, complete) for dialect in plain}
         chosen = max(plain, key=lambda dialect: _rank(dialect, fits[dialect], expected))
+        if fits[chosen].width <= 1:
+            return _one_column(sample, expected)
         better = _other_quotes(chosen, fits[chosen], sample, complete)
         return _spaces(better, sample)
 
@@ -108,14 +111,25 @@ def _rank(dialect: Dialect, fit: _Fit, expected: str) -> tuple[bool, float, bool
     return (fit.width > 1, fit.agreeing, dialect.delimiter == expected, fit.width)
 
 
+def _one_column(sample: Sequence[str], expected: str) -> Dialect:
+    """One name on top: what looks like a delimiter below is part of the text ..."""
+    rows = _rows(Dialect(expected), sample)[1:]
+    widths = {len(row) for row in rows}
+    # ... unless it cuts all rows alike: then the header lacks a name, and the rows are refused.
+    return Dialect(expected if widths and max(widths) > 1 and len(widths) == 1 else NONE)
+
+
 def _other_quotes(plain: Dialect, fit: _Fit, sample: Sequence[str], complete: bool) -> Dialect:
     """Single quotes, escaping backslashes or no quoting, where only they make all rows agree."""
-    single = replace(plain, quote="'")
+    single, bare = replace(plain, quote="'"), replace(plain, quote=None)
     if fit.agreeing == 1.0:
         return single if _enclosed(_rows(plain, sample)) else plain
-    others = [single, replace(plain, escape="\\")]
+    # An apostrophe that encloses nothing would only hide that a double quote is not closed.
+    others = [single] if _rows(single, sample) != _rows(bare, sample) else []
+    if any('\\"' in line for line in sample):
+        others.append(replace(plain, escape="\\"))
     if plain.delimiter == "\t":  # such files often have no quoting at all
-        others.append(replace(plain, quote=None))
+        others.append(bare)
     for other in others:
         if _fit(other, sample, complete) == _Fit(fit.width, 1.0):
             return other

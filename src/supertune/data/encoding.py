@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import codecs
 import io
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
@@ -19,6 +20,8 @@ _SAMPLE = 1 << 16  # bytes
 # Tried in this order where charset-normalizer finds several equally likely.
 _ENCODINGS: tuple[str, ...] = ("gb18030", "cp1252", "big5", "shift_jis", "euc_jp", "euc_kr")
 _ENCODINGS += ("cp1251", "koi8_r", "cp1250", "cp1253", "cp1254", "cp1255", "cp1256")
+_EAST_ASIAN = ("gb18030", "big5", "shift_jis", "euc_jp", "euc_kr")
+_WESTERN = ("cp1252", "cp1250", "cp1254")
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),
@@ -74,6 +77,8 @@ class Decoding:
                 self.encoding = name
                 self.bytes_before = len(mark)
                 return chunk[len(mark) :]
+        if len(chunk) < 16:
+            return chunk
         share = {start: chunk[start::2].count(0) / max(1, len(chunk) // 2) for start in (0, 1)}
         for start, name in ((1, "utf-16-le"), (0, "utf-16-be")):
             if share[start] > 0.3 and share[1 - start] < 0.02:
@@ -85,9 +90,7 @@ class Decoding:
     def _judged(self, sample: bytes, *, whole: bool) -> str:
         if _mostly_utf8(sample, whole=whole):
             return "utf-8"
-        first = next(at for at, value in enumerate(sample) if value > 0x7F)
-        start = max(0, first - 1000)
-        guess = guessed(sample[start : start + _SAMPLE])
+        guess = guessed(sample)
         if guess is None:
             return "utf-8"  # and its error says where
         self.notes.append(f"{self.source} is not UTF-8; it was read as {guess}, which is a guess.")
@@ -139,19 +142,23 @@ def lines(texts: Iterable[str]) -> Iterator[str]:
     Raises:
         LongLineError: when a line passes `MAX_LINE`; no more than that is held.
     """
-    rest, count = "", 0
+    rest: list[str] = []
+    size, count = 0, 0
     for text in texts:
-        found = io.StringIO(rest + text, newline="").readlines()
-        rest = ""
-        # The last one may go on in the next piece; "\r" may be half of "\r\n".
-        if found and not found[-1].endswith("\n"):
-            rest = found.pop()
-        yield from found
-        count += len(found)
-        if len(rest) > MAX_LINE:
-            raise LongLineError(count + 1, rest)
-    if rest:
-        yield rest
+        if "\n" not in text and "\r" not in text:
+            rest.append(text)  # joined once, or a long line would be copied again and again
+            size += len(text)
+        else:
+            found = io.StringIO("".join(rest) + text, newline="").readlines()
+            # The last one may go on in the next piece; "\r" may be half of "\r\n".
+            rest = [] if found[-1].endswith("\n") else [found.pop()]
+            size = sum(map(len, rest))
+            yield from found
+            count += len(found)
+        if size > MAX_LINE:
+            raise LongLineError(count + 1, "".join(rest))
+    if size:
+        yield from io.StringIO("".join(rest), newline="").readlines()
 
 
 def decoded(data: bytes, source: str) -> tuple[str, list[str]]:
@@ -164,39 +171,56 @@ def guessed(sample: bytes) -> str | None:
     """The likeliest encoding that is not UTF-8, or None where none is likely."""
     from charset_normalizer import from_bytes
 
+    # Lines in ASCII tell nothing, and would water down what the others tell.
+    telling = [line for line in sample.splitlines(keepends=True) if not line.isascii()]
+    sample = b"".join(telling)[:_SAMPLE]
     matches = from_bytes(sample, cp_isolation=list(_ENCODINGS), enable_fallback=False)
     best = min((match.chaos for match in matches), default=1.0)
     if best > 0.15:
         return None
-    names = {
-        name
-        for match in matches
-        if match.chaos <= best + 0.02
+    likely = {
+        name: (-round(match.coherence, 1), _ENCODINGS.index(name))
+        for match in reversed(list(matches))
+        if match.chaos <= best + 0.03
         for name in (match.encoding, *match.could_be_from_charset)
+        if name in _ENCODINGS and _plausible(sample, name)
     }
-    chosen = next((name for name in _ENCODINGS if name in names), None)
-    if chosen in ("cp1252", "cp1250", "cp1254") and not _western(sample.decode(chosen, "replace")):
-        return None
-    return chosen
+    return min(likely, key=likely.__getitem__, default=None)
 
 
-def _western(text: str) -> bool:
-    """Not the traces of damaged UTF-8: ÿ, þ, or an Ã and Â outside a word in capitals."""
-    if any(char in text for char in "\N{REPLACEMENT CHARACTER}ÿþ"):
-        return False
-    return not any(
-        char in "ÃÂ" and not (text[max(0, at - 1) : at] + text[at + 1 : at + 2]).isupper()
+def _plausible(sample: bytes, encoding: str) -> bool:
+    text = sample.decode(encoding, "replace")
+    foreign = sum(not char.isascii() for char in text)
+    if encoding in _WESTERN:
+        return 4 * _traces(text, encoding) <= foreign
+    if foreign < (2 if encoding in _EAST_ASIAN else 6):
+        return False  # nothing to judge by
+    # An accented letter, and perhaps its neighbour, read in the encoding of another script make
+    # a lone character inside a Latin word.
+    runs = re.findall(r"[A-Za-z]?[^\x00-\x7f]+", text)
+    lone = sum(run[0].isascii() and len(run) < 4 for run in runs)
+    return 2 * lone <= len(runs)
+
+
+def _traces(text: str, encoding: str) -> int:
+    """What damaged UTF-8 leaves: ÿ, þ, and Ã or Â outside a word in capitals."""
+    never, capital = b"\xff\xfe".decode(encoding), b"\xc2\xc3".decode(encoding)
+    return sum(
+        char in never
+        or char == "\N{REPLACEMENT CHARACTER}"
+        or (char in capital and not (text[max(0, at - 1) : at] + text[at + 1 : at + 2]).isupper())
         for at, char in enumerate(text)
     )
 
 
 def _mostly_utf8(sample: bytes, *, whole: bool) -> bool:
     """Whether the bytes outside ASCII are whole UTF-8 characters more often than not."""
-    # A sample that is not the whole may end in the middle of a character.
     decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
-    text = decoder.decode(sample, whole)
-    broken = sum("\ud800" <= char <= "\udfff" for char in text)
-    return broken == 0 or sum(char > "\x7f" for char in text) > 2 * broken
+    # Without its end: a sample may be cut in the middle of a character, as may a file.
+    text = decoder.decode(sample)
+    broken = len(re.findall("[\udc80-\udcff]", text))
+    sound = sum(not char.isascii() for char in text) - broken
+    return sound > broken or (sound == broken == 0 and not whole)
 
 
 def _lines(data: bytes, encoding: str | None) -> int:

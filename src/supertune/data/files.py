@@ -30,14 +30,6 @@ def checked(path: Path) -> Path:
         InputError: ``file_missing`` with the nearest name, ``remote_path``.
         EnvironmentFault: ``permission_denied``.
     """
-    if "://" in str(path) or ":/" in str(path)[2:]:
-        raise InputError(
-            "remote_path",
-            "Data is read from this machine only.",
-            received=shortened(str(path)),
-            allowed=READABLE,
-            next="Download the file, then give its path.",
-        )
     try:
         path.stat()
     except PermissionError:
@@ -49,6 +41,15 @@ def checked(path: Path) -> Path:
 
 def _missing(path: Path) -> InputError:
     text = str(path)
+    # A path of "https://" has lost one slash; the first two characters may be a drive.
+    if ":/" in text[2:].split("\n")[0]:
+        return InputError(
+            "remote_path",
+            "Data is read from this machine only.",
+            received=shortened(text),
+            allowed=READABLE,
+            next="Download the file, then give its path.",
+        )
     if len(text) > 200 or "\n" in text or "\0" in text:
         step = "A text to classify goes into a list: [text]."
     elif not os.path.isdir(path.parent):

@@ -55,7 +55,7 @@ def _same(rows: Sequence[Any], kind: str, first: int, source: str) -> None:
         if _kind(row) != kind:
             raise InputError(
                 "mixed_rows",
-                f"{source[:1].upper()}{source[1:]} has a row that is something else.",
+                f"The rows of {source} are not all of one kind.",
                 received=f"row {number}: {_described(row)}",
                 allowed=f"a {kind} in each row, as in row 1",
                 next="Give each row the same form.",

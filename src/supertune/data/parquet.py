@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -34,13 +33,14 @@ def windows(path: Path, window: int) -> Iterator[Table]:
             of `tidy`.
         EnvironmentFault: ``extra_missing``, ``permission_denied``.
     """
-    if importlib.util.find_spec("pyarrow") is None:
-        raise extra_missing(".parquet", "pyarrow")
-    import pyarrow as pa
-    from pyarrow import parquet
-
     try:
-        with path.open("rb") as stream, parquet.ParquetFile(stream) as file:
+        import pyarrow as pa
+        from pyarrow import parquet
+    except ImportError:
+        raise extra_missing(".parquet", "pyarrow") from None
+    try:
+        # Without pre_buffer=False the whole file is fetched before the first batch.
+        with parquet.ParquetFile(path, pre_buffer=False) as file:
             names = list(file.schema_arrow.names)
             checked_names(names, path.name)
             first = 1

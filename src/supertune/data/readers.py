@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from supertune.data import delimited, files, folders, frames, json_rows, objects, text_lines
-from supertune.data.encoding import Decoding, decoded, lines
+from supertune.data.encoding import Decoding, lines
 from supertune.data.signatures import check_name
 from supertune.data.table import Table
 from supertune.data.windows import no_rows
@@ -81,6 +81,8 @@ def _from_path(path: Path, window: int) -> Iterator[Table]:
     if path.is_dir():
         return folders.windows(path, window)
     check_name(path)
+    if path.is_file() and path.stat().st_size == 0:
+        raise delimited.empty_file(path.name)
     reader = _BINARY.get(path.suffix.lower())
     return reader(path, window) if reader else _from_text(path, window)
 
@@ -93,38 +95,39 @@ def _from_text(path: Path, window: int) -> Iterator[Table]:
 
 def _from_pieces(pieces: Iterator[bytes], source: str, suffix: str, window: int) -> Iterator[Table]:
     """Text in pieces; without a telling suffix, its first character says what it is."""
-    if suffix == ".json":
-        text, notes = decoded(files.whole(pieces), source)
-        yield from _json(text, source, window, notes)
-        return
     decoding = Decoding(source)
-    found = lines(decoding.texts(pieces))
+    first, texts = _begun(decoding.texts(pieces))
+    if suffix not in _TEXT:
+        suffix = {"{": ".jsonl", "[": ".json"}.get(first.lstrip()[:1], ".csv")
     notes = decoding.notes
-    if suffix in (".jsonl", ".ndjson"):
-        yield from json_rows.windows(found, source, window, notes=notes)
-    elif suffix == ".txt":
-        yield from text_lines.windows(found, source, window, notes=notes)
-    elif suffix in (".csv", ".tsv", ".tab", ".psv"):
-        expected = {".csv": ",", ".psv": "|"}.get(suffix, "\t")
-        yield from delimited.windows(found, source, window, expected=expected, notes=notes)
+    if suffix == ".json":
+        yield from _json("".join(texts), source, window, notes)
+    elif suffix in (".jsonl", ".ndjson"):
+        yield from json_rows.windows(lines(texts), source, window, notes=notes)
+    elif suffix == ".txt" and not text_lines.tabular(first):
+        yield from text_lines.windows(lines(texts), source, window, notes=notes)
     else:
-        yield from _sniffed(found, source, window, notes)
+        expected = _TEXT[suffix]
+        yield from delimited.windows(lines(texts), source, window, expected=expected, notes=notes)
 
 
-def _sniffed(found: Iterator[str], source: str, window: int, notes: list[str]) -> Iterator[Table]:
-    first = next((line for line in found if line.strip()), "")
-    rest = chain([first] if first else [], found)
-    if first.lstrip().startswith("{"):
-        yield from json_rows.windows(rest, source, window, notes=notes)
-    elif first.lstrip().startswith("["):
-        yield from _json("".join(rest), source, window, notes)
-    else:
-        yield from delimited.windows(rest, source, window, notes=notes)
+_TEXT = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".psv": "|", ".txt": "\t"}
+_TEXT |= {".json": "", ".jsonl": "", ".ndjson": ""}
+
+
+def _begun(texts: Iterator[str]) -> tuple[str, Iterator[str]]:
+    """The first piece that is not blank, and all of them."""
+    seen = []
+    for text in texts:
+        seen.append(text)
+        if not text.isspace() and text:
+            break
+    return seen[-1] if seen else "", chain(seen, texts)
 
 
 def _json(text: str, source: str, window: int, notes: list[str]) -> Iterator[Table]:
     if json_rows.is_lines(text):
-        return json_rows.windows(iter(text.splitlines(True)), source, window, notes=notes)
+        return json_rows.windows(lines([text]), source, window, notes=notes)
     rows = json_rows.parsed(text, source)
     return objects.windows(rows, window, source=source, notes=notes)
 

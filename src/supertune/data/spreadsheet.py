@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
@@ -32,17 +32,20 @@ def windows(path: Path, window: int) -> Iterator[Table]:
             ``too_many_columns``, and those of `tidy`.
         EnvironmentFault: ``extra_missing``, ``permission_denied``.
     """
-    if importlib.util.find_spec("openpyxl") is None:
-        raise extra_missing(".xlsx", "openpyxl")
+    try:
+        import openpyxl
+    except ImportError:
+        raise extra_missing(".xlsx", "openpyxl") from None
+    load = partial(openpyxl.load_workbook, read_only=True, data_only=True)
     try:
         with path.open("rb") as stream:
-            yield from _windows(stream, path.name, window)
+            yield from _windows(lambda: load(stream), path.name, window)
     except PermissionError:
         raise files.denied(path) from None
 
 
-def _windows(stream: Any, source: str, window: int) -> Iterator[Table]:
-    book = _quiet(lambda: _opened(stream), source)
+def _windows(opened: Callable[[], Any], source: str, window: int) -> Iterator[Table]:
+    book = _quiet(opened, source)
     try:
         sheet, header, rows = _quiet(lambda: _first_with_rows(book), source)
         if sheet is None:
@@ -59,12 +62,6 @@ def _windows(stream: Any, source: str, window: int) -> Iterator[Table]:
             yield window_of({name: [] for name in names}, 1, source, notes)
     finally:
         book.close()
-
-
-def _opened(stream: Any) -> Any:
-    import openpyxl
-
-    return openpyxl.load_workbook(stream, read_only=True, data_only=True)
 
 
 def _first_with_rows(book: Any) -> tuple[str | None, tuple[Any, ...], Iterator[_Row]]:

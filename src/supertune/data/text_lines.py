@@ -28,6 +28,14 @@ def windows(
         raise empty_file(source)
 
 
+def tabular(start: str) -> bool:
+    """Whether these first lines are a table after all: as many tabs in each, which prose has
+    not."""
+    whole = [line for line in start.split("\n")[:200] if line.strip()]
+    counts = {line.count("\t") for line in (whole[:-1] if len(whole) > 2 else whole)}
+    return len(whole) > 1 and len(counts) == 1 and counts != {0}
+
+
 def _texts(lines: Iterable[str], source: str) -> Iterator[str]:
     blank = 0
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -114,6 +115,8 @@ def tidy(column: str, cells: Sequence[Any], first: int | Sequence[int], source: 
             found.append(cell or None)
         elif cell is None or type(cell) is int or type(cell) is bool:
             found.append(cell)
+        elif type(cell) is float:
+            found.append(None if math.isnan(cell) else cell)
         else:
             found.append(_plain(cell))
     return found
