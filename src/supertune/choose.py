@@ -87,7 +87,7 @@ def candidates(workshop: Workshop, examples: Examples, *, fetch: bool = True) ->
             if recipe.method == "auto" and misfit(named, workshop.task.objective, offer):
                 continue
             candidate = Candidate(name, method)
-            check(workshop, candidate)
+            check(workshop, candidate, fetch=fetch)
             entries.append(_entry(workshop, examples, candidate, offer))
     if entries:
         return sorted(entries, key=lambda e: (e.predicted_seconds > 5, _simplicity(e.candidate)))

@@ -208,12 +208,12 @@ def _score(
     return task.score(probabilities, targets, weights, costs)
 
 
-def check(workshop: Workshop, candidate: Candidate) -> None:
-    """Refuse by name, before loading, what cannot work."""
+def check(workshop: Workshop, candidate: Candidate, *, fetch: bool = True) -> None:
+    """Refuse by name, before loading, what cannot work; ``fetch`` as in `Workshop.offer`."""
     method = registry.method(candidate.method)
     offer = None
     if candidate.backbone is not None and method.needs:
-        offer = workshop.offer(candidate.backbone)
+        offer = workshop.offer(candidate.backbone, fetch=fetch)
     why = misfit(method, workshop.task.objective, offer)
     if why is not None:
         raise InputError(
