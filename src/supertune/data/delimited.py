@@ -29,9 +29,6 @@ from supertune.data.windows import (
 )
 from supertune.errors import InputError
 
-# Fed behind the last line. Only if no quote is open is it a row of its own; NUL is in no text.
-_END = "\0end"
-
 
 def windows(
     lines: Iterable[str], source: str, window: int, *, expected: str = ",", notes: Sequence[str]
@@ -45,7 +42,7 @@ def windows(
 
     Raises:
         InputError: ``empty_file``, ``duplicate_column``, ``too_many_columns``, ``ragged_row``,
-            ``unclosed_quote``, ``cell_too_large``.
+            ``unclosed_quote``, ``stray_quote``, ``cell_too_large``.
     """
     lines = iter(lines)
     head, long = _head(lines, source)
@@ -128,7 +125,7 @@ class _Records:
             self._pending.append(line)
             yield line
         self._ended = True
-        yield _END
+        yield "\0"  # behind the last line: a row of its own, unless a quote is open
 
     def read_header(self, most: int) -> tuple[str, ...]:
         """Reads the names; answers with what had to be made up."""
@@ -149,7 +146,6 @@ class _Records:
             try:
                 for row in self._reader:
                     if self._ended:
-                        self._close(row)
                         break
                     if len(row) == width or (width is None and row):
                         rows.append(row)
@@ -158,8 +154,8 @@ class _Records:
                     pending.clear()
                     if len(rows) >= count:
                         break
-            except csv.Error:
-                self._oversized(0 if width is None else self._row + len(rows) + 1)
+            except csv.Error as error:
+                self._refused(str(error), 0 if width is None else self._row + len(rows) + 1)
             except LongLineError as long:
                 pending.append(long.start)
                 self._oversized(self._row + len(rows) + 1)
@@ -171,9 +167,23 @@ class _Records:
         """The line on which the record being read begins."""
         return int(self._reader.line_num) - len(self._pending) + (0 if self._ended else 1)
 
-    def _close(self, row: list[str]) -> None:
-        if row != [_END]:
-            self._unclosed(row[:-1], row[-1].removesuffix(_END))
+    def _refused(self, reason: str, number: int) -> NoReturn:
+        if self._ended:
+            *before, cell = list(self._dialect.reader(self._pending, strict=False))[-1]
+            self._unclosed(before, cell)
+        if "field larger" in reason:
+            self._oversized(number)
+        line, quote = self._line(), self._dialect.quote
+        last = line + len(self._pending) - 1
+        begun = f", of a row that begins on line {line}" if last > line else ""
+        raise InputError(
+            "stray_quote",
+            f"{self._source} has a quote inside a quoted cell.",
+            received=f"row {number} (line {last}{begun}): {shortened(self._pending[-1])}",
+            allowed=f"{quote}{quote} for a {quote} that belongs to the text",
+            next=f"Write that quote twice, or close the cell before it; line {line} is the first "
+            "to look at.",
+        )
 
     def _unclosed(self, before: Sequence[str], cell: str) -> NoReturn:
         line = self._line() + sum(text.count("\n") for text in before)
@@ -213,7 +223,7 @@ class _Records:
             raise too_many_columns(cells, self._source)
         limit = csv.field_size_limit(2**31 - 1)
         try:
-            row = list(self._dialect.reader(self._pending))[-1]
+            row = list(self._dialect.reader(self._pending, strict=False))[-1]
         finally:
             csv.field_size_limit(limit)
         place = next((at for at, cell in enumerate(row) if len(cell) > MAX_CELL), len(row) - 1)

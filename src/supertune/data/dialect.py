@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import csv
 import threading
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
@@ -28,8 +27,11 @@ class Dialect:
     escape: str | None = None
     skip_space: bool = False
 
-    def reader(self, lines: Iterable[str]) -> Any:
-        """`csv.reader` over lines that keep their ends."""
+    def reader(self, lines: Iterable[str], *, strict: bool = True) -> Any:
+        """`csv.reader` over lines that keep their ends.
+
+        Strict, because it would else take ``"a "b" c"`` for ``a b" c"`` and say nothing.
+        """
         return csv.reader(
             lines,
             delimiter=self.delimiter,
@@ -37,6 +39,7 @@ class Dialect:
             quoting=csv.QUOTE_NONE if self.quote is None else csv.QUOTE_MINIMAL,
             escapechar=self.escape,
             skipinitialspace=self.skip_space,
+            strict=strict,
         )
 
     def notes(self, source: str, expected: str) -> list[str]:
@@ -56,6 +59,7 @@ class Dialect:
 @dataclass(frozen=True)
 class _Fit:
     width: int  # of the header
+    rows: int  # below it
     agreeing: float  # share of rows as wide as the header
 
 
@@ -89,22 +93,32 @@ def _sample(lines: Sequence[str], whole: bool) -> tuple[list[str], bool]:
 
 
 def _fit(dialect: Dialect, sample: Sequence[str], complete: bool) -> _Fit:
-    rows = _rows(dialect, sample)
-    if not complete and len(rows) > 1:
+    rows, broken = _rows(dialect, sample)
+    if not complete and not broken and len(rows) > 1:
         rows.pop()  # it may be cut
     if not rows:
-        return _Fit(0, 0.0)
-    width = len(rows[0])
+        return _Fit(0, 0, 0.0)
+    width, count = len(rows[0]), len(rows) - 1 + broken
     agreeing = sum(len(row) == width for row in rows[1:])
-    return _Fit(width, agreeing / max(1, len(rows) - 1))
+    return _Fit(width, count, agreeing / max(1, count))
 
 
-def _rows(dialect: Dialect, sample: Sequence[str]) -> list[list[str]]:
+def _rows(dialect: Dialect, sample: Sequence[str]) -> tuple[list[list[str]], bool]:
+    """The rows, up to the first that breaks the rules of quoting, and whether one does."""
     rows: list[list[str]] = []
-    # A cell without end stops it; the rows before can still be judged.
-    with suppress(csv.Error):
-        rows.extend(row for row in dialect.reader(sample) if row)
-    return rows
+    fed: list[str] = []
+    try:
+        rows.extend(row for row in dialect.reader(_noted(sample, fed)) if row)
+    except csv.Error:
+        # A quote that is open at the sample's end may be closed behind it.
+        return rows, len(fed) < len(sample)
+    return rows, False
+
+
+def _noted(sample: Sequence[str], fed: list[str]) -> Iterator[str]:
+    for line in sample:
+        fed.append(line)
+        yield line
 
 
 def _rank(dialect: Dialect, fit: _Fit, expected: str) -> tuple[bool, float, bool, int]:
@@ -113,8 +127,8 @@ def _rank(dialect: Dialect, fit: _Fit, expected: str) -> tuple[bool, float, bool
 
 def _one_column(sample: Sequence[str], expected: str) -> Dialect:
     """One name on top: what looks like a delimiter below is part of the text ..."""
-    rows = _rows(Dialect(expected), sample)[1:]
-    widths = {len(row) for row in rows}
+    rows, _ = _rows(Dialect(expected), sample)
+    widths = {len(row) for row in rows[1:]}
     # ... unless it cuts all rows alike: then the header lacks a name, and the rows are refused.
     return Dialect(expected if widths and max(widths) > 1 and len(widths) == 1 else NONE)
 
@@ -122,16 +136,21 @@ def _one_column(sample: Sequence[str], expected: str) -> Dialect:
 def _other_quotes(plain: Dialect, fit: _Fit, sample: Sequence[str], complete: bool) -> Dialect:
     """Single quotes, escaping backslashes or no quoting, where only they make all rows agree."""
     single, bare = replace(plain, quote="'"), replace(plain, quote=None)
-    if fit.agreeing == 1.0:
-        return single if _enclosed(_rows(plain, sample)) else plain
-    # An apostrophe that encloses nothing would only hide that a double quote is not closed.
-    others = [single] if _rows(single, sample) != _rows(bare, sample) else []
-    if any('\\"' in line for line in sample):
-        others.append(replace(plain, escape="\\"))
-    if plain.delimiter == "\t":  # such files often have no quoting at all
+    if fit.agreeing == 1.0 and _enclosed(_rows(plain, sample)[0]):
+        return single
+    others = []
+    if plain.delimiter == "\t" and fit.rows < _fit(bare, sample, complete).rows:
+        # Such files often have no quoting at all; two quotes then make one row of several lines.
         others.append(bare)
+    if fit.agreeing < 1.0:
+        if any('\\"' in line for line in sample):
+            others.append(replace(plain, escape="\\"))
+        # An apostrophe that encloses nothing would only hide that a double quote is not closed.
+        if _rows(single, sample) != _rows(bare, sample):
+            others.append(single)
     for other in others:
-        if _fit(other, sample, complete) == _Fit(fit.width, 1.0):
+        found = _fit(other, sample, complete)
+        if (found.width, found.agreeing) == (fit.width, 1.0):
             return other
     return plain
 
@@ -147,7 +166,7 @@ def _enclosed(rows: Sequence[Sequence[str]]) -> bool:
 
 def _spaces(dialect: Dialect, sample: Sequence[str]) -> Dialect:
     """Spaces behind delimiters belong to no cell where every cell but the first has one."""
-    rows = [row for row in _rows(dialect, sample) if len(row) > 1]
+    rows = [row for row in _rows(dialect, sample)[0] if len(row) > 1]
     spaced = rows and all(cell.startswith(" ") for row in rows for cell in row[1:])
     return replace(dialect, skip_space=bool(spaced))
 

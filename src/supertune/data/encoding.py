@@ -197,7 +197,7 @@ def _plausible(sample: bytes, encoding: str) -> bool:
         return False  # nothing to judge by
     # An accented letter, and perhaps its neighbour, read in the encoding of another script make
     # a lone character inside a Latin word.
-    runs = re.findall(r"[A-Za-z]?[^\x00-\x7f]+", text)
+    runs: list[str] = re.findall(r"[A-Za-z]?[^\x00-\x7f]+", text)
     lone = sum(run[0].isascii() and len(run) < 4 for run in runs)
     return 2 * lone <= len(runs)
 
