@@ -45,6 +45,11 @@ def test_units_and_offsets_do_not_matter(blobs, scale, shift):
     )
 
 
+def test_rows_that_are_all_alike_are_answered_with_the_larger_class():
+    fitted = FewShotClassifier().fit(np.full((5, 3), 7.0), [0, 1, 1, 1, 0])
+    assert fitted.predict(np.full((2, 3), 7.0)).tolist() == [1, 1]
+
+
 def test_columns_are_not_standardised(blobs):
     numbers, labels = blobs
     stretched = numbers * np.array([100, 1, 1, 1, 1, 1])

@@ -264,6 +264,16 @@ def a_weight_is_that_many_copies_of_a_row(kit):
 
 
 @check
+def only_the_ratio_of_weights_matters(kit):
+    weights = np.random.default_rng(0).uniform(1, 4, 15)
+    small, large = (
+        kit.make().fit(kit.texts, kit.labels, sample_weight=weights * factor)
+        for factor in (2**-10, 2**10)  # exact in binary, so the bits can be compared
+    )
+    np.testing.assert_array_equal(kit.answers(small), kit.answers(large))
+
+
+@check
 def every_row_twice_is_every_row_once(kit):
     kit.same(kit.make().fit(kit.texts * 2, kit.labels * 2))
 

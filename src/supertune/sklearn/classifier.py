@@ -136,7 +136,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
             targets=targets,
             labels=tuple(map(str, classes)),
             rows=index + 1,
-            weights=None if np.ptp(weights) == 0 else weights,
+            weights=weights,
         )
         self._fitted = fit_texts(examples, self._recipe(self.backbone))
         return classes
