@@ -23,9 +23,10 @@ from supertune.evaluation.splits import feasible_folds
 from supertune.pipeline import Assessed, Candidate, Folds, Workshop, assess, check
 from supertune.training import estimate
 
+SOLVING = 0.3  # seconds for all folds of a closed form
 FINAL_SHARE = 0.15  # of the time limit, kept back for the final fit and the report
 BACKBONES = ("minilm", "e5-small")  # tried by `auto`, in this order
-METHODS = ("bag_of_words", "linear_probe", "lora")  # tried by `auto`
+METHODS = ("bag_of_words", "label_names", "linear_probe", "lora")  # tried by `auto`
 NOT_TRIED = "not among those that `auto` tries; name it with --method"
 Status = Literal["chosen", "compared", "stopped", "skipped"]
 
@@ -90,7 +91,9 @@ def candidates(workshop: Workshop, examples: Examples, *, fetch: bool = True) ->
             check(workshop, candidate, fetch=fetch)
             entries.append(_entry(workshop, examples, candidate, offer))
     if entries:
-        return sorted(entries, key=lambda e: (e.predicted_seconds > 5, _simplicity(e.candidate)))
+        entries.sort(key=lambda e: (_dear(e), _place(e.candidate), _simplicity(e.candidate)))
+        _count_encoding_once(entries)
+        return entries
     if reasons:
         raise reasons[0]
     raise InputError(
@@ -100,6 +103,18 @@ def candidates(workshop: Workshop, examples: Examples, *, fetch: bool = True) ->
         allowed=", ".join(m for m in registry.names("methods")),
         next="Leave one of them at 'auto'.",
     )
+
+
+def _count_encoding_once(entries: list[Entry]) -> None:
+    """What is solved on features that an earlier candidate has read takes no reading."""
+    read: set[str] = set()
+    for entry in entries:
+        name = entry.candidate.backbone
+        if name is None or _dear(entry):
+            continue
+        if name in read:
+            entry.predicted_seconds = min(entry.predicted_seconds, SOLVING)
+        read.add(name)
 
 
 def expected_seconds(recipe: Recipe, entries: list[Entry]) -> float:
@@ -131,9 +146,17 @@ def _joined(value: Any) -> str:
     return value if isinstance(value, str) else " ".join(value)
 
 
+def _dear(entry: Entry) -> bool:
+    """Trained by gradients, fold by fold."""
+    return isinstance(registry.method(entry.candidate.method), GradientMethod)
+
+
+def _place(candidate: Candidate) -> int:
+    return BACKBONES.index(candidate.backbone) if candidate.backbone in BACKBONES else -1
+
+
 def _simplicity(candidate: Candidate) -> tuple[int, int]:
-    place = BACKBONES.index(candidate.backbone) if candidate.backbone in BACKBONES else -1
-    return registry.method(candidate.method).simplicity, place
+    return registry.method(candidate.method).simplicity, _place(candidate)
 
 
 def _entry(
@@ -195,14 +218,15 @@ def _race(workshop: Workshop, examples: Examples, entries: list[Entry], deadline
             _run(workshop, examples, entry, float("inf"))
             continue
         left = stop - time.monotonic()
-        # The first two cost next to nothing and are what everything is compared with.
-        if number > 1 and entry.predicted_seconds > left:
+        # What everything is compared with runs in any case, and what costs next to nothing.
+        certain = number < 2 or (entry.predicted_seconds <= SOLVING and not _dear(entry))
+        if not certain and entry.predicted_seconds > left:
             entry.why = (
                 f"would take about {entry.predicted_seconds:.0f} s and {max(left, 0):.0f} s of "
                 f"the {recipe.time_limit:.0f} s were left"
             )
             continue
-        _run(workshop, examples, entry, stop if number > 1 else float("inf"))
+        _run(workshop, examples, entry, float("inf") if certain else stop)
 
 
 def _judging_seconds(workshop: Workshop, entries: list[Entry], test: Examples | None) -> float:
@@ -240,7 +264,7 @@ def _run(workshop: Workshop, examples: Examples, entry: Entry, stop: float) -> N
 
 def _folds(workshop: Workshop, entry: Entry, examples: Examples) -> Folds:
     """All repeats for methods that solve; one for those trained by gradients."""
-    gradient = isinstance(registry.method(entry.candidate.method), GradientMethod)
+    gradient = _dear(entry)
     return workshop.folds(examples)[: 1 if gradient else None]
 
 
