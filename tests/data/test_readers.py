@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import json
 import subprocess
@@ -178,6 +179,7 @@ def test_a_datasets_dataset_gives_label_names_for_its_numbers(news: list[Row]) -
     records = [{"text": text, "label": label} for text, label in news]
     data = datasets.Dataset.from_list(records, features=features)
     assert pairs(readers.read(data)) == news
+    assert pairs(readers.read(data.with_format("numpy"))) == news
     with pytest.raises(InputError, match="several data sets") as caught:
         readers.read(datasets.DatasetDict(train=data))
     assert caught.value.code == "dataset_dict"
@@ -323,6 +325,7 @@ def _peak(windows: Iterator[Table]) -> int:
         tracemalloc.stop()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [_long_csv, _long_jsonl, _long_parquet, _long_frame, _long_list])
 def test_memory_does_not_grow_with_the_number_of_rows(
     make: Callable[[Path, int], Any], tmp_path: Path
@@ -335,6 +338,15 @@ def test_memory_does_not_grow_with_the_number_of_rows(
     _peak(readers.stream(sources[0], 2000))  # what is imported and cached once
     small, large = (_peak(readers.stream(source, 2000)) for source in sources)
     assert large < 1.15 * small
+
+
+@pytest.mark.parametrize("name", WRITE)
+def test_a_reader_that_is_left_early_leaves_no_file_open(name: str, forms: Path) -> None:
+    """Python warns of a file that nobody closed, and a warning is an error here."""
+    windows = readers.stream(forms / name, 3)
+    assert len(next(windows)) == 3
+    del windows
+    gc.collect()
 
 
 def test_a_hundred_thousand_rows_are_read_in_two_seconds(tmp_path: Path) -> None:

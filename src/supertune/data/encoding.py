@@ -179,13 +179,15 @@ def guessed(sample: bytes) -> str | None:
     if best > 0.15:
         return None
     likely = {
-        name: (-round(match.coherence, 1), _ENCODINGS.index(name))
+        name: match.coherence
         for match in reversed(list(matches))
         if match.chaos <= best + 0.03
         for name in (match.encoding, *match.could_be_from_charset)
         if name in _ENCODINGS and _plausible(sample, name)
     }
-    return min(likely, key=likely.__getitem__, default=None)
+    # A likeness to some language counts, but not a trifle: cp1252 is the commoner by far.
+    least = max(likely.values(), default=0.0) - 0.1
+    return next((name for name in _ENCODINGS if likely.get(name, -1.0) >= least), None)
 
 
 def _plausible(sample: bytes, encoding: str) -> bool:
@@ -204,7 +206,8 @@ def _plausible(sample: bytes, encoding: str) -> bool:
 
 def _traces(text: str, encoding: str) -> int:
     """What damaged UTF-8 leaves: ÿ, þ, and Ã or Â outside a word in capitals."""
-    never, capital = b"\xff\xfe".decode(encoding), b"\xc2\xc3".decode(encoding)
+    never = (b"\xff" if encoding == "cp1254" else b"\xff\xfe").decode(encoding)  # its ş is common
+    capital = b"\xc2\xc3".decode(encoding)
     return sum(
         char in never
         or char == "\N{REPLACEMENT CHARACTER}"

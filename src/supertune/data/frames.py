@@ -85,6 +85,7 @@ def _datasets(source: Any) -> tuple[list[str], int, _Part]:
         )
     if kind != "Dataset":
         raise _unknown(source, "Pass datasets.Dataset.from_list(list(data)).")
+    source = source.with_format(None)  # Python's own values, not tensors
     named = {
         name: list(feature.names)
         for name, feature in source.features.items()
