@@ -61,7 +61,7 @@ def following(report: Mapping[str, Any], folder: Path | None) -> list[str]:
     elif answer == "no" and report.get("backbone"):
         steps.append("A plain bag of words does as well here: --method bag_of_words is simpler.")
     if folder is not None:
-        steps.append(f"Read the report: {spoken(folder / 'report.html')}")
+        steps.append(f"Read the report: {spoken(folder)}/report.html")
         steps.append(f"Predict new rows: {listed['predict']}")
     else:
         steps.append("Save the model: model.save('my-model')")
