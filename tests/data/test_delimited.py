@@ -94,6 +94,7 @@ def test_the_dialect_is_the_one_under_which_rows_agree(
         ('a,b\r\n"x\r\ny",1\r\n', [["x\r\ny", "1"]]),
         ("a,b\rx,1\ry,2", [["x", "1"], ["y", "2"]]),
         ("\n\na,b\n\nx,1\n  \n\ny,2\n\n\n", [["x", "1"], ["y", "2"]]),
+        ("  \n,\n a,b\nx,1\n", [["x", "1"]]),
         ("a,b\n,\nx,\n", [[None, None], ["x", None]]),
         ('a,b\n"",""\n" ",1\n', [[None, None], [" ", "1"]]),
         ("text\nHello, you\nOh, well\n\nBye\n", [["Hello, you"], ["Oh, well"], ["Bye"]]),

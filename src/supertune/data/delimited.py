@@ -118,11 +118,13 @@ class _Records:
         self._pending: list[str] = []  # lines of the record being read
         self._ended = False
         self._row = 0
+        self._count = 0  # of lines
         self._reader: Any = dialect.reader(self._fed(lines))
 
     def _fed(self, lines: Iterable[str]) -> Iterator[str]:
         for line in lines:
             self._pending.append(line)
+            self._count += 1
             yield line
         self._ended = True
         yield "\0"  # behind the last line: a row of its own, unless a quote is open
@@ -131,7 +133,9 @@ class _Records:
         """Reads the names; answers with what had to be made up."""
         if most > MAX_COLUMNS:
             raise too_many_columns(most, self._source)
-        row = self._records(1, None)[0]
+        row = next(iter(self._records(1, None)), None)
+        if row is None:  # nothing but delimiters, quotes and blanks
+            raise empty_file(self._source)
         self.names, notes = named(row, self._source)
         return notes
 
@@ -147,9 +151,9 @@ class _Records:
                 for row in self._reader:
                     if self._ended:
                         break
-                    if len(row) == width or (width is None and row):
+                    if len(row) == width or (width is None and "".join(row).strip()):
                         rows.append(row)
-                    elif len(row) > 1 or "".join(row).strip():  # not a blank line
+                    elif width is not None and (len(row) > 1 or "".join(row).strip()):
                         self._ragged(row, self._row + len(rows) + 1)
                     pending.clear()
                     if len(rows) >= count:
@@ -158,6 +162,7 @@ class _Records:
                 self._refused(str(error), 0 if width is None else self._row + len(rows) + 1)
             except LongLineError as long:
                 pending.append(long.start)
+                self._count += 1
                 self._oversized(self._row + len(rows) + 1)
         if width is not None:
             self._row += len(rows)
@@ -165,7 +170,7 @@ class _Records:
 
     def _line(self) -> int:
         """The line on which the record being read begins."""
-        return int(self._reader.line_num) - len(self._pending) + (0 if self._ended else 1)
+        return self._count - len(self._pending) + 1
 
     def _refused(self, reason: str, number: int) -> NoReturn:
         if self._ended:

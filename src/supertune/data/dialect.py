@@ -130,7 +130,8 @@ def _one_column(sample: Sequence[str], expected: str) -> Dialect:
     rows, _ = _rows(Dialect(expected), sample)
     widths = {len(row) for row in rows[1:]}
     # ... unless it cuts all rows alike: then the header lacks a name, and the rows are refused.
-    return Dialect(expected if widths and max(widths) > 1 and len(widths) == 1 else NONE)
+    alike = len(widths) == 1 and widths != {1}
+    return Dialect(expected if alike or not rows else NONE)  # no rows: a quote is open from there
 
 
 def _other_quotes(plain: Dialect, fit: _Fit, sample: Sequence[str], complete: bool) -> Dialect:
