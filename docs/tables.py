@@ -1,7 +1,7 @@
 """Writes the table of tasks, methods and backbones into README.md, from the registry.
 
-    python docs/tables.py            # write
-    python docs/tables.py --check    # exit code 1 when README.md is out of date
+python docs/tables.py            # write
+python docs/tables.py --check    # exit code 1 when README.md is out of date
 """
 
 from __future__ import annotations

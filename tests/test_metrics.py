@@ -2,11 +2,10 @@ import time
 
 import numpy as np
 import pytest
+from sklearn import metrics as sk
 
 from supertune import metrics
 from supertune.errors import InputError
-
-sk = pytest.importorskip("sklearn.metrics")
 
 
 @pytest.fixture

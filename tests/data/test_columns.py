@@ -241,7 +241,7 @@ def test_only_a_list_has_places_instead_of_names() -> None:
     assert not has_places([], table(review=TEXTS))
 
 
-def test_a_wide_table_of_twenty_thousand_rows_is_settled_in_a_second() -> None:
+def test_a_wide_table_of_twenty_thousand_rows_is_settled() -> None:
     import time
 
     n = 20_000
@@ -250,4 +250,5 @@ def test_a_wide_table_of_twenty_thousand_rows_is_settled_in_a_second() -> None:
                   **values)  # fmt: skip
     start = time.perf_counter()
     assert settle(given, Columns()).columns.text == ("text",)
-    assert time.perf_counter() - start < 1.0
+    # Some twenty times what an idle laptop needs, so that only a change of order fails.
+    assert time.perf_counter() - start < 20

@@ -73,7 +73,7 @@ def test_nothing_and_one_text_have_no_duplicates() -> None:
     assert clusters(["one text", "quite another"]) == []
 
 
-def test_twenty_thousand_texts_that_share_a_template_take_seconds() -> None:
+def test_the_work_on_texts_that_share_a_template_does_not_grow_with_their_square() -> None:
     rng = random.Random(2)
     names = texts_of("pang-lee", 400)
     texts = [
@@ -83,4 +83,5 @@ def test_twenty_thousand_texts_that_share_a_template_take_seconds() -> None:
     ]
     start = time.perf_counter()
     clusters(texts)
-    assert time.perf_counter() - start < 6
+    # Some twenty times what an idle laptop needs, so that only a change of order fails.
+    assert time.perf_counter() - start < 60

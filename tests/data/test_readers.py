@@ -173,7 +173,8 @@ def test_frames_and_lists_read_like_files(news: list[Row]) -> None:
 
 
 def test_a_datasets_dataset_gives_label_names_for_its_numbers(news: list[Row]) -> None:
-    datasets = pytest.importorskip("datasets")
+    import datasets
+
     classes = datasets.ClassLabel(names=sorted({label for _, label in news}))
     features = datasets.Features({"text": datasets.Value("string"), "label": classes})
     records = [{"text": text, "label": label} for text, label in news]
@@ -349,10 +350,11 @@ def test_a_reader_that_is_left_early_leaves_no_file_open(name: str, forms: Path)
     gc.collect()
 
 
-def test_a_hundred_thousand_rows_are_read_in_two_seconds(tmp_path: Path) -> None:
+def test_a_hundred_thousand_rows_are_read_in_one_go(tmp_path: Path) -> None:
     import time
 
     path = _long_csv(tmp_path / "rows.csv", 100_000)
     start = time.perf_counter()
     assert len(readers.read(path)) == 100_000
-    assert time.perf_counter() - start < 2
+    # Some twenty times what an idle laptop needs, so that only a change of order fails.
+    assert time.perf_counter() - start < 20

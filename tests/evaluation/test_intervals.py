@@ -172,7 +172,8 @@ def test_ten_repeats_of_64_rows_take_a_small_part_of_a_fit():
         start = time.perf_counter()
         from_folds(metrics.classification, repeats, targets, ALL, seed=0)
         best = min(best, time.perf_counter() - start)
-    assert best < 0.06
+    # Some twenty times what an idle laptop needs, so that only a change of order fails.
+    assert best < 1.2
 
 
 def test_intervals_are_imported_without_scipy_or_torch():

