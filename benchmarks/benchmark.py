@@ -1,0 +1,154 @@
+"""What a benchmark is, and how its draws are run, kept and resumed."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from benchmarks import machine
+from benchmarks.figures import Figure
+from benchmarks.timing import BUSY, ROOT, Bystanders
+from supertune.errors import EnvironmentFault
+
+RESULTS = ROOT / "benchmarks" / "results"
+
+Item = dict[str, Any]  # what one draw is about, e.g. {"data": "r8", "seed": 0}
+Draw = dict[str, Any]  # an item and what was measured
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """Attributes:
+    question, how: what is asked, and how it is answered, in words for the page.
+    peers: distributions beyond supertune's own that it measures.
+    plan: the items, in the order of their worth; ``plan(True)`` is tiny, to try the code.
+    measure: one item, measured.
+    figures: pure, from draws to figures.
+    """
+
+    name: str
+    question: str
+    how: str
+    peers: tuple[str, ...]
+    plan: Callable[[bool], list[Item]]
+    measure: Callable[[Item], dict[str, Any]]
+    figures: Callable[[Sequence[Draw]], list[Figure]]
+
+
+@dataclass(frozen=True)
+class Demands:
+    """How much of a plan to run. ``budget``: seconds for one benchmark, kept between draws."""
+
+    again: bool = False
+    again_busy: bool = False
+    tiny: bool = False
+    budget: float = float("inf")
+
+
+def run(benchmark: Benchmark, folder: Path, demands: Demands) -> dict[str, Any]:
+    """Measure what is not there yet; the result as it was saved.
+
+    Raises:
+        EnvironmentFault: ``benchmark_needs`` when a peer is not installed.
+    """
+    refuse(benchmark)
+    path = folder / f"{benchmark.name}.json"
+    kept = [] if demands.again else _kept(path, demands.again_busy)
+    plan = benchmark.plan(demands.tiny)
+    started, longest = time.monotonic(), 0.0
+    for number, item in enumerate(plan, start=1):
+        if any(_same(item, draw) for draw in kept):
+            continue
+        begun = time.monotonic()
+        if begun - started + longest > demands.budget:
+            _say(f"{benchmark.name}: {number - 1} of {len(plan)} draws fit into the budget")
+            break
+        kept.append(_measured(benchmark, item, f"{number}/{len(plan)}"))
+        longest = max(longest, time.monotonic() - begun)
+        save(path, result(benchmark, kept, whole=len(kept) >= len(plan)))
+    return save(path, result(benchmark, kept, whole=len(kept) >= len(plan)))
+
+
+def refuse(benchmark: Benchmark) -> None:
+    if missing := machine.missing(benchmark.peers):
+        raise EnvironmentFault(
+            "benchmark_needs",
+            f"The benchmark {benchmark.name} compares with what is not installed.",
+            received=f"missing: {', '.join(missing)}",
+            allowed="the extra `bench`",
+            next="`make bench` installs it; or pip install 'supertune[bench]'.",
+        )
+
+
+def _kept(path: Path, without_busy: bool) -> list[Draw]:
+    if not path.exists():
+        return []
+    draws: list[Draw] = json.loads(path.read_text("utf-8"))["draws"]
+    return [draw for draw in draws if not (without_busy and draw["others"] > BUSY)]
+
+
+def _same(item: Item, draw: Draw) -> bool:
+    return all(key in draw and draw[key] == value for key, value in item.items())
+
+
+def _measured(benchmark: Benchmark, item: Item, place: str) -> Draw:
+    words = ", ".join(f"{key} {value}" for key, value in item.items())
+    _say(f"{benchmark.name} {place}: {words}")
+    with Bystanders() as bystanders:
+        found = benchmark.measure(item)
+    if bystanders.share > BUSY:
+        _say(f"  others used {bystanders.share:.0%} of the machine meanwhile")
+    return {**item, **_short(found), "others": round(bystanders.share, 3)}
+
+
+def _short(value: Any) -> Any:
+    """Floats with six digits, so that the JSON stays small."""
+    if isinstance(value, float):
+        return float(f"{value:.6g}")
+    if isinstance(value, dict):
+        return {key: _short(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_short(one) for one in value]
+    return value
+
+
+def result(benchmark: Benchmark, draws: Sequence[Draw], *, whole: bool) -> dict[str, Any]:
+    return {
+        "benchmark": benchmark.name,
+        "question": benchmark.question,
+        "how": benchmark.how,
+        "measured": datetime.now(UTC).date().isoformat(),
+        "whole": whole,
+        "machine": machine.described(),
+        "versions": machine.versions(benchmark.peers),
+        "figures": _short([figure.as_dict() for figure in benchmark.figures(draws)]),
+        "draws": list(draws),
+    }
+
+
+def save(path: Path, found: dict[str, Any]) -> dict[str, Any]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".tmp")
+    head = {key: value for key, value in found.items() if key not in ("draws", "figures")}
+    lists = {key: _lines(found[key]) for key in ("figures", "draws")}
+    body = json.dumps(head, indent=1, ensure_ascii=False)[:-2]
+    tail = "".join(f',\n "{key}": [\n{lines}\n ]' for key, lines in lists.items())
+    partial.write_text(f"{body}{tail}\n}}\n", encoding="utf-8")
+    os.replace(partial, path)
+    return found
+
+
+def _lines(values: Sequence[Any]) -> str:
+    """One draw or figure a line, so that a change of one is seen as one."""
+    return ",\n".join("  " + json.dumps(value, ensure_ascii=False) for value in values)
+
+
+def _say(words: str) -> None:
+    print(words, file=sys.stderr, flush=True)

@@ -1,0 +1,76 @@
+"""A figure: one number, its spread, and what it should have been."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Figure:
+    """``low`` and ``high`` are the extremes, or a 95 % interval where ``spread`` says so."""
+
+    name: str
+    value: float
+    low: float
+    high: float
+    unit: str
+    spread: str
+    target: str = ""
+    met: bool | None = None  # None: reported, nothing was promised
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def median(
+    name: str,
+    values: Sequence[float],
+    unit: str,
+    *,
+    at_most: float | None = None,
+    at_least: float | None = None,
+) -> Figure:
+    """The median of repeats with their extremes, held against a bound if there is one."""
+    middle = statistics.median(values)
+    target, met = "", None
+    if at_most is not None:
+        target, met = f"at most {at_most:g} {unit}", middle <= at_most
+    if at_least is not None:
+        target, met = f"at least {at_least:g} {unit}", middle >= at_least
+    spread = f"extremes of {len(values)}"
+    return Figure(name, middle, min(values), max(values), unit, spread, target, met)
+
+
+def paired(name: str, differences: Sequence[float], *, judged: bool) -> Figure:
+    """Mean difference in points with Student's 95 % interval over draws.
+
+    ``judged`` holds it against the margin of shared practice: the mean is at least -0.5 points
+    and the lower bound above -2.
+    """
+    points = [100 * value for value in differences]
+    mean = statistics.fmean(points)
+    half = 0.0
+    if len(points) > 1:
+        from scipy.stats import t
+
+        spread = statistics.stdev(points) / len(points) ** 0.5
+        half = float(t.ppf(0.975, len(points) - 1)) * spread
+    met = mean >= -0.5 and mean - half > -2 if judged else None
+    return Figure(
+        name,
+        mean,
+        mean - half,
+        mean + half,
+        "points",
+        f"95 % interval over {len(points)} draws" if len(points) > 1 else "one draw",
+        "mean at least -0.5, lower bound above -2" if judged else "",
+        met,
+    )
+
+
+def ratios(above: Sequence[float], below: Sequence[float]) -> list[float]:
+    """One ratio a repeat: both were measured side by side."""
+    return [a / b for a, b in zip(above, below, strict=True)]
