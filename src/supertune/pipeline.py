@@ -7,7 +7,7 @@ models that did not see the row) → `tune` (the model that is kept) → `judge`
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -162,6 +162,8 @@ class Workshop:
             if odd:
                 raise unknown_name("label", odd[0], examples.labels)
             by_class = np.array([float(wanted.get(label, 1.0)) for label in examples.labels])
+            if not (np.isfinite(by_class).all() and (by_class > 0).all()):
+                raise _bad_class_weight(wanted)
         weights = by_class[targets] * (1.0 if examples.weights is None else examples.weights)
         return np.asarray(weights / weights.mean())
 
@@ -177,17 +179,18 @@ class Workshop:
     def costs(self, labels: Sequence[str]) -> FloatArray | None:
         if self.recipe.cost_matrix is None:
             return None
-        costs = np.asarray(self.recipe.cost_matrix, dtype=np.float64)
-        if costs.shape != (len(labels), len(labels)):
+        widths = [len(row) for row in self.recipe.cost_matrix]
+        if widths != [len(labels)] * len(labels):
+            shape = f"{len(widths)} rows of {', '.join(map(str, sorted(set(widths)))) or 0} costs"
             raise InputError(
                 "bad_cost_matrix",
                 "The cost matrix does not fit the labels.",
-                received=f"{' x '.join(map(str, costs.shape))}",
+                received=shape,
                 allowed=f"{len(labels)} x {len(labels)}, rows and columns in the order "
                 + ", ".join(labels),
                 next="Give one row of costs for each true label.",
             )
-        return costs
+        return np.asarray(self.recipe.cost_matrix, dtype=np.float64)
 
     def score(
         self, labels: Sequence[str]
@@ -208,11 +211,49 @@ def _score(
     return task.score(probabilities, targets, weights, costs)
 
 
+def _bad_class_weight(wanted: Mapping[str, float]) -> InputError:
+    return InputError(
+        "bad_class_weight",
+        "A class weight is not a number above zero.",
+        received=", ".join(f"{label}: {weight}" for label, weight in sorted(wanted.items())),
+        allowed="numbers above zero; a class that is not named weighs 1",
+        next="Correct the weight, or leave rows of a class that should not count out of the file.",
+    )
+
+
+def check_settings(workshop: Workshop, examples: Examples) -> None:
+    """Refuse a metric, costs or class weights that these rows cannot have, before any training.
+
+    Raises:
+        InputError: ``unknown_metric``, ``metric_does_not_fit``, ``bad_cost_matrix``,
+            ``bad_class_weight``, ``unknown_label``.
+    """
+    metric, targets = workshop.metric, examples.targets
+    workshop.row_weights(examples)
+    assert targets is not None
+    count = len(examples.labels)
+    chances = np.full((len(examples), count), 1 / count)
+    known = workshop.score(examples.labels)(chances, targets, None)
+    if metric not in known:
+        costly = metric == "cost" and not examples.multi_label
+        raise InputError(
+            "metric_does_not_fit",
+            f"These rows cannot be scored by {metric}.",
+            received=f"{metric}, "
+            + ("several labels a row" if examples.multi_label else "one label a row")
+            + (", no costs" if costly else ""),
+            allowed=", ".join(sorted(known)),
+            next="Give the costs: --set cost_matrix='[[0, 1], [5, 0]]'."
+            if costly
+            else "Choose one of these with --metric.",
+        )
+
+
 def check(workshop: Workshop, candidate: Candidate, *, fetch: bool = True) -> None:
     """Refuse by name, before loading, what cannot work; ``fetch`` as in `Workshop.offer`."""
     method = registry.method(candidate.method)
     offer = None
-    if candidate.backbone is not None and method.needs:
+    if candidate.backbone is not None:
         offer = workshop.offer(candidate.backbone, fetch=fetch)
     why = misfit(method, workshop.task.objective, offer)
     if why is not None:

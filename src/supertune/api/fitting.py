@@ -110,6 +110,7 @@ def _read(
     workshop = Workshop(settled, progress)
     read_at = time.monotonic()
     examples = pipeline.labelled(reading.train)
+    pipeline.check_settings(workshop, examples)
     entries = choose.candidates(workshop, examples)  # fetches what is not there yet
     started = time.monotonic()
     return _Run(

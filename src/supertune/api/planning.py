@@ -42,6 +42,7 @@ def plan(data: Any, *, test: Any = None, **options: Any) -> Plan:
     reading = pipeline.read(data, settled, test)
     workshop = Workshop(settled)
     examples = pipeline.labelled(reading.train)
+    pipeline.check_settings(workshop, examples)
     entries = choose.candidates(workshop, examples, fetch=False)
     missing = _missing(choose.backbones(settled, examples))
     total = choose.expected_seconds(settled, entries)

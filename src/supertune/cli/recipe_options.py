@@ -178,8 +178,11 @@ def drawn(wanted: dict[str, Any]) -> tuple[Any, Any]:
     """Labelled rows of a data set of the catalogue, and others to judge by."""
     from supertune.catalogue.corpora import few_shot
 
-    known = {"dataset", "per_class", "test_rows", "seed"}
-    if "dataset" not in wanted or not set(wanted) <= known:
+    numbers = {"per_class": 8, "test_rows": 400, "seed": 0}
+    given = {key: wanted.get(key, default) for key, default in numbers.items()}
+    # A boolean is an int to Python and a slip in a recipe.
+    whole = all(type(value) is int and value >= 0 for value in given.values())
+    if "dataset" not in wanted or not set(wanted) <= {"dataset", *numbers} or not whole:
         raise InputError(
             "bad_recipe",
             "The recipe's data is neither a path nor a data set.",
@@ -187,9 +190,4 @@ def drawn(wanted: dict[str, Any]) -> tuple[Any, Any]:
             allowed="a path, or {dataset: NAME, per_class: 8, test_rows: 400, seed: 0}",
             next="`supertune data` lists the names.",
         )
-    return few_shot(
-        str(wanted["dataset"]),
-        per_class=int(wanted.get("per_class", 8)),
-        test_rows=int(wanted.get("test_rows", 400)),
-        seed=int(wanted.get("seed", 0)),
-    )
+    return few_shot(str(wanted["dataset"]), **given)
