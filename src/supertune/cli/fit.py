@@ -129,7 +129,8 @@ def run(
             began=lambda reading, seconds: _began(terminal, reading, seconds),
             **values,
         )
-    terminal.result(summary(model))
+    answer = summary(model)
+    terminal.result({**answer, "next": list(steps) or answer["next"]})
     if terminal.quiet:
         terminal.command(str(output))
     else:
