@@ -67,6 +67,14 @@ def test_the_order_of_rows_and_their_copies_do_not_change_a_bit(blobs):
     np.testing.assert_array_equal(plain, other)
 
 
+def test_a_zero_below_zero_is_a_zero():
+    numbers = [[0.0, 1.0], [1.0, 0.0], [-0.0, 1.0], [1.0, 0.5]]
+    copies, weighted = FewShotClassifier(), FewShotClassifier()
+    copies.fit(numbers, [0, 1, 0, 1])
+    weighted.fit([numbers[0], numbers[1], numbers[3]], [0, 1, 1], sample_weight=[2, 1, 1])
+    np.testing.assert_array_equal(copies.predict_proba(numbers), weighted.predict_proba(numbers))
+
+
 def test_penalties_are_an_option_for_numbers_too(blobs):
     numbers, labels = blobs
     weak, strong = (

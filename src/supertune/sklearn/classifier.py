@@ -138,7 +138,9 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
             rows=index + 1,
             weights=weights,
         )
-        self._fitted = fit_texts(examples, self._recipe(self.backbone))
+        named = self.method in registry.names("methods")
+        unused = named and not registry.method(self.method).needs
+        self._fitted = fit_texts(examples, self._recipe("none" if unused else self.backbone))
         return classes
 
     def _weighted(

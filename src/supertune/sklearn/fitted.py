@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -112,13 +112,11 @@ def fit_texts(examples: Examples, recipe: Recipe) -> OnTexts:
         deadline = time.monotonic() + recipe.time_limit
         decision = choose.decide(workshop, examples, deadline, test=None)
         candidate = decision.candidate
-        chosen = {"backbone": candidate.backbone or "none", "method": candidate.method}
-        workshop = replace(workshop, recipe=recipe.model_copy(update=chosen))
     tuned = tune(workshop, candidate, examples)
     lens = workshop.lens(candidate.backbone)
     sha256 = None if lens is None else lens.backbone.sha256
     head = workshop.task.head(examples)
-    return OnTexts(workshop.recipe, candidate, head, sha256, tuned.state(), tuned)
+    return OnTexts(recipe, candidate, head, sha256, tuned.state(), tuned)
 
 
 def _lens(fitted: OnTexts) -> CachedLens | None:
