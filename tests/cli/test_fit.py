@@ -355,11 +355,11 @@ def test_an_english_backbone_on_chinese_rows_is_warned_of(
 def test_auto_takes_the_multilingual_backbone_for_chinese(
     supertune: Run, chinese: Path, here: Path
 ) -> None:
-    done = supertune("fit", chinese, "--max-candidates", "2", *FEW, "--json", "-o", "m")
+    done = supertune("fit", chinese, "--max-candidates", "3", *FEW, "--json", "-o", "m")
     assert done.code == 0, done.out
     ran: list[dict[str, Any]] = [c for c in done.answer["candidates"] if c["estimate"]]
     assert {c["backbone"] for c in done.answer["candidates"]} == {None, "e5-small"}
-    assert [c["method"] for c in ran] == ["bag_of_words", "linear_probe"]
+    assert [c["method"] for c in ran] == ["bag_of_words", "label_names", "linear_probe"]
     assert "language_mismatch" not in {f["code"] for f in done.answer["findings"]}
 
 

@@ -41,15 +41,15 @@ def test_an_underscore_in_a_name_is_read_as_a_space(news, lens, problem_of):
     )
 
 
-def test_a_template_without_the_label_is_refused(news, lens, problem_of):
+def test_a_phrase_without_the_label_is_refused(news, lens, problem_of):
     with pytest.raises(InputError) as caught:
-        METHOD.fit(problem_of(news, lens), METHOD.options(template="about news"))
-    assert caught.value.code == "template_hides_label"
+        METHOD.fit(problem_of(news, lens), METHOD.options(phrase="about news"))
+    assert caught.value.code == "phrase_hides_label"
 
 
 def test_it_comes_back_from_its_state(news, lens, problem_of):
     problem = problem_of(news, lens)
-    names = METHOD.fit(problem, METHOD.options(template="news about {label}"))
+    names = METHOD.fit(problem, METHOD.options(phrase="news about {label}"))
     again = METHOD.restore(names.state(), problem.head, lens)
     texts = news.inputs[:4]
     np.testing.assert_array_equal(names.logits(texts, lens), again.logits(texts, lens))

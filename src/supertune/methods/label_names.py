@@ -15,7 +15,7 @@ from supertune.errors import InputError
 class LabelNamesOptions(Options):
     """Keys of ``label_names``."""
 
-    template: str = Field("{label}", description="the text put in place of a label's name")
+    phrase: str = Field("{label}", description="the text put in place of a label's name")
     temperature: float = Field(20.0, gt=0, description="cosine similarities are multiplied by it")
 
 
@@ -52,16 +52,16 @@ class LabelNames:
 
     def fit(self, problem: Problem, options: LabelNamesOptions) -> Names:
         assert problem.lens is not None
-        if "{label}" not in options.template:
+        if "{label}" not in options.phrase:
             raise InputError(
-                "template_hides_label",
-                "The template of label_names does not show the label.",
-                received=options.template,
+                "phrase_hides_label",
+                "The phrase of label_names does not show the label.",
+                received=options.phrase,
                 allowed="a text with {label}, e.g. 'This text is about {label}.'",
-                next="Put {label} into the template.",
+                next="Put {label} into the phrase.",
             )
         texts = [
-            options.template.format(label=label.replace("_", " "))
+            options.phrase.format(label=label.replace("_", " "))
             for label in problem.examples.labels
         ]
         return Names(_unit(problem.lens.features(texts)), options.temperature)
