@@ -9,7 +9,7 @@ from typer import TyperException
 
 from supertune.errors import EnvironmentFault, InputError, SupertuneError
 
-_DISK = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
+_DISK = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 _DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
