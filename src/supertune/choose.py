@@ -81,8 +81,11 @@ def candidates(workshop: Workshop, examples: Examples, *, fetch: bool = True) ->
     for method in methods:
         named = registry.method(method)
         if not named.needs:
-            if recipe.method != "auto" or recipe.backbone in ("auto", "none"):
-                entries.append(_entry(workshop, examples, Candidate(None, method), None))
+            if recipe.backbone not in ("auto", "none"):
+                if recipe.method != "auto":
+                    check(workshop, Candidate(recipe.backbone, method), fetch=fetch)
+                continue
+            entries.append(_entry(workshop, examples, Candidate(None, method), None))
             continue
         for name, offer in offers.items():
             if recipe.method == "auto" and misfit(named, workshop.task.objective, offer):

@@ -199,24 +199,31 @@ def _regress(
             if yes.min() == yes.max():
                 bias[label] = 5.0 if yes[0] else -5.0
                 continue
-            model = _logistic(z, yes, weights, strength)
-            coefficients[:, label], bias[label] = model.coef_[0], model.intercept_[0]
+            found, start = _logistic(z, yes, weights, strength)
+            coefficients[:, label], bias[label] = found[0], start[0]
         return coefficients, bias
-    model = _logistic(z, targets[train], weights, strength)
-    seen = model.classes_
+    seen = np.unique(targets[train])
+    if len(seen) == 1:  # a fold that lacks the only row of the other label
+        bias[seen] = 0.0
+        return coefficients, bias
+    found, start = _logistic(z, targets[train], weights, strength)
     if len(seen) == 2:
-        half = np.vstack([-model.coef_[0], model.coef_[0]]) / 2
-        coefficients[:, seen] = half.T
-        bias[seen] = [-model.intercept_[0] / 2, model.intercept_[0] / 2]
-    else:
-        coefficients[:, seen], bias[seen] = model.coef_.T, model.intercept_
+        found, start = np.vstack([-found[0], found[0]]) / 2, np.array([-start[0], start[0]]) / 2
+    coefficients[:, seen], bias[seen] = found.T, start
     return coefficients, bias
 
 
-def _logistic(z: FloatArray, targets: Any, weights: FloatArray | None, strength: float) -> Any:
+def _logistic(
+    z: FloatArray, targets: Any, weights: FloatArray | None, strength: float
+) -> tuple[FloatArray, FloatArray]:
+    """Coefficients (k, r) and intercepts (k,); k is 1 for two classes."""
     from sklearn.linear_model import LogisticRegression
 
-    return LogisticRegression(C=strength, max_iter=300).fit(z, targets, sample_weight=weights)
+    # Rows of emoji alone have no words; scikit-learn wants a column, one of zeros changes nothing.
+    columns = z if z.shape[1] else np.zeros((len(z), 1))
+    model = LogisticRegression(C=strength, max_iter=300)
+    model.fit(columns, targets, sample_weight=weights)
+    return model.coef_[:, : z.shape[1]], model.intercept_
 
 
 METHOD = BagOfWords()
