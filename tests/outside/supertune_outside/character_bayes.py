@@ -59,6 +59,8 @@ class CharacterBayes:
         assert targets is not None  # the pipeline hands over labelled rows only
         if targets.ndim == 1:
             targets = np.eye(problem.head.outputs)[targets]
+        if problem.examples.weights is not None:
+            targets = targets * problem.examples.weights[:, None]
         counts = targets.T @ _counts(problem.examples.inputs, options.buckets) + options.smoothing
         rows = targets.sum(axis=0) + options.smoothing
         return FittedBayes(
