@@ -1,0 +1,450 @@
+"""Every registered method on a few rows of news, fitted once a session and asked many things.
+
+What is registered is found by name, so a new file in ``methods/``, ``tasks/`` or ``backbones/``,
+or a package of somebody else, is held to all of it without a line being changed here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import supertune
+from supertune import registry
+from supertune.artifact import tensor_bytes, weights_sha256
+from supertune.artifact.tensors import read_tensors
+from supertune.catalogue.corpora import few_shot
+from supertune.config import Recipe
+from supertune.contracts import (
+    Examples,
+    FloatArray,
+    GradientMethod,
+    GradientOptions,
+    HeadSpec,
+    Lens,
+    Method,
+    Problem,
+    State,
+    Tuned,
+)
+from supertune.evaluation.splits import Fold, repeated_folds
+from supertune.pipeline import Workshop, reference
+from supertune.training import fitting
+
+METHODS = registry.names("methods")
+ON_BACKBONES = [name for name in METHODS if registry.method(name).needs]
+GRADIENT = [name for name in METHODS if isinstance(registry.method(name), GradientMethod)]
+
+# Where a promise cannot be asked of a method, and why. A method that is not named keeps all.
+LEARNS_NO_WORDS = {
+    "majority": "it answers with the classes' shares, whatever the input",
+    "label_names": "it reads the labels' names and no row",
+}
+LEARNS_NO_ROWS = {"label_names": "it reads the labels' names and no row"}
+
+# Arrays of the state that are not tuned numbers; of a method that is not named, none.
+NOT_TUNED: Mapping[str, frozenset[str]] = {
+    "majority": frozenset({"prior"}),  # counted, and the floor for everything that is tuned
+    "label_names": frozenset({"label_vectors"}),  # read off the backbone
+    "bag_of_words": frozenset({"terms", "idf"}),  # which words there are, and how rare they are
+}
+
+# What prediction may be asked about, beside ordinary texts.
+ODD = ("", " ", "\n", "👍🏽", "日本語のテキスト", "ß" * 3000, "a\x00b", "?!", ("two", "texts"))
+
+
+@dataclass(frozen=True, eq=False)
+class News:
+    """18 short texts of 3 topics, six each, in four settings."""
+
+    three: Examples
+    two: Examples
+    several: Examples  # sports and tech are both "leisure" too
+    missing: Examples  # of three labels, one has no row
+
+    def __getitem__(self, setting: str) -> Examples:
+        found: Examples = getattr(self, setting)
+        return found
+
+    @property
+    def pairs(self) -> list[tuple[str, str]]:
+        """(text, label) as `supertune.fit` takes them."""
+        assert self.three.targets is not None
+        names = (self.three.labels[i] for i in self.three.targets)
+        return [(str(text), name) for text, name in zip(self.three.inputs, names)]
+
+
+@pytest.fixture(scope="session")
+def news(own_activations: Path) -> News:
+    labels = ("business", "sports", "tech")
+    drawn, _ = few_shot("bbc-news", per_class=6, test_rows=1, seed=0)
+    rows = [(text[:110], label) for text, label in drawn if label in labels]
+    targets = np.array([labels.index(label) for _, label in rows])
+    assert len(rows) == 18
+    texts = tuple(text for text, _ in rows)
+    three = Examples(texts, targets, labels, np.arange(1, len(rows) + 1)).canonical()
+    assert three.targets is not None
+    several = np.eye(3)[three.targets]
+    several = np.column_stack([several[:, 0], several[:, 1:].sum(axis=1), several[:, 2]])
+    pair = three.take(np.flatnonzero(three.targets < 2))
+    return News(
+        three,
+        replace(pair, labels=labels[:2]),
+        replace(three, targets=several, labels=("business", "leisure", "tech")),
+        replace(pair, labels=labels),
+    )
+
+
+@dataclass(eq=False)
+class Case:
+    """One method on a backbone that it fits."""
+
+    method: Method
+    lens: Lens | None
+    news: News
+
+    @property
+    def name(self) -> str:
+        return self.method.name
+
+    @property
+    def gradient(self) -> bool:
+        return isinstance(self.method, GradientMethod)
+
+    @cached_property
+    def options(self) -> Any:
+        """Its own defaults; one epoch is enough to keep promises by."""
+        kind = self.method.options
+        return kind(**self.keys)
+
+    @property
+    def keys(self) -> dict[str, Any]:
+        return {"epochs": 1} if issubclass(self.method.options, GradientOptions) else {}
+
+    def problem(self, examples: Examples, **changes: Any) -> Problem:
+        head = HeadSpec(len(examples.labels), examples.multi_label)
+        return replace(Problem(examples, head, self.lens, seed=0), **changes)
+
+    def fit(self, examples: Examples, **changes: Any) -> Tuned:
+        return fitting.fit(self.method, self.problem(examples, **changes), self.options)
+
+    def tuned(self, setting: str = "three") -> Tuned:
+        """Fitted once; not to be changed."""
+        if setting not in self._tuned:
+            self._tuned[setting] = self.fit(self.news[setting])
+        return self._tuned[setting]
+
+    @cached_property
+    def _tuned(self) -> dict[str, Tuned]:
+        return {}
+
+    def restored(self, state: State, setting: str = "three") -> Tuned:
+        head = self.problem(self.news[setting]).head
+        return fitting.restore(self.method, state, self.options, head, self.lens)
+
+    def logits(self, inputs: Any, setting: str = "three") -> FloatArray:
+        return self.tuned(setting).logits(inputs, self.lens)
+
+    @cached_property
+    def answers(self) -> FloatArray:
+        """(18, 3) logits of its own training rows."""
+        return self.logits(self.news.three.inputs)
+
+
+def _case(name: str, news: News, lens: Lens | None) -> Case:
+    return Case(registry.method(name), lens, news)
+
+
+@pytest.fixture(scope="session")
+def minilm(own_activations: Path) -> Lens:
+    return _lens()
+
+
+def _lens() -> Lens:
+    lens = Workshop(Recipe(max_length=32, threads=1)).lens("minilm")
+    assert lens is not None
+    return lens
+
+
+@pytest.fixture(scope="session")
+def untouched(minilm: Lens) -> str:
+    """The weights in memory as they were read."""
+    return fingerprint(minilm)
+
+
+@pytest.fixture(scope="session")
+def case_of(news: News, minilm: Lens, untouched: str) -> Callable[[str], Case]:
+    """``case_of("lora")``: the same case whoever asks."""
+    known: dict[str, Case] = {}
+
+    def found(name: str) -> Case:
+        if name not in known:
+            known[name] = _case(name, news, minilm if registry.method(name).needs else None)
+        return known[name]
+
+    return found
+
+
+@pytest.fixture(scope="session", params=METHODS)
+def case(request: pytest.FixtureRequest, case_of: Callable[[str], Case]) -> Case:
+    """Each method in turn."""
+    return case_of(request.param)
+
+
+@pytest.fixture(scope="session", params=ON_BACKBONES)
+def on_backbone(request: pytest.FixtureRequest, case_of: Callable[[str], Case]) -> Case:
+    """Each method that takes a backbone."""
+    return case_of(request.param)
+
+
+@pytest.fixture(scope="session", params=GRADIENT)
+def trained(request: pytest.FixtureRequest, case_of: Callable[[str], Case]) -> Case:
+    """Each method that the shared loop trains."""
+    return case_of(request.param)
+
+
+def fingerprint(lens: Lens) -> str:
+    """sha256 of what the backbone is in memory; of its answers where it has no weights."""
+    backbone: Any = lens.backbone
+    if hasattr(backbone, "fingerprint"):
+        return str(backbone.fingerprint())
+    tokens = backbone.tokens(["a text", "another one"], lens.encoding)
+    return hashlib.sha256(backbone.features(tokens, lens.encoding).tobytes()).hexdigest()
+
+
+@pytest.fixture(scope="session")
+def same_weights(minilm: Lens, untouched: str) -> Callable[[], bool]:
+    return lambda: fingerprint(minilm) == untouched
+
+
+@pytest.fixture(scope="session")
+def state_bytes() -> Callable[[Tuned], bytes]:
+    """All that a model folder keeps of a fitted method."""
+
+    def written(tuned: Tuned) -> bytes:
+        state = tuned.state()
+        parts = (tensor_bytes(state.arrays), tensor_bytes(state.adapter))
+        return b"|".join((*parts, repr((state.settings, state.adapter_config)).encode()))
+
+    return written
+
+
+@pytest.fixture(scope="session")
+def read_back() -> Callable[[State], State]:
+    """A state through the bytes of a model folder."""
+
+    def through(state: State) -> State:
+        arrays, adapter = (
+            read_tensors(tensor_bytes(part), "state") for part in (state.arrays, state.adapter)
+        )
+        return State(arrays, dict(state.settings), adapter, state.adapter_config)
+
+    return through
+
+
+@pytest.fixture(scope="session")
+def exempt() -> Callable[[Case, str], None]:
+    """Leave out what a method is not asked, with the reason declared above."""
+
+    def leave(case: Case, what: str) -> None:
+        declared = {"words": LEARNS_NO_WORDS, "rows": LEARNS_NO_ROWS}[what]
+        if case.name in declared:
+            pytest.skip(declared[case.name])
+
+    return leave
+
+
+@pytest.fixture(scope="session")
+def not_tuned() -> Callable[[Case], frozenset[str]]:
+    """Arrays of a method's state that are not tuned numbers."""
+    return lambda case: NOT_TUNED.get(case.name, frozenset())
+
+
+@pytest.fixture(scope="session")
+def odd() -> tuple[Any, ...]:
+    return ODD
+
+
+@pytest.fixture(scope="session")
+def folds(news: News) -> list[list[Fold]]:
+    return repeated_folds(news.three, folds=2, repeats=1, seed=0)
+
+
+@pytest.fixture(scope="session")
+def crossed(folds: list[list[Fold]]) -> Callable[[Case], FloatArray]:
+    """(1, n, C) answers of models that did not see the row, once a method."""
+    known: dict[str, FloatArray] = {}
+
+    def answers(case: Case) -> FloatArray:
+        if case.name not in known:
+            problem = case.problem(case.news.three)
+            known[case.name] = fitting.out_of_fold(case.method, problem, case.options, folds)
+        return known[case.name]
+
+    return answers
+
+
+JUDGED = """
+import json, sys
+import supertune
+from supertune import registry
+from supertune.contracts import misfit
+from supertune.errors import InputError
+rows = [(f"{word} of the day", label) for label, words in
+        (("food", ("soup", "bread", "rice")), ("weather", ("rain", "wind", "snow")))
+        for word in words]
+heard = {}
+for method in registry.methods():
+    why = misfit(method, "denoise", None)
+    backbone = "none" if method.needs else "minilm"
+    try:
+        supertune.fit(rows, method=method.name, backbone=backbone)
+        heard[method.name] = [why, "nothing", ""]
+    except InputError as error:
+        heard[method.name] = [why, error.code, str(error)]
+    heavy = {"torch", "transformers", "peft", "sklearn", "scipy"} & set(sys.modules)
+    heard[method.name].append(sorted(heavy))
+print(json.dumps(heard))
+"""
+
+
+@pytest.fixture(scope="session")
+def judged(python: Any) -> dict[str, Any]:
+    """What a fresh process says to a combination that cannot work, method by method."""
+    done = python(JUDGED)
+    assert done.returncode == 0, done.stderr
+    return dict(json.loads(done.stdout))
+
+
+# --- model folders ----------------------------------------------------------------------------
+
+# The rows again with a word that nothing else has; texts to ask about; as JSON for a process.
+MADE_UP = "quokkaflux"
+
+
+@dataclass(frozen=True, eq=False)
+class Saved:
+    """A model folder, and what the object answered before it was written."""
+
+    folder: Path
+    options: dict[str, Any]
+    asked: tuple[Any, ...]
+    probabilities: str  # the bytes, in hex
+    labels: list[str]
+    tuned: str  # sha256
+    backbone_files: tuple[dict[str, str], dict[str, str]]  # sha256 by name, before and after
+
+
+def _files(name: str | None) -> dict[str, str]:
+    if name is None:
+        return {}
+    folder = reference(name).folder
+    assert folder is not None
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in paths
+    }
+
+
+@pytest.fixture(scope="session")
+def marked(news: News) -> list[tuple[str, str]]:
+    """The rows, each with a word that nothing else has."""
+    return [(f"{text} {MADE_UP}", label) for text, label in news.pairs]
+
+
+@pytest.fixture(scope="session")
+def saved(
+    case_of: Callable[[str], Case],
+    marked: list[tuple[str, str]],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Callable[[str], Saved]:
+    """``saved("lora")``: fitted and saved as a person would, once a method."""
+    root = tmp_path_factory.mktemp("folders")
+    known: dict[str, Saved] = {}
+
+    def made(name: str) -> Saved:
+        if name in known:
+            return known[name]
+        case = case_of(name)
+        backbone = "minilm" if case.method.needs else None
+        options = {"method": name, "folds": 2, "repeats": 1, "max_length": 32, "threads": 1}
+        options |= case.keys | ({"backbone": backbone} if backbone else {})
+        before = _files(backbone)
+        model = supertune.fit(
+            marked,
+            output=root / name,
+            keep_rows=False,
+            **options,
+        )
+        asked = (*case.news.three.inputs, *ODD)
+        answers = model.predictions(asked)
+        state = model.tuned.state()
+        known[name] = Saved(
+            root / name,
+            options,
+            asked,
+            answers.probabilities.tobytes().hex(),
+            list(answers.labels),
+            weights_sha256({**state.arrays, **state.adapter}),
+            (before, _files(backbone)),
+        )
+        return known[name]
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def opened_weights() -> Callable[[], str]:
+    """Fingerprint of the minilm that `supertune.fit` itself holds open."""
+    return lambda: fingerprint(_lens())
+
+
+RELOAD = """
+import json, pathlib, sys
+import supertune
+from supertune.artifact import weights_sha256
+heard = {}
+task = json.loads(pathlib.Path(sys.argv[1]).read_text("utf-8"))
+for name, (folder, options, asked) in task["models"].items():
+    model = supertune.load(folder)
+    answers = model.predictions([tuple(a) if isinstance(a, list) else a for a in asked])
+    again = supertune.fit([tuple(row) for row in task["rows"][::-1]], **options)
+    state = again.tuned.state()
+    heard[name] = {
+        "probabilities": answers.probabilities.tobytes().hex(),
+        "labels": list(answers.labels),
+        "tuned": weights_sha256({**state.arrays, **state.adapter}),
+    }
+print(json.dumps(heard))
+"""
+
+
+@pytest.fixture(scope="session")
+def reloaded(
+    request: pytest.FixtureRequest,
+    saved: Callable[[str], Saved],
+    marked: list[tuple[str, str]],
+    python: Any,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> dict[str, Any]:
+    """What one fresh process makes of the folders of all methods that this run asks about."""
+    specs = [getattr(item, "callspec", None) for item in request.session.items]
+    named = {spec.params.get("case") for spec in specs if spec is not None}
+    models = {}
+    for name in sorted(named & set(METHODS)):
+        one = saved(name)
+        models[name] = [str(one.folder), one.options, one.asked]
+    written = tmp_path_factory.mktemp("asked") / "task.json"
+    written.write_text(json.dumps({"models": models, "rows": marked}), encoding="utf-8")
+    done = python(RELOAD, str(written), timeout=300)
+    assert done.returncode == 0, done.stderr
+    return dict(json.loads(done.stdout))

@@ -1,0 +1,78 @@
+"""What every method that takes a backbone owes it: the weights stay, nothing is computed twice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+
+from supertune.contracts import Encoding, Lens
+
+
+@dataclass(eq=False)
+class Interrupted:
+    """A lens whose user presses Ctrl-C once the frozen part has been computed."""
+
+    lens: Lens
+
+    @property
+    def backbone(self) -> Any:
+        return self.lens.backbone
+
+    @property
+    def encoding(self) -> Encoding:
+        return self.lens.encoding
+
+    def features(self, inputs: Sequence[Any], *, prediction: bool = False) -> Any:
+        self.lens.features(inputs, prediction=prediction)
+        raise KeyboardInterrupt
+
+    def activations(self, pieces: Sequence[Any], cut: int) -> Any:
+        self.lens.activations(pieces, cut)
+        raise KeyboardInterrupt
+
+
+def test_fitting_leaves_the_weights_as_they_were(on_backbone, same_weights):
+    on_backbone.tuned()
+    assert same_weights()
+
+
+def test_answering_leaves_the_weights_as_they_were(on_backbone, same_weights):
+    on_backbone.logits(on_backbone.news.three.inputs)
+    assert same_weights()
+
+
+def test_restoring_leaves_the_weights_as_they_were(on_backbone, same_weights):
+    on_backbone.restored(on_backbone.tuned().state())
+    assert same_weights()
+
+
+def test_a_fit_that_is_interrupted_leaves_the_weights_as_they_were(on_backbone, same_weights):
+    with pytest.raises(KeyboardInterrupt):
+        on_backbone.fit(on_backbone.news.three, lens=Interrupted(on_backbone.lens))
+    assert same_weights()
+
+
+def test_answers_to_what_is_no_text_fail_and_leave_the_weights(on_backbone, same_weights):
+    with pytest.raises((TypeError, ValueError)):
+        on_backbone.logits(["a text", 3.5])
+    assert same_weights()
+    on_backbone.logits(["a text"])
+
+
+def test_the_frozen_part_is_computed_once(on_backbone):
+    on_backbone.tuned()
+    before = on_backbone.lens.computed
+    on_backbone.fit(on_backbone.news.three)
+    assert on_backbone.lens.computed == before
+
+
+def test_the_frozen_features_are_the_same_after_another_method_was_fitted(on_backbone):
+    lens, inputs = on_backbone.lens, on_backbone.news.three.inputs[:4]
+    tokens = lens.backbone.tokens(inputs, lens.encoding)
+    before = lens.backbone.features(tokens, lens.encoding)
+    on_backbone.fit(on_backbone.news.two)
+    np.testing.assert_array_equal(lens.backbone.features(tokens, lens.encoding), before)
