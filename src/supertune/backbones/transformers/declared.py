@@ -11,6 +11,7 @@ from typing import Any, Literal
 from supertune.contracts import Offer
 from supertune.errors import InputError
 
+_ROBERTA_LIKE = {"camembert", "mpnet", "longformer", "data2vec-text", "ibert", "xmod", "esm"}
 _MULTILINGUAL = ("xlm", "mbert", "multilingual", "bert-base-multilingual", "mt5", "mmarco")
 
 
@@ -49,9 +50,9 @@ def offer(folder: Path) -> Offer:
         ),
         family=family,
         architecture=str((config.get("architectures") or [config.get("model_type", "model")])[0]),
-        width=int(sizes.get("hidden_size") or sizes.get("d_model") or sizes.get("n_embd") or 0),
-        depth=int(
-            sizes.get("num_hidden_layers") or sizes.get("n_layer") or sizes.get("num_layers") or 0
+        width=_first(sizes, "hidden_size", "d_model", "n_embd", "dim", "emb_dim"),
+        depth=_first(
+            sizes, "num_hidden_layers", "n_layer", "num_layers", "n_layers", "encoder_layers"
         ),
         parameters=sum(map(_parameters, files)),
         max_length=min(int(sentence.get("max_seq_length") or positions), positions),
@@ -75,8 +76,7 @@ def weight_files(folder: Path) -> tuple[Path, ...]:
             f"{folder.name} has its weights only in a pickle, which could run code on loading.",
             received=", ".join(pickled),
             allowed="*.safetensors",
-            next="Convert once: torch.load(..., weights_only=True), then "
-            "safetensors.torch.save_file(state, 'model.safetensors', {'format': 'pt'}).",
+            next=f"Convert it once, in its folder: {conversion(pickled[0])}",
         )
     raise InputError(
         "weights_missing",
@@ -87,12 +87,28 @@ def weight_files(folder: Path) -> tuple[Path, ...]:
     )
 
 
+def conversion(pickled: str) -> str:
+    """The command that makes ``model.safetensors`` of a pickle without running what it holds."""
+    return (
+        'python -c "import torch, safetensors.torch as s; '
+        f"t = torch.load('{pickled}', map_location='cpu', weights_only=True); "
+        # Tied weights share memory, which a safetensors file cannot say.
+        "s.save_file({n: v.contiguous().clone() for n, v in t.items()}, "
+        "'model.safetensors', {'format': 'pt'})\""
+    )
+
+
 def _json(path: Path) -> dict[str, Any] | None:
     try:
         loaded = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
     return loaded if isinstance(loaded, dict) else None
+
+
+def _first(sizes: dict[str, Any], *names: str) -> int:
+    """One size by whichever name the architecture has for it; 0 where it is not said."""
+    return next((int(sizes[name]) for name in names if sizes.get(name)), 0)
 
 
 def _family(config: dict[str, Any]) -> Literal["encoder", "causal", "seq2seq"]:
@@ -105,8 +121,7 @@ def _family(config: dict[str, Any]) -> Literal["encoder", "causal", "seq2seq"]:
 def _positions(sizes: dict[str, Any], model_type: str) -> int:
     positions = int(sizes.get("max_position_embeddings") or sizes.get("n_positions") or 512)
     # RoBERTa-like models keep the first positions up to padding_idx for padding.
-    roberta_like = "roberta" in model_type or model_type in {"camembert", "xlm-roberta"}
-    return positions - 2 if roberta_like else positions
+    return positions - 2 if "roberta" in model_type or model_type in _ROBERTA_LIKE else positions
 
 
 def _parameters(path: Path) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,18 @@ if TYPE_CHECKING:
     from supertune.backbones.transformers.model import Batch, TransformersBackbone
 
 Arrays = dict[str, npt.NDArray[Any]]
+
+_QUERY_AND_VALUE = (
+    ("query", "value"),  # BERT, RoBERTa, XLM-R
+    ("q_proj", "v_proj"),  # Llama, Qwen, Mistral, BART, OPT
+    ("q_lin", "v_lin"),  # DistilBERT
+    ("q", "v"),  # T5, MPNet
+    ("query_proj", "value_proj"),  # DeBERTa v2
+    ("Wqkv",),  # ModernBERT; the three in one
+    ("qkv_proj",),  # Phi 3
+    ("c_attn",),  # GPT-2
+    ("query_key_value",),  # BLOOM, GPT-NeoX, Falcon
+)
 
 
 def inject(
@@ -36,16 +48,55 @@ def inject(
 
 
 class _Tunable:
-    """What both kinds share: running from the cut, and their state by name."""
+    """What both kinds share: entering and leaving, running from the cut, and state by name.
+
+    A kind says how its numbers are put into the model (`_put`) and taken out again (`_take`);
+    `_take` also mends a `_put` that was interrupted half-way.
+    """
 
     def __init__(self, backbone: TransformersBackbone, injection: Injection) -> None:
         self.backbone = backbone
         self.injection = injection
         self.cut = min(injection.blocks) if injection.blocks else 0
-        self.from_input = injection.blocks is None
+        self.from_input = (
+            injection.blocks is None or self.cut == 0 or not backbone.resumes(self.cut)
+        )
         self._kept: Arrays | None = None
 
+    def __enter__(self) -> Self:
+        self.backbone.lock.acquire()
+        if self.backbone.tuned:
+            self.backbone.lock.release()
+            raise RuntimeError(f"{self.backbone.ref.name} has tuned numbers in it already")
+        self.backbone.tuned = True
+        try:
+            self._put()
+            self.backbone.model.eval()
+        except BaseException:
+            self._leave()
+            raise
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        try:
+            self._kept = self.state()
+        finally:
+            self._leave()
+
+    def _leave(self) -> None:
+        self._take()
+        self.backbone.model.requires_grad_(False)
+        self.backbone.tuned = False
+        self.backbone.lock.release()
+
+    def _put(self) -> None:
+        raise NotImplementedError
+
+    def _take(self) -> None:
+        raise NotImplementedError
+
     def named(self) -> dict[str, Any]:
+        """The tensors tuned, by name; inside the ``with`` block only."""
         raise NotImplementedError
 
     def parameters(self) -> list[Any]:
@@ -62,7 +113,7 @@ class _Tunable:
 
     def keep(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
         """Numbers to put in at the next entry."""
-        self._kept = dict(state)
+        self._kept = {name: np.array(array, order="C") for name, array in state.items()}
 
     def run(self, batch: Batch, hidden: Any | None, encoding: Encoding) -> Any:
         """Pooled (rows, d) tensor; ``hidden`` enters the cut, None starts at the input."""
@@ -73,23 +124,27 @@ class _Tunable:
         return self.backbone.pool(last, batch.mask, encoding)
 
     def state(self) -> Arrays:
-        return {name: p.detach().cpu().numpy().copy() for name, p in self.named().items()}
+        return {name: p.detach().cpu().numpy() for name, p in self.named().items()}
 
-    def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
+    def _fitting(self) -> dict[str, tuple[Any, Any]]:
+        """Each tensor of the model with the kept numbers for it.
+
+        Raises:
+            InputError: ``adapter_mismatch`` when names or shapes differ.
+        """
         import torch
 
-        own = self.named()
-        if set(own) != set(state):
-            odd = sorted(set(own) ^ set(state))[:3]
+        own, kept = self.named(), self.kept
+        odd = sorted(set(own) ^ set(kept))
+        odd += [n for n in own if n in kept and tuple(own[n].shape) != kept[n].shape]
+        if odd:
             raise InputError(
                 "adapter_mismatch",
-                "The tuned numbers do not fit this backbone.",
-                received=", ".join(odd),
+                f"The tuned numbers do not fit {self.backbone.ref.name}.",
+                received=", ".join(odd[:3]),
                 next="Load the model with the backbone it was tuned on.",
             )
-        with torch.no_grad():
-            for name, parameter in own.items():
-                parameter.copy_(torch.from_numpy(np.ascontiguousarray(state[name])))
+        return {name: (tensor, torch.from_numpy(kept[name])) for name, tensor in own.items()}
 
 
 class PeftTunable(_Tunable):
@@ -103,7 +158,7 @@ class PeftTunable(_Tunable):
         with self:  # so that wrong names are refused before anything is computed
             pass
 
-    def __enter__(self) -> PeftTunable:
+    def _put(self) -> None:
         import torch
         from peft import get_peft_model
 
@@ -113,7 +168,6 @@ class PeftTunable(_Tunable):
             try:
                 self._peft = get_peft_model(self.backbone.model, self._config)
             except ValueError as error:
-                self.backbone.model.requires_grad_(False)
                 raise InputError(
                     "target_not_found",
                     f"peft could not put {self.injection.kind} into {self.backbone.ref.name}.",
@@ -122,14 +176,20 @@ class PeftTunable(_Tunable):
                     next="Set targets to some of the allowed names: --set 'targets=[\"query\"]'.",
                 ) from error
         if self._kept is not None:
-            self.restore(self._kept)
-        return self
+            with torch.no_grad():
+                for tensor, kept in self._fitting().values():
+                    tensor.copy_(kept)
 
-    def __exit__(self, *exc: object) -> None:
-        self._kept = self.state()
-        self._peft.unload()
+    def _take(self) -> None:
+        from peft.tuners.tuners_utils import BaseTunerLayer
+
+        # By hand and not by `unload`, which is not there where the injection was interrupted.
+        for parent in list(self.backbone.model.modules()):
+            for name, child in list(parent.named_children()):
+                if isinstance(child, BaseTunerLayer):
+                    setattr(parent, name, child.get_base_layer())
+        self.backbone.model.__dict__.pop("peft_config", None)
         self._peft = None
-        self.backbone.model.requires_grad_(False)
 
     def named(self) -> dict[str, Any]:
         if self._peft is None:
@@ -149,31 +209,32 @@ class PeftTunable(_Tunable):
 
 
 class UnfrozenTunable(_Tunable):
-    """Weights tuned in place of the backbone's, which come back at the end."""
+    """Weights tuned in place of the backbone's own, which wait beside it untouched."""
 
     def __init__(self, backbone: TransformersBackbone, injection: Injection) -> None:
         super().__init__(backbone, injection)
         self._names = _unfrozen_names(backbone, injection)
-        self._original: dict[str, Any] = {}
+        self._own: dict[str, Any] = {}
 
-    def __enter__(self) -> UnfrozenTunable:
-        self._original = {name: p.detach().clone() for name, p in self.named().items()}
-        for parameter in self.named().values():
+    def _put(self) -> None:
+        parameters = self.named()
+        if self._kept is None:
+            tuned = {name: p.detach().clone() for name, p in parameters.items()}
+        else:
+            tuned = {
+                name: new.to(self.backbone.device) for name, (_, new) in self._fitting().items()
+            }
+        for name, parameter in parameters.items():
+            self._own[name] = parameter.data
+            parameter.data = tuned[name]
             parameter.requires_grad_(True)
-        if self._kept is not None:
-            self.restore(self._kept)
-        return self
 
-    def __exit__(self, *exc: object) -> None:
-        import torch
-
-        self._kept = self.state()
-        with torch.no_grad():
-            for name, parameter in self.named().items():
-                parameter.requires_grad_(False)
-                parameter.grad = None
-                parameter.copy_(self._original[name])
-        self._original = {}
+    def _take(self) -> None:
+        parameters = self.named()
+        for name, own in self._own.items():
+            parameters[name].grad = None
+            parameters[name].data = own
+        self._own = {}
 
     def named(self) -> dict[str, Any]:
         own = dict(self.backbone.model.named_parameters())
@@ -183,19 +244,20 @@ class UnfrozenTunable(_Tunable):
 def linear_names(backbone: TransformersBackbone) -> list[str]:
     """Last names of the linear layers inside the blocks, e.g. query, key, value, dense."""
     import torch
+    from transformers.pytorch_utils import Conv1D  # what GPT-2 calls its linear layers
 
     return sorted(
         {
             name.rsplit(".", 1)[-1]
             for name, module in backbone.blocks.named_modules()
-            if isinstance(module, torch.nn.Linear)
+            if isinstance(module, torch.nn.Linear | Conv1D)
         }
     )
 
 
 def _peft_config(backbone: TransformersBackbone, injection: Injection) -> Any:
+    import peft.mapping  # noqa: F401  fills the table of types
     from peft import PeftType, get_peft_config
-    from peft.mapping import PEFT_TYPE_TO_CONFIG_MAPPING
 
     kind = injection.kind.upper()
     if kind not in PeftType.__members__:
@@ -208,29 +270,29 @@ def _peft_config(backbone: TransformersBackbone, injection: Injection) -> Any:
         )
     settings: dict[str, Any] = {"peft_type": kind, "task_type": "FEATURE_EXTRACTION"}
     settings |= dict(injection.settings)
-    if injection.blocks is not None and len(injection.blocks) < backbone.offer.depth:
+    if injection.blocks is not None:
         settings["layers_to_transform"] = list(injection.blocks)
         settings["layers_pattern"] = backbone.block_name
     settings["base_model_name_or_path"] = backbone.ref.name
     if kind == "LORA" and settings.get("target_modules") is None:
         settings["target_modules"] = default_targets(backbone)
-    assert PEFT_TYPE_TO_CONFIG_MAPPING
-    return get_peft_config(settings)
+    config = get_peft_config(settings)
+    if config.is_prompt_learning:
+        raise InputError(
+            "prompt_learning_unsupported",
+            f"{kind} puts tokens before the text, which this engine cannot do yet.",
+            received=injection.kind,
+            allowed="peft types that change layers, such as LORA",
+            next="Name another type in the method's injection.",
+        )
+    return config
 
 
 def default_targets(backbone: TransformersBackbone) -> list[str]:
     """Query and value projections (Hu et al. 2021), by whatever name the architecture has."""
     names = linear_names(backbone)
-    for pair in (
-        ("query", "value"),
-        ("q_proj", "v_proj"),
-        ("q_lin", "v_lin"),
-        ("q", "v"),
-        ("Wqkv",),
-    ):
-        if set(pair) <= set(names):
-            return list(pair)
-    return names
+    found = (list(known) for known in _QUERY_AND_VALUE if set(known) <= set(names))
+    return next(found, names)
 
 
 def _unfrozen_names(backbone: TransformersBackbone, injection: Injection) -> list[str]:

@@ -1,4 +1,4 @@
-"""One loaded Transformers model: tokens, pooled vectors, and runs between numbered blocks.
+"""One loaded Transformers model: pooled vectors, and runs between numbered blocks.
 
 Batches for learning have a shape that depends on an input's own length alone: with equal
 shapes the arithmetic of a row does not depend on its neighbours, so a vector is the same bit
@@ -8,45 +8,28 @@ for bit whatever else is in the file or already in the cache (docs/log.md has th
 from __future__ import annotations
 
 import hashlib
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from supertune.backbones.transformers import declared
+from supertune.backbones.transformers import declared, loading
 from supertune.backbones.transformers.batching import Piece, exact_batches, sorted_batches
+from supertune.backbones.transformers.tokenizing import Tokens
 from supertune.contracts import BackboneRef, Encoding, FloatArray, Injection, Input, Offer, Tunable
-from supertune.errors import EnvironmentFault, InputError
+from supertune.errors import InputError
 
-if TYPE_CHECKING:
-    import torch
-
-
-def _device(wanted: str) -> torch.device:
-    import torch
-
-    if wanted == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(wanted)
-        torch.empty(1, device=device)
-    except Exception as error:
-        raise InputError(
-            "device_unavailable",
-            f"Device '{wanted}' cannot be used here.",
-            received=str(error).splitlines()[0],
-            allowed="auto, cpu" + (", cuda" if torch.cuda.is_available() else ""),
-            next="Leave --device out; `supertune doctor` shows what this machine has.",
-        ) from error
-    return device
+SAME = 1e-4  # of the largest value: what float32 rounding may make of another order of sums
 
 
 class TransformersBackbone:
-    """One loaded model; see `supertune.contracts.Backbone`. Runs in float32, without dropout."""
+    """One loaded model; see `supertune.contracts.Backbone`. Runs in float32, without dropout.
+
+    While something is tuned or tuned numbers are in the model, other threads wait at ``lock``.
+    """
 
     def __init__(self, ref: BackboneRef, offer: Offer, *, device: str, threads: int | None) -> None:
         import torch
@@ -55,9 +38,12 @@ class TransformersBackbone:
             torch.set_num_threads(threads)
         self.ref = ref
         self.offer = offer
-        self.device = _device(device)
-        self.tokenizer = _tokenizer(ref)
-        self.model = _model(ref, offer).to(self.device)
+        self.device = loading.device(device)
+        self.model = loading.model(ref, offer).to(self.device)
+        self._tokens = Tokens(loading.tokenizer(ref))
+        self._resumes: dict[int, bool] = {}
+        self.lock = threading.RLock()
+        self.tuned = False  # tuned numbers are in the model at this moment
 
     @cached_property
     def sha256(self) -> str:
@@ -78,45 +64,12 @@ class TransformersBackbone:
             digest.update(tensor.detach().cpu().contiguous().view(-1).numpy().tobytes())
         return digest.hexdigest()
 
-    # --- from inputs to tokens ---------------------------------------------------------------
+    # --- from inputs to vectors --------------------------------------------------------------
 
     def tokens(self, inputs: Sequence[Input], encoding: Encoding) -> list[tuple[Piece, ...]]:
-        if not inputs:
-            return []
         limit = min(encoding.max_length, self.offer.max_length)
         prefix = self.offer.prefix if encoding.prefix is None else encoding.prefix
-        first = [prefix + _whole(item if isinstance(item, str) else item[0]) for item in inputs]
-        pairs = [None if isinstance(item, str) else _whole(" ".join(item[1:])) for item in inputs]
-        if any(pair is not None for pair in pairs) or encoding.long_text == "truncate":
-            return [(piece,) for piece in self._truncated(first, pairs, limit)]
-        return [self._long(text, limit, encoding.long_text) for text in first]
-
-    def _truncated(self, first: list[str], pairs: list[str | None], limit: int) -> Iterator[Piece]:
-        second = [pair or "" for pair in pairs] if any(pair is not None for pair in pairs) else None
-        coded = self.tokenizer(first, second, truncation=True, max_length=limit)
-        types = coded.get("token_type_ids") or [None] * len(first)
-        for ids, type_ids in zip(coded["input_ids"], types, strict=True):
-            # Some tokenizers make nothing of a text of blanks; one padding token stands for it.
-            kept = tuple(ids) or (self.tokenizer.pad_token_id or 0,)
-            yield Piece(kept, tuple(type_ids) if type_ids and any(type_ids) else None)
-
-    def _long(self, text: str, limit: int, how: str) -> tuple[Piece, ...]:
-        ids = self.tokenizer(text, add_special_tokens=False, truncation=False, verbose=False)
-        content = list(ids["input_ids"])
-        frame = self.tokenizer("", add_special_tokens=True)["input_ids"]
-        # The frame of an empty text is its special tokens; the closing one, if any, is last.
-        opening, closing = frame[: max(1, len(frame) - 1)], frame[max(1, len(frame) - 1) :]
-        room = max(1, limit - len(frame))
-        if len(content) <= room:
-            parts = [content]
-        elif how == "head_tail":
-            head = room - room // 2
-            parts = [content[:head] + content[len(content) - room // 2 :]]
-        else:
-            parts = [content[start : start + room] for start in range(0, len(content), room)]
-        return tuple(Piece((*opening, *part, *closing), None) for part in parts)
-
-    # --- from tokens to vectors --------------------------------------------------------------
+        return self._tokens.pieces(inputs, encoding, limit, prefix)
 
     def features(
         self,
@@ -129,10 +82,10 @@ class TransformersBackbone:
         import torch
 
         flat = [piece for pieces in tokens for piece in pieces]
-        batches = exact_batches(flat) if exact else sorted_batches(flat)
+        batches = exact_batches(flat, self.offer.max_length) if exact else sorted_batches(flat)
         vectors = np.zeros((len(flat), self.offer.width), dtype=np.float32)
-        self.model.eval()
-        with torch.inference_mode():
+        with self.lock, torch.inference_mode():
+            self.model.eval()
             for index, rows, width in batches:
                 batch = self.tensors([flat[i] for i in index], rows, width)
                 hidden = self.model(**batch.inputs).last_hidden_state
@@ -144,8 +97,7 @@ class TransformersBackbone:
         """Pad pieces to (rows, width); rows beyond the pieces repeat the first one."""
         import torch
 
-        pad = self.tokenizer.pad_token_id or 0
-        ids = np.full((rows, width), pad, dtype=np.int64)
+        ids = np.full((rows, width), self._tokens.pad, dtype=np.int64)
         mask = np.zeros((rows, width), dtype=np.int64)
         types = np.zeros((rows, width), dtype=np.int64)
         for row in range(rows):
@@ -211,8 +163,9 @@ class TransformersBackbone:
         import torch
 
         caught: list[FloatArray] = [np.empty(0)] * len(pieces)
-        with torch.inference_mode():
-            for index, rows, width in exact_batches(pieces):
+        with self.lock, torch.inference_mode():
+            self.model.eval()
+            for index, rows, width in exact_batches(pieces, self.offer.max_length):
                 hidden = self.entering(self.tensors([pieces[i] for i in index], rows, width), cut)
                 for place, i in enumerate(index):
                     caught[i] = hidden[place, : len(pieces[i].ids)].float().cpu().numpy()
@@ -258,6 +211,26 @@ class TransformersBackbone:
             setattr(holder, name, blocks)
             handle.remove()
 
+    def resumes(self, cut: int) -> bool:
+        """Whether `resume` at ``cut`` gives what the whole model gives; tried out once.
+
+        Some architectures make in the first block what later ones use (relative positions in
+        T5): there, training has to start at the input.
+        """
+        import torch
+
+        if cut not in self._resumes:
+            first = self.tokens(["Can this model go on from the middle?"], Encoding())[0][0]
+            short = Piece(first.ids[: -(-len(first.ids) // 2)])
+            batch = self.tensors([first, short], 2, len(first.ids) + 1)
+            with self.lock, torch.inference_mode():
+                whole = self.model(**batch.inputs).last_hidden_state
+                resumed = self.resume(batch, cut, self.entering(batch, cut))
+            real = batch.mask.bool()
+            apart = (whole - resumed)[real].abs().max()
+            self._resumes[cut] = bool(apart <= SAME * whole[real].abs().max())
+        return self._resumes[cut]
+
     def inject(self, injection: Injection, *, seed: int) -> Tunable:
         from supertune.backbones.transformers.injection import inject
 
@@ -276,15 +249,6 @@ class _Reached(Exception):
     """Raised inside a forward pass to leave it once the wanted activations are in hand."""
 
 
-def _whole(text: str) -> str:
-    """Text that tokenizers accept: half a surrogate pair, as JSON can hold it, becomes U+FFFD."""
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    return text
-
-
 def _per_input(vectors: FloatArray, counts: list[int]) -> FloatArray:
     """Mean over the pieces of each input."""
     if all(count == 1 for count in counts):
@@ -292,66 +256,3 @@ def _per_input(vectors: FloatArray, counts: list[int]) -> FloatArray:
     starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
     sums = np.add.reduceat(vectors, starts, axis=0)
     return np.asarray(sums / np.asarray(counts, dtype=np.float32)[:, None], dtype=np.float32)
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Progress bars and notices of transformers off, as they were afterwards."""
-    from transformers.utils import logging
-
-    before, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.set_verbosity(before)
-        if bars:
-            logging.enable_progress_bar()
-
-
-def _tokenizer(ref: BackboneRef) -> Any:
-    from transformers import AutoTokenizer
-
-    try:
-        with quiet():
-            tokenizer = AutoTokenizer.from_pretrained(str(ref.folder), local_files_only=True)
-    except Exception as error:
-        raise InputError(
-            "tokenizer_unreadable",
-            f"The tokenizer of {ref.name} does not load.",
-            received=str(error).splitlines()[0],
-            next="Save it beside the weights with tokenizer.save_pretrained(folder).",
-        ) from error
-    if tokenizer.pad_token is None:
-        tokenizer.pad_token = tokenizer.eos_token
-    tokenizer.padding_side = "right"
-    return tokenizer
-
-
-def _model(ref: BackboneRef, offer: Offer) -> Any:
-    import torch
-    from transformers import AutoModel
-
-    try:
-        with quiet():
-            model = AutoModel.from_pretrained(
-                str(ref.folder), local_files_only=True, dtype=torch.float32, use_safetensors=True
-            )
-    except MemoryError as error:
-        raise EnvironmentFault(
-            "out_of_memory",
-            f"{ref.name} ({offer.parameters * 4 / 1e9:.1f} GB) does not fit into memory.",
-            next="Choose a smaller backbone: `supertune models`.",
-        ) from error
-    except Exception as error:
-        raise InputError(
-            "backbone_unreadable",
-            f"The backbone {ref.name} does not load.",
-            received=str(error).splitlines()[0] if str(error) else type(error).__name__,
-            next=f"Fetch it again: `supertune models pull {ref.name}`.",
-        ) from error
-    model.requires_grad_(False)
-    return model.eval()
