@@ -22,6 +22,7 @@ import pytest
 from tests.conftest import Files
 
 import supertune
+from supertune.errors import InputError
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="forks and kills processes")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TextIO
@@ -85,12 +86,13 @@ class RowWriter:
 
     def abort(self) -> None:
         """Nothing is left, and what stood there before stands."""
-        try:
+        # On a full disk closing fails once more: it writes what is still in the buffers.
+        with suppress(OSError):
             self._format.close()
-        finally:
+        with suppress(OSError):
             if self._stream is not None:
                 self._stream.close()
-            self._partial.unlink(missing_ok=True)
+        self._partial.unlink(missing_ok=True)
 
     def __enter__(self) -> RowWriter:
         return self
