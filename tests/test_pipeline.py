@@ -1,0 +1,98 @@
+"""The straight line: rows are read, assessed without being seen, tuned on, judged."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from tests.conftest import Files
+
+from supertune import pipeline
+from supertune.config import recipe
+from supertune.contracts import Examples
+from supertune.errors import InputError
+from supertune.pipeline import Candidate, Workshop
+
+WORDS = Candidate(None, "bag_of_words")
+
+
+@pytest.fixture(scope="module")
+def rows(reviews: Files) -> Examples:
+    return pipeline.read(list(reviews.rows), recipe({})).train
+
+
+def shop(**options: object) -> Workshop:
+    return Workshop(recipe({"folds": 4, "repeats": 3, **options}))
+
+
+def test_reading_puts_rows_into_the_order_of_their_content(reviews: Files) -> None:
+    one = pipeline.read(list(reviews.rows), recipe({})).train
+    other = pipeline.read(list(reversed(reviews.rows)), recipe({})).train
+    assert one.inputs == other.inputs
+    assert one.rows.tolist() == [21 - row for row in other.rows]
+
+
+def test_every_row_is_answered_once_a_repeat(rows: Examples) -> None:
+    workshop = shop()
+    folds = workshop.folds(rows)
+    assert len(folds) == 3
+    for repeat in folds:
+        assert sorted(i for _, test in repeat for i in test) == list(range(20))
+        assert all(not set(train) & set(test) for train, test in repeat)
+    found = pipeline.assess(workshop, WORDS, rows, folds)
+    assert found.probabilities.shape == (3, 20, 2)
+    assert np.allclose(found.probabilities.sum(axis=2), 1)
+
+
+def test_an_answer_does_not_depend_on_the_rows_own_label(rows: Examples) -> None:
+    workshop = shop()
+    folds = workshop.folds(rows, repeats=1)
+    before = pipeline.assess(workshop, WORDS, rows, folds).probabilities
+    _, test = folds[0][0]
+    from dataclasses import replace
+
+    assert rows.targets is not None
+    flipped = rows.targets.copy()
+    flipped[test] = 1 - flipped[test]
+    after = pipeline.assess(workshop, WORDS, replace(rows, targets=flipped), folds).probabilities
+    assert np.array_equal(before[0, test], after[0, test])
+    assert not np.array_equal(before, after)
+
+
+def test_class_weights_have_mean_one(rows: Examples) -> None:
+    weights = shop(class_weights={"positive": 3.0}).row_weights(rows)
+    assert weights is not None
+    assert weights.mean() == pytest.approx(1)
+    assert rows.targets is not None
+    heavy = weights[rows.targets == rows.labels.index("positive")]
+    assert heavy.min() == pytest.approx(3 * weights.min())
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        ({"metric": "micro_f1"}, "metric_does_not_fit"),
+        ({"metric": "cost"}, "metric_does_not_fit"),
+        ({"metric": "beauty"}, "unknown_metric"),
+        ({"cost_matrix": [[0, 1], [1]]}, "bad_cost_matrix"),
+        ({"class_weights": {"positive": 0}}, "bad_class_weight"),
+        ({"class_weights": {"posative": 2}}, "unknown_label"),
+    ],
+)
+def test_settings_that_do_not_fit_the_rows_are_refused(
+    rows: Examples, options: dict[str, object], code: str
+) -> None:
+    with pytest.raises(InputError) as caught:
+        pipeline.check_settings(shop(**options), rows)
+    assert caught.value.code == code
+
+
+def test_settings_that_fit_pass(rows: Examples) -> None:
+    for options in ({}, {"metric": "macro_f1"}, {"cost_matrix": [[0, 1], [5, 0]]}):
+        pipeline.check_settings(shop(**options), rows)
+
+
+def test_a_method_that_does_not_fit_is_refused_before_loading(rows: Examples) -> None:
+    with pytest.raises(InputError) as caught:
+        pipeline.check(shop(), Candidate(None, "lora"))
+    assert caught.value.code == "method_does_not_fit"
+    assert "lora" in str(caught.value)
