@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,13 @@ NOT_TUNED: Mapping[str, frozenset[str]] = {
 
 # What prediction may be asked about, beside ordinary texts.
 ODD = ("", " ", "\n", "👍🏽", "日本語のテキスト", "ß" * 3000, "a\x00b", "?!", ("two", "texts"))
+
+
+@pytest.fixture(scope="session")
+def python(python: Any) -> Any:
+    """A fresh interpreter that sees the packages that this one was started with."""
+    given = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    return partial(python, paths=[Path(folder) for folder in given if folder])
 
 
 @dataclass(frozen=True, eq=False)
@@ -326,7 +334,6 @@ def judged(python: Any) -> dict[str, Any]:
 
 # --- model folders ----------------------------------------------------------------------------
 
-# The rows again with a word that nothing else has; texts to ask about; as JSON for a process.
 MADE_UP = "quokkaflux"
 
 
