@@ -24,6 +24,15 @@ def _counts(inputs: Sequence[Input], buckets: int) -> FloatArray:
     return counts
 
 
+def _log_shares(mass: FloatArray, counts: FloatArray, smoothing: float) -> list[FloatArray]:
+    """Log shares of trigrams (C, buckets) and log weight (C,) of rows with ``mass`` (n, C)."""
+    trigrams = mass.T @ counts + smoothing
+    return [
+        np.log(trigrams / trigrams.sum(axis=1, keepdims=True)),
+        np.log(mass.sum(axis=0) + smoothing),
+    ]
+
+
 class CharacterBayesOptions(Options):
     smoothing: float = Field(0.1, gt=0, description="added to every count")
     buckets: int = Field(4096, ge=16, description="trigrams are hashed into so many")
@@ -59,13 +68,14 @@ class CharacterBayes:
         assert targets is not None  # the pipeline hands over labelled rows only
         if targets.ndim == 1:
             targets = np.eye(problem.head.outputs)[targets]
-        if problem.examples.weights is not None:
-            targets = targets * problem.examples.weights[:, None]
-        counts = targets.T @ _counts(problem.examples.inputs, options.buckets) + options.smoothing
-        rows = targets.sum(axis=0) + options.smoothing
-        return FittedBayes(
-            np.log(counts / counts.sum(axis=1, keepdims=True)), np.log(rows / rows.sum())
-        )
+        given = problem.examples.weights
+        weights = np.ones((len(targets), 1)) if given is None else given[:, None]
+        counts = _counts(problem.examples.inputs, options.buckets)
+        found = _log_shares(targets * weights, counts, options.smoothing)
+        if problem.head.multi_label:  # each label against the rows without it
+            others = _log_shares((1 - targets) * weights, counts, options.smoothing)
+            found = [yes - no for yes, no in zip(found, others, strict=True)]
+        return FittedBayes(*found)
 
     def restore(self, state: State, head: HeadSpec, lens: Lens | None) -> Tuned:
         return FittedBayes(state.arrays["trigrams"], state.arrays["labels"])
