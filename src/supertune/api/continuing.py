@@ -19,7 +19,7 @@ from supertune.pipeline import labelled
 _NOT_KEPT = {"text", "label", "split", "group", "time", "weight", "slices"}
 
 # New rows that could not be learned from alone; with the earlier ones they can.
-_TOO_LITTLE = {"one_class", "one_row_a_class", "too_few_rows"}
+_TOO_LITTLE = {"one_class", "one_row_a_class", "too_few_rows", "unknown_test_label"}
 
 
 def settings_of(model: Model) -> dict[str, Any]:
