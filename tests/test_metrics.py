@@ -2,8 +2,8 @@ import time
 
 import numpy as np
 import pytest
-from sklearn import metrics as sk
 
+from sklearn import metrics as sk
 from supertune import metrics
 from supertune.errors import InputError
 

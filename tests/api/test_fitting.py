@@ -134,3 +134,11 @@ def test_test_rows_may_have_labels_that_only_the_earlier_rows_have(
 def test_the_report_is_that_of_the_json_file(words: Path) -> None:
     model = supertune.load(words)
     assert model.report.data == json.loads((words / "report.json").read_text("utf-8"))
+
+
+def test_going_on_with_a_method_that_takes_no_backbone_leaves_the_earlier_one(
+    probe: Path, reviews: Files
+) -> None:
+    new = [("A quiet and moving film.", reviews.rows[0][1])]
+    model = supertune.fit(new, from_=probe, method="bag_of_words", folds=2, repeats=1)
+    assert (model.method, model.backbone) == ("bag_of_words", None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -22,10 +23,20 @@ _NOT_KEPT = {"text", "label", "split", "group", "time", "weight", "slices"}
 _TOO_LITTLE = {"one_class", "one_row_a_class", "too_few_rows", "unknown_test_label"}
 
 
-def settings_of(model: Model) -> dict[str, Any]:
-    """The recipe that a fit going on from ``model`` starts with."""
+def settings_of(model: Model, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The recipe that a fit going on from ``model`` starts with, before the keys ``given``.
+
+    Another method comes with its own options, and with a backbone only if it takes one.
+    """
     kept = model.recipe.model_dump(exclude=_NOT_KEPT | {"options"}, exclude_none=True)
-    return {**kept, "options": dict(model.recipe.options)}
+    method = given.get("method", model.method)
+    if method == model.method:
+        return {**kept, "options": dict(model.recipe.options)}
+    if kept["backbone"] == "none":
+        kept["backbone"] = "auto"
+    if method in registry.names("methods") and not registry.method(method).needs:
+        kept["backbone"] = "none"
+    return kept
 
 
 def read(model: Model, data: Any, settled: Recipe, test: Any = None) -> Reading:

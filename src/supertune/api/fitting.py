@@ -82,7 +82,8 @@ def fit(
     if output is not None:
         artifact.check_output(Path(output), overwrite)
     before = None if from_ is None else load(from_)
-    settled = recipe({**({} if before is None else continuing.settings_of(before)), **options})
+    earlier = {} if before is None else continuing.settings_of(before, options)
+    settled = recipe({**earlier, **options})
     run = _read(data, test, settled, before, keep_rows, progress)
     if began is not None:
         began(run.reading, run.predicted)

@@ -66,7 +66,8 @@ def check_output(folder: Path, overwrite: bool, needed: int = 0) -> None:
 
     Raises:
         InputError: ``output_exists``, ``output_is_file``, ``output_not_a_model``,
-            ``output_holds_other_files``, ``output_parent_missing``, ``output_is_current_folder``, ``bad_folder_name``.
+            ``output_holds_other_files``, ``output_parent_missing``,
+            ``output_is_current_folder``, ``bad_folder_name``.
         EnvironmentFault: ``output_read_only``, ``output_unwritable``, ``no_space``.
     """
     target = real_path(folder)

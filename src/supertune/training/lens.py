@@ -35,7 +35,9 @@ class CachedLens:
     _last: tuple[tuple[Input, ...], FloatArray] | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
-        self._salt = f"{self.backbone.sha256}|{self.encoding!r}"
+        # Other versions, threads or tokenizer files give other bits to the same weights.
+        arithmetic = getattr(self.backbone, "arithmetic", "")
+        self._salt = f"{self.backbone.sha256}|{arithmetic}|{self.encoding!r}"
 
     def key(self, value: object, tap: str) -> str:
         """The cache key of one input's activation at ``tap``."""
@@ -50,6 +52,8 @@ class CachedLens:
             tokens = self.backbone.tokens(part, self.encoding)
             return list(self.backbone.features(tokens, self.encoding))
 
+        if not inputs:
+            return np.zeros((0, self.backbone.offer.width), dtype=np.float32)
         vectors = self._through(list(inputs), "features", compute)
         return np.stack(vectors).astype(np.float32, copy=False)
 
@@ -57,7 +61,9 @@ class CachedLens:
         """The last answer is kept: a test file is asked about by the model and by a baseline."""
         if self._last is None or self._last[0] != inputs:
             tokens = self.backbone.tokens(inputs, self.encoding)
-            self._last = inputs, self.backbone.features(tokens, self.encoding, exact=False)
+            vectors = self.backbone.features(tokens, self.encoding, exact=False)
+            vectors.flags.writeable = False  # the next who asks gets the same array
+            self._last = inputs, vectors
         return self._last[1]
 
     def activations(self, pieces: Sequence[Any], cut: int) -> list[FloatArray]:

@@ -71,12 +71,12 @@ def train(method: GradientMethod, problem: Problem, options: Any) -> TunedBackbo
     lens = problem.lens
     assert lens is not None
     assert problem.examples.targets is not None
-    torch.manual_seed(problem.seed)
     backbone: Any = lens.backbone
     tunable = backbone.inject(_checked(method, lens, options), seed=problem.seed)
     data = _Rows(problem, tunable, lens)
     head = _Linear(_solved(problem, lens), backbone.device)
-    with tunable:
+    with torch.random.fork_rng(devices=[]), tunable:
+        torch.manual_seed(problem.seed)
         parameters = [
             {"params": tunable.parameters(), "weight_decay": options.weight_decay},
             {"params": head.parameters(), "weight_decay": 0.0},
@@ -101,11 +101,12 @@ def restore(
 def _checked(method: GradientMethod, lens: Lens, options: Any) -> Any:
     injection = method.injection(lens.backbone.offer, options)
     depth = lens.backbone.offer.depth
-    if injection.blocks is not None and not all(0 <= b < depth for b in injection.blocks):
+    blocks = injection.blocks
+    if blocks is not None and not (blocks and all(0 <= block < depth for block in blocks)):
         raise InputError(
             "block_out_of_range",
             f"{lens.backbone.ref.name} has no such block.",
-            received=str(list(injection.blocks)),
+            received=str(list(blocks)),
             allowed=f"0 to {depth - 1}",
             next="Set blocks to numbers in that range, 'upper' or 'all'.",
         )
@@ -198,7 +199,7 @@ def _descend(
 
     examples = problem.examples
     assert examples.targets is not None
-    targets = torch.as_tensor(examples.targets, device=data.backbone.device)
+    targets = torch.tensor(examples.targets, device=data.backbone.device)
     given = np.ones(len(examples)) if examples.weights is None else examples.weights
     weights = torch.as_tensor(given, dtype=torch.float32, device=data.backbone.device)
     optimizer = torch.optim.AdamW(parameters, lr=options.learning_rate)
@@ -211,15 +212,16 @@ def _descend(
         pooled = _by_row(tunable.run(batch, hidden, data.encoding), owner, len(index))
         rows = _loss(head(pooled), targets[index], problem.head, options.label_smoothing)
         loss = (rows * weights[index]).sum() / weights[index].sum()
-        if not torch.isfinite(loss):
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        norm = torch.nn.utils.clip_grad_norm_(everything, CLIP)
+        if not (torch.isfinite(loss) and torch.isfinite(norm)):
             raise SupertuneError(
                 "loss_not_finite",
                 f"Training diverged at step {step + 1}: the loss is {loss.item()}.",
-                next="Lower the learning rate: --set learning_rate=1e-4.",
+                received=f"learning_rate {options.learning_rate}",
+                next=f"Lower it: --set learning_rate={options.learning_rate / 10:g}.",
             )
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(everything, CLIP)
         optimizer.step()
         schedule.step()
         losses.append(float(loss.item()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import struct
@@ -11,6 +12,7 @@ from typing import Any, Literal
 from supertune.contracts import Offer
 from supertune.errors import InputError
 
+ORIGIN = "supertune-origin.json"  # written by the catalogue
 _ROBERTA_LIKE = {"camembert", "mpnet", "longformer", "data2vec-text", "ibert", "xmod", "esm"}
 _MULTILINGUAL = ("xlm", "mbert", "multilingual", "bert-base-multilingual", "mt5", "mmarco")
 
@@ -85,6 +87,16 @@ def weight_files(folder: Path) -> tuple[Path, ...]:
         allowed="*.safetensors",
         next="Fetch the folder again, or name another backbone.",
     )
+
+
+def settings_hash(folder: Path) -> str:
+    """sha256 over the files that say how a model is read: configuration, tokenizer, pooling."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.suffix in {".json", ".txt", ".model"} and path.name != ORIGIN:
+            name = path.relative_to(folder).as_posix().encode()
+            digest.update(name + b"\0" + hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
 
 
 def conversion(pickled: str) -> str:
@@ -170,7 +182,7 @@ def _prefix(folder: Path) -> str:
 
 
 def _languages(folder: Path, config: dict[str, Any]) -> tuple[str, ...]:
-    origin = _json(folder / "supertune-origin.json") or {}
+    origin = _json(folder / ORIGIN) or {}
     if origin.get("languages"):
         return tuple(map(str, origin["languages"]))
     name = f"{folder.name} {config.get('_name_or_path', '')} {config.get('model_type', '')}".lower()

@@ -17,7 +17,12 @@ from typing import Any
 import numpy as np
 
 from supertune.backbones.transformers import declared, loading
-from supertune.backbones.transformers.batching import Piece, exact_batches, sorted_batches
+from supertune.backbones.transformers.batching import (
+    EXACT_TOKENS,
+    Piece,
+    exact_batches,
+    sorted_batches,
+)
 from supertune.backbones.transformers.tokenizing import Tokens
 from supertune.contracts import BackboneRef, Encoding, FloatArray, Injection, Input, Offer, Tunable
 from supertune.errors import InputError
@@ -55,6 +60,17 @@ class TransformersBackbone:
                 while chunk := stream.read(1 << 22):
                     digest.update(chunk)
         return digest.hexdigest()
+
+    @property
+    def arithmetic(self) -> str:
+        """What a vector's bits depend on beside weights, input and `Encoding`."""
+        import torch
+        import transformers
+
+        assert self.ref.folder is not None
+        made = f"torch {torch.__version__}, transformers {transformers.__version__}"
+        where = f"{self.device}, {torch.get_num_threads()} threads"
+        return f"{made}, {where}, {EXACT_TOKENS} tokens, {declared.settings_hash(self.ref.folder)}"
 
     def fingerprint(self) -> str:
         """sha256 of the weights in memory, to prove that nothing has changed them."""
