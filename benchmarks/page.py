@@ -23,7 +23,9 @@ def text(folder: Path = RESULTS) -> str:
     """The whole page."""
     found = {path.stem: json.loads(path.read_text("utf-8")) for path in folder.glob("*.json")}
     names = [name for name in ORDER if name in found] + sorted(set(found) - set(ORDER))
-    return "\n".join([OPENING, *(_section(found[name]) for name in names)])
+    absent = [name for name in ORDER if name not in found]
+    closing = [f"Not measured yet: {', '.join(absent)}.", ""] if absent else []
+    return "\n".join([OPENING, *closing, *(_section(found[name]) for name in names)])
 
 
 def _section(result: Mapping[str, Any]) -> str:

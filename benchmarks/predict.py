@@ -23,9 +23,9 @@ def plan(tiny: bool) -> list[Item]:
             {"what": "memory", "texts": [20, 40]},
         ]
     return [
-        {"what": "throughput", "texts": 4_000, "repeats": 5},
-        {"what": "throughput", "texts": MANY, "repeats": 2},
+        {"what": "throughput", "texts": FEW, "repeats": 5},
         {"what": "memory", "texts": [FEW, MANY]},
+        {"what": "throughput", "texts": MANY, "repeats": 5},
     ]
 
 

@@ -63,19 +63,33 @@ def test_the_page_is_what_the_results_give() -> None:
     assert page.PAGE.read_text("utf-8") == page.text()
 
 
-def test_every_benchmark_has_a_result_and_every_target_of_it_a_verdict() -> None:
-    for name in module("__main__").NAMES:
-        result = json.loads((ROOT / "benchmarks" / "results" / f"{name}.json").read_text("utf-8"))
-        assert result["benchmark"] == name
+def results() -> list[dict[str, Any]]:
+    folder = ROOT / "benchmarks" / "results"
+    return [json.loads(path.read_text("utf-8")) for path in sorted(folder.glob("*.json"))]
+
+
+def test_every_result_is_of_a_benchmark_and_every_target_has_a_verdict() -> None:
+    assert {result["benchmark"] for result in results()} <= set(module("__main__").NAMES)
+    for result in results():
         assert {bool(f["target"]) == (f["met"] is not None) for f in result["figures"]} == {True}
         assert any(figure["target"] for figure in result["figures"])
 
 
+def test_the_page_names_what_was_not_measured_and_what_was_disturbed(tmp_path: Path) -> None:
+    result = results()[0]
+    result["draws"] = [{**draw, "others": 0.5} for draw in result["draws"]]
+    (tmp_path / f"{result['benchmark']}.json").write_text(json.dumps(result), encoding="utf-8")
+    page = module("page")
+    absent = [name for name in page.ORDER if name != result["benchmark"]]
+    assert f"Not measured yet: {', '.join(absent)}." in page.text(tmp_path)
+    count = len(result["draws"])
+    assert f"In {count} of {count} draws other programs used more than" in page.text(tmp_path)
+
+
 def test_the_figures_of_a_result_follow_from_its_draws() -> None:
     tools = module("benchmark")
-    for name in module("__main__").NAMES:
-        result = json.loads((ROOT / "benchmarks" / "results" / f"{name}.json").read_text("utf-8"))
-        again = module("__main__").benchmark(name).figures(result["draws"])
+    for result in results():
+        again = module("__main__").benchmark(result["benchmark"]).figures(result["draws"])
         assert tools._short([figure.as_dict() for figure in again]) == result["figures"]
 
 
