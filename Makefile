@@ -64,7 +64,7 @@ format: $(DEV) ## format and mend what the linter can mend
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(BENCH) ## speed and memory beside peers, in one run; writes benchmarks/*.json
+bench: $(BENCH) ## speed and memory beside peers, in one run; writes benchmarks/results/*.json
 	$(PY) -m benchmarks
 
 study-%: $(BENCH) ## a long, resumable study, e.g. make study-methods

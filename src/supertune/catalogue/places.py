@@ -26,7 +26,7 @@ def room(name: str) -> Path:
     """A folder of the cache, made when it is not there.
 
     Raises:
-        EnvironmentFault: ``cacheunwritable``.
+        EnvironmentFault: ``cache_unwritable``.
     """
     folder = cache_folder() / name
     try:

@@ -22,7 +22,7 @@ def alone(place: Path, progress: Progress | None = None) -> Iterator[None]:
     """One process at a time; another that asks waits, and one that dies lets go.
 
     Raises:
-        EnvironmentFault: ``cacheunwritable`` when no lock can be made beside ``place``.
+        EnvironmentFault: ``cache_unwritable`` when no lock can be made beside ``place``.
     """
     from filelock import FileLock, Timeout
 
