@@ -58,9 +58,7 @@ class _Tunable:
         self.backbone = backbone
         self.injection = injection
         self.cut = min(injection.blocks) if injection.blocks else 0
-        self.from_input = (
-            injection.blocks is None or self.cut == 0 or not backbone.resumes(self.cut)
-        )
+        self.from_input = injection.blocks is None or not backbone.resumes(self.cut)
         self._kept: Arrays | None = None
 
     def __enter__(self) -> Self:
