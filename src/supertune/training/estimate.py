@@ -1,8 +1,9 @@
 """Predicted seconds and bytes, before anything is loaded.
 
 One token through one block of width d costs about 24·d² operations forward (12·d² weights,
-a multiplication and an addition each); backward costs twice that. The machine's rate is probed
-once a process by a small matrix product. Meant to be right within a factor of two.
+a multiplication and an addition each), and backward as much again for each of the activations'
+and the weights' gradients. The machine's rate is probed once a process by a small matrix product.
+Meant to be right within a factor of two; the constants are measured (docs/log.md).
 """
 
 from __future__ import annotations
@@ -17,7 +18,11 @@ from supertune.contracts import GradientMethod, GradientOptions, Input, Method, 
 from supertune.data import checks
 from supertune.data.joining import as_one
 
-EFFICIENCY = 0.6  # of a plain matrix product, reached by a whole forward pass (docs/log.md)
+EFFICIENCY = 0.55  # of a plain matrix product, reached by a whole forward pass
+FILLING = 600  # tokens by which exact batches are filled up, a fit
+PADDING = 1.5  # tokens of a training batch, padded to its longest row, to those of its rows
+SOLVING = 0.1  # seconds of a closed form over all folds
+LEARNING = 0.8  # share of the rows that one of five folds learns from
 LOADING = 1.5  # seconds to import the framework and open a small backbone
 RUNTIME_BYTES = 450_000_000  # interpreter, framework and libraries
 
@@ -51,13 +56,18 @@ def fit_seconds(
     """Cross-validation with ``folds`` models in all, and the final fit, without loading."""
     if offer is None:
         return 0.1 + 0.02 * folds
-    encode = encode_seconds(offer, tokens)
+    features = encode_seconds(offer, tokens + FILLING)
     if not isinstance(method, GradientMethod) or not isinstance(options, GradientOptions):
-        return encode + 0.1
+        return features + SOLVING
     injection = method.injection(offer, options)
-    blocks = offer.depth if injection.blocks is None else offer.depth - min(injection.blocks)
-    step = encode * blocks / max(1, offer.depth) * 3
-    return encode + step * options.epochs * (folds + 1)
+    cut = min(injection.blocks) if injection.blocks else 0
+    below = cut / max(1, offer.depth)
+    # Where weights stay frozen, no gradient of theirs is computed.
+    passes = 3.0 if injection.kind == "unfreeze" else 2.3
+    epoch = encode_seconds(offer, tokens) * (1 - below) * passes * PADDING
+    answers = encode_seconds(offer, tokens) * folds * (1 - LEARNING)
+    training = epoch * options.epochs * (folds * LEARNING + 1)
+    return features * (1 + below) + training + answers + SOLVING
 
 
 def memory_bytes(method: Method, options: object, offer: Offer | None, max_length: int) -> int:
