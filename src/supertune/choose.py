@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -197,9 +198,10 @@ def decide(
         recipe, note = _folds_within(workshop, examples, entry, deadline)
         notes += note
         workshop.recipe = recipe
-        entry.assessed = assess(
-            workshop, entry.candidate, examples, _folds(workshop, entry, examples)
-        )
+        _tell(workshop, entry, 0, None)
+        folds = _folds(workshop, entry, examples)
+        told = partial(_tell, workshop, entry)
+        entry.assessed = assess(workshop, entry.candidate, examples, folds, done=told)
     else:
         _race(workshop, examples, entries, deadline - _judging_seconds(workshop, entries, test))
     run = [entry for entry in entries if entry.assessed is not None]
@@ -242,6 +244,11 @@ def _judging_seconds(workshop: Workshop, entries: list[Entry], test: Examples | 
     return max((estimate.encode_seconds(offer, tokens) for offer in offers), default=0.0)
 
 
+def _tell(workshop: Workshop, entry: Entry, models: int, total: int | None) -> None:
+    if workshop.progress is not None:
+        workshop.progress(f"compare {entry.candidate}", models, total)
+
+
 class _OutOfTime(Exception):
     pass
 
@@ -250,12 +257,12 @@ def _run(workshop: Workshop, examples: Examples, entry: Entry, stop: float) -> N
     started = time.monotonic()
 
     def done(models: int, total: int) -> None:
-        if workshop.progress is not None:
-            workshop.progress(f"compare {entry.candidate}", models, total)
+        _tell(workshop, entry, models, total)
         spent = time.monotonic() - started
         if time.monotonic() + spent / models * (total - models) > stop:
             raise _OutOfTime
 
+    _tell(workshop, entry, 0, None)
     try:
         folds = _folds(workshop, entry, examples)
         entry.assessed = assess(workshop, entry.candidate, examples, folds, done=done)
