@@ -247,7 +247,7 @@ def test_a_child_that_was_waited_for_is_no_bystander() -> None:
     before = module("timing")._clocks()
     subprocess.run([sys.executable, "-c", BURN], check=True)
     _, all_, own = (b - a for a, b in zip(before, module("timing")._clocks(), strict=True))
-    assert own >= 0.39  # the clock of a process ticks in hundredths
+    assert own >= 0.3  # of 0.4; what is counted as its own must hold the child
     assert all_ >= own - 0.1  # two clocks, one of which ticks every 10 ms a core
 
 
