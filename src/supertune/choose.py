@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -192,16 +191,14 @@ def decide(
     notes = language_notes(workshop, examples)
     if len(entries) == 1:
         entry = entries[0]
-        entry.status, entry.why = "chosen", "asked for by name"
-        if test is not None and isinstance(registry.method(entry.candidate.method), GradientMethod):
+        if test is not None and _dear(entry):
+            entry.status, entry.why = "chosen", "asked for by name"
             return Decision(entry.candidate, entries, None, recipe, notes)
         recipe, note = _folds_within(workshop, examples, entry, deadline)
         notes += note
         workshop.recipe = recipe
-        _tell(workshop, entry, 0, None)
-        folds = _folds(workshop, entry, examples)
-        told = partial(_tell, workshop, entry)
-        entry.assessed = assess(workshop, entry.candidate, examples, folds, done=told)
+        _run(workshop, examples, entry, float("inf"))
+        entry.status, entry.why = "chosen", "asked for by name"
     else:
         _race(workshop, examples, entries, deadline - _judging_seconds(workshop, entries, test))
     run = [entry for entry in entries if entry.assessed is not None]
@@ -244,11 +241,6 @@ def _judging_seconds(workshop: Workshop, entries: list[Entry], test: Examples | 
     return max((estimate.encode_seconds(offer, tokens) for offer in offers), default=0.0)
 
 
-def _tell(workshop: Workshop, entry: Entry, models: int, total: int | None) -> None:
-    if workshop.progress is not None:
-        workshop.progress(f"compare {entry.candidate}", models, total)
-
-
 class _OutOfTime(Exception):
     pass
 
@@ -256,13 +248,17 @@ class _OutOfTime(Exception):
 def _run(workshop: Workshop, examples: Examples, entry: Entry, stop: float) -> None:
     started = time.monotonic()
 
+    def tell(models: int, total: int | None) -> None:
+        if workshop.progress is not None:
+            workshop.progress(f"compare {entry.candidate}", models, total)
+
     def done(models: int, total: int) -> None:
-        _tell(workshop, entry, models, total)
+        tell(models, total)
         spent = time.monotonic() - started
         if time.monotonic() + spent / models * (total - models) > stop:
             raise _OutOfTime
 
-    _tell(workshop, entry, 0, None)
+    tell(0, None)
     try:
         folds = _folds(workshop, entry, examples)
         entry.assessed = assess(workshop, entry.candidate, examples, folds, done=done)
@@ -274,17 +270,16 @@ def _run(workshop: Workshop, examples: Examples, entry: Entry, stop: float) -> N
 
 def _folds(workshop: Workshop, entry: Entry, examples: Examples) -> Folds:
     """All repeats for methods that solve; one for those trained by gradients."""
-    gradient = _dear(entry)
-    return workshop.folds(examples)[: 1 if gradient else None]
+    return workshop.folds(examples)[: 1 if _dear(entry) else None]
 
 
 def _folds_within(
     workshop: Workshop, examples: Examples, entry: Entry, deadline: float
 ) -> tuple[Recipe, list[tuple[str, str]]]:
     """Fewer folds where the given number would take longer than the time limit."""
-    recipe, method = workshop.recipe, registry.method(entry.candidate.method)
+    recipe = workshop.recipe
     fixed = "folds" in recipe.model_fields_set or recipe.max_candidates is not None
-    if not isinstance(method, GradientMethod) or fixed:
+    if not _dear(entry) or fixed:
         return recipe, []
     left = deadline - time.monotonic()
     models = min(recipe.folds, feasible_folds(examples, recipe.folds))
