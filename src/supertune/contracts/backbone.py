@@ -1,0 +1,231 @@
+"""What a backbone offers and owes, and what is put into it to be tuned."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy.typing as npt
+
+from supertune.contracts.data import FloatArray, Input
+
+Capability = Literal[
+    "features",  # one vector per input
+    "blocks",  # activations can be taken and resumed between numbered blocks
+    "biases",  # its linear layers have biases
+    "mask_logits",
+    "next_token_logits",
+    "score_text",  # how likely words are as the answer to a prompt, whichever of the two gives it
+    "sequence_loss",
+    "generate",
+    "torch",  # parameters can be tuned in this process
+    "remote",  # inputs leave this machine
+]
+
+
+@dataclass(frozen=True)
+class BackboneRef:
+    """A backbone by name and where its files are. ``folder`` is None until it is fetched."""
+
+    name: str
+    engine: str
+    folder: Path | None = None
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What a backbone can do, read from its configuration and header; no weight is read."""
+
+    capabilities: frozenset[str]
+    family: Literal["encoder", "masked", "causal", "seq2seq"]
+    architecture: str
+    width: int
+    depth: int
+    parameters: int
+    max_length: int
+    pooling: Literal["mean", "cls", "last"]
+    prefix: str = ""
+    normalize: bool = False
+    languages: tuple[str, ...] = ()  # ISO codes; ("*",) means many; empty means unknown
+    chat: bool = False  # it brings a chat template
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A text around an input, and the words that stand for the labels.
+
+    Attributes:
+        template: text with ``{text}`` (of several fields ``{text1}``, ``{text2}`` ...) and one
+            ``{answer}``. What follows the answer is read by masked models only.
+        words: for each of C labels its words, one or several, e.g. ``(("good",), ("bad",))``.
+            A space before ``{answer}`` belongs to the word.
+        shown: text in front of every row, ending where the template begins: an instruction,
+            answered examples. It is never cut.
+        chat: the backbone's own chat template is put around everything before the answer.
+        rule: how a word of several tokens is scored: the ``"mean"`` of its tokens' log-likelihoods
+            (length-normalised) or their ``"sum"``.
+    """
+
+    template: str
+    words: tuple[tuple[str, ...], ...]
+    shown: str = ""
+    chat: bool = False
+    rule: Literal["mean", "sum"] = "mean"
+
+    @property
+    def all_words(self) -> tuple[str, ...]:
+        """The W words, label after label: the columns of `Backbone.scores`."""
+        return tuple(word for words in self.words for word in words)
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "template": self.template,
+            "words": [list(words) for words in self.words],
+            "shown": self.shown,
+            "chat": self.chat,
+            "rule": self.rule,
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Prompt:
+        return cls(**{**values, "words": tuple(tuple(words) for words in values["words"])})
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How inputs become token ids; part of every cache key. With a ``prompt`` the text alone is
+    cut, and a vector is what the model has at the answer slot."""
+
+    max_length: int = 256
+    long_text: Literal["truncate", "head_tail", "chunk"] = "truncate"
+    pooling: Literal["mean", "cls", "last"] | None = None
+    prefix: str | None = None
+    prompt: Prompt | None = None
+
+
+@dataclass(frozen=True)
+class Injection:
+    """What a gradient method tunes and by which loss; the engine carries it out.
+
+    Attributes:
+        kind: ``"unfreeze"`` (the weights themselves), ``"adapter"``, ``"deep_prompts"``, or any
+            PEFT type such as ``"LORA"``.
+        blocks: the numbered blocks touched, lowest first; the lowest is the cut below which
+            activations are computed once and replayed. None: everything, from the input on.
+        settings: the engine's arguments for that kind (rank, targets ...).
+        criterion: ``"answer"``, the task's own loss through a readout, or ``"contrastive"``:
+            rows of one label drawn together, the readout solved afterwards.
+    """
+
+    kind: str
+    blocks: tuple[int, ...] | None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    criterion: Literal["answer", "contrastive"] = "answer"
+
+
+class Tunable(Protocol):
+    """Tuned numbers and their place in a backbone.
+
+    Inside ``with tunable:`` they are part of the model; afterwards the backbone is what it was,
+    and ``kept`` holds them. ``cut`` is the lowest block touched.
+    """
+
+    cut: int
+    from_input: bool  # nothing can be replayed: training starts at the input
+    room: int  # positions of the backbone that are taken up by what is tuned
+
+    def __enter__(self) -> Any: ...
+    def __exit__(self, *exc: object) -> None: ...
+    def parameters(self) -> list[Any]:
+        """The engine's tensors to train; inside the ``with`` block only."""
+        ...
+
+    def named(self) -> dict[str, Any]:
+        """The same tensors by name."""
+        ...
+
+    def run(
+        self, batch: Any, hidden: Any | None, encoding: Encoding, *, words: bool = False
+    ) -> Any:
+        """Vectors (pieces, d) that carry gradients, or with ``words`` what `Backbone.scores`
+        gives (inputs, W); ``hidden`` enters the cut."""
+        ...
+
+    @property
+    def kept(self) -> dict[str, npt.NDArray[Any]]: ...
+    def keep(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Numbers to put in at the next entry."""
+        ...
+
+    def config(self) -> dict[str, Any] | None:
+        """The adapter's own configuration in PEFT's format, where PEFT made it."""
+        ...
+
+
+class Backbone(Protocol):
+    """A loaded pretrained model. Its own weights never change (``sha256`` stays true)."""
+
+    ref: BackboneRef
+    offer: Offer
+    sha256: str
+
+    def tokens(self, inputs: Sequence[Input], encoding: Encoding) -> list[Any]:
+        """Token ids of each input, cut to length; nothing is padded yet."""
+        ...
+
+    def features(
+        self, tokens: Sequence[Any], encoding: Encoding, *, exact: bool = True
+    ) -> FloatArray:
+        """(n, d) float32, one pooled vector an input. ``exact``: a row's bits do not depend
+        on the other rows; otherwise batches waste as little padding as they can."""
+        ...
+
+    def scores(
+        self, tokens: Sequence[Any], encoding: Encoding, *, exact: bool = True
+    ) -> FloatArray:
+        """(n, W) float32: log-likelihood of each word of ``encoding.prompt`` as the answer."""
+        ...
+
+    def activations(self, pieces: Sequence[Any], cut: int) -> list[FloatArray]:
+        """What enters block ``cut`` for each piece of tokens: (its tokens, d) float32."""
+        ...
+
+    def inject(self, injection: Injection, *, seed: int) -> Tunable: ...
+
+
+class Engine(Protocol):
+    """One file in ``backbones/``: how backbones of one framework are inspected and opened."""
+
+    name: str
+    summary: str
+    modality: str
+    extra: str | None  # the pip extra it needs, if any
+
+    def offers(self, ref: BackboneRef) -> Offer: ...
+    def open(self, ref: BackboneRef, *, device: str, threads: int | None) -> Backbone: ...
+
+
+class Lens(Protocol):
+    """A backbone as methods see it: through the activation cache, under one `Encoding`."""
+
+    backbone: Backbone
+    encoding: Encoding
+
+    def under(self, encoding: Encoding) -> Lens:
+        """The same backbone and cache under another encoding, such as another prompt."""
+        ...
+
+    def features(self, inputs: Sequence[Input], *, prediction: bool = False) -> FloatArray:
+        """(n, d) float32. While learning every distinct input is computed once and kept;
+        with ``prediction`` nothing is kept and batches depend on the given inputs alone."""
+        ...
+
+    def scores(self, inputs: Sequence[Input], *, prediction: bool = False) -> FloatArray:
+        """(n, W) float32 of `Backbone.scores`, kept like features."""
+        ...
+
+    def activations(self, pieces: Sequence[Any], cut: int) -> list[FloatArray]:
+        """What enters block ``cut`` for each tokenised piece: (its tokens, d) float32."""
+        ...

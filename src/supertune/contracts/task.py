@@ -1,0 +1,101 @@
+"""What a task owes: rows, the size of an answer, answers in words, scores."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import numpy.typing as npt
+
+from supertune.contracts.data import Examples, Finding, FloatArray, Input, Predictions
+
+Objective = Literal["classify", "regress", "generate", "detect", "denoise", "synthesise", "rank"]
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Which columns mean what. Empty or None: to be guessed, or not there."""
+
+    text: tuple[str, ...] = ()
+    label: str | None = None
+    split: str | None = None
+    group: str | None = None
+    time: str | None = None
+    weight: str | None = None
+    slices: tuple[str, ...] = ()
+    template: str | None = None
+    pair: bool = False
+    separator: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """One source after reading: rows to learn from, rows to judge by, what was noticed."""
+
+    train: Examples
+    test: Examples | None
+    columns: Columns
+    guesses: tuple[str, ...]
+    samples: tuple[Mapping[str, str], ...]
+    findings: tuple[Finding, ...]
+    source: str
+
+
+@dataclass(frozen=True)
+class HeadSpec:
+    """How many numbers answer the question, and whether several may be true at once."""
+
+    outputs: int
+    multi_label: bool = False
+
+
+class Task(Protocol):
+    """One file in ``tasks/``; the file's name is the key."""
+
+    name: str
+    summary: str
+    objective: Objective
+    modality: str
+    metrics: Mapping[str, bool]  # name -> larger is better
+    default_metric: str
+
+    def read(
+        self,
+        source: Any,
+        columns: Columns,
+        *,
+        test: Any = None,
+        labels: tuple[str, ...] | None = None,
+    ) -> Reading:
+        """Rows to learn from and to judge by; with ``labels``, those of a model that exists,
+        all rows are to be judged and ``train`` holds them."""
+        ...
+
+    def stream(
+        self, source: Any, columns: Columns, window: int
+    ) -> Iterator[tuple[Any, tuple[Input, ...]]]:
+        """Windows of a source of any size: the raw rows and the inputs read from them."""
+        ...
+
+    def head(self, examples: Examples) -> HeadSpec: ...
+
+    def decode(
+        self,
+        logits: FloatArray,
+        labels: tuple[str, ...],
+        head: HeadSpec,
+        costs: FloatArray | None = None,
+    ) -> Predictions: ...
+
+    def score(
+        self,
+        probabilities: FloatArray,
+        targets: npt.NDArray[Any],
+        weights: FloatArray | None = None,
+        costs: FloatArray | None = None,
+    ) -> dict[str, FloatArray]:
+        """Every metric, re-weighted: ``weights`` (B, n) gives B values a metric (one if None),
+        so that one vectorised call serves a whole bootstrap. ``costs`` (C, C) moves the decision
+        and adds the metric ``cost``."""
+        ...
