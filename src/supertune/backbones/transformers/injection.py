@@ -34,6 +34,9 @@ _QUERY_AND_VALUE = (
 )
 
 
+_TASK_TYPE = {"causal": "CAUSAL_LM", "seq2seq": "SEQ_2_SEQ_LM"}
+
+
 def inject(
     backbone: TransformersBackbone, injection: Injection, seed: int
 ) -> PeftTunable | UnfrozenTunable:
@@ -58,6 +61,7 @@ class _Tunable:
         self.backbone = backbone
         self.injection = injection
         self.cut = min(injection.blocks) if injection.blocks else 0
+        self.room = int(injection.settings.get("num_virtual_tokens", 0))
         self.from_input = injection.blocks is None or not backbone.resumes(self.cut)
         self._kept: Arrays | None = None
 
@@ -113,13 +117,10 @@ class _Tunable:
         """Numbers to put in at the next entry."""
         self._kept = {name: np.array(array, order="C") for name, array in state.items()}
 
-    def run(self, batch: Batch, hidden: Any | None, encoding: Encoding) -> Any:
-        """Pooled (rows, d) tensor; ``hidden`` enters the cut, None starts at the input."""
-        if hidden is None:
-            last = self.backbone.model(**batch.inputs).last_hidden_state
-        else:
-            last = self.backbone.resume(batch, self.cut, hidden)
-        return self.backbone.pool(last, batch.mask, encoding)
+    def run(
+        self, batch: Batch, hidden: Any | None, encoding: Encoding, *, words: bool = False
+    ) -> Any:
+        return self.backbone.forward(batch, encoding, words=words, cut=self.cut, hidden=hidden)
 
     def state(self) -> Arrays:
         return {name: p.detach().cpu().numpy() for name, p in self.named().items()}
@@ -253,6 +254,12 @@ def linear_names(backbone: TransformersBackbone) -> list[str]:
     )
 
 
+def _task_type(backbone: TransformersBackbone) -> str:
+    if "score_text" not in backbone.offer.capabilities:
+        return "FEATURE_EXTRACTION"
+    return _TASK_TYPE.get(backbone.offer.family, "FEATURE_EXTRACTION")
+
+
 def _peft_config(backbone: TransformersBackbone, injection: Injection) -> Any:
     import peft.mapping  # noqa: F401  fills the table of types
     from peft import PeftType, get_peft_config
@@ -266,7 +273,10 @@ def _peft_config(backbone: TransformersBackbone, injection: Injection) -> Any:
             allowed=", ".join(sorted(PeftType.__members__)),
             next="Choose one of these, or update peft.",
         )
-    settings: dict[str, Any] = {"peft_type": kind, "task_type": "FEATURE_EXTRACTION"}
+    settings: dict[str, Any] = {
+        "peft_type": kind,
+        "task_type": _task_type(backbone),
+    }
     settings |= dict(injection.settings)
     if injection.blocks is not None:
         settings["layers_to_transform"] = list(injection.blocks)
