@@ -40,6 +40,13 @@ def frame(tokens: Tokens, family: str, prompt: Prompt) -> Frame:
     before, _, after = prompt.template.partition("{answer}")
     lead = before.rstrip(" ")
     space = "" if prompt.chat else before[len(lead) :]
+    if family == "masked" and tokens.tokenizer.mask_token is None:
+        raise InputError(
+            "mask_missing",
+            "The backbone's tokenizer has no mask, so no answer can be asked for.",
+            received=type(tokens.tokenizer).__name__,
+            next="Set tokenizer.mask_token and save it beside the weights.",
+        )
     ids = word_ids(tokens.tokenizer, prompt, lead, space)
     words = at_masks(ids, prompt) if family == "masked" else after_prefixes(ids, prompt)
     shown: list[int] = []
