@@ -15,6 +15,7 @@ from supertune.data.cells import as_label, listed
 from supertune.data.nearest import missing_column
 from supertune.data.profiles import Profile, profile
 from supertune.data.table import Table
+from supertune.data.templates import fields
 from supertune.errors import InputError
 
 
@@ -111,7 +112,7 @@ def check_named(table: Table, wanted: Columns) -> None:
     for role, name in named:
         if name not in table.values:
             raise missing_column(table, name, role, next_step=f"--{role} {{name}}")
-    read = joining.fields(wanted.template) if wanted.template else wanted.text
+    read = fields(wanted.template) if wanted.template else wanted.text
     if wanted.label is not None and wanted.label in read:
         raise InputError(
             "column_twice",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import string
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +9,7 @@ from supertune.contracts import Columns, Input
 from supertune.data.cells import as_text, is_empty, is_list, shown
 from supertune.data.nearest import missing_column
 from supertune.data.table import Table
+from supertune.data.templates import fields, parts
 from supertune.errors import InputError
 
 
@@ -47,15 +47,6 @@ def is_blank(value: Input) -> bool:
 def as_one(value: Input) -> str:
     """An input as one text, to be looked at or compared."""
     return value if isinstance(value, str) else "\n".join(value)
-
-
-def fields(template: str) -> tuple[str, ...]:
-    """The columns a template names, each once, in order.
-
-    Raises:
-        InputError: ``bad_template``.
-    """
-    return tuple(dict.fromkeys(name for _, name in _parts(template) if name is not None))
 
 
 def _width(table: Table, name: str, cells: Sequence[Any], *, several: bool) -> int:
@@ -99,41 +90,17 @@ def _single(cell: Any, width: int) -> Input:
 def _filled(
     template: str, names: tuple[str, ...], cells: Sequence[Sequence[Any]]
 ) -> tuple[str, ...]:
-    parts = _parts(template)
+    made = parts(template)
     place = {name: i for i, name in enumerate(names)}
     found = []
     for row in zip(*cells, strict=True):
         texts = [as_text(cell) for cell in row]
         whole = "".join(
-            literal + ("" if name is None else texts[place[name]]) for literal, name in parts
+            part.literal + ("" if part.name is None else texts[place[part.name]]) for part in made
         )
         # A row without any text has nothing to read, whatever the template puts around it.
         found.append(whole if any(map(str.strip, texts)) else "")
     return tuple(found)
-
-
-def _parts(template: str) -> list[tuple[str, str | None]]:
-    """(literal, the column after it) pairs; a column's name is taken as it stands."""
-    try:
-        parsed = list(string.Formatter().parse(template))
-    except ValueError as error:
-        raise _bad(template, str(error)) from error
-    if not any(name is not None for _, name, _, _ in parsed):
-        raise _bad(template, "it names no column")
-    for _, name, form, conversion in parsed:
-        if name == "" or form or conversion:
-            raise _bad(template, "each pair of braces holds the name of a column, nothing else")
-    return [(literal, name) for literal, name, _, _ in parsed]
-
-
-def _bad(template: str, why: str) -> InputError:
-    return InputError(
-        "bad_template",
-        f"The template cannot be used: {why}.",
-        received=template,
-        allowed="'{title}. {body}'; {{ and }} for braces themselves",
-        next="Put names of text columns into single braces.",
-    )
 
 
 def settle_template(columns: Columns, table: Table) -> tuple[str, ...]:
@@ -145,6 +112,14 @@ def settle_template(columns: Columns, table: Table) -> tuple[str, ...]:
     """
     assert columns.template is not None
     named = fields(columns.template)
+    if not named:
+        raise InputError(
+            "bad_template",
+            "The template cannot be used: it names no column.",
+            received=columns.template,
+            allowed="'{title}. {body}'; {{ and }} for braces themselves",
+            next="Put names of text columns into single braces.",
+        )
     for name in named:
         if name not in table.values:
             raise missing_column(table, name, "template", next_step="{name}")
