@@ -10,7 +10,6 @@ from supertune.prompts.template import (
     check,
     filled,
     numbered,
-    ordered,
     several,
     text_comes_first,
 )
@@ -86,13 +85,6 @@ def test_what_does_not_match_the_rows_is_left_to_be_refused() -> None:
     with pytest.raises(InputError) as caught:
         check(numbered("{text} {answer}", ("a", "b"), 2), 2)
     assert caught.value.code == "unknown_template_field"
-
-
-def test_columns_of_a_prompt_have_one_order_whoever_asks() -> None:
-    assert ordered("{b} {a} {answer}", ()) == ("b", "a")
-    assert ordered("{b} {a} {answer}", ("a",)) == ("a", "b")
-    assert ordered("{text} {answer}", ("review",)) == ("review",)
-    assert ordered("{text2} {text1} {answer}", ()) == ("text1", "text2")
 
 
 def test_a_template_of_one_text_serves_rows_of_several() -> None:

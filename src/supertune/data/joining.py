@@ -9,12 +9,13 @@ from supertune.contracts import Columns, Input
 from supertune.data.cells import as_text, is_empty, is_list, shown
 from supertune.data.nearest import missing_column
 from supertune.data.table import Table
-from supertune.data.templates import fields, parts
+from supertune.data.templates import asks, by_place, fields, ordered, parts, shows_one
 from supertune.errors import InputError
 
 
 def inputs(table: Table, columns: Columns) -> tuple[Input, ...]:
-    """What a model reads of each row: a text, or a tuple of texts for a pair.
+    """What a model reads of each row: a text, or a tuple of texts for a pair and for a prompt
+    that shows several columns.
 
     Several columns without a template are joined by a line break, empty cells left out.
     ``columns`` is settled: its text columns are in the table.
@@ -27,9 +28,11 @@ def inputs(table: Table, columns: Columns) -> tuple[Input, ...]:
         _width(table, name, column, several=len(cells) == 1)
         for name, column in zip(columns.text, cells, strict=True)
     ]
-    if columns.pair:
+    asked = asks(columns.template)
+    apart = asked and len(cells) > 1 and not shows_one(str(columns.template))
+    if columns.pair or apart:
         return tuple(zip(*([as_text(cell) for cell in column] for column in cells), strict=True))
-    if columns.template is not None:
+    if columns.template is not None and not asked:
         return _filled(columns.template, columns.text, cells)
     if len(cells) == 1:
         return tuple(_single(cell, widths[0]) for cell in cells[0])
@@ -104,13 +107,16 @@ def _filled(
 
 
 def settle_template(columns: Columns, table: Table) -> tuple[str, ...]:
-    """The text columns that a template joins: those it names.
+    """The text columns of a template: those it names, and for a prompt those that were named
+    beside it; none where a prompt leaves them to be guessed.
 
     Raises:
         InputError: ``bad_template``, ``template_column_missing`` or, when a column was named
-            that the template leaves out, ``template_leaves_out``.
+            that a template without an answer leaves out, ``template_leaves_out``.
     """
     assert columns.template is not None
+    if asks(columns.template):
+        return _asked_of(columns, columns.template, table)
     named = fields(columns.template)
     if not named:
         raise InputError(
@@ -120,9 +126,7 @@ def settle_template(columns: Columns, table: Table) -> tuple[str, ...]:
             allowed="'{title}. {body}'; {{ and }} for braces themselves",
             next="Put names of text columns into single braces.",
         )
-    for name in named:
-        if name not in table.values:
-            raise missing_column(table, name, "template", next_step="{name}")
+    _check_there(named, table)
     unused = [name for name in columns.text if name not in named]
     if unused:
         raise InputError(
@@ -133,3 +137,17 @@ def settle_template(columns: Columns, table: Table) -> tuple[str, ...]:
             next=f"Put {{{unused[0]}}} into the template, or do not name it as text.",
         )
     return named
+
+
+def _asked_of(columns: Columns, template: str, table: Table) -> tuple[str, ...]:
+    names = ordered(template, columns.text)
+    if not columns.text and by_place(template) and not set(names) <= {*table.values}:
+        return ()
+    _check_there(names, table)
+    return names
+
+
+def _check_there(names: Sequence[str], table: Table) -> None:
+    for name in names:
+        if name not in table.values:
+            raise missing_column(table, name, "template", next_step="{name}")

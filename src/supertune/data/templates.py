@@ -3,12 +3,15 @@ asks for an answer."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from supertune.errors import InputError
 
 ANSWER = "answer"
 """The name that stands for the answer and never for a column."""
+
+_NUMBERED = re.compile(r"text[1-9][0-9]?")
 
 
 @dataclass(frozen=True)
@@ -64,9 +67,32 @@ def asks(template: str | None) -> bool:
     return template is not None and any(part.name == ANSWER for part in parts(template))
 
 
+def ordered(template: str, given: tuple[str, ...]) -> tuple[str, ...]:
+    """The columns of a prompt in the order of a row's texts: those ``given``, then the others
+    that the template names. ``text`` or ``text1``, ``text2`` ... stand for columns by place."""
+    named = fields(template)
+    if by_place(template) and not set(named) <= set(given):
+        return given or tuple(sorted(named, key=_place))
+    return (*given, *(name for name in named if name not in given))
+
+
+def by_place(template: str) -> bool:
+    """Whether all names may stand for columns by their place, as ``text`` and ``text2`` do."""
+    return all(name == "text" or _NUMBERED.fullmatch(name) for name in fields(template))
+
+
+def shows_one(template: str) -> bool:
+    """Whether a prompt shows one text, whichever and however many columns that is made of."""
+    return fields(template) in ((), ("text",))
+
+
 def escaped(literal: str) -> str:
     """A text as it has to be written in a template."""
     return literal.replace("{", "{{").replace("}", "}}")
+
+
+def _place(name: str) -> int:
+    return int(name[4:] or 0)
 
 
 def _name(template: str, at: int) -> str:

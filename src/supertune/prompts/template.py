@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 
 from supertune.contracts import Input
-from supertune.data.templates import ANSWER, Part, escaped, fields, parts
+from supertune.data.templates import ANSWER, Part, escaped, fields, ordered, parts
 from supertune.errors import InputError
 
 
@@ -68,22 +68,11 @@ def before_answer(template: str) -> str:
     return next((part.literal for part in parts(template) if part.name == ANSWER), "")
 
 
-def ordered(template: str, given: tuple[str, ...]) -> tuple[str, ...]:
-    """The columns of a prompt in the order of a row's texts: those ``given``, then the others
-    that the template names. Names as in `names` stand for the columns by their place."""
-    named = fields(template)
-    if given and all(map(_is_place, named)) and not set(named) <= set(given):
-        return given
-    if not given and all(map(_is_place, named)):
-        return tuple(sorted(named, key=_place))
-    return (*given, *(name for name in named if name not in given))
-
-
 def numbered(template: str, columns: tuple[str, ...], count: int) -> str:
     """The template with a row's texts in place of the columns' names.
 
     Args:
-        columns: those named beside the template, as in `ordered`.
+        columns: those named beside the template, as in `supertune.data.templates.ordered`.
         count: how many texts a row has. Columns joined into one text are one.
     """
     known, order = names(count), ordered(template, columns)
@@ -120,14 +109,6 @@ def filled(template: str, value: Input, answer: str) -> str:
         if part.name is not None:
             found += put[part.name].lstrip() if spaced else put[part.name]
     return found
-
-
-def _is_place(name: str) -> bool:
-    return name == "text" or (name.startswith("text") and name[4:].isdecimal())
-
-
-def _place(name: str) -> int:
-    return int(name[4:] or 0)
 
 
 def _allowed(shown: tuple[str, ...]) -> str:
