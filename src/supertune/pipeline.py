@@ -73,6 +73,13 @@ def columns(recipe: Recipe) -> Columns:
     )
 
 
+def as_written(recipe: Recipe, reading: Reading) -> Recipe:
+    """The recipe with the template that the rows themselves are written in, if they are in one
+    and the person gave none."""
+    template = recipe.template or reading.columns.template
+    return recipe.model_copy(update={"template": template})
+
+
 def labelled(examples: Examples) -> Examples:
     """Only the rows that carry an answer."""
     if examples.targets is None or examples.multi_label:

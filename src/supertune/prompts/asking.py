@@ -34,7 +34,12 @@ def check(recipe: Recipe, task: Task, examples: Examples) -> None:
             allowed="a prompt where texts get labels",
             next=f"Leave {said[0]} out, or choose another task; `supertune tasks` lists them.",
         )
-    candidates(examples.labels, **_arguments(recipe, examples))
+    try:
+        candidates(examples.labels, **_arguments(recipe, examples))
+    except InputError as error:
+        # Labels whose own names collide are only a fault for those who ask by them.
+        if error.code != "verbalizer_collides" or recipe.verbalizer is not None:
+            raise
 
 
 def prompts(recipe: Recipe, task: Task, examples: Examples) -> tuple[Prompt, ...]:
