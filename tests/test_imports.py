@@ -23,6 +23,7 @@ ORDER = (
     ("config",),
     ("metrics",),
     ("data", "catalogue", "architectures"),
+    ("prompts",),
     ("tasks", "backbones", "methods"),
     ("training", "evaluation"),
     ("pipeline",),

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from supertune import registry
 from supertune.errors import InputError
@@ -47,12 +47,45 @@ class Recipe(BaseModel):
     time: str | None = None
     weight: str | None = None
     slices: tuple[str, ...] = ()
-    template: str | None = Field(None, description="e.g. '{title}. {body}' to join columns")
+    template: str | None = Field(
+        None,
+        description="'{title}. {body}' joins columns; with {answer} it is a prompt: "
+        "'{text} It was {answer}.'",
+    )
+    verbalizer: dict[str, str | tuple[str, ...]] | None = Field(
+        None, description="the word or words that stand for each label in a prompt"
+    )
+    instruction: str | None = Field(None, description="stands in front of every prompt")
+    preset: str | None = Field(
+        None, description="a prompt that comes along: 'sentiment', 'spam/fr', 'topic/en/2'"
+    )
+    chat: bool | None = Field(None, description="put the backbone's chat template around prompts")
     pair: bool = False
     separator: str | None = Field(None, description="splits a label cell into several labels")
     device: str = "auto"
     threads: int | None = Field(None, ge=1)
     options: dict[str, Any] = Field(default_factory=dict, description="the method's own keys")
+
+    @field_validator("verbalizer", mode="before")
+    @classmethod
+    def _labels_are_texts(cls, given: Any) -> Any:
+        """YAML reads 1 as a number, and so it would yes and no as true and false."""
+        if not isinstance(given, Mapping):
+            return given
+        for label, words in given.items():
+            several = words if isinstance(words, list | tuple) else [words]
+            if any(isinstance(each, bool) for each in (label, *several)):
+                raise ValueError("true, false, yes and no need quotes, e.g. 'yes': 'no'")
+        return {
+            str(label) if isinstance(label, int | float) else label: _words(words)
+            for label, words in given.items()
+        }
+
+
+def _words(given: Any) -> Any:
+    if isinstance(given, list | tuple):
+        return tuple(str(word) if isinstance(word, int | float) else word for word in given)
+    return str(given) if isinstance(given, int | float) else given
 
 
 def _flat(error: ValidationError) -> list[str]:

@@ -33,6 +33,7 @@ from supertune.contracts import (
     Offer,
     Predictions,
     Problem,
+    Prompt,
     Reading,
     Task,
     Tuned,
@@ -40,6 +41,7 @@ from supertune.contracts import (
 )
 from supertune.errors import InputError, unknown_name
 from supertune.evaluation.splits import feasible_folds, repeated_folds
+from supertune.prompts import asking
 from supertune.training import fitting
 from supertune.training.cache import ActivationCache
 from supertune.training.lens import CachedLens
@@ -69,6 +71,13 @@ def columns(recipe: Recipe) -> Columns:
         pair=recipe.pair,
         separator=recipe.separator,
     )
+
+
+def as_written(recipe: Recipe, reading: Reading) -> Recipe:
+    """The recipe with the template that the rows themselves are written in, if they are in one
+    and the person gave none."""
+    template = recipe.template or reading.columns.template
+    return recipe.model_copy(update={"template": template})
 
 
 def labelled(examples: Examples) -> Examples:
@@ -106,6 +115,7 @@ class Workshop:
     progress: Progress | None = None
     store: ActivationCache = field(default_factory=lambda: activation_cache())
     _lenses: dict[str, CachedLens] = field(default_factory=dict)
+    _prompts: dict[tuple[str, ...], tuple[Prompt, ...]] = field(default_factory=dict)
 
     @property
     def task(self) -> Task:
@@ -147,7 +157,15 @@ class Workshop:
     def problem(self, examples: Examples, backbone: str | None) -> Problem:
         weighted = replace(examples, weights=self.row_weights(examples))
         head = self.task.head(examples)
-        return Problem(weighted, head, self.lens(backbone), self.recipe.seed)
+        prompt = next(iter(self.prompts(examples)), None)
+        return Problem(weighted, head, self.lens(backbone), self.recipe.seed, prompt=prompt)
+
+    def prompts(self, examples: Examples) -> tuple[Prompt, ...]:
+        """What these rows may be asked by, the default first; the same for all rows of a fit,
+        since the language is that of the first rows that came here, which are all of them."""
+        if examples.labels not in self._prompts:
+            self._prompts[examples.labels] = asking.prompts(self.recipe, self.task, examples)
+        return self._prompts[examples.labels]
 
     def row_weights(self, examples: Examples) -> FloatArray | None:
         """Row weights times class weights, mean 1; None when all are equal."""
@@ -222,12 +240,14 @@ def _bad_class_weight(wanted: Mapping[str, float]) -> InputError:
 
 
 def check_settings(workshop: Workshop, examples: Examples) -> None:
-    """Refuse a metric, costs or class weights that these rows cannot have, before any training.
+    """Refuse a prompt, metric, costs or class weights that these rows cannot have, before any
+    training.
 
     Raises:
         InputError: ``unknown_metric``, ``metric_does_not_fit``, ``bad_cost_matrix``,
-            ``bad_class_weight``, ``unknown_label``.
+            ``bad_class_weight``, ``unknown_label``, and as `supertune.prompts.asking.check`.
     """
+    asking.check(workshop.recipe, workshop.task, examples)
     metric, targets = workshop.metric, examples.targets
     workshop.row_weights(examples)
     assert targets is not None

@@ -108,6 +108,7 @@ def _read(
         reading = pipeline.read(data, settled, test)
     else:
         reading = continuing.read(before, data, settled, test)
+    settled = pipeline.as_written(settled, reading)
     workshop = Workshop(settled, progress)
     read_at = time.monotonic()
     examples = pipeline.labelled(reading.train)

@@ -40,6 +40,7 @@ def plan(data: Any, *, test: Any = None, **options: Any) -> Plan:
     """
     settled = recipe(options)
     reading = pipeline.read(data, settled, test)
+    settled = pipeline.as_written(settled, reading)
     workshop = Workshop(settled)
     examples = pipeline.labelled(reading.train)
     pipeline.check_settings(workshop, examples)

@@ -36,6 +36,8 @@ app = typer.Typer(add_completion=False)
         "supertune fit reviews.csv",
         "supertune fit reviews.csv --text review --label stars --test held-out.csv -o my-model",
         "supertune fit reviews.csv --method lora --set rank=4 --backbone e5-small",
+        "supertune fit reviews.csv --template '{text} It was {answer}.' "
+        "--verbalizer 'positive=great; negative=terrible'",
     ),
 )
 def fit(
@@ -67,6 +69,8 @@ def fit(
     backbone: keys.BackboneName = None,
     method: keys.MethodName = None,
     metric: keys.Metric = None,
+    verbalizer: keys.Verbalizer = None,
+    preset: keys.Preset = None,
     settings: keys.Settings = None,
     recipe: keys.RecipeFile = None,
     time_limit: keys.TimeLimit = None,

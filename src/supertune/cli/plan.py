@@ -43,6 +43,8 @@ def plan(
     backbone: keys.BackboneName = None,
     method: keys.MethodName = None,
     metric: keys.Metric = None,
+    verbalizer: keys.Verbalizer = None,
+    preset: keys.Preset = None,
     settings: keys.Settings = None,
     recipe: keys.RecipeFile = None,
     time_limit: keys.TimeLimit = None,

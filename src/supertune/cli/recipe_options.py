@@ -35,7 +35,27 @@ Label = Annotated[
 Template = Annotated[
     str | None,
     typer.Option(
-        "--template", help="Joins columns, e.g. '{title}. {body}'.", rich_help_panel=COLUMNS
+        "--template",
+        help="Joins columns: '{title}. {body}'. With {answer} it is a prompt: "
+        "'{text} It was {answer}.'",
+        rich_help_panel=COLUMNS,
+    ),
+]
+Verbalizer = Annotated[
+    str | None,
+    typer.Option(
+        "--verbalizer",
+        help="Words for the labels in a prompt: 'positive=good,great; negative=bad', or JSON.",
+        rich_help_panel=CHOICE,
+    ),
+]
+Preset = Annotated[
+    str | None,
+    typer.Option(
+        "--preset",
+        help="A prompt that comes along: sentiment, topic, spam, intent or yes_no; spam/fr "
+        "(en, zh, fr, de, es, pt); topic/en/2.",
+        rich_help_panel=CHOICE,
     ),
 ]
 Pair = Annotated[
@@ -129,7 +149,8 @@ Seed = Annotated[int | None, typer.Option("--seed", help="0 by default.", rich_h
 
 _KEYS = (
     *("text", "label", "template", "pair", "separator", "split", "group", "time", "weight"),
-    *("task", "backbone", "method", "metric", "max_candidates", "seed", "device", "threads"),
+    *("task", "backbone", "method", "metric", "preset"),
+    *("max_candidates", "seed", "device", "threads"),
 )
 """Options whose name is the recipe's key."""
 
@@ -146,6 +167,10 @@ def recipe_values(given: Mapping[str, Any]) -> dict[str, Any]:
     named = {key: given.get(key) for key in _KEYS}
     named["text"] = tuple(given["text"] or ())
     named["slices"] = tuple(given["slice_"] or ())
+    if given["verbalizer"] is not None:
+        from supertune.prompts.verbalizer import parsed
+
+        named["verbalizer"] = parsed(given["verbalizer"])
     if given["time_limit"] is not None:
         named["time_limit"] = seconds(given["time_limit"])
     return values | {key: value for key, value in named.items() if value not in (None, False, ())}

@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 
 from supertune.contracts import Columns
 from supertune.data import column_guesses, joining
-from supertune.data.cells import as_label, listed
+from supertune.data.cells import as_label, is_list, listed
 from supertune.data.nearest import missing_column
 from supertune.data.profiles import Profile, profile
 from supertune.data.table import Table
+from supertune.data.templates import ANSWER, asks, fields, shows_one
 from supertune.errors import InputError
 
 
@@ -26,8 +27,12 @@ class Settled:
     guesses: tuple[str, ...]
 
 
-def settle(table: Table, wanted: Columns) -> Settled:
+def settle(table: Table, wanted: Columns, *, fitted: bool = False) -> Settled:
     """Check the columns that were named and find the text and the label where they were not.
+
+    Args:
+        fitted: they are those of a model, perhaps under other names, so that a prompt's
+            template says nothing more about them.
 
     Raises:
         InputError: ``text_column_missing`` (``label_``, ``split_`` ...) with the nearest name,
@@ -35,8 +40,10 @@ def settle(table: Table, wanted: Columns) -> Settled:
             ``no_text_column``, ``no_label_column``.
     """
     check_named(table, wanted)
-    columns, guesses = wanted, []
-    if columns.template is not None and not columns.pair:
+    columns, guesses = wanted, _answer_is_no_column(table, wanted)
+    if fitted and columns.text and asks(columns.template):
+        columns = _as_many_as_fitted(table, columns)
+    elif columns.template is not None and not _pair_alone(columns):
         columns = replace(columns, text=joining.settle_template(columns, table))
     free = _free_profiles(table, columns)
     if columns.split is None and (found := column_guesses.split(table, free)) is not None:
@@ -68,8 +75,10 @@ def text_columns(table: Table, wanted: Columns) -> Columns:
     for name in wanted.text:
         if name not in table.values:
             raise missing_column(table, name, "text", next_step="--text {name}")
-    if wanted.template is not None and not wanted.pair:
-        return replace(wanted, text=joining.settle_template(wanted, table))
+    if wanted.text and (wanted.template is None or asks(wanted.template)):
+        return _as_many_as_fitted(table, wanted)
+    if wanted.template is not None and not _pair_alone(wanted):
+        wanted = replace(wanted, text=joining.settle_template(wanted, table))
     if wanted.text:
         return wanted
     if "text" in table.values:
@@ -93,12 +102,14 @@ def has_places(source: object, table: Table) -> bool:
 def by_place(table: Table, wanted: Columns) -> Columns:
     """What is meant in a list of texts or pairs, also where it was named after another source."""
     named = {*wanted.text, wanted.label} - {None}
-    if named & {*table.names} or wanted.template is not None or wanted.pair:
+    if named & {*table.names} or wanted.pair:
+        return wanted
+    if wanted.template is not None and not (asks(wanted.template) and len(wanted.text) == 1):
         return wanted
     label = "label" if "label" in table.values else None
     if not named:
         return replace(wanted, text=("text",), label=label)
-    return Columns(("text",), label, separator=wanted.separator)
+    return Columns(("text",), label, template=wanted.template, separator=wanted.separator)
 
 
 def check_named(table: Table, wanted: Columns) -> None:
@@ -111,7 +122,7 @@ def check_named(table: Table, wanted: Columns) -> None:
     for role, name in named:
         if name not in table.values:
             raise missing_column(table, name, role, next_step=f"--{role} {{name}}")
-    read = joining.fields(wanted.template) if wanted.template else wanted.text
+    read = (*wanted.text, *(fields(wanted.template) if wanted.template else ()))
     if wanted.label is not None and wanted.label in read:
         raise InputError(
             "column_twice",
@@ -131,14 +142,46 @@ def check_named(table: Table, wanted: Columns) -> None:
 
 
 def _check_pair(columns: Columns) -> None:
-    if columns.pair and (len(columns.text) != 2 or columns.template is not None):
+    if columns.pair and (len(columns.text) != 2 or _pair_alone(columns)):
         raise InputError(
             "pair_needs_two_columns",
             "A text pair takes exactly two text columns and no template.",
             received=", ".join(columns.text) + (" and a template" if columns.template else ""),
-            allowed="two columns",
+            allowed="two columns; a template with {answer} may show both",
             next="Give --text FIRST --text SECOND, or leave pair out to join them.",
         )
+
+
+def _pair_alone(columns: Columns) -> bool:
+    """A pair with a template that joins, which are two ways to read the same columns."""
+    return columns.pair and columns.template is not None and not asks(columns.template)
+
+
+def _answer_is_no_column(table: Table, wanted: Columns) -> list[str]:
+    """Said where somebody could think that it is."""
+    if not asks(wanted.template) or ANSWER not in table.values or wanted.label == ANSWER:
+        return []
+    return [f"template: {{{ANSWER}}} is where the label goes, not column '{ANSWER}'"]
+
+
+def _as_many_as_fitted(table: Table, wanted: Columns) -> Columns:
+    """Columns that are called otherwise than in the fitted rows are as many as the prompt shows.
+
+    Raises:
+        InputError: ``text_column_missing``.
+    """
+    template = wanted.template
+    if template is None or shows_one(template) or len(wanted.text) >= len(fields(template)):
+        return wanted
+    if len(wanted.text) == 1 and all(map(is_list, table.values[wanted.text[0]])):
+        return wanted
+    raise InputError(
+        "text_column_missing",
+        "The prompt of this model shows more columns than were named.",
+        received=f"{', '.join(wanted.text)}; template {template!r}",
+        allowed=f"{len(fields(template))} text columns",
+        next="Name each of them with --text NAME, in the order of the fitted rows.",
+    )
 
 
 def _free_profiles(table: Table, columns: Columns) -> list[Profile]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import string
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,11 +9,13 @@ from supertune.contracts import Columns, Input
 from supertune.data.cells import as_text, is_empty, is_list, shown
 from supertune.data.nearest import missing_column
 from supertune.data.table import Table
+from supertune.data.templates import asks, by_place, fields, ordered, parts, shows_one
 from supertune.errors import InputError
 
 
 def inputs(table: Table, columns: Columns) -> tuple[Input, ...]:
-    """What a model reads of each row: a text, or a tuple of texts for a pair.
+    """What a model reads of each row: a text, or a tuple of texts for a pair and for a prompt
+    that shows several columns.
 
     Several columns without a template are joined by a line break, empty cells left out.
     ``columns`` is settled: its text columns are in the table.
@@ -27,9 +28,11 @@ def inputs(table: Table, columns: Columns) -> tuple[Input, ...]:
         _width(table, name, column, several=len(cells) == 1)
         for name, column in zip(columns.text, cells, strict=True)
     ]
-    if columns.pair:
+    asked = asks(columns.template)
+    apart = asked and len(cells) > 1 and not shows_one(str(columns.template))
+    if columns.pair or apart:
         return tuple(zip(*([as_text(cell) for cell in column] for column in cells), strict=True))
-    if columns.template is not None:
+    if columns.template is not None and not asked:
         return _filled(columns.template, columns.text, cells)
     if len(cells) == 1:
         return tuple(_single(cell, widths[0]) for cell in cells[0])
@@ -47,15 +50,6 @@ def is_blank(value: Input) -> bool:
 def as_one(value: Input) -> str:
     """An input as one text, to be looked at or compared."""
     return value if isinstance(value, str) else "\n".join(value)
-
-
-def fields(template: str) -> tuple[str, ...]:
-    """The columns a template names, each once, in order.
-
-    Raises:
-        InputError: ``bad_template``.
-    """
-    return tuple(dict.fromkeys(name for _, name in _parts(template) if name is not None))
 
 
 def _width(table: Table, name: str, cells: Sequence[Any], *, several: bool) -> int:
@@ -99,55 +93,40 @@ def _single(cell: Any, width: int) -> Input:
 def _filled(
     template: str, names: tuple[str, ...], cells: Sequence[Sequence[Any]]
 ) -> tuple[str, ...]:
-    parts = _parts(template)
+    made = parts(template)
     place = {name: i for i, name in enumerate(names)}
     found = []
     for row in zip(*cells, strict=True):
         texts = [as_text(cell) for cell in row]
         whole = "".join(
-            literal + ("" if name is None else texts[place[name]]) for literal, name in parts
+            part.literal + ("" if part.name is None else texts[place[part.name]]) for part in made
         )
         # A row without any text has nothing to read, whatever the template puts around it.
         found.append(whole if any(map(str.strip, texts)) else "")
     return tuple(found)
 
 
-def _parts(template: str) -> list[tuple[str, str | None]]:
-    """(literal, the column after it) pairs; a column's name is taken as it stands."""
-    try:
-        parsed = list(string.Formatter().parse(template))
-    except ValueError as error:
-        raise _bad(template, str(error)) from error
-    if not any(name is not None for _, name, _, _ in parsed):
-        raise _bad(template, "it names no column")
-    for _, name, form, conversion in parsed:
-        if name == "" or form or conversion:
-            raise _bad(template, "each pair of braces holds the name of a column, nothing else")
-    return [(literal, name) for literal, name, _, _ in parsed]
-
-
-def _bad(template: str, why: str) -> InputError:
-    return InputError(
-        "bad_template",
-        f"The template cannot be used: {why}.",
-        received=template,
-        allowed="'{title}. {body}'; {{ and }} for braces themselves",
-        next="Put names of text columns into single braces.",
-    )
-
-
 def settle_template(columns: Columns, table: Table) -> tuple[str, ...]:
-    """The text columns that a template joins: those it names.
+    """The text columns of a template: those it names, and for a prompt those that were named
+    beside it; none where a prompt leaves them to be guessed.
 
     Raises:
         InputError: ``bad_template``, ``template_column_missing`` or, when a column was named
-            that the template leaves out, ``template_leaves_out``.
+            that a template without an answer leaves out, ``template_leaves_out``.
     """
     assert columns.template is not None
+    if asks(columns.template):
+        return _asked_of(columns, columns.template, table)
     named = fields(columns.template)
-    for name in named:
-        if name not in table.values:
-            raise missing_column(table, name, "template", next_step="{name}")
+    if not named:
+        raise InputError(
+            "bad_template",
+            "The template cannot be used: it names no column.",
+            received=columns.template,
+            allowed="'{title}. {body}'; {{ and }} for braces themselves",
+            next="Put names of text columns into single braces.",
+        )
+    _check_there(named, table)
     unused = [name for name in columns.text if name not in named]
     if unused:
         raise InputError(
@@ -158,3 +137,17 @@ def settle_template(columns: Columns, table: Table) -> tuple[str, ...]:
             next=f"Put {{{unused[0]}}} into the template, or do not name it as text.",
         )
     return named
+
+
+def _asked_of(columns: Columns, template: str, table: Table) -> tuple[str, ...]:
+    names = ordered(template, columns.text)
+    if not columns.text and by_place(template) and not set(names) <= {*table.values}:
+        return ()
+    _check_there(names, table)
+    return names
+
+
+def _check_there(names: Sequence[str], table: Table) -> None:
+    for name in names:
+        if name not in table.values:
+            raise missing_column(table, name, "template", next_step="{name}")

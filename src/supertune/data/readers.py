@@ -1,7 +1,8 @@
 """Any source of rows as a `Table`, whole or window by window.
 
 A source is a path (.csv, .tsv and other delimited text, .jsonl, .json, .parquet, .xlsx, .txt with
-one text a line, a folder per class of .txt files; the text formats also as .gz), ``"-"`` for
+one text a line, lines such as "Input: ... Output: ..." whatever the ending, a folder per class of
+.txt files; the text formats also as .gz), ``"-"`` for
 standard input, a pandas or polars DataFrame, a ``datasets.Dataset``, a list of texts, of
 (text, label) pairs or of dicts, or a `Table`.
 """
@@ -14,7 +15,16 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from supertune.data import delimited, files, folders, frames, json_rows, objects, text_lines
+from supertune.data import (
+    answered_rows,
+    delimited,
+    files,
+    folders,
+    frames,
+    json_rows,
+    objects,
+    text_lines,
+)
 from supertune.data.encoding import Decoding, lines
 from supertune.data.signatures import check_name
 from supertune.data.table import Table
@@ -104,7 +114,7 @@ def _from_pieces(pieces: Iterator[bytes], source: str, suffix: str, window: int)
         yield from _json("".join(texts), source, window, notes)
     elif suffix in (".jsonl", ".ndjson"):
         yield from json_rows.windows(lines(texts), source, window, notes=notes)
-    elif suffix == ".txt" and not text_lines.tabular(first):
+    elif answered_rows.begins(first) or (suffix == ".txt" and not text_lines.tabular(first)):
         yield from text_lines.windows(lines(texts), source, window, notes=notes)
     else:
         expected = _TEXT[suffix]

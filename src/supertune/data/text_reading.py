@@ -81,7 +81,7 @@ def judged(table: Table, settled: Columns, names: tuple[str, ...]) -> Reading:
         InputError: ``no_labels``, ``unknown_label``, or what is wrong with columns and cells.
     """
     check_named(table, Columns(text=settled.text, label=settled.label))
-    found = settle(table, text_source.as_far_as_there(table, settled))
+    found = settle(table, text_source.as_far_as_there(table, settled), fitted=True)
     source = text_source.understood(table, found.columns, found.guesses, guess=False)
     rows, held, _ = _parted(source, None)
     rows, dropped = text_source.answered(rows if held is None else held, source)

@@ -19,7 +19,7 @@ from supertune.contracts import (
     Predictions,
     Reading,
 )
-from supertune.data import joining, readers, text_reading
+from supertune.data import answered_rows, joining, readers, text_reading
 from supertune.data.columns import by_place, has_places, text_columns
 
 
@@ -53,12 +53,16 @@ class TextClassification:
             InputError: what is wrong with the source, its columns, labels, weights or times.
         """
         table = readers.read(source)
+        if labels is None:
+            table, columns = answered_rows.recognised(table, columns)
+        else:
+            table = answered_rows.split(table, columns)
         wanted = by_place(table, columns) if has_places(source, table) else columns
         if labels is not None:
             return text_reading.judged(table, wanted, labels)
         if test is None:
             return text_reading.learned(table, wanted)
-        held = readers.read(test)
+        held = answered_rows.split(readers.read(test), columns)
         return text_reading.learned(table, wanted, held, test_has_places=has_places(test, held))
 
     def stream(
@@ -69,11 +73,15 @@ class TextClassification:
         ``columns`` is settled. A list of plain texts needs no column of that name.
         """
         chosen: Columns | None = None
+        written: str | None = None
         for table in readers.stream(source, window):
             if chosen is None:
-                wanted = by_place(table, columns) if has_places(source, table) else columns
-                chosen = text_columns(table, wanted)
-            yield table, joining.inputs(table, chosen)
+                written = answered_rows.column(table, columns)
+            apart = answered_rows.split(table, columns, written)
+            if chosen is None:
+                wanted = by_place(apart, columns) if has_places(source, apart) else columns
+                chosen = text_columns(apart, wanted)
+            yield table, joining.inputs(apart, chosen)
 
     def head(self, examples: Examples) -> HeadSpec:
         return HeadSpec(len(examples.labels), examples.multi_label)
