@@ -13,7 +13,7 @@ import numpy as np
 
 from supertune import __version__, artifact, baselines, choose, pipeline
 from supertune.api import continuing, machine
-from supertune.choose import Decision
+from supertune.choose import Decision, Entry
 from supertune.config import Recipe, method_options, recipe
 from supertune.contracts import Examples, Finding, FloatArray, Reading, Tuned
 from supertune.model import Model, Report, load
@@ -33,6 +33,7 @@ class _Run:
     reading: Reading
     examples: Examples
     workshop: Workshop
+    entries: list[Entry]
     started: float
     fetched: float  # seconds spent on downloads and conversions before the clock started
     predicted: float  # seconds
@@ -120,6 +121,7 @@ def _read(
         reading,
         examples,
         workshop,
+        entries,
         started,
         started - read_at,
         choose.expected_seconds(settled, entries),
@@ -130,7 +132,8 @@ def _read(
 def _decide(run: _Run) -> Decision:
     workshop = run.workshop
     deadline = run.started + workshop.recipe.time_limit
-    decision = choose.decide(workshop, run.examples, deadline, test=run.reading.test)
+    test = run.reading.test
+    decision = choose.decide(workshop, run.entries, run.examples, deadline, test=test)
     # From here on the recipe is resolved: nothing in it depends on the clock any more.
     winner = decision.candidate
     workshop.recipe = decision.recipe.model_copy(
