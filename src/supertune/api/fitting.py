@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -109,6 +109,8 @@ def _read(
         reading = pipeline.read(data, settled, test)
     else:
         reading = continuing.read(before, data, settled, test)
+    told = pipeline.noticed(reading.train, settled)
+    reading = replace(reading, findings=(*reading.findings, *told))
     workshop = Workshop(settled, progress)
     read_at = time.monotonic()
     examples = pipeline.labelled(reading.train)

@@ -131,7 +131,7 @@ def _deal_and_place(
     place = np.empty(len(content), dtype=np.int64)
     place[by_kind[~left]] = nth[~left] % folds
     # Those dealt add the same to each fold, and with each label they hold to every fold.
-    settled = (content[by_kind[~left]] > 0).any(axis=0)
+    settled = np.asarray((content[by_kind[~left]] > 0).any(axis=0))
     over = np.sort(by_kind[left])
     share = content / np.maximum(content.sum(axis=0), 1.0)
     mass = np.column_stack([share, content.sum(axis=1) / content.sum()])
