@@ -71,8 +71,11 @@ def learned(
     )
 
 
-def judged(table: Table, settled: Columns, names: tuple[str, ...]) -> Reading:
-    """Rows that a model with the labels ``names`` is judged by; nothing is learned from them.
+def judged(
+    table: Table, settled: Columns, names: tuple[str, ...], *, new_labels: bool = False
+) -> Reading:
+    """Rows that a model with the labels ``names`` is judged by, or beside whose rows they are
+    learned from; with ``new_labels`` they may have others, which come behind.
 
     Only rows without a text are dropped. Columns beside text and label may be missing; where
     there is a split column, its test rows are meant.
@@ -88,7 +91,9 @@ def judged(table: Table, settled: Columns, names: tuple[str, ...]) -> Reading:
     if all(given is None for given in rows.given):
         raise labels.none_given(len(rows), table.source, str(found.columns.label))
     unknown = _unknown(rows, names)
-    if unknown:
+    if unknown and new_labels:
+        names = (*names, *sorted(unknown))
+    elif unknown:
         raise _unknown_labels(
             "unknown_label", unknown, names, table.source, "fit a new model with these labels"
         )
