@@ -25,6 +25,13 @@ def shop(**options: object) -> Workshop:
     return Workshop(recipe({**FEW, **options}))
 
 
+def decided(workshop: Workshop, rows: Examples, deadline: float) -> choose.Decision:
+    entries = choose.candidates(workshop, rows)
+    decision = choose.decide(workshop, entries, rows, deadline, test=None)
+    assert decision.entries is entries
+    return decision
+
+
 def test_candidates_go_from_simple_to_dear(rows: Examples) -> None:
     listed = [entry.candidate for entry in choose.candidates(shop(), rows)]
     assert listed[0] == Candidate(None, "bag_of_words")
@@ -46,7 +53,7 @@ def test_what_cannot_fit_is_refused_by_name(rows: Examples) -> None:
 
 def test_a_number_of_candidates_is_kept_to_whatever_the_clock_says(rows: Examples) -> None:
     workshop = shop(max_candidates=1)
-    found = choose.decide(workshop, rows, time.monotonic() - 1, test=None)
+    found = decided(workshop, rows, time.monotonic() - 1)
     status = [entry.status for entry in found.entries]
     assert status == ["chosen"] + ["skipped"] * (len(status) - 1)
     assert all("--max-candidates 1" in entry.why for entry in found.entries[1:])
@@ -54,7 +61,7 @@ def test_a_number_of_candidates_is_kept_to_whatever_the_clock_says(rows: Example
 
 def test_without_time_the_dear_ones_are_skipped_and_say_why(rows: Examples) -> None:
     workshop = shop(time_limit=0.01)
-    found = choose.decide(workshop, rows, time.monotonic(), test=None)
+    found = decided(workshop, rows, time.monotonic())
     ran = [entry for entry in found.entries if entry.assessed is not None]
     # What costs next to nothing runs whatever the clock says; nothing trained by gradients does.
     assert len(ran) >= 2
@@ -70,7 +77,7 @@ def test_without_time_the_dear_ones_are_skipped_and_say_why(rows: Examples) -> N
 
 def test_the_same_seed_decides_alike(rows: Examples) -> None:
     def run() -> tuple[str, float]:
-        found = choose.decide(shop(max_candidates=2), rows, 0.0, test=None)
+        found = decided(shop(max_candidates=2), rows, 0.0)
         assert found.choice is not None
         return str(found.candidate), found.choice.estimate.value
 

@@ -70,6 +70,23 @@ def test_texts_may_come_in_any_sequence(words: Path, reviews: Files) -> None:
     assert model.predict(text for text in reviews.texts).tolist() == expected
 
 
+def test_methods_are_handed_plain_texts(words: Path) -> None:
+    model = supertune.load(words)
+    seen: list[object] = []
+    tuned = model.tuned
+
+    class Listening:
+        def logits(self, inputs, lens):
+            seen.extend(inputs)
+            return tuned.logits(inputs, lens)
+
+    model.tuned = Listening()  # type: ignore[assignment]
+    model.predict(np.array(["a film", "a play"]))
+    model.predict([(np.str_("a"), "film")])
+    assert [type(value) for value in seen] == [str, str, tuple]
+    assert [type(part) for part in seen[2]] == [str, str]  # type: ignore[attr-defined]
+
+
 def test_a_model_and_a_report_show_themselves(words: Path) -> None:
     model = supertune.load(words)
     assert repr(model) == "<supertune.Model bag_of_words, 2 labels>"

@@ -31,6 +31,15 @@ def test_reading_puts_rows_into_the_order_of_their_content(reviews: Files) -> No
     assert one.rows.tolist() == [21 - row for row in other.rows]
 
 
+def test_what_is_said_of_rows_goes_by_the_recipe(rows: Examples) -> None:
+    def codes(**options: object) -> dict[str, str]:
+        return {f.code: f.message for f in pipeline.noticed(rows, recipe(options))}
+
+    assert codes() == {}
+    assert "more than about 8 tokens" in codes(max_length=8)["long_text"]
+    assert "fewer rows than the 12 folds" in codes(folds=12)["few_rows_in_class"]
+
+
 def test_every_row_is_answered_once_a_repeat(rows: Examples) -> None:
     workshop = shop()
     folds = workshop.folds(rows)

@@ -178,15 +178,20 @@ def _entry(
 
 
 def decide(
-    workshop: Workshop, examples: Examples, deadline: float, *, test: Examples | None
+    workshop: Workshop,
+    entries: list[Entry],
+    examples: Examples,
+    deadline: float,
+    *,
+    test: Examples | None,
 ) -> Decision:
     """Compare the candidates until ``deadline`` (``time.monotonic`` seconds) and choose.
 
     Args:
+        entries: what `candidates` found for these rows; what becomes of each is written there.
         test: rows that the winner will be judged by. A single slow candidate then needs no
             folds, and the time to answer them is kept back.
     """
-    entries = candidates(workshop, examples)
     recipe = workshop.recipe
     notes = language_notes(workshop, examples)
     if len(entries) == 1:

@@ -27,6 +27,7 @@ from supertune.contracts import (
     Encoding,
     Engine,
     Examples,
+    Finding,
     FloatArray,
     HeadSpec,
     IntArray,
@@ -39,6 +40,7 @@ from supertune.contracts import (
     Tuned,
     misfit,
 )
+from supertune.data import checks, label_checks
 from supertune.errors import InputError, unknown_name
 from supertune.evaluation.splits import feasible_folds, repeated_folds
 from supertune.prompts import asking
@@ -55,6 +57,15 @@ def read(data: Any, recipe: Recipe, test: Any = None) -> Reading:
     reading = registry.task(recipe.task).read(data, columns(recipe), test=test)
     held = None if reading.test is None else reading.test.canonical()
     return replace(reading, train=reading.train.canonical(), test=held)
+
+
+def noticed(examples: Examples, recipe: Recipe) -> list[Finding]:
+    """What a person should know about rows to learn from under this recipe."""
+    task = registry.task(recipe.task)
+    found = checks.long_texts(examples, recipe.max_length) if task.modality == "text" else []
+    if task.objective == "classify":
+        found += label_checks.small_classes(examples, recipe.folds)
+    return [replace(finding, rows=tuple(sorted(finding.rows))) for finding in found]
 
 
 def columns(recipe: Recipe) -> Columns:

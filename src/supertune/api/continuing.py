@@ -12,6 +12,7 @@ import numpy.typing as npt
 from supertune import pipeline, registry
 from supertune.config import Recipe
 from supertune.contracts import Examples, Finding, Input, IntArray, Reading, content_key
+from supertune.data import label_checks
 from supertune.errors import InputError
 from supertune.model import Model
 from supertune.pipeline import labelled
@@ -21,6 +22,9 @@ _NOT_KEPT = {"text", "label", "split", "group", "time", "weight", "slices"}
 
 # New rows that could not be learned from alone; with the earlier ones they can.
 _TOO_LITTLE = {"one_class", "one_row_a_class", "too_few_rows", "unknown_test_label"}
+
+# Findings about all rows to learn from, of which the new ones are only a part.
+_OF_ALL = {"few_rows", "imbalance", "contradicting_labels"}
 
 
 def settings_of(model: Model, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -62,21 +66,17 @@ def _read(model: Model, data: Any, settled: Recipe, test: Any) -> Reading:
     except InputError as error:
         if error.code not in _TOO_LITTLE:
             raise
-        try:
-            return _beside(model, data, settled, test)
-        except InputError as second:
-            if second.code == "unknown_label":
-                raise error from second
-            raise
+        return _beside(model, data, settled, test)
 
 
 def _beside(model: Model, data: Any, settled: Recipe, test: Any) -> Reading:
-    """Rows that need not be enough alone: their labels are the model's."""
+    """Rows that need not be enough alone, as the model's are learned from again beside them."""
     task = registry.task(settled.task)
-    reading = task.read(data, pipeline.columns(settled), labels=model.labels)
+    columns = pipeline.columns(settled)
+    reading = task.read(data, columns, labels=model.labels, new_labels=True)
     if test is None:
         return reading
-    held = task.read(test, reading.columns, labels=model.labels)
+    held = task.read(test, reading.columns, labels=reading.train.labels)
     findings = (*reading.findings, *held.findings)
     return replace(reading, test=held.train.canonical(), findings=findings)
 
@@ -110,7 +110,11 @@ def merged(model: Model, reading: Reading) -> Reading:
     seen = {_key(both[0], i) for i in range(len(old))}
     fresh = [i for i in range(len(new)) if _key(both[1], i) not in seen]
     repeated = tuple(int(new.rows[i]) for i in range(len(new)) if i not in set(fresh))
-    findings = [*reading.findings, _went_on(len(old), len(fresh))]
+    train = _joined(both[0], both[1].take(fresh)).canonical()
+    findings = [each for each in reading.findings if each.code not in _OF_ALL]
+    findings += [_went_on(len(old), len(fresh)), *_new_labels(old, new)]
+    if registry.task(model.task).objective == "classify":
+        findings += [each for check in label_checks.ALL for each in check(train)]
     if repeated:
         findings.append(
             Finding(
@@ -120,7 +124,6 @@ def merged(model: Model, reading: Reading) -> Reading:
                 "info",
             )
         )
-    train = _joined(both[0], both[1].take(fresh)).canonical()
     test = None if reading.test is None else _relabelled(reading.test, labels)
     if test is not None:
         test, known = _unseen(test, both[0])
@@ -153,6 +156,20 @@ def _unseen(test: Examples, old: Examples) -> tuple[Examples, list[Finding]]:
 def _folded(value: Input) -> tuple[str, ...]:
     parts = (value,) if isinstance(value, str) else value
     return tuple(" ".join(part.casefold().split()) for part in parts)
+
+
+def _new_labels(old: Examples, new: Examples) -> list[Finding]:
+    """A label that the model did not have may be meant, or a slip of the pen."""
+    names = [name for name in new.labels if name not in old.labels]
+    assert new.targets is not None
+    if not names:
+        return []
+    held = new.targets if new.multi_label else new.targets[:, None] == np.arange(len(new.labels))
+    rows = {name: new.rows[np.flatnonzero(held[:, new.labels.index(name)])] for name in names}
+    spelled = ", ".join(f"'{name}' ({len(where)})" for name, where in rows.items())
+    message = f"The earlier rows have no {spelled}; learned as new labels from the new rows alone."
+    numbers = sorted({int(row) for where in rows.values() for row in where})
+    return [Finding("new_labels", message, tuple(numbers))]
 
 
 def _went_on(old: int, new: int) -> Finding:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import numpy as np
 
 from supertune import __version__, artifact, baselines, choose, pipeline
 from supertune.api import continuing, machine
-from supertune.choose import Decision
+from supertune.choose import Decision, Entry
 from supertune.config import Recipe, method_options, recipe
 from supertune.contracts import Examples, Finding, FloatArray, Reading, Tuned
 from supertune.model import Model, Report, load
@@ -33,6 +33,7 @@ class _Run:
     reading: Reading
     examples: Examples
     workshop: Workshop
+    entries: list[Entry]
     started: float
     fetched: float  # seconds spent on downloads and conversions before the clock started
     predicted: float  # seconds
@@ -109,6 +110,8 @@ def _read(
     else:
         reading = continuing.read(before, data, settled, test)
     settled = pipeline.as_written(settled, reading)
+    told = pipeline.noticed(reading.train, settled)
+    reading = replace(reading, findings=(*reading.findings, *told))
     workshop = Workshop(settled, progress)
     read_at = time.monotonic()
     examples = pipeline.labelled(reading.train)
@@ -121,6 +124,7 @@ def _read(
         reading,
         examples,
         workshop,
+        entries,
         started,
         started - read_at,
         choose.expected_seconds(settled, entries),
@@ -131,7 +135,8 @@ def _read(
 def _decide(run: _Run) -> Decision:
     workshop = run.workshop
     deadline = run.started + workshop.recipe.time_limit
-    decision = choose.decide(workshop, run.examples, deadline, test=run.reading.test)
+    test = run.reading.test
+    decision = choose.decide(workshop, run.entries, run.examples, deadline, test=test)
     # From here on the recipe is resolved: nothing in it depends on the clock any more.
     winner = decision.candidate
     workshop.recipe = decision.recipe.model_copy(

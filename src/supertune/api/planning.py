@@ -45,6 +45,7 @@ def plan(data: Any, *, test: Any = None, **options: Any) -> Plan:
     examples = pipeline.labelled(reading.train)
     pipeline.check_settings(workshop, examples)
     entries = choose.candidates(workshop, examples, fetch=False)
+    findings = [*reading.findings, *pipeline.noticed(reading.train, settled)]
     missing = _missing(choose.backbones(settled, examples))
     total = choose.expected_seconds(settled, entries)
     return Plan(
@@ -56,7 +57,7 @@ def plan(data: Any, *, test: Any = None, **options: Any) -> Plan:
                 reading, examples, unlabelled=len(reading.train) - len(examples), shown=True
             ),
             "judged_on": _judged_on(workshop, reading),
-            "findings": [f.as_dict() for f in (*reading.findings, *_language(workshop, examples))],
+            "findings": [f.as_dict() for f in (*findings, *_language(workshop, examples))],
             "candidates": [_candidate(entry) for entry in entries],
             "unfit": _unfit(workshop, entries),
             "to_fetch": missing,

@@ -82,7 +82,7 @@ GroupColumn = Annotated[
 ]
 Time = Annotated[
     str | None,
-    typer.Option("--time", help="Column of dates.", rich_help_panel=COLUMNS),
+    typer.Option("--time", help="Column of dates: the latest rows judge.", rich_help_panel=COLUMNS),
 ]
 Weight = Annotated[
     str | None,

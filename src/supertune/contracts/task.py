@@ -67,9 +67,11 @@ class Task(Protocol):
         *,
         test: Any = None,
         labels: tuple[str, ...] | None = None,
+        new_labels: bool = False,
     ) -> Reading:
         """Rows to learn from and to judge by; with ``labels``, those of a model that exists,
-        all rows are to be judged and ``train`` holds them."""
+        all rows are to be judged and ``train`` holds them. With ``new_labels`` they may have
+        others besides, which come behind those of the model."""
         ...
 
     def stream(

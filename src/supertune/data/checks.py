@@ -17,8 +17,6 @@ from supertune.data.joining import as_one, is_blank
 from supertune.data.label_checks import answer_of, are, numbers
 from supertune.errors import InputError
 
-LONG = 256  # tokens, the default of the recipe's max_length
-
 
 def prepared(
     train: Examples, named: Sequence[str | None] | None = None
@@ -35,7 +33,7 @@ def prepared(
     clusters = near_duplicates.clusters(texts)
     found += alike(train, texts, clusters)
     train = grouping.kept_together(train, named, clusters)
-    for check in (long_texts, *label_checks.ALL):
+    for check in label_checks.ALL:
         found += check(train)
     if named is not None:
         found += label_checks.classes_in_one_group(train)
@@ -83,8 +81,8 @@ def token_count(text: str) -> int:
     return int(len(text) * (share / 1.3 + (1 - share) / 4)) + 2
 
 
-def long_texts(examples: Examples, most: int = LONG) -> list[Finding]:
-    """``long_text``: more tokens, as estimated, than are read by default."""
+def long_texts(examples: Examples, most: int) -> list[Finding]:
+    """``long_text``: more tokens, as estimated, than the ``most`` that are read."""
     texts = [as_one(value) for value in examples.inputs]
     # No script has more than one token in 1.3 characters, so most texts need no closer look.
     counts = [token_count(text) if len(text) > most else 0 for text in texts]

@@ -137,8 +137,10 @@ def _decode(text: str, source: str, row: int | None, line: int) -> Any:
     try:
         return _DECODER.decode(text)
     except json.JSONDecodeError as error:
-        at = line + error.lineno - 1
-        raise _broken(source, f"line {at}, column {error.colno}: {error.msg}") from None
+        place = _missing_at(text, error.pos)
+        at = line + text.count("\n", 0, place)
+        column = place - text.rfind("\n", 0, place)
+        raise _broken(source, f"line {at}, column {column}: {error.msg}") from None
     except _RepeatedKeyError as error:
         raise InputError(
             "duplicate_column",
@@ -151,6 +153,13 @@ def _decode(text: str, source: str, row: int | None, line: int) -> Any:
         raise _broken(source, f"line {line}: nested too deeply") from None
     except ValueError as error:  # a number with thousands of digits
         raise _broken(source, f"line {line}: {shortened(str(error), 100)}") from None
+
+
+def _missing_at(text: str, place: int) -> int:
+    """Where something is missing: json looks for it behind the line's end, up to what follows."""
+    if text[place : place + 1] in ("", ",", "}", "]"):
+        return len(text[:place].rstrip())
+    return place
 
 
 def _broken(source: str, received: str) -> InputError:

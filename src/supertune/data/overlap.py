@@ -14,20 +14,23 @@ from supertune.data.text_rows import TextRows
 from supertune.errors import InputError
 
 
-def without_overlap(train: TextRows, test: TextRows) -> tuple[TextRows, list[Finding]]:
+def without_overlap(
+    train: TextRows, test: TextRows, option: str = "--test"
+) -> tuple[TextRows, list[Finding]]:
     """Test rows whose text (but for case and blanks) and whose group is not learned from.
+    ``option`` is what made them test rows.
 
     Raises:
         InputError: ``test_overlap`` or ``group_overlap`` when none is left.
     """
     known = {_folded(value) for value in train.inputs}
     shared = np.array([_folded(value) in known for value in test.inputs], dtype=bool)
-    test, found = _left(test, shared, "test_overlap", "also in the training rows", "texts")
+    test, found = _left(test, shared, "test_overlap", "also in the training rows", "texts", option)
     if train.named is not None and test.named is not None:
         groups = set(train.named) - {None}
         shared = np.array([name in groups for name in test.named], dtype=bool)
         test, more = _left(
-            test, shared, "group_overlap", "of a group that is also learned from", "groups"
+            test, shared, "group_overlap", "of a group that is also learned from", "groups", option
         )
         found += more
     return test, found
@@ -54,7 +57,7 @@ def near_overlap(train: Sequence[str], test: TextRows) -> list[Finding]:
 
 
 def _left(
-    test: TextRows, shared: npt.NDArray[np.bool_], code: str, what: str, allowed: str
+    test: TextRows, shared: npt.NDArray[np.bool_], code: str, what: str, allowed: str, option: str
 ) -> tuple[TextRows, list[Finding]]:
     if not shared.any():
         return test, []
@@ -65,7 +68,7 @@ def _left(
             f"Every test row is {what}, so nothing is left to judge by.",
             received=f"test rows {listed([str(row) for row in rows])}",
             allowed=f"test rows whose {allowed} the model has not seen",
-            next="Give other rows with --test, or leave it out to cross-validate.",
+            next=f"Give other rows with --test, or leave {option} out to cross-validate.",
         )
     verb = "is" if len(rows) == 1 else "are"
     message = (

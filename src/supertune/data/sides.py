@@ -98,24 +98,23 @@ def slices(table: Table, names: Sequence[str]) -> dict[str, npt.NDArray[Any]]:
     return found
 
 
-def time_range(table: Table, column: str, *, has_test: bool) -> Finding:
-    """From when to when the rows are, and that this does not split them.
+def moments(table: Table, column: str) -> list[Any]:
+    """(n,) when each row was, as values that can be compared; None where the cell is empty.
 
     Raises:
         InputError: ``bad_time`` with the row of what is no moment; ``mixed_times``.
     """
     cells = table.values[column]
-    moments = [as_time(cell) for cell in cells]
     numbers = [as_number(cell) for cell in cells]
     empty = [is_empty(cell) for cell in cells]
     numeric = all(void or number is not None for void, number in zip(empty, numbers, strict=True))
-    keys: list[Any] = list(numbers) if numeric else list(moments)
+    keys: list[Any] = list(numbers) if numeric else [as_time(cell) for cell in cells]
     for i, key in enumerate(keys):
-        if key is None and not empty[i]:
+        if empty[i]:
+            keys[i] = None
+        elif key is None:
             raise _bad_time(table, column, i)
     held = [i for i, key in enumerate(keys) if key is not None]
-    if not held:
-        return Finding("time_empty", f"Column '{column}' holds no times.")
     if len({getattr(keys[i], "tzinfo", None) is None for i in held}) > 1:
         raise InputError(
             "mixed_times",
@@ -124,14 +123,24 @@ def time_range(table: Table, column: str, *, has_test: bool) -> Finding:
             allowed="all with a zone, or none",
             next="Write all times alike.",
         )
+    return keys
+
+
+def time_range(table: Table, column: str) -> Finding:
+    """From when to when the rows are.
+
+    Raises:
+        InputError: as `moments`.
+    """
+    cells, keys = table.values[column], moments(table, column)
+    held = [i for i, key in enumerate(keys) if key is not None]
+    if not held:
+        return Finding("time_empty", f"Column '{column}' holds no times.")
     first, last = min(held, key=lambda i: keys[i]), max(held, key=lambda i: keys[i])
     message = f"Times in '{column}' run from {as_label(cells[first])} to {as_label(cells[last])}"
     missing = len(cells) - len(held)
     message += f"; {counted(missing, 'row')} without one" if missing else ""
-    how = "." if has_test else (
-        "; folds mix them. To judge by later rows, put those into a file and give it as --test."
-    )  # fmt: skip
-    return Finding("time_not_split", message + how, severity="info")
+    return Finding("time_range", f"{message}.", severity="info")
 
 
 def _bad_time(table: Table, column: str, i: int) -> InputError:

@@ -9,6 +9,7 @@ import numpy as np
 from supertune.contracts import Columns, Examples, Finding, Reading
 from supertune.data import (
     checks,
+    chronology,
     label_checks,
     labels,
     leaks,
@@ -45,7 +46,10 @@ def learned(
     rows, held, findings = _parted(source, test)
     if not len(rows):
         raise _no_training_rows(source)
-    findings += text_source.about_columns(source, has_test=held is not None)
+    findings += text_source.about_columns(source)
+    if held is None and source.columns.time is not None:
+        rows, held, parted = chronology.parted(rows, source)
+        findings.append(parted)
     rows, dropped = text_source.answered(rows, source)
     labels.check_learnable(
         rows.given, table.source, str(source.columns.label), multi_label=source.answers.multi_label
@@ -71,8 +75,11 @@ def learned(
     )
 
 
-def judged(table: Table, settled: Columns, names: tuple[str, ...]) -> Reading:
-    """Rows that a model with the labels ``names`` is judged by; nothing is learned from them.
+def judged(
+    table: Table, settled: Columns, names: tuple[str, ...], *, new_labels: bool = False
+) -> Reading:
+    """Rows that a model with the labels ``names`` is judged by, or beside whose rows they are
+    learned from; with ``new_labels`` they may have others, which come behind.
 
     Only rows without a text are dropped. Columns beside text and label may be missing; where
     there is a split column, its test rows are meant.
@@ -88,7 +95,9 @@ def judged(table: Table, settled: Columns, names: tuple[str, ...]) -> Reading:
     if all(given is None for given in rows.given):
         raise labels.none_given(len(rows), table.source, str(found.columns.label))
     unknown = _unknown(rows, names)
-    if unknown:
+    if unknown and new_labels:
+        names = (*names, *sorted(unknown))
+    elif unknown:
         raise _unknown_labels(
             "unknown_label", unknown, names, table.source, "fit a new model with these labels"
         )
@@ -216,7 +225,10 @@ def _test_examples(
         raise _unknown_labels(
             "unknown_test_label", unknown, names, where, "add training rows with these labels"
         )
-    held, shared = overlap.without_overlap(train, held)
+    split, time = source.columns.split, source.columns.time
+    option = "--split" if split is not None else "--test" if time is None else "--time"
+    option = option if test is None else "--test"
+    held, shared = overlap.without_overlap(train, held, option)
     findings += [*shared, *overlap.near_overlap(train.texts(), held)]
     examples = held.examples(names, multi_label=source.answers.multi_label)
     return text_rows.weighed(checks.grouped(examples, held.named)), findings

@@ -51,14 +51,14 @@ def as_far_as_there(table: Table, settled: Columns) -> Columns:
     )
 
 
-def about_columns(source: TextSource, *, has_test: bool) -> list[Finding]:
+def about_columns(source: TextSource) -> list[Finding]:
     table, columns, answers = source.table, source.columns, source.answers
     named = {getattr(columns, each.name) for each in fields(columns) if each.name != "template"}
     beside = {name for name in named if isinstance(name, str)} | {*columns.slices}
     found = leaks.columns_that_tell(table, answers.given, beside - {*columns.text}, columns.text)
     found += label_checks.variants(answers, table.rows)
     if columns.time is not None:
-        found.append(sides.time_range(table, columns.time, has_test=has_test))
+        found.append(sides.time_range(table, columns.time))
     return found
 
 

@@ -104,34 +104,64 @@ def _deal(content: FloatArray, folds: int, rng: np.random.Generator) -> IntArray
 
 
 def _balance(content: FloatArray, folds: int, rng: np.random.Generator) -> IntArray:
-    """Fold (G,) of each unit, greedily; of several tries the one that isolates fewest labels."""
-    best = _place_all(content, folds, rng)
+    """Fold (G,) of each unit; of several tries the one that isolates fewest labels."""
+    kinds = np.unique(content, axis=0, return_inverse=True)[1].reshape(-1)
+    best = _deal_and_place(content, kinds, folds, rng)
     fewest = _isolated(content, best, folds)
     for _ in range(_ATTEMPTS):
         if fewest == 0:
             break
-        place = _place_all(content, folds, rng)
+        place = _deal_and_place(content, kinds, folds, rng)
         missing = _isolated(content, place, folds)
         if missing < fewest:
             best, fewest = place, missing
     return best
 
 
-def _place_all(content: FloatArray, folds: int, rng: np.random.Generator) -> IntArray:
-    """Each unit goes where its labels are scarcest, the unit with the largest share of any
-    label first. A fold that holds all of a label so far is avoided before anything else."""
+def _deal_and_place(
+    content: FloatArray, kinds: IntArray, folds: int, rng: np.random.Generator
+) -> IntArray:
+    """Fold (G,) of each unit. Of units with the same labels (``kinds``, (G,)) every fold gets
+    equally many; only the few that are left over are weighed one by one, as that is slow."""
+    shuffled = rng.permutation(len(content))
+    by_kind = shuffled[np.argsort(kinds[shuffled], kind="stable")]
+    counts = np.bincount(kinds)
+    nth = np.arange(len(content)) - np.repeat(np.cumsum(counts) - counts, counts)
+    left = nth >= np.repeat(counts // folds * folds, counts)
+    place = np.empty(len(content), dtype=np.int64)
+    place[by_kind[~left]] = nth[~left] % folds
+    # Those dealt add the same to each fold, and with each label they hold to every fold.
+    settled = np.asarray((content[by_kind[~left]] > 0).any(axis=0))
+    over = np.sort(by_kind[left])
     share = content / np.maximum(content.sum(axis=0), 1.0)
     mass = np.column_stack([share, content.sum(axis=1) / content.sum()])
-    shuffled = rng.permutation(len(content))
-    order = shuffled[np.argsort(-share[shuffled].max(axis=1), kind="stable")]
+    place[over] = _place_all(mass[over], settled, folds, rng)
+    return place
+
+
+def _place_all(
+    mass: FloatArray, settled: npt.NDArray[np.bool_], folds: int, rng: np.random.Generator
+) -> IntArray:
+    """Fold (m,) of each unit: it goes where its labels are scarcest, the unit with the largest
+    share of any label first. A fold that holds all of a label so far is avoided before anything
+    else.
+
+    Args:
+        mass: (m, C + 1) a unit's share of each label's rows, and of all rows.
+        settled: (C,) labels that every fold holds already.
+    """
+    share = mass[:, :-1]
+    shuffled = rng.permutation(len(mass))
+    order = shuffled[np.argsort(-share[shuffled].max(axis=1, initial=0.0), kind="stable")]
     held = np.zeros((folds, mass.shape[1]))
-    place = np.empty(len(content), dtype=np.int64)
+    place = np.empty(len(mass), dtype=np.int64)
+    filled = bool(settled.any())
     for unit in order:
-        present = held[:, :-1] > 0
+        present = (held[:, :-1] > 0) & ~settled
         alone = present & (present.sum(axis=0) == 1)
-        clashes = alone @ (content[unit] > 0).astype(np.float64)
+        clashes = alone @ (share[unit] > 0).astype(np.float64)
         crowding = held @ mass[unit]
-        empty_first = (held[:, -1] > 0) & (held[:, -1] == 0).any()
+        empty_first = (held[:, -1] > 0) & (held[:, -1] == 0).any() & ~filled
         ties = rng.random(folds)
         fold = int(np.lexsort((ties, crowding.round(12), empty_first, clashes))[0])
         place[unit] = fold

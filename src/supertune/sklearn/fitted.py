@@ -110,7 +110,7 @@ def fit_texts(examples: Examples, recipe: Recipe) -> OnTexts:
     candidate = entries[0].candidate
     if len(entries) > 1:
         deadline = time.monotonic() + recipe.time_limit
-        decision = choose.decide(workshop, examples, deadline, test=None)
+        decision = choose.decide(workshop, entries, examples, deadline, test=None)
         candidate = decision.candidate
     tuned = tune(workshop, candidate, examples)
     lens = workshop.lens(candidate.backbone)

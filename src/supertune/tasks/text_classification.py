@@ -38,6 +38,7 @@ class TextClassification:
         *,
         test: Any = None,
         labels: tuple[str, ...] | None = None,
+        new_labels: bool = False,
     ) -> Reading:
         """Rows to learn from and, where there are any, to judge by.
 
@@ -48,6 +49,7 @@ class TextClassification:
             labels: those of a model that exists. The rows are then judged, not learned from:
                 ``train`` holds all of them (of a split column, the test rows), nothing but empty
                 texts is dropped, and columns beside text and label may be missing.
+            new_labels: the rows may have labels besides ``labels``, which come behind them.
 
         Raises:
             InputError: what is wrong with the source, its columns, labels, weights or times.
@@ -59,7 +61,7 @@ class TextClassification:
             table = answered_rows.split(table, columns)
         wanted = by_place(table, columns) if has_places(source, table) else columns
         if labels is not None:
-            return text_reading.judged(table, wanted, labels)
+            return text_reading.judged(table, wanted, labels, new_labels=new_labels)
         if test is None:
             return text_reading.learned(table, wanted)
         held = answered_rows.split(readers.read(test), columns)

@@ -37,9 +37,10 @@ class TwoLabels:
         *,
         test: Any = None,
         labels: tuple[str, ...] | None = None,
+        new_labels: bool = False,
     ) -> Reading:
         task = registry.task("text_classification")
-        reading = task.read(source, columns, test=test, labels=labels)
+        reading = task.read(source, columns, test=test, labels=labels, new_labels=new_labels)
         found = reading.train.labels
         if len(found) != 2:
             raise InputError(
