@@ -168,8 +168,8 @@ class Workshop:
     def problem(self, examples: Examples, backbone: str | None) -> Problem:
         weighted = replace(examples, weights=self.row_weights(examples))
         head = self.task.head(examples)
-        prompt = next(iter(self.prompts(examples)), None)
-        return Problem(weighted, head, self.lens(backbone), self.recipe.seed, prompt=prompt)
+        prompts = self.prompts(examples)
+        return Problem(weighted, head, self.lens(backbone), self.recipe.seed, prompts=prompts)
 
     def prompts(self, examples: Examples) -> tuple[Prompt, ...]:
         """What these rows may be asked by, the default first; the same for all rows of a fit,

@@ -55,7 +55,12 @@ class Problem:
     lens: Lens | None
     seed: int
     progress: Any = None  # callable(done: int, total: int) or None
-    prompt: Prompt | None = None  # the person's, or a preset's; for methods that ask in words
+    prompts: tuple[Prompt, ...] = ()  # the person's, or presets; for methods that ask in words
+
+    @property
+    def prompt(self) -> Prompt | None:
+        """The one to ask by first."""
+        return next(iter(self.prompts), None)
 
 
 class Method(Protocol):

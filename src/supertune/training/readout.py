@@ -8,7 +8,7 @@ lean to the commoner word (Zhao et al. 2021, arXiv:2102.09690).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -16,6 +16,7 @@ import numpy as np
 
 from supertune.contracts import Encoding, FloatArray, Lens, Problem, Prompt
 from supertune.methods.linear_probe import Head, LinearProbeOptions, one_hot, solve
+from supertune.prompts.likelihoods import by_label, owners
 
 
 class Fixed(Protocol):
@@ -50,21 +51,6 @@ class WordScores:
 
     def arrays(self) -> dict[str, Any]:
         return {"words.scale": self.scale, "words.bias": self.bias}
-
-
-def owners(prompt: Prompt) -> tuple[int, ...]:
-    """The label of each word of a prompt."""
-    return tuple(label for label, words in enumerate(prompt.words) for _ in words)
-
-
-def by_label(scores: FloatArray, owned: Sequence[int]) -> FloatArray:
-    """(n, C) log of the mean likelihood over each label's words, from (n, W)."""
-    wide = np.asarray(scores, dtype=np.float64)
-    groups = [np.flatnonzero(np.asarray(owned) == label) for label in range(max(owned) + 1)]
-    return np.stack(
-        [np.logaddexp.reduce(wide[:, group], axis=1) - np.log(len(group)) for group in groups],
-        axis=1,
-    )
 
 
 class TrainedHead:

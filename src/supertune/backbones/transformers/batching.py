@@ -8,7 +8,7 @@ prediction: as little padding as possible, and the same batches for the same inp
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 # Widths in tokens; steps grow with length so that few rows fill few shapes. 72 and 136 stand just
 # above 64 and 128, at which people cut.
@@ -41,6 +41,11 @@ class Piece:
     def kind(self) -> tuple[int, int]:
         """Pieces of one kind can share a batch."""
         return len(self.reads), len(self.answer)
+
+    def without(self, count: int) -> Piece:
+        """The same behind its first ``count`` tokens."""
+        reads = tuple(place - count for place in self.reads)
+        return replace(self, ids=self.ids[count:], reads=reads)
 
 
 def exact_shape(length: int, longest: int) -> tuple[int, int]:

@@ -11,7 +11,7 @@ import hashlib
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -38,6 +38,7 @@ from supertune.contracts import (
 )
 from supertune.errors import InputError
 
+WORTH_KEEPING = 16  # tokens in front of every row that are read once
 SAME = 1e-4  # of the largest value: what float32 rounding may make of another order of sums
 
 
@@ -136,18 +137,51 @@ class TransformersBackbone:
         log-likelihoods over the whole vocabulary; a masked model sees all of them masked.
         """
         assert encoding.prompt is not None
-        words = self._frame(encoding.prompt).words
+        made = self._frame(encoding.prompt)
+        words = made.words
         flat = [piece for pieces in tokens for piece in pieces]
         wanted = np.unique(words.tokens)
         read: list[Any] = [None] * len(flat)
+        begun = self._begun(made)
+        if begun is not None:
+            flat = [piece.without(len(made.shown)) for piece in flat]
 
         def picked(batch: Batch) -> Any:
+            if begun is not None:
+                batch = begun(batch)
             return self.log_probabilities(batch)[..., wanted].flatten(1)
 
         for index, found in self._batched(flat, exact, picked):
             for place, row in zip(index, found, strict=True):
                 read[place] = row.reshape(-1, len(wanted))
         return _of_words(words, wanted, read, len(words.runs))
+
+    def _begun(self, made: prompting.Frame) -> Callable[[Batch], Batch] | None:
+        """For a causal model that shows the same to every row: read that once, and let each
+        batch go on from its keys and values. Not while something is tuned."""
+        import torch
+        from transformers import DynamicCache
+
+        if self.offer.family != "causal" or self.tuned or len(made.shown) < WORTH_KEEPING:
+            return None
+        with self.lock, torch.inference_mode():
+            shown = torch.tensor([made.shown], device=self.device)
+            kept = self.body(input_ids=shown, use_cache=True).past_key_values
+
+        def going_on(batch: Batch) -> Batch:
+            rows = len(batch.mask)
+            past = DynamicCache()
+            for number, layer in enumerate(kept.layers):
+                keys, values = (
+                    one.expand(rows, -1, -1, -1).clone() for one in (layer.keys, layer.values)
+                )
+                past.update(keys, values, number)
+            seen = batch.mask.new_ones(rows, len(made.shown))
+            mask = torch.cat([seen, batch.inputs["attention_mask"]], dim=1)
+            inputs = {**batch.inputs, "attention_mask": mask, "past_key_values": past}
+            return replace(batch, inputs=inputs)
+
+        return going_on
 
     def _batched(
         self, flat: Sequence[Piece], exact: bool, run: Callable[[Batch], Any]

@@ -40,6 +40,14 @@ def frame(tokens: Tokens, family: str, prompt: Prompt) -> Frame:
     before, _, after = prompt.template.partition("{answer}")
     lead = before.rstrip(" ")
     space = "" if prompt.chat else before[len(lead) :]
+    if family != "masked" and not _FIELD.search(lead):
+        raise InputError(
+            "template_hides_text",
+            "The text stands behind the answer, where this backbone does not see it.",
+            received=prompt.template,
+            allowed="the text before {answer}",
+            next="Put {text} before {answer}, or choose a masked backbone.",
+        )
     if family == "masked" and tokens.tokenizer.mask_token is None:
         raise InputError(
             "mask_missing",

@@ -1,0 +1,221 @@
+"""Answered rows shown in front of the question; nothing is trained.
+
+Which rows are shown: at random (the same number of each label), spread out over the rows
+(``diverse``: farthest first), or those nearest to each question. In which order: labels take
+turns, and where nearness is known the nearest stands last, next to the question (Liu et al. 2022,
+arXiv:2101.06804; order matters, Lu et al. 2022, arXiv:2104.08786). What is shown is bounded by
+what the backbone reads. The same rows in front of every question are read once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import Field
+
+from supertune.contracts import (
+    Encoding,
+    Examples,
+    FloatArray,
+    HeadSpec,
+    Input,
+    Lens,
+    Options,
+    Problem,
+    Prompt,
+    State,
+)
+from supertune.errors import InputError
+from supertune.methods._asking import label_scores, learned_bias, prompt_of
+from supertune.prompts.likelihoods import Calibration
+from supertune.prompts.template import filled
+
+BETWEEN = "\n\n"
+SHOWN_WORDS = 60  # of each shown row, so that one long text does not push out all others
+
+
+class InContextOptions(Options):
+    """Keys of ``in_context``."""
+
+    shots: int = Field(8, ge=1, le=200, description="rows shown, as far as they fit")
+    select: Literal["random", "nearest", "diverse"] = Field(
+        "random", description="which rows; 'nearest' to each question costs far more time"
+    )
+    calibration: Calibration = "batch"
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """A prompt with answered rows in front; see `supertune.contracts.Tuned`.
+
+    Attributes:
+        rows: (text, word) of the rows that may be shown, in their order.
+        vectors: (rows, d) for ``nearest``; empty otherwise.
+    """
+
+    prompt: Prompt
+    bias: FloatArray
+    rows: tuple[tuple[Input, str], ...]
+    vectors: FloatArray
+    shots: int
+
+    @property
+    def tuned_parameters(self) -> int:
+        return int(np.count_nonzero(self.bias))
+
+    def logits(self, inputs: Sequence[Input], lens: Lens | None) -> FloatArray:
+        assert lens is not None
+        return self.scores(inputs, lens, prediction=True) + self.bias
+
+    def scores(
+        self, inputs: Sequence[Input], lens: Lens, *, prediction: bool = False
+    ) -> FloatArray:
+        """(n, C) before the bias."""
+        if not len(self.vectors):
+            asked = _showing(self.prompt, self.rows, lens)
+            return label_scores(lens, asked, inputs, prediction=prediction)
+        if not len(inputs):
+            return np.zeros((0, len(self.prompt.words)))
+        near = _unit(lens.features(inputs, prediction=prediction)) @ self.vectors.T
+        found = []
+        for one, closeness in zip(inputs, near, strict=True):
+            order = np.argsort(closeness, kind="stable")[-self.shots :]  # the nearest last
+            asked = _showing(self.prompt, [self.rows[i] for i in order], lens)
+            found.append(label_scores(lens, asked, [one], prediction=prediction)[0])
+        return np.stack(found)
+
+    def state(self) -> State:
+        arrays: dict[str, Any] = {"bias": self.bias, "vectors": self.vectors}
+        rows = [[text if isinstance(text, str) else list(text), word] for text, word in self.rows]
+        settings = {"prompt": self.prompt.as_dict(), "rows": rows, "shots": self.shots}
+        return State(arrays, settings)
+
+
+class InContext:
+    """See `supertune.contracts.Solver`."""
+
+    name = "in_context"
+    summary = "Shows a language model answered rows, then asks; nothing trained"
+    reference = "Brown et al. 2020, arXiv:2005.14165"
+    needs = frozenset({"score_text", "features"})
+    objectives = frozenset({"classify"})
+    simplicity = 18
+    options: type[Options] = InContextOptions
+
+    def fit(self, problem: Problem, options: InContextOptions) -> Shown:
+        """Raises:
+        InputError: ``several_labels`` where a row may have more than one.
+        """
+        lens, examples = problem.lens, problem.examples
+        assert lens is not None
+        if problem.head.multi_label:
+            raise InputError(
+                "several_labels",
+                "An answered row can show one label only.",
+                received="rows with several labels",
+                allowed="one label a row",
+                next="Use zero_shot_prompt or linear_probe.",
+            )
+        prompt = prompt_of(problem)
+        vectors = np.zeros((0, 0), dtype=np.float32)
+        if options.select != "random":
+            vectors = _unit(lens.features(examples.inputs))
+        order = _chosen(examples, vectors, options, problem.seed)
+        assert examples.targets is not None
+        rows = tuple(
+            (_short(examples.inputs[i]), prompt.words[examples.targets[i]][0]) for i in order
+        )
+        kept = vectors[order] if options.select == "nearest" else np.zeros((0, 0), np.float32)
+        shown = Shown(prompt, np.zeros(len(prompt.words)), rows, kept, options.shots)
+        return replace(shown, bias=self._bias(problem, shown, options, order, lens))
+
+    def _bias(
+        self, problem: Problem, shown: Shown, options: InContextOptions, order: Any, lens: Lens
+    ) -> FloatArray:
+        """Learned from rows that are not shown, where there are any: a shown row is copied."""
+        if options.calibration == "none":
+            return shown.bias
+        if options.select == "nearest":  # each row would find itself
+            asked = _showing(shown.prompt, shown.rows[: shown.shots], lens)
+        else:
+            asked = _showing(shown.prompt, shown.rows, lens)
+        others = np.setdiff1d(np.arange(len(problem.examples)), order[: options.shots])
+        rows = others if len(others) else np.arange(len(problem.examples))
+        part = replace(problem, examples=problem.examples.take(rows))
+        own = label_scores(lens, asked, part.examples.inputs)
+        return learned_bias(part, asked, own, options.calibration)
+
+    def restore(self, state: State, head: HeadSpec, lens: Lens | None) -> Shown:
+        rows = tuple(
+            (text if isinstance(text, str) else tuple(text), word)
+            for text, word in state.settings["rows"]
+        )
+        prompt = Prompt.from_dict(state.settings["prompt"])
+        shots = int(state.settings["shots"])
+        return Shown(prompt, state.arrays["bias"], rows, state.arrays["vectors"], shots)
+
+
+def _chosen(
+    examples: Examples, vectors: FloatArray, options: InContextOptions, seed: int
+) -> list[int]:
+    """Rows to show, labels taking turns; for ``nearest`` all rows, of which each question
+    chooses."""
+    if options.select == "nearest":
+        return list(range(len(examples)))
+    assert examples.targets is not None
+    rng = np.random.default_rng(seed)
+    by_label = []
+    for label in range(len(examples.labels)):
+        own = np.flatnonzero(examples.targets == label)
+        order = rng.permutation(own) if options.select == "random" else _spread(own, vectors)
+        by_label.append([int(i) for i in order])
+    turns = [
+        rows[turn]
+        for turn in range(max(map(len, by_label), default=0))
+        for rows in by_label
+        if turn < len(rows)
+    ]
+    return turns[: options.shots]
+
+
+def _spread(rows: Any, vectors: FloatArray) -> list[int]:
+    """Farthest first: each next row is the one least like those already taken."""
+    if not len(rows):
+        return []
+    own = vectors[rows]
+    taken = [int(np.argmax(own @ own.mean(axis=0)))]
+    while len(taken) < len(rows):
+        closest = (own @ own[taken].T).max(axis=1)
+        closest[taken] = np.inf
+        taken.append(int(np.argmin(closest)))
+    return [int(rows[i]) for i in taken]
+
+
+def _showing(prompt: Prompt, rows: Sequence[tuple[Input, str]], lens: Lens) -> Prompt:
+    """The prompt with as many of the last rows in front as the backbone has room for."""
+    texts = [filled(prompt.template, text, word) + BETWEEN for text, word in rows]
+    plain = Encoding(max_length=1 << 30, prefix="")
+    counts = [len(pieces[0].ids) for pieces in lens.backbone.tokens(texts, plain)]
+    free = lens.backbone.offer.max_length - lens.encoding.max_length
+    first = len(texts)
+    while first and counts[first - 1] + sum(counts[first:]) < free // 2:
+        first -= 1
+    return replace(prompt, shown=prompt.shown + "".join(texts[first:]))
+
+
+def _short(value: Input) -> Input:
+    """The first words of each text of an input."""
+    if isinstance(value, str):
+        return " ".join(value.split()[:SHOWN_WORDS])
+    return tuple(" ".join(text.split()[:SHOWN_WORDS]) for text in value)
+
+
+def _unit(vectors: FloatArray) -> FloatArray:
+    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.asarray(vectors / np.maximum(norms, 1e-12), dtype=np.float32)
+
+
+METHOD = InContext()
