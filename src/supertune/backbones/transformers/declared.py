@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 import struct
 from pathlib import Path
 from typing import Any, Literal
@@ -49,6 +50,8 @@ def offer(folder: Path) -> Offer:
         capabilities=frozenset(
             {"features", "blocks", "torch"}
             | ({"next_token_logits", "sequence_loss", "generate"} if family == "causal" else set())
+            | ({"mask_logits"} if family == "masked" else set())
+            | ({"biases"} if any(map(_biases, files)) else set())
         ),
         family=family,
         architecture=str((config.get("architectures") or [config.get("model_type", "model")])[0]),
@@ -123,11 +126,21 @@ def _first(sizes: dict[str, Any], *names: str) -> int:
     return next((int(sizes[name]) for name in names if sizes.get(name)), 0)
 
 
-def _family(config: dict[str, Any]) -> Literal["encoder", "causal", "seq2seq"]:
+def _family(config: dict[str, Any]) -> Literal["encoder", "masked", "causal", "seq2seq"]:
     names = " ".join(map(str, config.get("architectures") or ()))
     if config.get("is_encoder_decoder"):
         return "seq2seq"
+    if "MaskedLM" in names:
+        return "masked"
     return "causal" if "CausalLM" in names or "LMHeadModel" in names else "encoder"
+
+
+def _biases(path: Path) -> bool:
+    """Whether the linear layers inside the blocks have biases."""
+    with path.open("rb") as stream:
+        (length,) = struct.unpack("<Q", stream.read(8))
+        header = json.loads(stream.read(length))
+    return any(re.search(r"\.\d+\..*\.bias$", name) for name in header)
 
 
 def _positions(sizes: dict[str, Any], model_type: str) -> int:

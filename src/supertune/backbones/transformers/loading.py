@@ -85,12 +85,15 @@ def model(ref: BackboneRef, offer: Offer) -> Any:
         EnvironmentFault: ``out_of_memory``.
     """
     import torch
-    from transformers import AutoModel
+    import transformers
 
+    names = {"causal": "AutoModelForCausalLM", "masked": "AutoModelForMaskedLM"}
+    names["seq2seq"] = "AutoModelForSeq2SeqLM"
+    kind = getattr(transformers, names.get(offer.family, "AutoModel"))
     _refuse_own_code(ref)
     try:
         with quiet():
-            loaded, notes = AutoModel.from_pretrained(
+            loaded, notes = kind.from_pretrained(
                 str(ref.folder),
                 local_files_only=True,
                 dtype=torch.float32,
@@ -120,8 +123,6 @@ def model(ref: BackboneRef, offer: Offer) -> Any:
             received=f"{len(missing)} arrays are missing, e.g. {missing[0]}",
             next="Fetch the folder again, or save it once more with save_pretrained.",
         )
-    if offer.family == "seq2seq":
-        loaded = loaded.get_encoder()
     loaded.config.use_cache = False  # no text is generated: keys and values would only fill memory
     return loaded.requires_grad_(False).eval()
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -45,10 +45,39 @@ class TransformersBackbone:
         self.offer = offer
         self.device = loading.device(device)
         self.model = loading.model(ref, offer).to(self.device)
+        self.extend: Callable[[Batch], Batch] | None = None  # set by what takes up positions
         self._tokens = Tokens(loading.tokenizer(ref))
         self._resumes: dict[int, bool] = {}
         self.lock = threading.RLock()
         self.tuned = False  # tuned numbers are in the model at this moment
+
+    @property
+    def tokenizer(self) -> Any:
+        return self._tokens.tokenizer
+
+    @property
+    def body(self) -> Any:
+        """The stack that gives hidden states."""
+        if self.offer.family == "seq2seq":
+            return self.model.get_encoder()
+        return self.model if self.offer.family == "encoder" else self.model.base_model
+
+    def forward(
+        self,
+        batch: Batch,
+        encoding: Encoding,
+        *,
+        words: bool = False,
+        cut: int = 0,
+        hidden: Any | None = None,
+    ) -> Any:
+        if self.extend is not None:
+            batch = self.extend(batch)
+        if hidden is None:
+            last = self.body(**batch.inputs).last_hidden_state
+        else:
+            last = self.resume(batch, cut, hidden)
+        return self.pool(last, batch.mask, encoding)
 
     @cached_property
     def sha256(self) -> str:
@@ -104,8 +133,7 @@ class TransformersBackbone:
             self.model.eval()
             for index, rows, width in batches:
                 batch = self.tensors([flat[i] for i in index], rows, width)
-                hidden = self.model(**batch.inputs).last_hidden_state
-                pooled = self.pool(hidden, batch.mask, encoding)[: len(index)]
+                pooled = self.forward(batch, encoding)[: len(index)]
                 vectors[index] = pooled.float().cpu().numpy()
         return _per_input(vectors, [len(pieces) for pieces in tokens])
 
@@ -134,9 +162,10 @@ class TransformersBackbone:
 
         how = encoding.pooling or self.offer.pooling
         if how == "cls":
-            pooled = hidden[:, 0]
+            pooled = hidden[torch.arange(len(hidden), device=hidden.device), mask.argmax(1)]
         elif how == "last":
-            pooled = hidden[torch.arange(len(hidden), device=hidden.device), mask.sum(1) - 1]
+            end = mask.shape[1] - 1 - mask.flip(1).argmax(1)
+            pooled = hidden[torch.arange(len(hidden), device=hidden.device), end]
         else:
             weight = mask.unsqueeze(-1).to(hidden.dtype)
             pooled = (hidden * weight).sum(1) / weight.sum(1)
@@ -152,7 +181,7 @@ class TransformersBackbone:
         import torch
 
         best: tuple[int, Any, str] = (0, None, "")
-        for module in self.model.modules():
+        for module in self.body.modules():
             for name, child in module.named_children():
                 if isinstance(child, torch.nn.ModuleList) and len(child) == self.offer.depth:
                     size = sum(p.numel() for p in child.parameters())
@@ -197,7 +226,7 @@ class TransformersBackbone:
 
         handle = self.blocks[cut].register_forward_pre_hook(stop, with_kwargs=True)
         try:
-            self.model(**batch.inputs)
+            self.body(**batch.inputs)
         except _Reached:
             pass
         finally:
@@ -222,7 +251,7 @@ class TransformersBackbone:
         handle = blocks[cut].register_forward_pre_hook(replace, with_kwargs=True)
         try:
             setattr(holder, name, torch.nn.ModuleList(list(blocks)[cut:]))
-            return self.model(**batch.inputs).last_hidden_state
+            return self.body(**batch.inputs).last_hidden_state
         finally:
             setattr(holder, name, blocks)
             handle.remove()
@@ -240,7 +269,7 @@ class TransformersBackbone:
             short = Piece(first.ids[: -(-len(first.ids) // 2)])
             batch = self.tensors([first, short], 2, len(first.ids) + 1)
             with self.lock, torch.inference_mode():
-                whole = self.model(**batch.inputs).last_hidden_state
+                whole = self.body(**batch.inputs).last_hidden_state
                 resumed = self.resume(batch, cut, self.entering(batch, cut))
             real = batch.mask.bool()
             apart = (whole - resumed)[real].abs().max()
@@ -248,17 +277,18 @@ class TransformersBackbone:
         return self._resumes[cut]
 
     def inject(self, injection: Injection, *, seed: int) -> Tunable:
-        from supertune.backbones.transformers.injection import inject
+        from supertune.backbones.transformers.tuning import inject
 
         return inject(self, injection, seed)
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Model inputs of one padded batch, and its attention mask (rows, width)."""
+    """Model inputs of one padded batch, the positions that are pooled, the answer slots."""
 
     inputs: dict[str, Any]
     mask: Any
+    reads: Any | None = None
 
 
 class _Reached(Exception):
