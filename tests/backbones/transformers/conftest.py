@@ -32,7 +32,7 @@ WORDS = [
     "of",
     "two",
 ]
-FAMILIES = ("bert", "roberta", "distilbert", "t5", "gpt2", "llama")
+FAMILIES = ("bert", "roberta", "distilbert", "t5", "gpt2", "llama", "mpnet", "opt", "masked")
 Opened = Callable[[str], TransformersBackbone]
 
 
@@ -99,7 +99,7 @@ def _tokenizer(family: str) -> Any:
     made.post_processor = processors.TemplateProcessing(
         single=frame, pair=None, special_tokens=[("<s>", 0), ("</s>", 2)]
     )
-    pad = {} if family in {"gpt2", "llama"} else {"pad_token": "<pad>"}
+    pad = {} if family in {"gpt2", "llama", "opt"} else {"pad_token": "<pad>"}
     return PreTrainedTokenizerFast(
         tokenizer_object=made, unk_token="<unk>", eos_token="</s>", bos_token="<s>", **pad
     )
@@ -128,6 +128,11 @@ def _model(family: str) -> Any:
             t.T5Config(**t5, pad_token_id=1, eos_token_id=2, decoder_start_token_id=1)
         ),
         "gpt2": lambda: t.GPT2LMHeadModel(t.GPT2Config(**gpt)),
+        "mpnet": lambda: t.MPNetModel(t.MPNetConfig(**bert, **ends)),
+        "opt": lambda: t.OPTForCausalLM(
+            t.OPTConfig(**bert, ffn_dim=48, word_embed_proj_dim=32, **ends)
+        ),
+        "masked": lambda: t.BertForMaskedLM(t.BertConfig(**bert)),
         "llama": lambda: t.LlamaForCausalLM(t.LlamaConfig(**llama)),
     }
     return build[family]()

@@ -51,6 +51,7 @@ def offer(folder: Path) -> Offer:
             {"features", "blocks", "torch"}
             | ({"next_token_logits", "sequence_loss", "generate"} if family == "causal" else set())
             | ({"mask_logits"} if family == "masked" else set())
+            | ({"score_text"} if family != "encoder" else set())
             | ({"biases"} if any(map(_biases, files)) else set())
         ),
         family=family,

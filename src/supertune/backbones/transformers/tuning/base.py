@@ -38,6 +38,7 @@ class TunableModel:
         self._given: Arrays | None = None  # to be put in at the next entry; None: begin anew
         self._kept: Arrays | None = None  # as last left
         self._snapshot: Snapshot | None = None
+        self._tuned = 0
 
     def try_out(self) -> None:
         """Enter and leave once, so that what cannot work is refused before anything is computed."""
@@ -68,6 +69,7 @@ class TunableModel:
         try:
             self._kept = self.state()
             self._given = self._kept
+            self._tuned = self._count()
         finally:
             self._leave()
 
@@ -102,6 +104,11 @@ class TunableModel:
             module.training = on
 
     @property
+    def tuned_parameters(self) -> int:
+        """How many of the kept numbers are tuned; peft keeps fixed ones for some types."""
+        return self._tuned
+
+    @property
     def kept(self) -> Arrays:
         """The tuned numbers as last left, under peft's own names where peft made them."""
         assert self._kept is not None
@@ -111,6 +118,9 @@ class TunableModel:
         """Numbers to put in at the next entry."""
         self._given = {name: np.array(array, order="C") for name, array in state.items()}
         self._kept = self._given
+
+    def _count(self) -> int:
+        return sum(int(tensor.numel()) for tensor in self.named().values())
 
     def run(
         self, batch: Batch, hidden: Any | None, encoding: Encoding, *, words: bool = False

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +46,8 @@ class PeftAdapter(TunableModel):
     def _wrapped(self) -> Any:
         from peft import get_peft_model
 
-        with warnings.catch_warnings():
+        # Some types show a bar of their own while they decompose weights.
+        with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
             warnings.simplefilter("ignore")
             try:
                 return get_peft_model(self.backbone.model, self._config)

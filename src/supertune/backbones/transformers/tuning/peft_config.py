@@ -43,7 +43,7 @@ def peft_config(backbone: TransformersBackbone, injection: Injection, **changes:
     made = _config_class(injection.kind)
     known = {field.name for field in fields(made)}
     settings = {n: v for n, v in injection.settings.items() if n not in OWN_KEYS}
-    settings["task_type"] = _TASK_TYPES.get(backbone.offer.family, "FEATURE_EXTRACTION")
+    settings["task_type"] = _task_type(backbone)
     if "target_modules" in known and injection.kind.upper() not in _OUTSIDE_BLOCKS:
         settings |= _targets(backbone, injection, settings)
     if injection.kind.upper() == "TRAINABLE_TOKENS" and not settings.get("token_indices"):
@@ -52,6 +52,13 @@ def peft_config(backbone: TransformersBackbone, injection: Injection, **changes:
         return made(**{**settings, **changes})
     except Exception as error:
         raise refused(backbone, injection, error) from error
+
+
+def _task_type(backbone: TransformersBackbone) -> str:
+    """What `PeftModel.from_pretrained` has to be given: a model with its head, or without."""
+    if "score_text" not in backbone.offer.capabilities:
+        return "FEATURE_EXTRACTION"
+    return _TASK_TYPES.get(backbone.offer.family, "FEATURE_EXTRACTION")
 
 
 def refused(backbone: TransformersBackbone, injection: Injection, error: Exception) -> InputError:

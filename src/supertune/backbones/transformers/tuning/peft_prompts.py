@@ -52,6 +52,9 @@ class PeftPrompts(PeftAdapter):
         projects = bool(self.injection.settings.get("prefix_projection"))
         return self.kind in {"P_TUNING", "CPT"} or projects
 
+    def _count(self) -> int:
+        return int(self.kept["prompt_embeddings"].size) if self._saves_less() else super()._count()
+
     def _context(self) -> dict[str, Any]:
         """The context of CPT (Blau et al. 2024): tokens to start from, all of one kind."""
         ids = first_ids(self.backbone, {"init": "text", **self.injection.settings}, self.room)
@@ -109,7 +112,9 @@ class PeftPrompts(PeftAdapter):
         if "token_type_ids" in inputs:
             inputs["token_type_ids"] = torch.cat([front, inputs["token_type_ids"]], dim=1)
         mask = torch.cat([front, batch.mask], dim=1)
-        reads = None if batch.reads is None else batch.reads + self.room
+        # Of two stacks the decoder is read, whose positions do not move.
+        moved = batch.reads is not None and self.backbone.offer.family != "seq2seq"
+        reads = batch.reads + self.room if moved else batch.reads
         return replace(batch, inputs=inputs, mask=mask, reads=reads)
 
     def _before_cache(self, batch: Batch) -> Batch:
