@@ -34,6 +34,11 @@ _NO_SEQ2SEQ = {
     "PREFIX_TUNING": "its keys and values go into a decoder, and here the encoder is read",
 }
 _ADAPTION_MODELS = ("Llama", "Mistral", "GPT2")
+# GPT-2's layers are of a kind of their own, Conv1D, which these were not written for.
+_NO_GPT2 = {
+    *("ADAMSS", "BEFT", "BOFT", "C3A", "DELORA", "GLORA", "HRA", "LILY", "LOHA", "LOKR", "MISS"),
+    *("OFT", "OSF", "PEANUT", "PSOFT", "ROAD", "SHIRA", "SUPERTUNING"),
+}
 _NOTES = {"ADALORA": "ranks stay as they are: peft moves them in a training loop of its own"}
 
 _TOKENS = {"num_virtual_tokens": 8}
@@ -106,14 +111,16 @@ class PeftMethod:
         return Injection(self.kind, chosen_blocks(offer, options.blocks), settings)
 
     def _check(self, offer: Offer) -> None:
-        runs = runs_on(self.kind)
+        runs, why = runs_on(self.kind), reason(self.kind)
         fits = offer.family in runs
         if self.kind == "ADAPTION_PROMPT":
             fits = fits and offer.architecture.startswith(_ADAPTION_MODELS)
+        if self.kind in _NO_GPT2 and offer.architecture.startswith("GPT2"):
+            fits, why = False, "peft has it for plain linear layers, which GPT-2 lacks"
         if not fits:
             raise InputError(
                 "method_does_not_fit",
-                f"{self.name} cannot serve {offer.architecture}: {reason(self.kind)}.",
+                f"{self.name} cannot serve {offer.architecture}: {why}.",
                 received=f"{self.name} on a backbone of family {offer.family}",
                 allowed=f"backbones of family {', '.join(runs)}",
                 next="`supertune methods` lists where each type of peft runs.",

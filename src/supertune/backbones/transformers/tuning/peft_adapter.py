@@ -38,6 +38,10 @@ class PeftAdapter(TunableModel):
     def _put(self) -> None:
         self._config = self._configured()
         self._peft = self._wrapped()
+        if not self.named():
+            raise peft_config.refused(
+                self.backbone, self.injection, ValueError("nothing in the model would be tuned")
+            )
         self._put_given()
 
     def _configured(self) -> Any:

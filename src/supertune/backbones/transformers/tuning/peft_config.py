@@ -139,4 +139,13 @@ def _frame(backbone: TransformersBackbone) -> list[int]:
     """The tokens that are put around every text: what is tuned must occur."""
     ids = list(backbone.tokenizer("a")["input_ids"])
     bare = set(backbone.tokenizer("a", add_special_tokens=False)["input_ids"])
-    return sorted(set(ids) - bare)
+    found = sorted(set(ids) - bare)
+    if found:
+        return found
+    raise InputError(
+        "tokens_missing",
+        f"{backbone.ref.name} puts no tokens of its own around a text that could be tuned.",
+        received="no token_indices",
+        allowed="numbers of tokens that occur in the texts",
+        next="Name some: --set 'token_indices=[262, 290]'.",
+    )

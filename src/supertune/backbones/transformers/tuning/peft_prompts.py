@@ -42,6 +42,11 @@ class PeftPrompts(PeftAdapter):
     def _configured(self) -> Any:
         # Of two stacks only the encoder is read, so peft need not make a prompt for each.
         changes: dict[str, Any] = {"num_transformer_submodules": 1}
+        if self.kind not in _PREFIXES:
+            # peft takes the width of the blocks, which is not that of every model's embeddings.
+            changes["token_dim"] = self.backbone.model.get_input_embeddings().embedding_dim
+            changes["num_layers"] = self.backbone.offer.depth
+            changes["num_attention_heads"] = self.backbone.model.config.num_attention_heads
         if self.kind == "CPT":
             changes |= self._context()
         if self._given is not None and self._saves_less():
