@@ -53,7 +53,7 @@ class FromInput:
 def test_the_head_starts_at_the_solution_on_frozen_features(problem_of, news, lens):
     tuned = loop.train(LORA, problem_of(news), lora(epochs=1, learning_rate=1e-12))
     probe = LinearProbe().fit(problem_of(news), LinearProbeOptions())
-    np.testing.assert_allclose(tuned.head.weight, probe.weight, atol=1e-6)
+    np.testing.assert_allclose(tuned.readout.weight, probe.weight, atol=1e-6)
     found, expected = (model.logits(news.inputs, lens) for model in (tuned, probe))
     np.testing.assert_allclose(found, expected, atol=1e-4)
 

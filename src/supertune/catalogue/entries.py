@@ -77,8 +77,11 @@ class DatasetEntry:
     layout: str
 
 
-_ENCODER = frozenset({"features", "blocks", "torch"})
-_CAUSAL = _ENCODER | {"next_token_logits", "sequence_loss", "generate"}
+_ENCODER = frozenset({"features", "blocks", "biases", "torch"})
+_CAUSAL = frozenset({"features", "blocks", "torch", "next_token_logits", "score_text"}) | {
+    "sequence_loss",
+    "generate",
+}
 
 _MINILM = Package(
     "pypi",

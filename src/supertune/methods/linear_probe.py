@@ -56,8 +56,11 @@ class Head:
         assert lens is not None
         return self.apply(lens.features(inputs, prediction=True))
 
+    def arrays(self) -> dict[str, Any]:
+        return {"head.weight": self.weight, "head.bias": self.bias}
+
     def state(self) -> State:
-        return State({"head.weight": self.weight, "head.bias": self.bias})
+        return State(self.arrays())
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Any]) -> Head:

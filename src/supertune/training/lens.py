@@ -32,7 +32,7 @@ class CachedLens:
     progress: Callable[[int, int], None] | None = None
     computed: int = 0
     _salt: str = field(init=False)
-    _last: tuple[tuple[Input, ...], FloatArray] | None = field(default=None, init=False)
+    _last: dict[str, tuple[tuple[Input, ...], FloatArray]] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         # Other versions, threads or tokenizer files give other bits to the same weights.
@@ -44,27 +44,42 @@ class CachedLens:
         text = f"{self._salt}|{tap}|{value!r}"
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
+    def under(self, encoding: Encoding) -> CachedLens:
+        """The same backbone and cache under another encoding."""
+        if encoding == self.encoding:
+            return self
+        return CachedLens(self.backbone, encoding, self.store, self.progress)
+
     def features(self, inputs: Sequence[Input], *, prediction: bool = False) -> FloatArray:
+        return self._vectors(inputs, "features", self.backbone.features, prediction)
+
+    def scores(self, inputs: Sequence[Input], *, prediction: bool = False) -> FloatArray:
+        return self._vectors(inputs, "scores", self.backbone.scores, prediction)
+
+    def _vectors(
+        self, inputs: Sequence[Input], tap: str, run: Callable[..., FloatArray], prediction: bool
+    ) -> FloatArray:
         if prediction:
-            return self._predicted(tuple(inputs))
+            return self._predicted(tuple(inputs), tap, run)
 
         def compute(part: list[Input]) -> Sequence[FloatArray]:
-            tokens = self.backbone.tokens(part, self.encoding)
-            return list(self.backbone.features(tokens, self.encoding))
+            return list(run(self.backbone.tokens(part, self.encoding), self.encoding))
 
         if not inputs:
-            return np.zeros((0, self.backbone.offer.width), dtype=np.float32)
-        vectors = self._through(list(inputs), "features", compute)
+            return run([], self.encoding)
+        vectors = self._through(list(inputs), tap, compute)
         return np.stack(vectors).astype(np.float32, copy=False)
 
-    def _predicted(self, inputs: tuple[Input, ...]) -> FloatArray:
+    def _predicted(
+        self, inputs: tuple[Input, ...], tap: str, run: Callable[..., FloatArray]
+    ) -> FloatArray:
         """The last answer is kept: a test file is asked about by the model and by a baseline."""
-        if self._last is None or self._last[0] != inputs:
+        if tap not in self._last or self._last[tap][0] != inputs:
             tokens = self.backbone.tokens(inputs, self.encoding)
-            vectors = self.backbone.features(tokens, self.encoding, exact=False)
+            vectors = run(tokens, self.encoding, exact=False)
             vectors.flags.writeable = False  # the next who asks gets the same array
-            self._last = inputs, vectors
-        return self._last[1]
+            self._last[tap] = inputs, vectors
+        return self._last[tap][1]
 
     def activations(self, pieces: Sequence[Any], cut: int) -> list[FloatArray]:
         """What enters block ``cut`` for each tokenised piece: (its tokens, d) float32."""

@@ -1,14 +1,14 @@
 """The one training loop: every method that is trained by gradients goes through here.
 
-The head starts at the closed-form solution on the frozen features (linear probe, then tune:
-Kumar et al. 2022, arXiv:2202.10054), and everything below the lowest tuned block is replayed
-from the cache. Float32, no dropout, one fixed order of rows for one seed.
+The readout (`readout`) starts at what the frozen backbone answers, and everything below the
+lowest tuned block is replayed from the cache. Float32, no dropout, one fixed order of rows for
+one seed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,14 +19,17 @@ from supertune.contracts import (
     GradientMethod,
     GradientOptions,
     HeadSpec,
+    Injection,
     Input,
     Lens,
     Problem,
+    Prompt,
     State,
     Tunable,
 )
 from supertune.errors import InputError, SupertuneError
-from supertune.methods.linear_probe import Head, LinearProbeOptions, one_hot, solve
+from supertune.training import contrastive, readout
+from supertune.training.readout import Fixed, Trained
 
 WARM_UP = 0.1  # share of the steps over which the learning rate rises
 CLIP = 1.0  # largest norm of the gradient
@@ -34,30 +37,33 @@ CLIP = 1.0  # largest norm of the gradient
 
 @dataclass(eq=False)
 class TunedBackbone:
-    """A head on a backbone with tuned numbers in it; see `supertune.contracts.Tuned`."""
+    """A readout on a backbone with tuned numbers in it; see `supertune.contracts.Tuned`."""
 
     tunable: Tunable
-    head: Head
+    readout: Fixed
+    prompt: Prompt | None
     losses: tuple[float, ...] = ()
 
     @property
     def tuned_parameters(self) -> int:
         inside = sum(int(array.size) for array in self.tunable.kept.values())
-        return inside + self.head.tuned_parameters
+        return inside + self.readout.tuned_parameters
 
     def logits(self, inputs: Sequence[Input], lens: Lens | None) -> FloatArray:
         assert lens is not None
-        backbone, encoding = lens.backbone, lens.encoding
+        backbone = lens.backbone
+        encoding = _fitting(replace(lens.encoding, prompt=self.prompt), self.tunable, lens)
         with self.tunable:  # not through the lens, which shows the frozen backbone
             tokens = backbone.tokens(inputs, encoding)
-            return self.head.apply(backbone.features(tokens, encoding, exact=False))
+            read = backbone.features if self.prompt is None else backbone.scores
+            return self.readout.apply(read(tokens, encoding, exact=False))
 
     def state(self) -> State:
-        head = dict(self.head.state().arrays)
-        config = self.tunable.config()
+        arrays, config = self.readout.arrays(), self.tunable.config()
+        settings = {} if self.prompt is None else {"prompt": self.prompt.as_dict()}
         if config is None:
-            return State({**head, **self.tunable.kept})
-        return State(head, adapter=self.tunable.kept, adapter_config=config)
+            return State({**arrays, **self.tunable.kept}, settings)
+        return State(arrays, settings, adapter=self.tunable.kept, adapter_config=config)
 
 
 def train(method: GradientMethod, problem: Problem, options: Any) -> TunedBackbone:
@@ -68,21 +74,24 @@ def train(method: GradientMethod, problem: Problem, options: Any) -> TunedBackbo
     """
     import torch
 
-    lens = problem.lens
-    assert lens is not None
+    assert problem.lens is not None
     assert problem.examples.targets is not None
-    backbone: Any = lens.backbone
-    tunable = backbone.inject(_checked(method, lens, options), seed=problem.seed)
+    backbone: Any = problem.lens.backbone
+    injection = _checked(method, problem.lens, options)
+    wanted = "head" if injection.criterion == "contrastive" else options.readout
+    tunable = backbone.inject(injection, seed=problem.seed)
+    encoding = readout.encoding_for(problem, wanted)
+    lens = problem.lens.under(_fitting(encoding, tunable, problem.lens))
     data = _Rows(problem, tunable, lens)
-    head = _Linear(_solved(problem, lens), backbone.device)
+    trained = readout.trained(problem, lens, backbone.device)
     with torch.random.fork_rng(devices=[]), tunable:
         torch.manual_seed(problem.seed)
-        parameters = [
-            {"params": tunable.parameters(), "weight_decay": options.weight_decay},
-            {"params": head.parameters(), "weight_decay": 0.0},
-        ]
-        losses = _descend(parameters, tunable, head, data, problem, options)
-    return TunedBackbone(tunable, head.solved(), tuple(losses))
+        losses = _descend(tunable, trained, data, problem, options, injection)
+        fixed: Fixed = trained.fixed()
+        if injection.criterion == "contrastive":
+            tokens = backbone.tokens(problem.examples.inputs, lens.encoding)
+            fixed = readout.solved(problem, backbone.features(tokens, lens.encoding))
+    return TunedBackbone(tunable, fixed, lens.encoding.prompt, tuple(losses))
 
 
 def restore(
@@ -91,14 +100,24 @@ def restore(
     """The inverse of `TunedBackbone.state`."""
     assert lens is not None
     tunable = lens.backbone.inject(_checked(method, lens, options), seed=0)
-    own = {n: a for n, a in state.arrays.items() if n not in ("head.weight", "head.bias")}
-    tunable.keep(state.adapter or own)
+    asked = state.settings.get("prompt")
+    prompt = None if asked is None else Prompt.from_dict(asked)
+    fixed = readout.restored(state.arrays, prompt)
+    tunable.keep(
+        state.adapter or {n: a for n, a in state.arrays.items() if n not in fixed.arrays()}
+    )
     with tunable:  # names and shapes are checked here, not at the first prediction
         pass
-    return TunedBackbone(tunable, Head.from_arrays(state.arrays))
+    return TunedBackbone(tunable, fixed, prompt)
 
 
-def _checked(method: GradientMethod, lens: Lens, options: Any) -> Any:
+def _fitting(encoding: Encoding, tunable: Tunable, lens: Lens) -> Encoding:
+    """The encoding with the positions left free that what is tuned takes up."""
+    most = lens.backbone.offer.max_length - tunable.room
+    return replace(encoding, max_length=min(encoding.max_length, most))
+
+
+def _checked(method: GradientMethod, lens: Lens, options: Any) -> Injection:
     injection = method.injection(lens.backbone.offer, options)
     depth = lens.backbone.offer.depth
     blocks = injection.blocks
@@ -111,38 +130,6 @@ def _checked(method: GradientMethod, lens: Lens, options: Any) -> Any:
             next="Set blocks to numbers in that range, 'upper' or 'all'.",
         )
     return injection
-
-
-def _solved(problem: Problem, lens: Lens) -> Head:
-    examples = problem.examples
-    assert examples.targets is not None
-    weights = np.ones(len(examples)) if examples.weights is None else examples.weights
-    return solve(
-        lens.features(examples.inputs),
-        one_hot(examples.targets, problem.head.outputs),
-        weights,
-        LinearProbeOptions().penalties,
-        problem.head.multi_label,
-    )
-
-
-class _Linear:
-    """A linear head as two trainable tensors."""
-
-    def __init__(self, start: Head, device: Any) -> None:
-        import torch
-
-        self.weight = torch.tensor(start.weight, device=device, requires_grad=True)
-        self.bias = torch.tensor(start.bias, device=device, requires_grad=True)
-
-    def parameters(self) -> list[Any]:
-        return [self.weight, self.bias]
-
-    def __call__(self, features: Any) -> Any:
-        return features @ self.weight + self.bias
-
-    def solved(self) -> Head:
-        return Head(self.weight.detach().cpu().numpy(), self.bias.detach().cpu().numpy())
 
 
 class _Rows:
@@ -188,30 +175,27 @@ def _orders(n: int, problem: Problem, options: GradientOptions) -> Iterator[list
 
 
 def _descend(
-    parameters: list[dict[str, Any]],
     tunable: Tunable,
-    head: _Linear,
+    trained: Trained,
     data: _Rows,
     problem: Problem,
     options: GradientOptions,
+    injection: Injection,
 ) -> list[float]:
     import torch
 
-    examples = problem.examples
-    assert examples.targets is not None
-    targets = torch.tensor(examples.targets, device=data.backbone.device)
-    given = np.ones(len(examples)) if examples.weights is None else examples.weights
-    weights = torch.as_tensor(given, dtype=torch.float32, device=data.backbone.device)
+    parameters = [
+        {"params": tunable.parameters(), "weight_decay": options.weight_decay},
+        {"params": trained.parameters(), "weight_decay": 0.0},
+    ]
     optimizer = torch.optim.AdamW(parameters, lr=options.learning_rate)
-    batches = list(_orders(len(examples), problem, options))
+    batches = list(_orders(len(problem.examples), problem, options))
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, len(batches)))
-    everything = [p for group in parameters for p in group["params"]]
+    everything = [p for group in optimizer.param_groups for p in group["params"]]
+    loss_of = _losses(tunable, trained, data, problem, options, injection)
     losses = []
     for step, index in enumerate(batches):
-        batch, hidden, owner = data.batch(index)
-        pooled = _by_row(tunable.run(batch, hidden, data.encoding), owner, len(index))
-        rows = _loss(head(pooled), targets[index], problem.head, options.label_smoothing)
-        loss = (rows * weights[index]).sum() / weights[index].sum()
+        loss = loss_of(index)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(everything, CLIP)
@@ -228,6 +212,38 @@ def _descend(
         if problem.progress is not None:
             problem.progress(step + 1, len(batches))
     return losses
+
+
+def _losses(
+    tunable: Tunable,
+    trained: Trained,
+    data: _Rows,
+    problem: Problem,
+    options: GradientOptions,
+    injection: Injection,
+) -> Callable[[list[int]], Any]:
+    """The loss of a batch of rows, by the injection's criterion."""
+    import torch
+
+    examples, device = problem.examples, data.backbone.device
+    assert examples.targets is not None
+    targets = torch.tensor(examples.targets, device=device)
+    given = np.ones(len(examples)) if examples.weights is None else examples.weights
+    weights = torch.as_tensor(given, dtype=torch.float32, device=device)
+
+    def loss(index: list[int]) -> Any:
+        batch, hidden, owner = data.batch(index)
+        if trained.words:
+            read = tunable.run(batch, hidden, data.encoding, words=True)
+        else:
+            read = _by_row(tunable.run(batch, hidden, data.encoding), owner, len(index))
+        if injection.criterion == "contrastive":
+            heat = float(injection.settings["temperature"])
+            return contrastive.loss(read, targets[index], weights[index], heat)
+        rows = _loss(trained(read), targets[index], problem.head, options.label_smoothing)
+        return (rows * weights[index]).sum() / weights[index].sum()
+
+    return loss
 
 
 def _rate(step: int, steps: int) -> float:

@@ -32,7 +32,7 @@ WORDS = [
     "of",
     "two",
 ]
-FAMILIES = ("bert", "roberta", "distilbert", "t5", "gpt2", "llama", "mpnet", "opt", "masked")
+FAMILIES = ("bert", "roberta", "distilbert", "t5", "gpt2", "llama")
 Opened = Callable[[str], TransformersBackbone]
 
 
@@ -100,6 +100,8 @@ def _tokenizer(family: str) -> Any:
         single=frame, pair=None, special_tokens=[("<s>", 0), ("</s>", 2)]
     )
     pad = {} if family in {"gpt2", "llama", "opt"} else {"pad_token": "<pad>"}
+    if family.startswith("masked"):
+        pad["mask_token"] = "<mask>"
     return PreTrainedTokenizerFast(
         tokenizer_object=made, unk_token="<unk>", eos_token="</s>", bos_token="<s>", **pad
     )
@@ -110,7 +112,7 @@ def _model(family: str) -> Any:
     import transformers as t
 
     torch.manual_seed(3)
-    size = 4 + len(WORDS)
+    size = 5 + len(WORDS)  # one more for a mask
     bert = {"vocab_size": size, "hidden_size": 32, "num_hidden_layers": 4, "pad_token_id": 1}
     bert |= {"num_attention_heads": 4, "intermediate_size": 48, "max_position_embeddings": 66}
     ends = {"bos_token_id": 0, "eos_token_id": 2}
@@ -121,6 +123,11 @@ def _model(family: str) -> Any:
     build: dict[str, Callable[[], Any]] = {
         "bert": lambda: t.BertModel(t.BertConfig(**bert)),
         "roberta": lambda: t.RobertaModel(t.RobertaConfig(**bert, **ends)),
+        "masked-bert": lambda: t.BertForMaskedLM(t.BertConfig(**bert)),
+        "masked-roberta": lambda: t.RobertaForMaskedLM(t.RobertaConfig(**bert, **ends)),
+        "masked-distilbert": lambda: t.DistilBertForMaskedLM(
+            t.DistilBertConfig(**wide, max_position_embeddings=64, pad_token_id=1)
+        ),
         "distilbert": lambda: t.DistilBertModel(
             t.DistilBertConfig(**wide, max_position_embeddings=64, pad_token_id=1)
         ),
@@ -132,7 +139,6 @@ def _model(family: str) -> Any:
         "opt": lambda: t.OPTForCausalLM(
             t.OPTConfig(**bert, ffn_dim=48, word_embed_proj_dim=32, **ends)
         ),
-        "masked": lambda: t.BertForMaskedLM(t.BertConfig(**bert)),
         "llama": lambda: t.LlamaForCausalLM(t.LlamaConfig(**llama)),
     }
     return build[family]()

@@ -46,9 +46,18 @@ def test_an_opened_model_is_frozen_and_has_no_dropout(minilm):
     assert not any(module.training for module in minilm.model.modules())
 
 
-def test_of_two_stacks_only_the_encoder_is_kept(tiny):
-    assert type(tiny("t5").model).__name__ == "T5Stack"
-    assert not any("decoder" in name for name, _ in tiny("t5").model.named_parameters())
+def test_of_two_stacks_without_a_language_model_head_only_the_encoder_is_kept(
+    tiny_folder, tmp_path
+):
+    from transformers import AutoModel, AutoTokenizer
+
+    folder = tmp_path / "t5-without-head"
+    AutoModel.from_pretrained(tiny_folder("t5")).save_pretrained(folder)
+    AutoTokenizer.from_pretrained(tiny_folder("t5")).save_pretrained(folder)
+    backbone = opening(folder)
+    assert backbone.body is backbone.model
+    assert type(backbone.model).__name__ == "T5Stack"
+    assert not any("decoder" in name for name, _ in backbone.model.named_parameters())
 
 
 def test_a_causal_model_keeps_no_keys_and_values(tiny):

@@ -57,6 +57,11 @@ def pieces(lengths, seed=0):
     return [(Piece(tuple(rng.integers(1000, 20_000, length).tolist())),) for length in lengths]
 
 
+def resumed_at(backbone, batch, cut, hidden):
+    with backbone.starting_at(cut, hidden):
+        return backbone.body(**batch.inputs).last_hidden_state
+
+
 # --- against plain transformers ---------------------------------------------------------------
 
 
@@ -80,7 +85,7 @@ def test_smollm2_is_read_at_the_last_token_of_each_text(smollm2, texts):
     for text, vector in zip(some, found):
         ((piece,),) = smollm2.tokens([text], Encoding(max_length=24))
         with torch.no_grad():
-            hidden = smollm2.model(input_ids=torch.tensor([piece.ids])).last_hidden_state
+            hidden = smollm2.body(input_ids=torch.tensor([piece.ids])).last_hidden_state
         np.testing.assert_allclose(vector, hidden[0, -1].numpy(), atol=2e-4, rtol=1e-4)
 
 
@@ -189,8 +194,8 @@ def apart(backbone, lengths, cut):
     some = [Piece(tuple(rng.integers(4, top, length).tolist())) for length in lengths]
     batch = backbone.tensors(some, len(some), max(lengths))
     with torch.no_grad():
-        whole = backbone.model(**batch.inputs).last_hidden_state
-        resumed = backbone.resume(batch, cut, backbone.entering(batch, cut))
+        whole = backbone.body(**batch.inputs).last_hidden_state
+        resumed = resumed_at(backbone, batch, cut, backbone.entering(batch, cut))
     real = batch.mask.bool()
     return float((whole - resumed)[real].abs().max() / whole[real].abs().max())
 
@@ -269,7 +274,7 @@ def test_a_failure_inside_a_block_leaves_the_model_as_it_was(minilm, running):
 
     handle = minilm.blocks[2].register_forward_pre_hook(fail)
     with pytest.raises(KeyboardInterrupt):
-        minilm.entering(batch, 3) if running == "entering" else minilm.resume(batch, 1, given)
+        minilm.entering(batch, 3) if running == "entering" else resumed_at(minilm, batch, 1, given)
     handle.remove()
     assert minilm.blocks is blocks
     assert hooks(minilm) == hooked

@@ -24,10 +24,23 @@ BatchPlan = tuple[list[int], int, int]  # indices of the pieces, rows of the bat
 
 @dataclass(frozen=True)
 class Piece:
-    """Token ids of one input or of one part of a long one; ``types`` marks the second text."""
+    """Token ids of one input or of one part of a long one.
+
+    Attributes:
+        types: marks the second text of a pair.
+        reads: positions that are read, in a prompt.
+        answer: the beginning of an answer, for models with a decoder of its own.
+    """
 
     ids: tuple[int, ...]
     types: tuple[int, ...] | None = None
+    reads: tuple[int, ...] = ()
+    answer: tuple[int, ...] = ()
+
+    @property
+    def kind(self) -> tuple[int, int]:
+        """Pieces of one kind can share a batch."""
+        return len(self.reads), len(self.answer)
 
 
 def exact_shape(length: int, longest: int) -> tuple[int, int]:
@@ -47,22 +60,26 @@ def exact_shape(length: int, longest: int) -> tuple[int, int]:
 
 def exact_batches(pieces: Sequence[Piece], longest: int = 1 << 30) -> Iterator[BatchPlan]:
     """Groups of one shape, each filled up to its number of rows."""
-    by_shape: dict[tuple[int, int], list[int]] = {}
+    by_shape: dict[tuple[tuple[int, int], tuple[int, int]], list[int]] = {}
     for index, piece in enumerate(pieces):
-        by_shape.setdefault(exact_shape(len(piece.ids), longest), []).append(index)
-    for rows, width in sorted(by_shape):
-        members = by_shape[rows, width]
+        shape = exact_shape(len(piece.ids), longest)
+        by_shape.setdefault((shape, piece.kind), []).append(index)
+    for (rows, width), kind in sorted(by_shape):
+        members = by_shape[(rows, width), kind]
         for start in range(0, len(members), rows):
             yield members[start : start + rows], rows, width
 
 
 def sorted_batches(pieces: Sequence[Piece], tokens: int = SORTED_TOKENS) -> Iterator[BatchPlan]:
     """Pieces in order of length and content, cut where a batch would exceed ``tokens``."""
-    order = sorted(range(len(pieces)), key=lambda i: (len(pieces[i].ids), pieces[i].ids))
+    order = sorted(
+        range(len(pieces)), key=lambda i: (pieces[i].kind, len(pieces[i].ids), pieces[i].ids)
+    )
     batch: list[int] = []
     for index in order:
         width = len(pieces[index].ids)
-        if batch and (len(batch) + 1) * width > tokens:
+        full = (len(batch) + 1) * width > tokens
+        if batch and (full or pieces[batch[-1]].kind != pieces[index].kind):
             yield batch, len(batch), len(pieces[batch[-1]].ids)
             batch = []
         batch.append(index)

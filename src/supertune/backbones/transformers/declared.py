@@ -7,6 +7,7 @@ import json
 import math
 import re
 import struct
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,6 +16,7 @@ from supertune.errors import InputError
 
 ORIGIN = "supertune-origin.json"  # written by the catalogue
 _ROBERTA_LIKE = {"camembert", "mpnet", "longformer", "data2vec-text", "ibert", "xmod", "esm"}
+_NORM = re.compile(r"\.(ln|sa_layer|layer_)\w*\.bias$")  # norms that are not called so
 _MULTILINGUAL = ("xlm", "mbert", "multilingual", "bert-base-multilingual", "mt5", "mmarco")
 
 
@@ -46,26 +48,22 @@ def offer(folder: Path) -> Offer:
     family = _family(config)
     sentence = _json(folder / "sentence_bert_config.json") or {}
     positions = _positions(sizes, str(config.get("model_type", "")))
+    shapes = {name: shape for path in files for name, shape in _shapes(path).items()}
     return Offer(
-        capabilities=frozenset(
-            {"features", "blocks", "torch"}
-            | ({"next_token_logits", "sequence_loss", "generate"} if family == "causal" else set())
-            | ({"mask_logits"} if family == "masked" else set())
-            | ({"score_text"} if family != "encoder" else set())
-            | ({"biases"} if any(map(_biases, files)) else set())
-        ),
+        capabilities=_capabilities(config, family, shapes),
         family=family,
         architecture=str((config.get("architectures") or [config.get("model_type", "model")])[0]),
         width=_first(sizes, "hidden_size", "d_model", "n_embd", "dim", "emb_dim"),
         depth=_first(
             sizes, "num_hidden_layers", "n_layer", "num_layers", "n_layers", "encoder_layers"
         ),
-        parameters=sum(map(_parameters, files)),
+        parameters=sum(math.prod(shape) for shape in shapes.values()),
         max_length=min(int(sentence.get("max_seq_length") or positions), positions),
         pooling=_pooling(folder, family),
         prefix=_prefix(folder),
         normalize=any("Normalize" in str(part.get("type")) for part in _modules(folder)),
         languages=_languages(folder, config),
+        chat=_chats(folder),
     )
 
 
@@ -131,17 +129,29 @@ def _family(config: dict[str, Any]) -> Literal["encoder", "masked", "causal", "s
     names = " ".join(map(str, config.get("architectures") or ()))
     if config.get("is_encoder_decoder"):
         return "seq2seq"
-    if "MaskedLM" in names:
-        return "masked"
-    return "causal" if "CausalLM" in names or "LMHeadModel" in names else "encoder"
+    if "CausalLM" in names or "LMHeadModel" in names:
+        return "causal"
+    return "masked" if "MaskedLM" in names else "encoder"
 
 
-def _biases(path: Path) -> bool:
-    """Whether the linear layers inside the blocks have biases."""
-    with path.open("rb") as stream:
-        (length,) = struct.unpack("<Q", stream.read(8))
-        header = json.loads(stream.read(length))
-    return any(re.search(r"\.\d+\..*\.bias$", name) for name in header)
+def _capabilities(
+    config: dict[str, Any], family: str, shapes: Mapping[str, Sequence[int]]
+) -> frozenset[str]:
+    found = {"features", "blocks", "torch"}
+    linear = (name for name in shapes if name.endswith(".bias") and "norm" not in name.lower())
+    if any(re.search(r"\.\d+\.", name) and not _NORM.search(name) for name in linear):
+        found.add("biases")
+    names = " ".join(map(str, config.get("architectures") or ()))
+    if family == "masked":
+        found |= {"mask_logits", "score_text"}
+    elif family == "causal" or "ConditionalGeneration" in names:
+        found |= {"next_token_logits", "score_text", "sequence_loss", "generate"}
+    return frozenset(found)
+
+
+def _chats(folder: Path) -> bool:
+    declared = _json(folder / "tokenizer_config.json") or {}
+    return bool(declared.get("chat_template")) or (folder / "chat_template.jinja").is_file()
 
 
 def _positions(sizes: dict[str, Any], model_type: str) -> int:
@@ -150,7 +160,8 @@ def _positions(sizes: dict[str, Any], model_type: str) -> int:
     return positions - 2 if "roberta" in model_type or model_type in _ROBERTA_LIKE else positions
 
 
-def _parameters(path: Path) -> int:
+def _shapes(path: Path) -> dict[str, list[int]]:
+    """Names and shapes of the arrays of a safetensors file, from its header."""
     try:
         with path.open("rb") as stream:
             (length,) = struct.unpack("<Q", stream.read(8))
@@ -162,9 +173,7 @@ def _parameters(path: Path) -> int:
             received=type(error).__name__,
             next="Fetch the backbone again.",
         ) from error
-    return sum(
-        math.prod(entry["shape"]) for name, entry in header.items() if name != "__metadata__"
-    )
+    return {name: entry["shape"] for name, entry in header.items() if name != "__metadata__"}
 
 
 def _modules(folder: Path) -> list[dict[str, Any]]:

@@ -14,8 +14,8 @@ from supertune.errors import EnvironmentFault, InputError
 if TYPE_CHECKING:
     import torch
 
-# Parts that a checkpoint may lack: no feature is read from them.
-_UNREAD = ("pooler.", "lm_head.", "cls.", "classifier.")
+# Parts that a checkpoint may lack, because nothing is read from them.
+_UNREAD = ("pooler.", "classifier.")
 
 
 def device(wanted: str) -> torch.device:
@@ -78,22 +78,19 @@ def tokenizer(ref: BackboneRef) -> Any:
 
 
 def model(ref: BackboneRef, offer: Offer) -> Any:
-    """The model in float32 whatever its file holds, in evaluation mode; of two stacks the encoder.
+    """The model in float32 whatever its file holds, in evaluation mode, with its language-model
+    head where it has one; of two stacks without, the encoder.
 
     Raises:
         InputError: ``remote_code``, ``backbone_unreadable`` or ``weights_incomplete``.
         EnvironmentFault: ``out_of_memory``.
     """
     import torch
-    import transformers
 
-    names = {"causal": "AutoModelForCausalLM", "masked": "AutoModelForMaskedLM"}
-    names["seq2seq"] = "AutoModelForSeq2SeqLM"
-    kind = getattr(transformers, names.get(offer.family, "AutoModel"))
     _refuse_own_code(ref)
     try:
         with quiet():
-            loaded, notes = kind.from_pretrained(
+            loaded, notes = _class(offer).from_pretrained(
                 str(ref.folder),
                 local_files_only=True,
                 dtype=torch.float32,
@@ -114,7 +111,8 @@ def model(ref: BackboneRef, offer: Offer) -> Any:
             next=f"Fetch it again: `supertune models pull {ref.name}`.",
         ) from error
     # What is missing was filled with random numbers, which no feature may come from.
-    unread = (*_UNREAD, "decoder.") if offer.family == "seq2seq" else _UNREAD
+    words = "score_text" in offer.capabilities
+    unread = _UNREAD if words else (*_UNREAD, "lm_head.", "cls.", "decoder.")
     missing = sorted(name for name in notes["missing_keys"] if not name.startswith(unread))
     if missing:
         raise InputError(
@@ -123,8 +121,29 @@ def model(ref: BackboneRef, offer: Offer) -> Any:
             received=f"{len(missing)} arrays are missing, e.g. {missing[0]}",
             next="Fetch the folder again, or save it once more with save_pretrained.",
         )
+    if offer.family == "seq2seq" and not words:
+        loaded = loaded.get_encoder()
     loaded.config.use_cache = False  # no text is generated: keys and values would only fill memory
     return loaded.requires_grad_(False).eval()
+
+
+def body(whole: Any, offer: Offer) -> Any:
+    """The part of a model that gives hidden states, without a language-model head."""
+    if "score_text" not in offer.capabilities:
+        return whole
+    return whole.get_encoder() if offer.family == "seq2seq" else whole.base_model
+
+
+def _class(offer: Offer) -> Any:
+    import transformers
+
+    if "score_text" not in offer.capabilities:
+        return transformers.AutoModel
+    return {
+        "masked": transformers.AutoModelForMaskedLM,
+        "causal": transformers.AutoModelForCausalLM,
+        "seq2seq": transformers.AutoModelForSeq2SeqLM,
+    }[offer.family]
 
 
 def _refuse_own_code(ref: BackboneRef) -> None:

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from supertune.backbones.transformers import declared, loading
+from supertune.backbones.transformers import declared, loading, prompting
 from supertune.backbones.transformers.batching import (
     EXACT_TOKENS,
     Piece,
@@ -24,7 +25,17 @@ from supertune.backbones.transformers.batching import (
     sorted_batches,
 )
 from supertune.backbones.transformers.tokenizing import Tokens
-from supertune.contracts import BackboneRef, Encoding, FloatArray, Injection, Input, Offer, Tunable
+from supertune.backbones.transformers.words import Words
+from supertune.contracts import (
+    BackboneRef,
+    Encoding,
+    FloatArray,
+    Injection,
+    Input,
+    Offer,
+    Prompt,
+    Tunable,
+)
 from supertune.errors import InputError
 
 SAME = 1e-4  # of the largest value: what float32 rounding may make of another order of sums
@@ -45,7 +56,9 @@ class TransformersBackbone:
         self.offer = offer
         self.device = loading.device(device)
         self.model = loading.model(ref, offer).to(self.device)
-        self.extend: Callable[[Batch], Batch] | None = None  # set by what takes up positions
+        self.body = loading.body(self.model, offer)  # gives hidden states; no head in it
+        self.extend: Callable[[Batch], Batch] | None = None  # what tuned prompts do to a batch
+        self._frames: dict[Prompt, prompting.Frame] = {}
         self._tokens = Tokens(loading.tokenizer(ref))
         self._resumes: dict[int, bool] = {}
         self.lock = threading.RLock()
@@ -54,30 +67,6 @@ class TransformersBackbone:
     @property
     def tokenizer(self) -> Any:
         return self._tokens.tokenizer
-
-    @property
-    def body(self) -> Any:
-        """The stack that gives hidden states."""
-        if self.offer.family == "seq2seq":
-            return self.model.get_encoder()
-        return self.model if self.offer.family == "encoder" else self.model.base_model
-
-    def forward(
-        self,
-        batch: Batch,
-        encoding: Encoding,
-        *,
-        words: bool = False,
-        cut: int = 0,
-        hidden: Any | None = None,
-    ) -> Any:
-        if self.extend is not None:
-            batch = self.extend(batch)
-        if hidden is None:
-            last = self.body(**batch.inputs).last_hidden_state
-        else:
-            last = self.resume(batch, cut, hidden)
-        return self.pool(last, batch.mask, encoding)
 
     @cached_property
     def sha256(self) -> str:
@@ -112,6 +101,9 @@ class TransformersBackbone:
     # --- from inputs to vectors --------------------------------------------------------------
 
     def tokens(self, inputs: Sequence[Input], encoding: Encoding) -> list[tuple[Piece, ...]]:
+        if encoding.prompt is not None:
+            made, room = self._frame(encoding.prompt), self.offer.max_length
+            return prompting.pieces(self._tokens, self.offer.family, made, inputs, encoding, room)
         limit = min(encoding.max_length, self.offer.max_length)
         prefix = self.offer.prefix if encoding.prefix is None else encoding.prefix
         return self._tokens.pieces(inputs, encoding, limit, prefix)
@@ -123,19 +115,56 @@ class TransformersBackbone:
         *,
         exact: bool = True,
     ) -> FloatArray:
-        """(n, d) float32. ``exact``: fixed shapes, so that each row stands for itself."""
+        """(n, d) float32. ``exact``: fixed shapes, so that each row stands for itself.
+
+        In a prompt the vector is the one at the answer.
+        """
+        if encoding.prompt is not None:
+            tokens = [pieces[:1] for pieces in tokens]
+        flat = [piece for pieces in tokens for piece in pieces]
+        vectors = np.zeros((len(flat), self.offer.width), dtype=np.float32)
+        for index, found in self._batched(flat, exact, lambda batch: self.forward(batch, encoding)):
+            vectors[index] = found
+        return _per_input(vectors, [len(pieces) for pieces in tokens])
+
+    def scores(
+        self,
+        tokens: Sequence[tuple[Piece, ...]],
+        encoding: Encoding,
+        *,
+        exact: bool = True,
+    ) -> FloatArray:
+        """(n, W) float32, see `supertune.contracts.Backbone`.
+
+        A word of several tokens is scored by the mean (or sum, `Prompt.rule`) of its tokens'
+        log-likelihoods over the whole vocabulary; a masked model sees all of them masked.
+        """
+        assert encoding.prompt is not None
+        words = self._frame(encoding.prompt).words
+        flat = [piece for pieces in tokens for piece in pieces]
+        wanted = np.unique(words.tokens)
+        read: list[Any] = [None] * len(flat)
+
+        def picked(batch: Batch) -> Any:
+            return self.log_probabilities(batch)[..., wanted].flatten(1)
+
+        for index, found in self._batched(flat, exact, picked):
+            for place, row in zip(index, found, strict=True):
+                read[place] = row.reshape(-1, len(wanted))
+        return _of_words(words, wanted, read, len(words.runs))
+
+    def _batched(
+        self, flat: Sequence[Piece], exact: bool, run: Callable[[Batch], Any]
+    ) -> Iterator[tuple[list[int], Any]]:
+        """Indices of the pieces of each batch, and what ``run`` gives for them as an array."""
         import torch
 
-        flat = [piece for pieces in tokens for piece in pieces]
         batches = exact_batches(flat, self.offer.max_length) if exact else sorted_batches(flat)
-        vectors = np.zeros((len(flat), self.offer.width), dtype=np.float32)
         with self.lock, torch.inference_mode():
             self.model.eval()
             for index, rows, width in batches:
-                batch = self.tensors([flat[i] for i in index], rows, width)
-                pooled = self.forward(batch, encoding)[: len(index)]
-                vectors[index] = pooled.float().cpu().numpy()
-        return _per_input(vectors, [len(pieces) for pieces in tokens])
+                found = run(self.tensors([flat[i] for i in index], rows, width))
+                yield index, found[: len(index)].float().cpu().numpy()
 
     def tensors(self, pieces: Sequence[Piece], rows: int, width: int) -> Batch:
         """Pad pieces to (rows, width); rows beyond the pieces repeat the first one."""
@@ -144,8 +173,8 @@ class TransformersBackbone:
         ids = np.full((rows, width), self._tokens.pad, dtype=np.int64)
         mask = np.zeros((rows, width), dtype=np.int64)
         types = np.zeros((rows, width), dtype=np.int64)
-        for row in range(rows):
-            piece = pieces[row if row < len(pieces) else 0]
+        repeated = [pieces[row if row < len(pieces) else 0] for row in range(rows)]
+        for row, piece in enumerate(repeated):
             ids[row, : len(piece.ids)] = piece.ids
             mask[row, : len(piece.ids)] = 1
             if piece.types is not None:
@@ -154,24 +183,104 @@ class TransformersBackbone:
         if types.any():
             inputs["token_type_ids"] = types
         moved = {name: torch.from_numpy(array).to(self.device) for name, array in inputs.items()}
-        return Batch(moved, moved["attention_mask"])
+        if not repeated or not repeated[0].reads:
+            return Batch(moved, moved["attention_mask"])
+        reads = torch.tensor(_filled([piece.reads for piece in repeated]), device=self.device)
+        answers = None
+        if self.offer.family == "seq2seq":
+            start = self.model.config.decoder_start_token_id
+            begun = _filled([(start, *piece.answer) for piece in repeated])
+            answers = torch.tensor(begun, device=self.device)
+        return Batch(moved, moved["attention_mask"], reads, answers)
 
-    def pool(self, hidden: Any, mask: Any, encoding: Encoding) -> Any:
-        """(rows, width, d) and (rows, width) to (rows, d)."""
+    def forward(
+        self,
+        batch: Batch,
+        encoding: Encoding,
+        *,
+        words: bool = False,
+        cut: int = 0,
+        hidden: Any | None = None,
+    ) -> Any:
+        """Vectors (pieces, d), or with ``words`` scores (inputs, W), with gradients if asked for.
+
+        Args:
+            batch: of whole inputs, piece after piece, when ``words`` are asked for.
+            hidden: (pieces, width, d) entering block ``cut``; None starts at the input.
+        """
+        if words:
+            assert encoding.prompt is not None
+            read = self.log_probabilities(batch, cut=cut, hidden=hidden)
+            return self._frame(encoding.prompt).words.scores(read)
+        if self.extend is not None:
+            batch = self.extend(batch)
+        with self.starting_at(cut, hidden):
+            if self.offer.family == "seq2seq" and batch.answers is not None:
+                return self._answering(batch)[1][:, 0]
+            last = self.body(**batch.inputs).last_hidden_state
+        return self.pool(last, batch, encoding)
+
+    def log_probabilities(self, batch: Batch, *, cut: int = 0, hidden: Any | None = None) -> Any:
+        """(pieces, R, vocabulary) float32 at each piece's R places that are read."""
         import torch
 
+        if self.extend is not None:
+            batch = self.extend(batch)
+        with self.starting_at(cut, hidden):
+            logits = self._answering(batch)[0]
+        return torch.log_softmax(logits.float(), dim=-1)
+
+    def _answering(self, batch: Batch) -> tuple[Any, Any]:
+        """Logits (pieces, R, vocabulary) and vectors (pieces, R, d) where ``batch`` is read.
+
+        The stack under the language-model head hands on these places alone, so that the head
+        is spared all others, whatever it is made of.
+        """
+        import torch
+
+        assert batch.reads is not None
+        rows = torch.arange(len(batch.reads), device=self.device)[:, None]
+        caught: list[Any] = []
+
+        def narrow(_module: Any, _args: Any, output: Any) -> Any:
+            output.last_hidden_state = output.last_hidden_state[rows, batch.reads]
+            caught.append(output.last_hidden_state)
+            return output
+
+        inputs = dict(batch.inputs)
+        if batch.answers is not None:
+            inputs["decoder_input_ids"] = batch.answers
+        top = self.model.get_decoder() if self.offer.family == "seq2seq" else self.body
+        handle = top.register_forward_hook(narrow)
+        try:
+            return self.model(**inputs).logits, caught[0]
+        finally:
+            handle.remove()
+
+    def pool(self, hidden: Any, batch: Batch, encoding: Encoding) -> Any:
+        """(rows, width, d) to (rows, d)."""
+        import torch
+
+        mask = batch.mask
         how = encoding.pooling or self.offer.pooling
+        if batch.reads is not None:
+            return hidden[torch.arange(len(hidden), device=hidden.device), batch.reads[:, 0]]
         if how == "cls":
             pooled = hidden[torch.arange(len(hidden), device=hidden.device), mask.argmax(1)]
         elif how == "last":
-            end = mask.shape[1] - 1 - mask.flip(1).argmax(1)
-            pooled = hidden[torch.arange(len(hidden), device=hidden.device), end]
+            last = mask.shape[1] - 1 - mask.flip(1).argmax(1)
+            pooled = hidden[torch.arange(len(hidden), device=hidden.device), last]
         else:
             weight = mask.unsqueeze(-1).to(hidden.dtype)
             pooled = (hidden * weight).sum(1) / weight.sum(1)
         if self.offer.normalize:
             pooled = torch.nn.functional.normalize(pooled, dim=-1)
         return pooled
+
+    def _frame(self, prompt: Prompt) -> prompting.Frame:
+        if prompt not in self._frames:
+            self._frames[prompt] = prompting.frame(self._tokens, self.offer.family, prompt)
+        return self._frames[prompt]
 
     # --- blocks ------------------------------------------------------------------------------
 
@@ -233,13 +342,17 @@ class TransformersBackbone:
             handle.remove()
         return caught[0]
 
-    def resume(self, batch: Batch, cut: int, hidden: Any) -> Any:
-        """The last hidden state when ``hidden`` enters block ``cut``.
+    @contextmanager
+    def starting_at(self, cut: int, hidden: Any | None) -> Iterator[None]:
+        """Inside, a run of the model begins at block ``cut`` with ``hidden`` entering it.
 
         The model's own forward builds masks and positions; only its lower blocks are left out.
         """
         import torch
 
+        if hidden is None:
+            yield
+            return
         holder, name = self._block_list
         blocks = getattr(holder, name)
 
@@ -248,10 +361,11 @@ class TransformersBackbone:
                 return (hidden, *args[1:]), kwargs
             return args, {**kwargs, "hidden_states": hidden}
 
-        handle = blocks[cut].register_forward_pre_hook(replace, with_kwargs=True)
+        # In front of other hooks, which may put something before the hidden states.
+        handle = blocks[cut].register_forward_pre_hook(replace, with_kwargs=True, prepend=True)
         try:
             setattr(holder, name, torch.nn.ModuleList(list(blocks)[cut:]))
-            return self.body(**batch.inputs).last_hidden_state
+            yield
         finally:
             setattr(holder, name, blocks)
             handle.remove()
@@ -270,7 +384,9 @@ class TransformersBackbone:
             batch = self.tensors([first, short], 2, len(first.ids) + 1)
             with self.lock, torch.inference_mode():
                 whole = self.body(**batch.inputs).last_hidden_state
-                resumed = self.resume(batch, cut, self.entering(batch, cut))
+                entering = self.entering(batch, cut)
+                with self.starting_at(cut, entering):
+                    resumed = self.body(**batch.inputs).last_hidden_state
             real = batch.mask.bool()
             apart = (whole - resumed)[real].abs().max()
             self._resumes[cut] = bool(apart <= SAME * whole[real].abs().max())
@@ -284,11 +400,19 @@ class TransformersBackbone:
 
 @dataclass(frozen=True)
 class Batch:
-    """Model inputs of one padded batch, the positions that are pooled, the answer slots."""
+    """One padded batch.
+
+    Attributes:
+        inputs: what the model is called with.
+        mask: (rows, width) ones where a vector is pooled.
+        reads: (rows, R) positions that are read in a prompt, of a decoder where there is one.
+        answers: (rows, positions) what goes into the decoder.
+    """
 
     inputs: dict[str, Any]
     mask: Any
-    reads: Any | None = None
+    reads: Any = None
+    answers: Any = None
 
 
 class _Reached(Exception):
@@ -302,3 +426,19 @@ def _per_input(vectors: FloatArray, counts: list[int]) -> FloatArray:
     starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
     sums = np.add.reduceat(vectors, starts, axis=0)
     return np.asarray(sums / np.asarray(counts, dtype=np.float32)[:, None], dtype=np.float32)
+
+
+def _filled(rows: Sequence[tuple[int, ...]]) -> list[tuple[int, ...]]:
+    """Rows of one length: the shorter repeat their last number."""
+    most = max(map(len, rows))
+    return [(*row, *(row[-1:] * (most - len(row)))) for row in rows]
+
+
+def _of_words(words: Words, wanted: Any, read: Sequence[Any], runs: int) -> FloatArray:
+    """(n, W) from log-likelihoods (R, wanted tokens) of each piece, ``runs`` pieces an input."""
+    places = np.searchsorted(wanted, words.tokens)
+    found = np.zeros((len(read) // runs, len(words.tokens)), dtype=np.float32)
+    for row in range(len(found)):
+        at = np.concatenate(read[row * runs : (row + 1) * runs])
+        found[row] = (at[words.places, places] * words.shares).sum(axis=1)
+    return found

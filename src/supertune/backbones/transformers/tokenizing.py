@@ -35,6 +35,19 @@ class Tokens:
         )
         self.opening, self.closing = framed[:start], framed[start + len(bare) :]
 
+    def code(self, text: str) -> list[int]:
+        """Token ids of a text without anything around it."""
+        return list(self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
+
+    def offsets(self, text: str, limit: int | None) -> list[tuple[int, int]]:
+        """First and last character of each token of a text, of the first ``limit`` tokens."""
+        if limit is not None:
+            text = text[: limit * CHARACTERS]
+        made = self.tokenizer(
+            text, add_special_tokens=False, return_offsets_mapping=True, verbose=False
+        )
+        return [(int(a), int(b)) for a, b in made["offset_mapping"][:limit]]
+
     def pieces(
         self, inputs: Sequence[Input], encoding: Encoding, limit: int, prefix: str
     ) -> list[tuple[Piece, ...]]:
@@ -46,13 +59,13 @@ class Tokens:
         single = [i for i, part in enumerate(parts) if len(part) == 1]
         paired = [i for i, part in enumerate(parts) if len(part) != 1]
         made: dict[int, tuple[Piece, ...]] = {}
-        texts = [prefix + _whole(parts[i][0]) for i in single]
+        texts = [prefix + whole(parts[i][0]) for i in single]
         if encoding.long_text == "truncate":
             made |= zip(single, ((piece,) for piece in self._truncated(texts, None, limit)))
         else:
             made |= zip(single, self._long(texts, limit, encoding.long_text))
-        first = [prefix + _whole(parts[i][0] if parts[i] else "") for i in paired]
-        second = [_whole(" ".join(parts[i][1:])) for i in paired]
+        first = [prefix + whole(parts[i][0] if parts[i] else "") for i in paired]
+        second = [whole(" ".join(parts[i][1:])) for i in paired]
         made |= zip(paired, ((piece,) for piece in self._truncated(first, second, limit)))
         return [made[i] for i in range(len(inputs))]
 
@@ -103,7 +116,7 @@ def _parts(content: Sequence[int], room: int, how: str) -> list[Sequence[int]]:
     return [content[start : start + room] for start in range(0, len(content), room)]
 
 
-def _whole(text: str) -> str:
+def whole(text: str) -> str:
     """Text that tokenizers accept: half a surrogate pair, as JSON can hold it, becomes U+FFFD."""
     try:
         text.encode("utf-8")

@@ -1,0 +1,179 @@
+"""What turns vectors or word scores into one score a label, trained along with the backbone.
+
+A *head* is linear on features and starts at the closed-form solution (linear probe, then tune:
+Kumar et al. 2022, arXiv:2202.10054). *Words* takes how likely each label word is in a prompt and
+starts calibrated: each label's mean over the training rows is subtracted, as zero-shot scores
+lean to the commoner word (Zhao et al. 2021, arXiv:2102.09690).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import numpy as np
+
+from supertune.contracts import Encoding, FloatArray, Lens, Problem, Prompt
+from supertune.methods.linear_probe import Head, LinearProbeOptions, one_hot, solve
+
+
+class Fixed(Protocol):
+    """A readout after training: plain arrays."""
+
+    @property
+    def tuned_parameters(self) -> int: ...
+    def apply(self, values: FloatArray) -> FloatArray: ...
+    def arrays(self) -> dict[str, Any]: ...
+
+
+@dataclass(frozen=True, eq=False)
+class WordScores:
+    """logits = scale x (log mean likelihood of the label's words) + bias.
+
+    Attributes:
+        owners: (W,) the label of each word.
+        scale, bias: (1,) and (C,) float32.
+    """
+
+    owners: tuple[int, ...]
+    scale: FloatArray
+    bias: FloatArray
+
+    @property
+    def tuned_parameters(self) -> int:
+        return int(self.scale.size + self.bias.size)
+
+    def apply(self, values: FloatArray) -> FloatArray:
+        """(n, C) from word scores (n, W)."""
+        return np.asarray(by_label(values, self.owners) * self.scale + self.bias, dtype=np.float64)
+
+    def arrays(self) -> dict[str, Any]:
+        return {"words.scale": self.scale, "words.bias": self.bias}
+
+
+def owners(prompt: Prompt) -> tuple[int, ...]:
+    """The label of each word of a prompt."""
+    return tuple(label for label, words in enumerate(prompt.words) for _ in words)
+
+
+def by_label(scores: FloatArray, owned: Sequence[int]) -> FloatArray:
+    """(n, C) log of the mean likelihood over each label's words, from (n, W)."""
+    wide = np.asarray(scores, dtype=np.float64)
+    groups = [np.flatnonzero(np.asarray(owned) == label) for label in range(max(owned) + 1)]
+    return np.stack(
+        [np.logaddexp.reduce(wide[:, group], axis=1) - np.log(len(group)) for group in groups],
+        axis=1,
+    )
+
+
+class TrainedHead:
+    """A linear head as two trainable tensors."""
+
+    words = False
+
+    def __init__(self, problem: Problem, lens: Lens, device: Any) -> None:
+        import torch
+
+        start = solved(problem, lens.features(problem.examples.inputs))
+        self.weight = torch.tensor(start.weight, device=device, requires_grad=True)
+        self.bias = torch.tensor(start.bias, device=device, requires_grad=True)
+
+    def parameters(self) -> list[Any]:
+        return [self.weight, self.bias]
+
+    def __call__(self, features: Any) -> Any:
+        return features @ self.weight + self.bias
+
+    def fixed(self) -> Head:
+        return Head(_array(self.weight), _array(self.bias))
+
+
+class TrainedWords:
+    """Scale and bias of label words as trainable tensors."""
+
+    words = True
+
+    def __init__(self, problem: Problem, lens: Lens, device: Any) -> None:
+        import torch
+
+        assert lens.encoding.prompt is not None
+        self.owners = owners(lens.encoding.prompt)
+        start = by_label(lens.scores(problem.examples.inputs), self.owners)
+        given = problem.examples.weights
+        bias = -np.average(start, axis=0, weights=given)
+        self.bias = torch.tensor(bias.astype(np.float32), device=device, requires_grad=True)
+        self.scale = torch.ones(1, device=device, requires_grad=True)
+        count = max(self.owners) + 1
+        member = np.array([[owner == label for owner in self.owners] for label in range(count)])
+        shares = np.where(member, -np.log(member.sum(axis=1, keepdims=True)), -np.inf)
+        self._shares = torch.tensor(shares.astype(np.float32), device=device)
+
+    def parameters(self) -> list[Any]:
+        return [self.scale, self.bias]
+
+    def __call__(self, scores: Any) -> Any:
+        labels = (scores[:, None, :] + self._shares).logsumexp(dim=2)
+        return labels * self.scale + self.bias
+
+    def fixed(self) -> WordScores:
+        return WordScores(self.owners, _array(self.scale), _array(self.bias))
+
+
+Trained = TrainedHead | TrainedWords
+
+
+def trained(problem: Problem, lens: Lens, device: Any) -> Trained:
+    """The readout that ``lens.encoding`` asks for: words if it has a prompt, else a head."""
+    kind = TrainedHead if lens.encoding.prompt is None else TrainedWords
+    return kind(problem, lens, device)
+
+
+def encoding_for(problem: Problem, wanted: str) -> Encoding:
+    """The encoding for the readout ``wanted``: ``"head"``, ``"verbalizer"`` or ``"auto"``, which
+    asks in words where the backbone can and a row has one label.
+
+    Raises:
+        InputError: ``verbalizer_impossible``.
+    """
+    from supertune.errors import InputError
+
+    assert problem.lens is not None
+    plain, offer = problem.lens.encoding, problem.lens.backbone.offer
+    able = "score_text" in offer.capabilities
+    if wanted == "verbalizer" and not (able and problem.prompt is not None):
+        raise InputError(
+            "verbalizer_impossible",
+            "The labels cannot be asked for in words here.",
+            received=f"readout verbalizer on {problem.lens.backbone.ref.name}",
+            allowed="a backbone with a language-model head, and label words",
+            next="Leave readout out, or choose a backbone such as smollm2.",
+        )
+    if wanted == "head" or not able or problem.prompt is None or problem.head.multi_label:
+        return replace(plain, prompt=None)
+    return replace(plain, prompt=problem.prompt)
+
+
+def restored(arrays: Mapping[str, Any], prompt: Prompt | None) -> Head | WordScores:
+    """A readout from the arrays of a saved model."""
+    if prompt is None:
+        return Head.from_arrays(arrays)
+    return WordScores(owners(prompt), arrays["words.scale"], arrays["words.bias"])
+
+
+def solved(problem: Problem, features: FloatArray) -> Head:
+    """The closed-form head on features (n, d)."""
+    examples = problem.examples
+    assert examples.targets is not None
+    weights = np.ones(len(examples)) if examples.weights is None else examples.weights
+    return solve(
+        features,
+        one_hot(examples.targets, problem.head.outputs),
+        weights,
+        LinearProbeOptions().penalties,
+        problem.head.multi_label,
+    )
+
+
+def _array(tensor: Any) -> FloatArray:
+    return np.asarray(tensor.detach().cpu().numpy())
