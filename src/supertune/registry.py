@@ -2,7 +2,11 @@
 
 ``methods/lora.py`` defines a module-level ``METHOD``; ``tasks/*.py`` a ``TASK``;
 ``backbones/*.py`` an ``ENGINE``. A package of yours adds one with an entry point in the group
-``supertune.methods``, ``supertune.tasks`` or ``supertune.backbones``.
+``supertune.methods``, ``supertune.tasks`` or ``supertune.backbones``. A file whose name begins
+with an underscore holds what several share.
+
+A file may stand for a whole *family* found at run time: ``methods/peft.py`` defines a ``FAMILY``,
+and ``peft:LOHA`` is one of its members.
 """
 
 from __future__ import annotations
@@ -12,12 +16,36 @@ import pkgutil
 from collections.abc import Iterator
 from functools import cache
 from importlib import metadata
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from supertune.contracts import Engine, Method, Task
 from supertune.errors import InputError, unknown_name
 
 _ATTRIBUTE = {"tasks": "TASK", "backbones": "ENGINE", "methods": "METHOD"}
+_FAMILIES = {"methods": ("peft",)}
+
+
+class Family(Protocol):
+    """Methods that share one file, by name; finding them imports no framework."""
+
+    name: str
+    summary: str
+
+    def names(self) -> tuple[str, ...]:
+        """All members, those that are refused too."""
+        ...
+
+    def method(self, name: str) -> Method:
+        """One member.
+
+        Raises:
+            InputError: when there is none of that name, or it cannot serve anything.
+        """
+        ...
+
+    def table(self) -> list[dict[str, Any]]:
+        """For each member where it runs, or why it is refused."""
+        ...
 
 
 @cache
@@ -27,14 +55,37 @@ def _outsiders(group: str) -> dict[str, metadata.EntryPoint]:
 
 @cache
 def names(group: str) -> tuple[str, ...]:
-    """All keys of ``"tasks"``, ``"backbones"`` or ``"methods"``; nothing is imported."""
+    """All keys of ``"tasks"``, ``"backbones"`` or ``"methods"`` but a family's members; nothing
+    is imported."""
     package = importlib.import_module(f"supertune.{group}")
     own = {module.name for module in pkgutil.iter_modules(package.__path__)}
+    own = {name for name in own if not name.startswith("_")} - set(_FAMILIES.get(group, ()))
     return tuple(sorted(own | set(_outsiders(group))))
+
+
+def known(group: str, name: str) -> bool:
+    """Whether ``name`` is a key or a family's member, refused ones included."""
+    family, sign, member = name.partition(":")
+    if sign and family in _FAMILIES.get(group, ()):
+        return member in _family(group, family).names()
+    return name in names(group)
+
+
+def families() -> tuple[Family, ...]:
+    """The families of methods."""
+    return tuple(_family("methods", name) for name in _FAMILIES["methods"])
+
+
+@cache
+def _family(group: str, name: str) -> Family:
+    return cast(Family, importlib.import_module(f"supertune.{group}.{name}").FAMILY)
 
 
 @cache
 def _load(group: str, name: str) -> Any:
+    family, sign, member = name.partition(":")
+    if sign and family in _FAMILIES.get(group, ()):
+        return _family(group, family).method(member)
     if name not in names(group):
         raise unknown_name(group.rstrip("s"), name, names(group))
     outsider = _outsiders(group).get(name)

@@ -26,7 +26,7 @@ class Full:
     options: type[Options] = FullOptions
 
     def injection(self, offer: Offer, options: FullOptions) -> Injection:
-        return Injection("unfreeze", None, {})
+        return Injection("unfreeze", None, {"only": "all"})
 
 
 METHOD = Full()

@@ -1,4 +1,4 @@
-"""LoRA through ``peft``: low-rank updates of the upper blocks, on top of a solved head."""
+"""LoRA through ``peft`` and its family as options: low-rank updates of the upper blocks."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from supertune.contracts import GradientOptions, Injection, Offer, Options
+from supertune.methods._blocks import WHICH, BlockChoice, chosen_blocks
 
 
 class LoraOptions(GradientOptions):
@@ -14,12 +15,19 @@ class LoraOptions(GradientOptions):
 
     rank: int = Field(8, ge=1, le=1024)
     alpha: float = Field(16.0, gt=0, description="the update is scaled by alpha / rank")
+    dropout: float = Field(0.0, ge=0, lt=1, description="of what enters the update, in training")
+    use_rslora: bool = Field(False, description="scale by alpha / sqrt(rank); arXiv:2312.03732")
+    use_dora: bool = Field(False, description="tune lengths and directions; arXiv:2402.09353")
+    init: Literal["default", "gaussian", "orthogonal", "pissa", "olora"] = Field(
+        "default", description="PiSSA arXiv:2404.02948, OLoRA arXiv:2406.01775"
+    )
+    lr_ratio: float = Field(
+        1.0, ge=1, le=64, description="LoRA+: B learns so many times faster; arXiv:2402.12354"
+    )
     targets: tuple[str, ...] | None = Field(
         None, description="names of linear layers; query and value by default"
     )
-    blocks: Literal["upper", "all"] | tuple[int, ...] = Field(
-        "upper", description="which blocks; 'upper' is the upper half, training starts there"
-    )
+    blocks: BlockChoice = Field("upper", description=WHICH)
 
 
 class Lora:
@@ -34,18 +42,16 @@ class Lora:
     options: type[Options] = LoraOptions
 
     def injection(self, offer: Offer, options: LoraOptions) -> Injection:
-        if options.blocks == "all":
-            blocks = tuple(range(offer.depth))
-        elif options.blocks == "upper":
-            blocks = tuple(range(offer.depth // 2, offer.depth))
-        else:
-            blocks = tuple(sorted(options.blocks))
         settings = {
             "r": options.rank,
             "lora_alpha": options.alpha,
+            "lora_dropout": options.dropout,
+            "use_rslora": options.use_rslora,
+            "use_dora": options.use_dora,
+            "init_lora_weights": True if options.init == "default" else options.init,
             "target_modules": None if options.targets is None else list(options.targets),
         }
-        return Injection("LORA", blocks, settings)
+        return Injection("LORA", chosen_blocks(offer, options.blocks), settings)
 
 
 METHOD = Lora()

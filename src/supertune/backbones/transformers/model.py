@@ -65,6 +65,10 @@ class TransformersBackbone:
         self.lock = threading.RLock()
         self.tuned = False  # tuned numbers are in the model at this moment
 
+    @property
+    def tokenizer(self) -> Any:
+        return self._tokens.tokenizer
+
     @cached_property
     def sha256(self) -> str:
         """sha256 over the safetensors files, in name order."""
@@ -423,7 +427,7 @@ class TransformersBackbone:
         return self._resumes[cut]
 
     def inject(self, injection: Injection, *, seed: int) -> Tunable:
-        from supertune.backbones.transformers.injection import inject
+        from supertune.backbones.transformers.tuning import inject
 
         return inject(self, injection, seed)
 

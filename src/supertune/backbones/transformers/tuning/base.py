@@ -1,0 +1,161 @@
+"""What all kinds share: entering and leaving, running from the cut, and numbers by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from supertune.backbones.transformers.tuning.snapshot import Snapshot
+from supertune.contracts import Encoding, Injection
+from supertune.errors import InputError
+
+if TYPE_CHECKING:
+    from supertune.backbones.transformers.model import Batch, TransformersBackbone
+
+Arrays = dict[str, npt.NDArray[Any]]
+
+
+class TunableModel:
+    """See `supertune.contracts.Tunable`.
+
+    A kind says how its numbers are put into the model (`_put`) and which tensors they are
+    (`named`). Taking them out is the same for all: the model is set back to its `Snapshot`,
+    however far a `_put` came.
+    """
+
+    room = 0  # positions of the backbone that are taken up
+    copies_weights = False  # it writes into the backbone's own weights
+
+    def __init__(self, backbone: TransformersBackbone, injection: Injection, seed: int) -> None:
+        self.backbone = backbone
+        self.injection = injection
+        self.seed = seed
+        self.cut = min(injection.blocks) if injection.blocks else 0
+        self.from_input = injection.blocks is None or not backbone.resumes(self.cut)
+        self._given: Arrays | None = None  # to be put in at the next entry; None: begin anew
+        self._kept: Arrays | None = None  # as last left
+        self._snapshot: Snapshot | None = None
+        self._tuned = 0
+
+    def try_out(self) -> None:
+        """Enter and leave once, so that what cannot work is refused before anything is computed."""
+        with self:
+            pass
+        self._given = None
+
+    def __enter__(self) -> Self:
+        import torch
+
+        self.backbone.lock.acquire()
+        if self.backbone.tuned:
+            self.backbone.lock.release()
+            raise RuntimeError(f"{self.backbone.ref.name} has tuned numbers in it already")
+        self.backbone.tuned = True
+        try:
+            self._snapshot = Snapshot(self.backbone.model, copy_weights=self.copies_weights)
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(self.seed)
+                self._put()
+            self.backbone.model.eval()
+        except BaseException:
+            self._leave()
+            raise
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        try:
+            self._kept = self.state()
+            self._given = self._kept
+            self._tuned = self._count()
+        finally:
+            self._leave()
+
+    def _leave(self) -> None:
+        self.backbone.extend = None
+        if self._snapshot is not None:
+            self._snapshot.restore()
+        self._snapshot = None
+        self._taken()
+        self.backbone.tuned = False
+        self.backbone.lock.release()
+
+    def _put(self) -> None:
+        raise NotImplementedError
+
+    def _taken(self) -> None:
+        """Let go of what was in the model."""
+
+    def named(self) -> dict[str, Any]:
+        raise NotImplementedError
+
+    def parameters(self) -> list[Any]:
+        return list(self.named().values())
+
+    def config(self) -> dict[str, Any] | None:
+        return None
+
+    def training(self, on: bool) -> None:
+        """Dropout of what was put in, on or off; the backbone's own stays off."""
+        assert self._snapshot is not None
+        for module in self._snapshot.new_modules(self.backbone.model):
+            module.training = on
+
+    @property
+    def tuned_parameters(self) -> int:
+        """How many of the kept numbers are tuned; peft keeps fixed ones for some types."""
+        return self._tuned
+
+    @property
+    def kept(self) -> Arrays:
+        """The tuned numbers as last left, under peft's own names where peft made them."""
+        assert self._kept is not None
+        return self._kept
+
+    def keep(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Numbers to put in at the next entry."""
+        self._given = {name: np.array(array, order="C") for name, array in state.items()}
+        self._kept = self._given
+
+    def _count(self) -> int:
+        return sum(int(tensor.numel()) for tensor in self.named().values())
+
+    def run(
+        self, batch: Batch, hidden: Any | None, encoding: Encoding, *, words: bool = False
+    ) -> Any:
+        return self.backbone.forward(batch, encoding, words=words, cut=self.cut, hidden=hidden)
+
+    def state(self) -> Arrays:
+        """Copies of the numbers that are in the model now."""
+        return {name: p.detach().cpu().numpy().copy() for name, p in self.named().items()}
+
+    def _put_given(self) -> None:
+        """Copy the numbers to put in, if there are any, over those in the model."""
+        import torch
+
+        if self._given is None:
+            return
+        own = self.named()
+        self._check_given(own)
+        with torch.no_grad():
+            for name, tensor in own.items():
+                tensor.copy_(torch.from_numpy(self._given[name]))
+
+    def _check_given(self, own: Mapping[str, Any]) -> None:
+        """Names and shapes of what is to be put in against those of the model.
+
+        Raises:
+            InputError: ``adapter_mismatch``.
+        """
+        given = self._given or {}
+        odd = sorted(set(own) ^ set(given))
+        odd += [n for n in own if n in given and tuple(own[n].shape) != given[n].shape]
+        if odd:
+            raise InputError(
+                "adapter_mismatch",
+                f"The tuned numbers do not fit {self.backbone.ref.name}.",
+                received=", ".join(odd[:3]),
+                next="Load the model with the backbone it was tuned on.",
+            )

@@ -1,0 +1,67 @@
+"""Weights tuned in place of the backbone's own, which wait beside them untouched."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from supertune.backbones.transformers.tuning.base import TunableModel
+from supertune.contracts import Injection
+from supertune.errors import InputError
+
+if TYPE_CHECKING:
+    from supertune.backbones.transformers.model import TransformersBackbone
+
+
+class UnfrozenWeights(TunableModel):
+    """All weights, only biases (BitFit, Ben Zaken et al. 2022) or only normalisation layers.
+
+    Settings: ``only`` is ``"all"``, ``"biases"`` or ``"norms"``.
+    """
+
+    def __init__(self, backbone: TransformersBackbone, injection: Injection, seed: int) -> None:
+        super().__init__(backbone, injection, seed)
+        self._names = _names(backbone, injection)
+
+    def _put(self) -> None:
+        for parameter in self.named().values():
+            parameter.data = parameter.data.clone()
+            parameter.requires_grad_(True)
+        self._put_given()
+
+    def named(self) -> dict[str, Any]:
+        own = dict(self.backbone.model.named_parameters())
+        return {name: own[name] for name in self._names}
+
+
+def _names(backbone: TransformersBackbone, injection: Injection) -> list[str]:
+    """Names in the whole model of the parameters to tune.
+
+    Of all blocks, the embeddings and what follows the blocks belong to them; a pooler and a
+    language-model head do not: features are read before them.
+    """
+    only = str(injection.settings.get("only", "all"))
+    if injection.blocks is None:
+        holders = [(name, child) for name, child in backbone.body.named_children()]
+        wanted = [child for name, child in holders if name != "pooler"]
+    else:
+        wanted = [backbone.blocks[i] for i in injection.blocks]
+    chosen = {id(p) for module in wanted for p in _parameters(module, only)}
+    names = [name for name, p in backbone.model.named_parameters() if id(p) in chosen]
+    if not names:
+        raise InputError(
+            "nothing_to_tune",
+            f"{backbone.ref.name} has no {only} in the blocks chosen.",
+            received=f"{only} of {backbone.offer.architecture}",
+            next="Choose another method, such as lora.",
+        )
+    return names
+
+
+def _parameters(module: Any, only: str) -> list[Any]:
+    if only == "all":
+        return list(module.parameters())
+    if only == "biases":
+        return [p for name, p in module.named_parameters() if re.search(r"(^|\.)bias$", name)]
+    norms = [m for m in module.modules() if "norm" in type(m).__name__.lower()]
+    return [p for norm in norms for p in norm.parameters()]

@@ -1,0 +1,44 @@
+"""Deep prompts on the upper blocks only: trainable vectors that each block reads and drops."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from supertune.contracts import Injection, Offer, Options
+from supertune.errors import InputError
+from supertune.methods._blocks import WHICH, BlockChoice, chosen_blocks
+from supertune.methods._prompts import PromptOptions
+
+
+class DeepPromptsOptions(PromptOptions):
+    """Keys of ``deep_prompts``."""
+
+    learning_rate: float = Field(1e-2, gt=0, le=1)
+    blocks: BlockChoice = Field("upper", description=WHICH)
+
+
+class DeepPrompts:
+    """See `supertune.contracts.GradientMethod`."""
+
+    name = "deep_prompts"
+    summary = "Trainable vectors before the text at each upper block, P-tuning v2 from the cut"
+    reference = "Liu et al. 2022, arXiv:2110.07602; Jia et al. 2022, arXiv:2203.12119"
+    needs = frozenset({"blocks", "torch"})
+    objectives = frozenset({"classify"})
+    simplicity = 33
+    options: type[Options] = DeepPromptsOptions
+
+    def injection(self, offer: Offer, options: DeepPromptsOptions) -> Injection:
+        if offer.family == "seq2seq":
+            raise InputError(
+                "method_does_not_fit",
+                "deep_prompts needs absolute or rotary positions.",
+                received=offer.architecture,
+                allowed="encoders and causal models",
+                next="Use prompt_tuning.",
+            )
+        settings = {"tokens": options.tokens, **options.start()}
+        return Injection("deep_prompts", chosen_blocks(offer, options.blocks), settings)
+
+
+METHOD = DeepPrompts()

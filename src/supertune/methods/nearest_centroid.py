@@ -1,0 +1,153 @@
+"""The label whose rows lie nearest: one mean of unit vectors a label, nothing else is learned.
+
+The temperature that turns similarities into probabilities is chosen by the leave-one-out log
+loss, for which a row's own mean is taken without it. Where a row may have several labels, each
+label compares the mean of its rows with that of all others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from pydantic import Field
+
+from supertune.contracts import FloatArray, HeadSpec, Input, IntArray, Lens, Options, Problem, State
+from supertune.methods.linear_probe import one_hot
+
+ABSENT = -1e3  # what a label without any row scores
+
+
+class NearestCentroidOptions(Options):
+    """Keys of ``nearest_centroid``."""
+
+    temperatures: tuple[float, ...] = Field(
+        (4.0, 8.0, 16.0, 32.0, 64.0), min_length=1, description="tried by leaving one row out"
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Centroids:
+    """logits = unit features @ weight + bias; weight (d, C), bias (C,), both float32."""
+
+    weight: FloatArray
+    bias: FloatArray
+
+    @property
+    def tuned_parameters(self) -> int:
+        return int(self.weight.size + self.bias.size)
+
+    def apply(self, features: FloatArray) -> FloatArray:
+        """(n, C) from (n, d)."""
+        return np.asarray(_unit(features) @ self.weight + self.bias, dtype=np.float64)
+
+    def logits(self, inputs: Sequence[Input], lens: Lens | None) -> FloatArray:
+        assert lens is not None
+        return self.apply(lens.features(inputs, prediction=True))
+
+    def state(self) -> State:
+        return State({"centroids.weight": self.weight, "centroids.bias": self.bias})
+
+
+class NearestCentroid:
+    """See `supertune.contracts.FoldSolver`."""
+
+    name = "nearest_centroid"
+    summary = "The label whose rows' mean is nearest on frozen features, closed form"
+    reference = "Rocchio 1971; Snell et al. 2017, arXiv:1703.05175"
+    needs = frozenset({"features"})
+    objectives = frozenset({"classify"})
+    simplicity = 15
+    options: type[Options] = NearestCentroidOptions
+
+    def fit(self, problem: Problem, options: NearestCentroidOptions) -> Centroids:
+        return self._solved(problem, options, np.arange(len(problem.examples)))
+
+    def restore(self, state: State, head: HeadSpec, lens: Lens | None) -> Centroids:
+        return Centroids(state.arrays["centroids.weight"], state.arrays["centroids.bias"])
+
+    def out_of_fold(
+        self,
+        problem: Problem,
+        options: NearestCentroidOptions,
+        folds: Sequence[tuple[IntArray, IntArray]],
+    ) -> list[FloatArray]:
+        assert problem.lens is not None
+        features = problem.lens.features(problem.examples.inputs)
+        return [self._solved(problem, options, a).apply(features[b]) for a, b in folds]
+
+    def _solved(
+        self, problem: Problem, options: NearestCentroidOptions, rows: IntArray
+    ) -> Centroids:
+        examples, head = problem.examples.take(rows), problem.head
+        assert problem.lens is not None
+        assert examples.targets is not None
+        given = np.ones(len(rows)) if examples.weights is None else examples.weights
+        unit = _unit(problem.lens.features(examples.inputs)).astype(np.float64)
+        targets = one_hot(examples.targets, head.outputs)
+        means = _Means(unit, targets, np.asarray(given, dtype=np.float64), head.multi_label)
+        heat = means.temperature(options.temperatures)
+        weight, bias = means.centroids()
+        return Centroids(
+            (weight * heat).astype(np.float32),
+            np.where(bias == ABSENT, ABSENT, bias * heat).astype(np.float32),
+        )
+
+
+class _Means:
+    """Weighted sums of unit rows (n, d) over the labels of targets (n, C)."""
+
+    def __init__(
+        self, unit: FloatArray, targets: FloatArray, weights: FloatArray, multi_label: bool
+    ) -> None:
+        self.unit, self.targets, self.weights = unit, targets, weights
+        self.multi_label = multi_label
+        self.yes = (targets * weights[:, None]).T
+        self.no = ((1 - targets) * weights[:, None]).T
+
+    def centroids(self) -> tuple[FloatArray, FloatArray]:
+        """weight (d, C) and bias (C,) before any temperature."""
+        sums, size = self.yes @ self.unit, self.yes.sum(axis=1)
+        weight = _unit(sums).T
+        if self.multi_label:
+            weight = weight - _unit(self.no @ self.unit).T
+        return weight, np.where(size > 0, 0.0, ABSENT)
+
+    def temperature(self, tried: Sequence[float]) -> float:
+        """The one of least leave-one-out log loss, with one imaginary row that is undecided."""
+        scores = self._left_out()
+        doubt, labels = 1.0 / (1 + len(scores)), scores.shape[1]
+        even = 0.5 if self.multi_label else 1.0 / labels
+        wanted = (1 - doubt) * self.targets + doubt * even
+        losses = [self.weights @ self._log_loss(scores * heat, wanted) for heat in sorted(tried)]
+        return sorted(tried)[int(np.argmin(losses))]
+
+    def _left_out(self) -> FloatArray:
+        """(n, C) similarities of each row to means that it is no part of."""
+        scores = self._without(self.yes)
+        return scores - self._without(self.no) if self.multi_label else scores
+
+    def _without(self, share: FloatArray) -> FloatArray:
+        sums = share @ self.unit  # (C, d)
+        along = self.unit @ sums.T  # (n, C)
+        own = share.T  # (n, C): how much of the row is in each sum; unit rows have length 1
+        length = np.sqrt(np.maximum((sums**2).sum(1) - 2 * own * along + own**2, 1e-12))
+        found = (along - own) / np.maximum(length, 1e-6)
+        rest = share.sum(axis=1) - own
+        return np.asarray(np.where(rest > 1e-9, found, 0.0))
+
+    def _log_loss(self, logits: FloatArray, wanted: FloatArray) -> FloatArray:
+        """(n,) from logits and wanted shares (n, C)."""
+        if self.multi_label:
+            return np.asarray((np.logaddexp(0.0, logits) - wanted * logits).sum(axis=1))
+        norm = np.logaddexp.reduce(logits, axis=1)
+        return np.asarray(norm - (wanted * logits).sum(axis=1))
+
+
+def _unit(vectors: FloatArray) -> FloatArray:
+    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.asarray(vectors / np.maximum(norms, 1e-12))
+
+
+METHOD = NearestCentroid()
