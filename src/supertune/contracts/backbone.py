@@ -153,6 +153,13 @@ class Tunable(Protocol):
         gives (inputs, W); ``hidden`` enters the cut."""
         ...
 
+    def training(self, on: bool, dropout: float = 0.0) -> None:
+        """Dropout of what was put in, on or off; in the backbone's own layers from the cut on
+        ``dropout`` while on."""
+        ...
+
+    @property
+    def tuned_parameters(self) -> int: ...
     @property
     def kept(self) -> dict[str, npt.NDArray[Any]]: ...
     def keep(self, state: Mapping[str, npt.NDArray[Any]]) -> None:

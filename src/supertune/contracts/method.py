@@ -114,11 +114,37 @@ class GradientOptions(Options):
     learning_rate: float = Field(1e-3, gt=0, le=1)
     batch_size: int = Field(32, ge=1, le=4096)
     weight_decay: float = Field(0.01, ge=0)
-    label_smoothing: float = Field(0.0, ge=0, lt=1)
     readout: Literal["auto", "head", "verbalizer"] = Field(
         "auto",
         description="answers from a linear head on features or from label words in a prompt; "
         "'auto' asks in words where the backbone can",
+    )
+    head_start: Literal["solved", "zero"] = Field(
+        "solved", description="the closed-form head first, then tuning (LP-FT, arXiv:2202.10054)"
+    )
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    dropout: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="in the backbone's dropout layers above the cut, and before "
+        "the head; below the cut there is none, since activations are computed once",
+    )
+    r_drop: float = Field(
+        0.0, ge=0, le=10, description="weight of R-Drop (arXiv:2106.14448); needs dropout"
+    )
+    layer_decay: float = Field(
+        1.0, gt=0, le=1, description="each block below the top learns slower by this factor"
+    )
+    early_stopping: float = Field(
+        0.0, ge=0, le=0.5, description="share of the rows held out to stop by; 0 goes to the end"
+    )
+    seeds: int = Field(
+        1,
+        ge=1,
+        le=20,
+        description="runs from one start in other orders, their numbers averaged "
+        "(model soups, arXiv:2203.05482)",
     )
 
 

@@ -58,12 +58,13 @@ class TrainedHead:
 
     words = False
 
-    def __init__(self, problem: Problem, lens: Lens, device: Any) -> None:
+    def __init__(self, problem: Problem, lens: Lens, device: Any, start: str) -> None:
         import torch
 
-        start = solved(problem, lens.features(problem.examples.inputs))
-        self.weight = torch.tensor(start.weight, device=device, requires_grad=True)
-        self.bias = torch.tensor(start.bias, device=device, requires_grad=True)
+        found = solved(problem, lens.features(problem.examples.inputs))
+        factor = 0.0 if start == "zero" else 1.0
+        weight, bias = (torch.tensor(a * factor, device=device) for a in (found.weight, found.bias))
+        self.weight, self.bias = weight.requires_grad_(), bias.requires_grad_()
 
     def parameters(self) -> list[Any]:
         return [self.weight, self.bias]
@@ -109,10 +110,12 @@ class TrainedWords:
 Trained = TrainedHead | TrainedWords
 
 
-def trained(problem: Problem, lens: Lens, device: Any) -> Trained:
-    """The readout that ``lens.encoding`` asks for: words if it has a prompt, else a head."""
-    kind = TrainedHead if lens.encoding.prompt is None else TrainedWords
-    return kind(problem, lens, device)
+def trained(problem: Problem, lens: Lens, device: Any, start: str = "solved") -> Trained:
+    """The readout that ``lens.encoding`` asks for: words if it has a prompt, else a head, which
+    starts at the solution or at ``"zero"``."""
+    if lens.encoding.prompt is not None:
+        return TrainedWords(problem, lens, device)
+    return TrainedHead(problem, lens, device, start)
 
 
 def encoding_for(problem: Problem, wanted: str) -> Encoding:

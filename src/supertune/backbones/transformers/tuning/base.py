@@ -39,6 +39,7 @@ class TunableModel:
         self._kept: Arrays | None = None  # as last left
         self._snapshot: Snapshot | None = None
         self._tuned = 0
+        self._dropped: list[tuple[Any, float]] = []
 
     def try_out(self) -> None:
         """Enter and leave once, so that what cannot work is refused before anything is computed."""
@@ -75,6 +76,9 @@ class TunableModel:
 
     def _leave(self) -> None:
         self.backbone.extend = None
+        for layer, share in self._dropped:
+            layer.p, layer.training = share, False
+        self._dropped = []
         if self._snapshot is not None:
             self._snapshot.restore()
         self._snapshot = None
@@ -97,11 +101,24 @@ class TunableModel:
     def config(self) -> dict[str, Any] | None:
         return None
 
-    def training(self, on: bool) -> None:
-        """Dropout of what was put in, on or off; the backbone's own stays off."""
+    def training(self, on: bool, dropout: float = 0.0) -> None:
+        """See `supertune.contracts.Tunable`. The backbone's own layers get their share back."""
+        import torch
+
         assert self._snapshot is not None
-        for module in self._snapshot.new_modules(self.backbone.model):
+        new = self._snapshot.new_modules(self.backbone.model)
+        for module in new:
             module.training = on
+        for layer, share in self._dropped:
+            layer.p, layer.training = share, False
+        self._dropped = []
+        if not (on and dropout):
+            return
+        known = {id(module) for module in new}
+        for module in self.backbone.blocks[self.cut :].modules():
+            if isinstance(module, torch.nn.Dropout) and id(module) not in known:
+                self._dropped.append((module, module.p))
+                module.p, module.training = dropout, True
 
     @property
     def tuned_parameters(self) -> int:

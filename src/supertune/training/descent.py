@@ -1,0 +1,264 @@
+"""Steps of gradient descent: order of rows, groups of learning rates, losses, when to stop.
+
+AdamW with a linear rise and fall of the learning rate and clipped gradients, float32; one fixed
+order of rows for one seed. All regularisers are here, for every method at once.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from supertune.contracts import GradientOptions, HeadSpec, Injection, Problem, Tunable
+from supertune.errors import InputError, SupertuneError
+from supertune.evaluation.splits import feasible_folds, repeated_folds
+from supertune.training import contrastive
+from supertune.training.batches import Rows, by_row
+from supertune.training.readout import Trained
+
+WARM_UP = 0.1  # share of the steps over which the learning rate rises
+CLIP = 1.0  # largest norm of the gradient
+
+Loss = Callable[[list[int]], Any]
+
+
+@dataclass(eq=False)
+class _Run:
+    """What all runs of one fit share."""
+
+    tunable: Tunable
+    trained: Trained
+    data: Rows
+    problem: Problem
+    options: Any
+    injection: Injection
+
+    def tensors(self) -> list[Any]:
+        return [*self.tunable.parameters(), *self.trained.parameters()]
+
+
+def descend(
+    tunable: Tunable,
+    trained: Trained,
+    data: Rows,
+    problem: Problem,
+    options: GradientOptions,
+    injection: Injection,
+) -> list[float]:
+    """Tune what is in the model and the readout in place; the loss of each step.
+
+    Raises:
+        SupertuneError: ``loss_not_finite`` when training diverges.
+        InputError: ``r_drop_without_dropout``.
+    """
+    import torch
+
+    if options.r_drop and not _drops(options):
+        raise InputError(
+            "r_drop_without_dropout",
+            "R-Drop compares two passes that differ by their dropout alone.",
+            received=f"r_drop {options.r_drop:g}, dropout 0",
+            next="Set dropout too: --set dropout=0.1.",
+        )
+    run = _Run(tunable, trained, data, problem, options, injection)
+    start = [tensor.detach().clone() for tensor in run.tensors()]
+    sums = [torch.zeros_like(tensor) for tensor in start]
+    losses: list[float] = []
+    for number in range(options.seeds):
+        _put(run.tensors(), start)
+        torch.manual_seed(problem.seed + number)
+        losses += _one_run(run, number)
+        for total, tensor in zip(sums, run.tensors(), strict=True):
+            total += tensor.detach()
+    _put(run.tensors(), [total / options.seeds for total in sums])
+    return losses
+
+
+def _one_run(run: _Run, number: int) -> list[float]:
+    import torch
+
+    options, problem = run.options, run.problem
+    rows, judges = _held_out(problem, options.early_stopping)
+    batches = list(_orders(rows, problem.seed + number, options))
+    optimizer = torch.optim.AdamW(_groups(run))
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, len(batches)))
+    loss_of, stop = _losses(run), _Stop(run, judges)
+    losses: list[float] = []
+    for step, (index, ends_epoch) in enumerate(batches):
+        with _dropping(run):
+            loss = loss_of(index)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        norm = torch.nn.utils.clip_grad_norm_(run.tensors(), CLIP)
+        if not (torch.isfinite(loss) and torch.isfinite(norm)):
+            raise SupertuneError(
+                "loss_not_finite",
+                f"Training diverged at step {step + 1}: the loss is {loss.item()}.",
+                received=f"learning_rate {options.learning_rate}",
+                next=f"Lower it: --set learning_rate={options.learning_rate / 10:g}.",
+            )
+        optimizer.step()
+        schedule.step()
+        losses.append(float(loss.item()))
+        if problem.progress is not None:
+            done = number * len(batches) + step + 1
+            problem.progress(done, options.seeds * len(batches))
+        if ends_epoch:
+            stop.look(loss_of)
+    stop.finish()
+    return losses
+
+
+def _orders(
+    rows: np.ndarray[Any, Any], seed: int, options: GradientOptions
+) -> Iterator[tuple[list[int], bool]]:
+    """Batches of row numbers, and whether an epoch ends with them."""
+    rng = np.random.default_rng(seed)
+    for _ in range(options.epochs):
+        order = rng.permutation(rows)
+        for start in range(0, len(order), options.batch_size):
+            end = start + options.batch_size
+            yield order[start:end].tolist(), end >= len(order)
+
+
+def _held_out(problem: Problem, share: float) -> tuple[Any, list[int]]:
+    """Rows to learn from, and rows to stop by."""
+    everything = np.arange(len(problem.examples))
+    if not share:
+        return everything, []
+    folds = feasible_folds(problem.examples, round(1 / share))
+    rows, judges = repeated_folds(problem.examples, folds=folds, repeats=1, seed=problem.seed)[0][0]
+    return rows, judges.tolist()
+
+
+class _Stop:
+    """Keeps the numbers of the epoch whose held-out loss was least."""
+
+    def __init__(self, run: _Run, judges: list[int]) -> None:
+        self.run, self.judges = run, judges
+        self.least = np.inf
+        self.best: list[Any] | None = None
+
+    def look(self, loss_of: Loss) -> None:
+        import torch
+
+        if not self.judges:
+            return
+        with torch.no_grad():
+            loss = float(loss_of(self.judges))
+        if loss < self.least:
+            self.least = loss
+            self.best = [tensor.detach().clone() for tensor in self.run.tensors()]
+
+    def finish(self) -> None:
+        if self.best is not None:
+            _put(self.run.tensors(), self.best)
+
+
+def _put(tensors: list[Any], values: list[Any]) -> None:
+    import torch
+
+    with torch.no_grad():
+        for tensor, value in zip(tensors, values, strict=True):
+            tensor.copy_(value)
+
+
+def _groups(run: _Run) -> list[dict[str, Any]]:
+    """Parameters with their learning rate: lower blocks slower, LoRA's B faster if asked for."""
+    options = run.options
+    depth = run.data.backbone.offer.depth
+    groups: dict[float, list[Any]] = {}
+    for name, tensor in run.tunable.named().items():
+        found = re.search(r"\.(\d+)\.", f".{name}.")
+        below = 0 if found is None or int(found[1]) >= depth else depth - 1 - int(found[1])
+        rate = options.learning_rate * options.layer_decay**below
+        if "lora_B" in name:
+            rate *= getattr(options, "lr_ratio", 1.0)
+        groups.setdefault(rate, []).append(tensor)
+    tuned = [
+        {"params": tensors, "lr": rate, "weight_decay": options.weight_decay}
+        for rate, tensors in sorted(groups.items())
+    ]
+    own = {"params": run.trained.parameters(), "lr": options.learning_rate, "weight_decay": 0.0}
+    return [*tuned, own]
+
+
+def _rate(step: int, steps: int) -> float:
+    """Linear rise over the first steps, then linear fall to zero."""
+    rise = max(1, round(WARM_UP * steps))
+    return (step + 1) / rise if step < rise else (steps - step) / max(1, steps - rise)
+
+
+def _drops(options: Any) -> bool:
+    return bool(options.dropout or getattr(options, "lora_dropout", 0))
+
+
+@contextmanager
+def _dropping(run: _Run) -> Iterator[None]:
+    """Dropout on, in what was put in and, if asked for, in the backbone above the cut."""
+    run.tunable.training(True, run.options.dropout)
+    try:
+        yield
+    finally:
+        run.tunable.training(False)
+
+
+def _losses(run: _Run) -> Loss:
+    """The loss of a batch of rows, by the injection's criterion."""
+    import torch
+
+    examples, device = run.problem.examples, run.data.backbone.device
+    assert examples.targets is not None
+    targets = torch.tensor(examples.targets, device=device)
+    given = np.ones(len(examples)) if examples.weights is None else examples.weights
+    weights = torch.as_tensor(given, dtype=torch.float32, device=device)
+    options = run.options
+
+    def read(index: list[int]) -> Any:
+        batch, hidden, owner = run.data.batch(index)
+        if run.trained.words:
+            return run.tunable.run(batch, hidden, run.data.encoding, words=True)
+        pooled = by_row(run.tunable.run(batch, hidden, run.data.encoding), owner, len(index))
+        return torch.nn.functional.dropout(pooled, options.dropout, torch.is_grad_enabled())
+
+    def loss(index: list[int]) -> Any:
+        wanted, share = targets[index], weights[index] / weights[index].sum()
+        if run.injection.criterion == "contrastive":
+            heat = float(run.injection.settings["temperature"])
+            return contrastive.loss(read(index), wanted, weights[index], heat)
+        passes = [run.trained(read(index)) for _ in range(2 if options.r_drop else 1)]
+        rows = sum(
+            _loss(logits, wanted, run.problem.head, options.label_smoothing) for logits in passes
+        ) / len(passes)
+        if options.r_drop:
+            rows = rows + options.r_drop * _apart(passes[0], passes[1], run.problem.head)
+        return (rows * share).sum()
+
+    return loss
+
+
+def _apart(one: Any, other: Any, head: HeadSpec) -> Any:
+    """(rows,) symmetric Kullback-Leibler divergence of two answers."""
+    import torch
+
+    if head.multi_label:
+        one, other = (torch.stack([x, torch.zeros_like(x)], dim=-1) for x in (one, other))
+    p, q = one.log_softmax(-1), other.log_softmax(-1)
+    both = ((p.exp() - q.exp()) * (p - q)).sum(-1) / 2
+    return both.sum(-1) if head.multi_label else both
+
+
+def _loss(logits: Any, targets: Any, head: HeadSpec, smoothing: float) -> Any:
+    """Loss of each row (rows,)."""
+    from torch.nn import functional
+
+    if head.multi_label:
+        wanted = targets.to(logits.dtype) * (1 - smoothing) + smoothing / 2
+        each = functional.binary_cross_entropy_with_logits(logits, wanted, reduction="none")
+        return each.sum(dim=1)
+    return functional.cross_entropy(logits, targets, reduction="none", label_smoothing=smoothing)
