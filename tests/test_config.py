@@ -128,6 +128,20 @@ def test_a_setting_without_key_or_sign_is_refused(pair: str) -> None:
     assert caught.value.received == pair
 
 
+def test_words_of_labels_may_be_one_or_several_and_numbers_are_texts(tmp_path: Path) -> None:
+    (tmp_path / "recipe.yaml").write_text("verbalizer: {1: bad, good: [fine, 5]}\n")
+    chosen = recipe(read_recipe(tmp_path / "recipe.yaml"))
+    assert chosen.verbalizer == {"1": "bad", "good": ("fine", "5")}
+    assert recipe(chosen.model_dump(mode="json")) == chosen
+
+
+@pytest.mark.parametrize("given", ["yes", ["x"], {"a": {"b": "c"}}, {"a": True}, {True: "a"}])
+def test_words_that_are_no_texts_are_refused(given: object) -> None:
+    error = refused({"verbalizer": given})
+    assert error.code == "bad_recipe"
+    assert "verbalizer" in str(error.received)
+
+
 def test_a_yaml_and_a_json_file_say_the_same(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text("# 20 s, about 0.9\nmethod: lora\nfolds: 3\n", "utf-8-sig")
     (tmp_path / "a.json").write_text('{"method": "lora", "folds": 3}', "utf-8")

@@ -72,6 +72,61 @@ OPTIONS = {
         file(TWO_TEXTS),
         ("rows.csv", "--text", "title", "--text", "body", "--template", "{title}"),
     ),
+    "a prompt that hides the text": asked(
+        "template_hides_text", "--template", "It was {answer}.", said="{text}"
+    ),
+    "a prompt of two answers": asked(
+        "template_answers_twice", "--template", "{text} {answer} {answer}", said="character"
+    ),
+    "a prompt of an unknown column": asked(
+        "template_column_missing", "--template", "{txet} was {answer}", said="text"
+    ),
+    "a prompt of two texts for rows of one": asked(
+        "unknown_template_field", "--template", "{text1} or {text2}: {answer}", said="{text}"
+    ),
+    "a prompt with an open brace": asked(
+        "bad_template", "--template", "{text} was {answer", said="character 12"
+    ),
+    "a pair whose prompt shows one column": Bad(
+        "unknown_template_field",
+        file(TWO_TEXTS),
+        (
+            *("rows.csv", "--text", "title", "--text", "body", "--pair"),
+            *("--template", "{text} {answer}"),
+        ),
+        "{text1} and {text2}",
+    ),
+    "words for an unknown label": asked(
+        "unknown_label", "--verbalizer", "god=great; bad=awful", said="'good'"
+    ),
+    "words for one label of two": asked("label_without_words", "--verbalizer", "good=great"),
+    "the same word for two labels": asked(
+        "verbalizer_collides", "--verbalizer", "good=so,fine; bad=FINE", said="for bad and for good"
+    ),
+    "an empty word": asked("empty_word", "--verbalizer", "good=great,; bad=awful", said="good"),
+    "words without a label": asked("bad_verbalizer", "--verbalizer", "great", said="JSON"),
+    "words in broken JSON": asked("bad_verbalizer", "--verbalizer", '{"good": ', said="JSON"),
+    "words that are numbers in a list": asked(
+        "bad_verbalizer", "--verbalizer", '{"good": [1], "bad": "x"}', said="'good'"
+    ),
+    "an unknown preset": asked("unknown_preset", "--preset", "sentimant", said="'sentiment'"),
+    "a preset of an unknown language": asked("unknown_preset", "--preset", "spam/xx"),
+    "a preset with an unknown number": asked("unknown_preset", "--preset", "spam/fr/9"),
+    "an instruction that shows the text": setting(
+        "instruction_shows_text", "instruction=Is {text} good?"
+    ),
+    "a recipe whose words are true": recipe(
+        "bad_recipe", "verbalizer: {good: yes, bad: no}\n", "quotes"
+    ),
+    "rows with answers of which one is written otherwise": Bad(
+        "marker_missing",
+        file("".join(f"Text: {t} Label: {y}\n" for t, y in ROWS) + "Txt: x Label: good\n"),
+        said="row 9",
+    ),
+    "rows with answers that differ by one": Bad(
+        "one_class",
+        file("".join(f"Text: {t} Label: good\n" for t, _ in ROWS)),
+    ),
     "an empty separator": asked("bad_separator", "--separator", ""),
     "a time limit of nothing": asked("bad_parameter", "--time-limit", "0"),
     "a negative time limit": asked("bad_parameter", "--time-limit", "-5"),

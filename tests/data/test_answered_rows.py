@@ -185,11 +185,29 @@ def test_a_file_of_such_lines_has_no_header(tmp_path: Path, name: str, form: str
     assert found.rows.tolist() == [1, 2, 3, 4]
 
 
+@pytest.mark.parametrize("odd", [0, 2, 4])
+def test_a_slip_in_one_line_does_not_make_another_its_header(tmp_path: Path, odd: int) -> None:
+    lines = [f"Text: {text} Label: {answer}" for text, answer in FILMS]
+    lines.insert(odd, "Txt: 好 Label: 积极")
+    (tmp_path / "rows.csv").write_text("\n".join(lines) + "\n", "utf-8")
+    with pytest.raises(InputError) as caught:
+        answered_rows.recognised(readers.read(tmp_path / "rows.csv"), Columns())
+    assert caught.value.code == "marker_missing"
+    assert str(caught.value.received).startswith(f"row {odd + 1}:")
+
+
+def test_a_column_with_a_header_is_read_below_it(tmp_path: Path) -> None:
+    lines = [f"Text: {text} Label: {answer}" for text, answer in FILMS]
+    (tmp_path / "rows.csv").write_text("\n".join(["said", *lines]) + "\n", "utf-8")
+    found, _ = answered_rows.recognised(readers.read(tmp_path / "rows.csv"), Columns())
+    assert found.values["Label:"] == [answer for _, answer in FILMS]
+
+
 def test_tables_stay_tables(tmp_path: Path) -> None:
     (tmp_path / "a.tsv").write_text("text\tlabel\nText\tgood\nText: b\tbad\n", "utf-8")
     assert readers.read(tmp_path / "a.tsv").names == ("text", "label")
-    (tmp_path / "b.csv").write_text("Text: x,label\nText: y,good\nplain,bad\n", "utf-8")
-    assert readers.read(tmp_path / "b.csv").names == ("Text: x", "label")
+    (tmp_path / "b.csv").write_text("said,label\nText: x,good\nText: y,bad\n", "utf-8")
+    assert readers.read(tmp_path / "b.csv").names == ("said", "label")
     records = [{"text": f"Text: {t} Label: {a}"} for t, a in FILMS]
     (tmp_path / "c.jsonl").write_text("\n".join(map(json.dumps, records)), "utf-8")
     assert readers.read(tmp_path / "c.jsonl").names == ("text",)

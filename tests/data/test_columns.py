@@ -10,7 +10,7 @@ import pytest
 
 from supertune.catalogue.corpora import few_shot
 from supertune.contracts import Columns
-from supertune.data.columns import has_places, settle, text_columns
+from supertune.data.columns import by_place, has_places, settle, text_columns
 from supertune.data.table import Table
 from supertune.errors import InputError
 
@@ -220,6 +220,76 @@ def test_columns_that_cannot_be_settled_are_refused(
 def test_a_template_says_which_columns_are_read() -> None:
     given = table(title=TEXTS, body=TEXTS, label=LABELS)
     assert settle(given, Columns(template="{body} ({title})")).columns.text == ("body", "title")
+
+
+TWO = {"title": TEXTS, "body": TEXTS, "label": LABELS}
+
+
+@pytest.mark.parametrize(
+    ("values", "wanted", "text"),
+    [
+        (TWO, {"template": "{body} ({title}) {answer}"}, ("body", "title")),
+        (TWO, {"template": "{title} {answer}", "text": ("body",)}, ("body", "title")),
+        (TWO, {"template": "{title} {answer}", "text": ("body", "title")}, ("body", "title")),
+        (TWO, {"template": "{text} {answer}", "text": ("body",)}, ("body",)),
+        (
+            TWO,
+            {"template": "{text2} {text1} {answer}", "text": ("body", "title")},
+            ("body", "title"),
+        ),
+        (TWO, {"template": "{text1} {answer}", "pair": True}, ("title", "body")),
+        ({"review": TEXTS, "label": LABELS}, {"template": "{text} {answer}"}, ("review",)),
+        ({"text": TEXTS, "label": LABELS}, {"template": "{text} {answer}"}, ("text",)),
+        ({"review": TEXTS, "label": LABELS}, {"template": "It is {answer}"}, ("review",)),
+        (
+            {"text2": TEXTS, "text1": TEXTS, "label": LABELS},
+            {"template": "{text2} {text1} {answer}"},
+            ("text1", "text2"),
+        ),
+    ],
+)
+def test_a_prompt_names_the_columns_that_are_read_or_leaves_them_to_be_guessed(
+    values: dict[str, list[Any]], wanted: dict[str, Any], text: tuple[str, ...]
+) -> None:
+    assert settle(table(**values), Columns(**wanted)).columns.text == text
+
+
+def test_a_prompt_of_unknown_columns_is_refused() -> None:
+    error = refused(table(**TWO), Columns(template="{titel} {answer}"))
+    assert error.code == "template_column_missing"
+    assert "'title'" in str(error.next)
+    assert refused(table(**TWO), Columns(template="{label} {answer}", label="label")).code == (
+        "column_twice"
+    )
+
+
+def test_a_column_called_answer_is_not_read_and_that_is_said() -> None:
+    given = table(question=TEXTS, answer=TEXTS, label=LABELS)
+    found = settle(given, Columns(template="{question} {answer}"))
+    assert found.columns.text == ("question",)
+    assert "not column 'answer'" in found.guesses[0]
+    named = table(question=TEXTS, answer=LABELS)
+    assert settle(named, Columns(template="{question} {answer}", label="answer")).guesses == ()
+
+
+def test_columns_of_a_fitted_prompt_may_be_called_otherwise_but_not_be_fewer() -> None:
+    fitted = Columns(("said", "name"), template="{body} {title} {answer}")
+    given = table(name=TEXTS, said=TEXTS)
+    assert text_columns(given, fitted).text == ("said", "name")
+    with pytest.raises(InputError) as caught:
+        text_columns(given, Columns(("said",), template="{body} {title} {answer}"))
+    assert caught.value.code == "text_column_missing"
+    pairs = table(both=[("a", "b")])
+    one = Columns(("both",), template="{text1} {text2} {answer}")
+    assert text_columns(pairs, one).text == ("both",)
+
+
+def test_a_list_of_texts_is_what_a_prompt_of_one_column_reads() -> None:
+    listed = table(text=TEXTS)
+    prompt = Columns(("review",), "mood", template="{text} {answer}")
+    assert by_place(listed, prompt) == Columns(("text",), template="{text} {answer}")
+    several = Columns(("body", "title"), "mood", template="{body} {title} {answer}")
+    assert by_place(listed, several) is several
 
 
 def test_rows_that_are_only_read_need_no_label() -> None:

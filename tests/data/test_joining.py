@@ -45,6 +45,14 @@ def test_a_pair_is_two_texts() -> None:
     assert [is_blank(value) for value in found] == [False, False, True]
 
 
+def test_a_prompt_reads_texts_and_puts_nothing_around_them() -> None:
+    assert read({"a": ["x", None]}, template="{text} is {answer}") == ("x", "")
+    assert read({"a": ["x"]}, template="{a} is {answer}") == ("x",)
+    two = {"a": ["x", None], "b": ["y", "z"]}
+    assert read(two, template="{b} {a} {answer}") == (("x", "y"), ("", "z"))
+    assert read(two, template="{text} {answer}") == ("x\ny", "z")
+
+
 def test_cells_that_are_pairs_are_read_as_pairs() -> None:
     assert read({"text": [("x", "y"), ["z", "w"], None]}) == (("x", "y"), ("z", "w"), ("", ""))
     assert read({"text": [["x"], ["y"]]}) == ("x", "y")

@@ -59,16 +59,20 @@ class Markers:
 
 
 def begins(start: str) -> bool:
-    """Whether these first lines of a file are such rows, and so one text a line, no table."""
+    """Whether these first lines of a file are such rows, and so one text a line, no table: most
+    begin with the same marker, and the first is no header. That it has a marker shows it."""
     lines = start.splitlines(keepends=True)[:200]
     cut = len(lines) > 2 and not lines[-1].endswith("\n")
-    heads = [_HEAD.match(line) for line in lines[: len(lines) - cut] if line.strip()]
-    # A table with a column called "text" may have a cell "Text": behind tabs, case counts.
-    words = {
-        None if head is None else head[1] if head["sign"] == "\t" else _folded(head[1])
-        for head in heads
-    }
-    return len(words) == 1 and None not in words
+    lines = [line for line in lines[: len(lines) - cut] if line.strip()]
+    if not lines or not (_HEAD.match(lines[0]) or _TAIL.search(lines[0])):
+        return False
+    # A table with a column called "text" may have a cell "Text": before a tab, case counts.
+    words = Counter(
+        head[1] if head["sign"] == "\t" else _folded(head[1])
+        for line in lines
+        if (head := _HEAD.match(line)) is not None
+    )
+    return bool(words) and 3 * max(words.values()) >= 2 * len(lines)
 
 
 def recognised(table: Table, columns: Columns) -> tuple[Table, Columns]:
