@@ -210,13 +210,13 @@ class Model:
         files = {"tuned.safetensors": artifact.tensor_bytes(dict(state.arrays))}
         if state.adapter_config is not None:
             files["adapter_model.safetensors"] = artifact.tensor_bytes(dict(state.adapter))
-            files["adapter_config.json"] = _json(state.adapter_config)
+            files["adapter_config.json"] = json_bytes(state.adapter_config)
         if state.settings:
-            files["settings.json"] = _json(state.settings)
+            files["settings.json"] = json_bytes(state.settings)
         if self.training_rows is not None:
             files["rows.jsonl"] = rows.to_lines(self.training_rows)
         files["recipe.yaml"] = recipe_text(self.recipe)
-        files["report.json"] = _json(self.report.data)
+        files["report.json"] = json_bytes(self.report.data)
         files["report.html"] = self.report.html().encode("utf-8")
         files["README.md"] = card.markdown(self.report.data).encode("utf-8")
         return files
@@ -338,5 +338,6 @@ def _renamed(
     return changed if label is None else replace(changed, label=label)
 
 
-def _json(value: Any) -> bytes:
+def json_bytes(value: Any) -> bytes:
+    """JSON as it lies in a model folder: indented, keys in order, any script as it is."""
     return (json.dumps(value, ensure_ascii=False, indent=1, sort_keys=True) + "\n").encode("utf-8")

@@ -199,7 +199,10 @@ class PeftTunable(_Tunable):
         }
 
     def config(self) -> dict[str, Any] | None:
+        # peft writes down where the backbone's files are on this machine.
+        name = self.backbone.ref.name
         written = {**self._config.to_dict(), "inference_mode": True}
+        written["base_model_name_or_path"] = name
         return {
             key: sorted(value) if isinstance(value, set) else getattr(value, "value", value)
             for key, value in sorted(written.items())
