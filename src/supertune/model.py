@@ -179,6 +179,8 @@ class Model:
         """(n, C) answers of what costs nothing; all of them where the training rows are kept."""
         if self.training_rows is not None:
             return baselines.on_test(self.workshop, self.training_rows, examples, self.backbone)
+        if "class_shares" not in self.manifest:  # fitted elsewhere
+            return {}
         shares = np.asarray(self.manifest["class_shares"], dtype=np.float64)
         return {"majority": np.tile(shares, (len(examples), 1))}
 
@@ -196,8 +198,16 @@ class Model:
         """Write the model folder, whole or not at all.
 
         Raises:
-            InputError: ``output_exists`` unless ``overwrite``.
+            InputError: ``output_exists`` unless ``overwrite``; ``fitted_elsewhere``.
         """
+        if self.method not in registry.names("methods"):
+            raise InputError(
+                "fitted_elsewhere",
+                "A model that was not fitted here has no model folder of its own.",
+                received=self.method,
+                allowed=", ".join(registry.names("methods")),
+                next="Write it with its head: supertune.export(model, FOLDER).",
+            )
         target = Path(folder)
         self.report.data["commands"] = steps.commands(self.report.data, target)
         self.report.data["next"] = steps.following(self.report.data, target)

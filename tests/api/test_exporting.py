@@ -53,12 +53,13 @@ def hidden_of(model: Model, texts: list[str]) -> tuple[Any, dict[str, Any]]:
     backbone: Any = lens.backbone
     pieces = [pieces[0] for pieces in backbone.tokens(texts, lens.encoding)]
     batch = backbone.tensors(pieces, len(pieces), max(len(piece.ids) for piece in pieces))
+    body = getattr(backbone, "body", backbone.model)
     tunable = getattr(model.tuned, "tunable", None)
     with torch.no_grad():
         if tunable is None:
-            return backbone.model(**batch.inputs).last_hidden_state, batch.inputs
+            return body(**batch.inputs).last_hidden_state, batch.inputs
         with tunable:
-            return backbone.model(**batch.inputs).last_hidden_state, batch.inputs
+            return body(**batch.inputs).last_hidden_state, batch.inputs
 
 
 def run_page(folder: Path, texts: list[str], backbone: str) -> dict[str, Any]:

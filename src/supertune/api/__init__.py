@@ -3,7 +3,8 @@
 from supertune.api.comparing import compare
 from supertune.api.exporting import export
 from supertune.api.fitting import fit
+from supertune.api.loading import load
 from supertune.api.planning import plan
-from supertune.model import Model, load
+from supertune.model import Model
 
 __all__ = ["Model", "compare", "export", "fit", "load", "plan"]

@@ -107,6 +107,11 @@ def _answers(about: Mapping[str, Any], auto_class: str) -> list[str]:
         'batch = tokenizer(texts, return_tensors="pt", padding_side="right", **options)',
         "with torch.no_grad():",
         f"    hidden = {_hidden(about, auto_class)}",
+        *(
+            ['hidden = hidden[:, -batch["input_ids"].shape[1] :]  # without virtual tokens']
+            if about["virtual_tokens"]
+            else []
+        ),
         *_POOL[about["pooling"]].splitlines(),
         *(
             ["vectors = torch.nn.functional.normalize(vectors, dim=-1)"]

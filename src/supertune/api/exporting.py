@@ -12,12 +12,13 @@ import numpy as np
 
 from supertune import __version__, registry
 from supertune.api import export_page
+from supertune.api.loading import load
 from supertune.artifact import exports, foreign, tensor_bytes
 from supertune.artifact.tensors import Arrays
 from supertune.catalogue.entries import model as catalogue_model
-from supertune.contracts import BackboneRef, GradientMethod, Lens, Offer, State
+from supertune.contracts import Backbone, BackboneRef, Lens, Offer, State
 from supertune.errors import InputError
-from supertune.model import Model, json_bytes, load
+from supertune.model import Model, json_bytes
 
 SAME = 1e-5  # of the largest value: what float32 rounding may make of merging
 _READOUT = ("head.weight", "head.bias", "words.scale", "words.bias")
@@ -28,7 +29,7 @@ _PROBES = ("A short text.", "Another one, somewhat longer than the first, to com
 class Exporting(Protocol):
     """An engine whose backbones are plain folders that tuned numbers can be merged into."""
 
-    def auto_class(self, ref: BackboneRef, offer: Offer) -> str: ...
+    def auto_class(self, backbone: Backbone) -> str: ...
     def write_merged(
         self,
         ref: BackboneRef,
@@ -82,7 +83,7 @@ def export(
             (folder / foreign.WEIGHTS).write_bytes(tensor_bytes(source.state.adapter))
         (folder / foreign.HEAD).write_bytes(tensor_bytes(_as_torch(source.readout)))
         (folder / foreign.HEAD_CONFIG).write_bytes(json_bytes(about))
-        opener = source.engine.auto_class(source.ref, source.lens.backbone.offer)
+        opener = source.engine.auto_class(source.lens.backbone)
         (folder / "README.md").write_bytes(export_page.page(about, opener).encode("utf-8"))
 
     made = {"supertune": __version__, "method": tuned.method, "backbone": about["base"]}
@@ -168,7 +169,7 @@ def _engine(model: Model) -> tuple[BackboneRef, Exporting]:
 
 def _parted(model: Model, state: State) -> tuple[Arrays, Arrays]:
     """The arrays that turn vectors into answers, and those that take the place of weights."""
-    if not isinstance(registry.method(model.method), GradientMethod):
+    if not hasattr(model.tuned, "tunable"):
         return dict(state.arrays), {}
     readout = {name: array for name, array in state.arrays.items() if name in _READOUT}
     return readout, {name: a for name, a in state.arrays.items() if name not in readout}
@@ -202,6 +203,7 @@ def _about(model: Model, ref: BackboneRef, lens: Lens, state: State) -> dict[str
         "prefix": offer.prefix if encoding.prefix is None else encoding.prefix,
         "max_length": min(encoding.max_length, offer.max_length),
         "long_text": encoding.long_text,
+        "virtual_tokens": (state.adapter_config or {}).get("num_virtual_tokens") or 0,
         "prompt": state.settings.get("prompt"),
     }
 

@@ -7,9 +7,11 @@ from typing import Annotated, Any
 import typer
 
 from supertune.cli.options import (
+    BackboneAt,
     Command,
     Device,
     Json,
+    Labels,
     ModelFolder,
     NoColor,
     Quiet,
@@ -39,6 +41,8 @@ def evaluate(
     text: Text = None,
     label: Label = None,
     slice_: Slice = None,
+    backbone: BackboneAt = None,
+    labels: Labels = "",
     device: Device = None,
     threads: Threads = None,
     json: Json = False,
@@ -50,7 +54,13 @@ def evaluate(
     from supertune import api
 
     said = terminal(ctx)
-    model = api.load(folder, device=device or "auto", threads=threads)
+    model = api.load(
+        folder,
+        device=device or "auto",
+        threads=threads,
+        backbone=backbone,
+        labels=[name for name in labels.split(",") if name],
+    )
     with Progress(said):
         found = model.evaluate(
             data, text=tuple(text or ()), label=label, slices=tuple(slice_ or ())

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from supertune.cli.options import (
+    BackboneAt,
     Command,
     Device,
     Json,
@@ -42,6 +43,7 @@ def export(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace an earlier export.")
     ] = False,
+    backbone: BackboneAt = None,
     device: Device = None,
     threads: Threads = None,
     json: Json = False,
@@ -55,7 +57,7 @@ def export(
 
     said = terminal(ctx)
     with Progress(said):
-        model = api.load(folder, device=device or "auto", threads=threads)
+        model = api.load(folder, device=device or "auto", threads=threads, backbone=backbone)
         done = api.export(model, to, merge=merge, overwrite=overwrite)
     said.result(done)
     kind = "a PEFT adapter" if done["format"] == "peft" else "a transformers folder"

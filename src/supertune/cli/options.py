@@ -131,7 +131,24 @@ NoRows = Annotated[
     ),
 ]
 ModelFolder = Annotated[
-    Path, typer.Argument(metavar="DIR", help="A model folder, as `supertune fit` writes it.")
+    Path,
+    typer.Argument(
+        metavar="DIR", help="A model folder, as `supertune fit` writes it, or a bare PEFT folder."
+    ),
+]
+BackboneAt = Annotated[
+    str | None,
+    typer.Option(
+        "--backbone", help="Where the backbone is now, if it moved; of a bare PEFT folder, its own."
+    ),
+]
+Labels = Annotated[
+    str,
+    typer.Option(
+        "--labels",
+        metavar="A,B",
+        help="Of a bare PEFT folder: its labels in order, if it has none.",
+    ),
 ]
 
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from supertune.cli.options import (
+    BackboneAt,
     Command,
     Device,
     Json,
+    Labels,
     ModelFolder,
     NoColor,
     Quiet,
@@ -64,6 +66,8 @@ def predict(
     text: Annotated[
         list[str] | None, typer.Option("--text", help="Text column, if it has another name here.")
     ] = None,
+    backbone: BackboneAt = None,
+    labels: Labels = "",
     device: Device = None,
     threads: Threads = None,
     json: Json = False,
@@ -82,7 +86,13 @@ def predict(
         check_target(output, overwrite=overwrite, source=source)
     elif said.json and not texts:
         raise _output_needed()
-    model = api.load(folder, device=device or "auto", threads=threads)
+    model = api.load(
+        folder,
+        device=device or "auto",
+        threads=threads,
+        backbone=backbone,
+        labels=[name for name in labels.split(",") if name],
+    )
     separator = model.columns.separator
     with Progress(said) as progress:
         windows = _answered(model, source, tuple(text or ()), progress)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from supertune.backbones.transformers import declared
-from supertune.contracts import BackboneRef, Offer
+from supertune.contracts import BackboneRef, Injection, Offer
 from supertune.errors import InputError
 
 if TYPE_CHECKING:
@@ -32,11 +32,11 @@ class TransformersEngine:
 
         return TransformersBackbone(ref, self.offers(ref), device=device, threads=threads)
 
-    def auto_class(self, ref: BackboneRef, offer: Offer) -> str:
+    def auto_class(self, backbone: Any) -> str:
         """What plain transformers opens the backbone with, e.g. ``"AutoModel"``."""
         from supertune.backbones.transformers import exporting
 
-        return exporting.auto_class(ref, offer)
+        return exporting.auto_class(backbone.model)
 
     def write_merged(
         self,
@@ -54,6 +54,14 @@ class TransformersEngine:
         exporting.write_merged(
             ref, offer, folder, adapter=adapter, adapter_config=adapter_config, weights=weights
         )
+
+    def adopt(
+        self, backbone: Any, config: Mapping[str, Any], arrays: dict[str, Any]
+    ) -> tuple[Injection, dict[str, Any], dict[str, Any]]:
+        """An adapter that plain peft wrote; see `adopting.adopted`."""
+        from supertune.backbones.transformers import adopting
+
+        return adopting.adopted(backbone, config, arrays)
 
 
 ENGINE = TransformersEngine()

@@ -56,9 +56,9 @@ def write_merged(
     _save(model, ref, offer, folder)
 
 
-def auto_class(ref: BackboneRef, offer: Offer) -> str:
-    """What a person opens the backbone with to put the adapter in, e.g. ``"AutoModel"``."""
-    kind = type(loading.model(ref, offer)).__name__
+def auto_class(model: Any) -> str:
+    """What a person opens a backbone with to have what an adapter was made for."""
+    kind = type(model).__name__
     known = {"ForCausalLM": "AutoModelForCausalLM", "LMHeadModel": "AutoModelForCausalLM"}
     known |= {"ForMaskedLM": "AutoModelForMaskedLM"}
     known |= {"ForConditionalGeneration": "AutoModelForSeq2SeqLM"}
