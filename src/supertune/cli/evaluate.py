@@ -18,6 +18,7 @@ from supertune.cli.options import (
     Threads,
     Verbose,
     example,
+    opened,
     terminal,
 )
 from supertune.cli.progress import Progress
@@ -51,16 +52,9 @@ def evaluate(
     no_color: NoColor = False,
 ) -> None:
     """Score a model on labelled rows that it has not seen."""
-    from supertune import api
 
     said = terminal(ctx)
-    model = api.load(
-        folder,
-        device=device or "auto",
-        threads=threads,
-        backbone=backbone,
-        labels=[name for name in labels.split(",") if name],
-    )
+    model = opened(folder, device, threads, backbone, labels)
     with Progress(said):
         found = model.evaluate(
             data, text=tuple(text or ()), label=label, slices=tuple(slice_ or ())

@@ -18,6 +18,7 @@ from supertune.cli.options import (
     Threads,
     Verbose,
     example,
+    opened,
     terminal,
 )
 from supertune.cli.progress import Progress
@@ -57,7 +58,7 @@ def export(
 
     said = terminal(ctx)
     with Progress(said):
-        model = api.load(folder, device=device or "auto", threads=threads, backbone=backbone)
+        model = opened(folder, device, threads, backbone)
         done = api.export(model, to, merge=merge, overwrite=overwrite)
     said.result(done)
     kind = "a PEFT adapter" if done["format"] == "peft" else "a transformers folder"

@@ -21,6 +21,7 @@ from supertune.cli.options import (
     Threads,
     Verbose,
     example,
+    opened,
     terminal,
 )
 from supertune.cli.progress import Progress
@@ -76,7 +77,6 @@ def predict(
     no_color: NoColor = False,
 ) -> None:
     """Answer new rows: a file, stdin or texts."""
-    from supertune import api
     from supertune.data.writers import RowWriter, StreamWriter, check_target
 
     said = terminal(ctx)
@@ -86,13 +86,7 @@ def predict(
         check_target(output, overwrite=overwrite, source=source)
     elif said.json and not texts:
         raise _output_needed()
-    model = api.load(
-        folder,
-        device=device or "auto",
-        threads=threads,
-        backbone=backbone,
-        labels=[name for name in labels.split(",") if name],
-    )
+    model = opened(folder, device, threads, backbone, labels)
     separator = model.columns.separator
     with Progress(said) as progress:
         windows = _answered(model, source, tuple(text or ()), progress)
