@@ -19,7 +19,7 @@ from supertune.model import Model
 
 FAST = {"folds": 2, "repeats": 1, "max_length": 16, "threads": 1}
 KINDS: dict[str, dict[str, Any]] = {
-    "lora": {"method": "lora", "rank": 2, "epochs": 2, "learning_rate": 0.01},
+    "lora": {"method": "lora", "rank": 2, "epochs": 2, "learning_rate": 0.01, "readout": "head"},
     "full": {"method": "full", "epochs": 1},
     "linear_probe": {"method": "linear_probe"},
 }
