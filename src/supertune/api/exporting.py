@@ -235,14 +235,21 @@ def _difference(source: _Source, folder: Path) -> float:
 
 
 def _no_adapter(model: Model, changed: bool) -> InputError:
-    tunes = "the backbone's weights themselves" if changed else "nothing in the backbone"
+    kind = getattr(getattr(model.tuned, "tunable", None), "injection", None)
+    own = changed and getattr(kind, "kind", "") != "unfreeze"
+    if own:
+        tunes, then = "modules of its own", "Use its folder as it is, with `supertune predict`."
+    elif changed:
+        tunes, then = "the backbone's weights themselves", "Add --merge for a transformers folder."
+    else:
+        tunes = "nothing in the backbone"
+        then = "Add --merge: the backbone as it is, and the head in a file beside it."
     return InputError(
         "no_adapter",
         f"{model.method} tunes {tunes}, so there is no adapter for peft.",
         received=model.method,
-        allowed="methods through peft, such as lora; or --merge",
-        next="Add --merge for a transformers folder"
-        + ("." if changed else ": the backbone as it is, and the head in a file beside it."),
+        allowed="methods through peft, such as lora" + ("" if own else "; or --merge"),
+        next=then,
     )
 
 

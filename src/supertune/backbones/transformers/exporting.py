@@ -80,7 +80,7 @@ def _merged(model: Any, adapter: Arrays, config: Mapping[str, Any]) -> Any:
         try:
             return wrapped.merge_and_unload(safe_merge=True)
         except Exception as error:
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            reason = str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
             raise _cannot(kind, f"peft says: {reason}") from error
 
 
