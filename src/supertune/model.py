@@ -200,12 +200,12 @@ class Model:
         Raises:
             InputError: ``output_exists`` unless ``overwrite``; ``fitted_elsewhere``.
         """
-        if self.method not in registry.names("methods"):
+        if "scores" not in self.manifest:
             raise InputError(
                 "fitted_elsewhere",
-                "A model that was not fitted here has no model folder of its own.",
-                received=self.method,
-                allowed=", ".join(registry.names("methods")),
+                "A model that was not fitted here has no scores, so no report can be written.",
+                received=f"{self.method} from {self.folder}",
+                allowed="models that supertune.fit made",
                 next="Write it with its head: supertune.export(model, FOLDER).",
             )
         target = Path(folder)

@@ -129,6 +129,7 @@ def load_peft(folder: Path, given: Given, backbone: str | None, place: dict[str,
         report=Unscored({"method": recipe.method, "backbone": name, "findings": []}),
         manifest={"backbone": {"name": name, "sha256": lens.backbone.sha256}},
         tuned=fitting.restore(method, state, None, head, lens),
+        folder=folder,
         _workshop=workshop,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
@@ -70,8 +71,10 @@ def injection_of(config: Mapping[str, Any]) -> Injection:
         for name, value in config.items()
         if name in known - _NOT_SETTINGS and value not in (None, {}, [])
     }
-    layers = config.get("layers_to_transform")
+    layers, targets = config.get("layers_to_transform"), settings.get("target_modules")
     if layers is None:
+        if isinstance(targets, list):  # said so that no block is chosen for it
+            settings["target_modules"] = rf"(?:.*\.)?(?:{'|'.join(map(re.escape, targets))})"
         return Injection(kind, None, settings)
     numbers = [layers] if isinstance(layers, int) else layers
     return Injection(kind, tuple(sorted(map(int, numbers))), settings)
