@@ -179,6 +179,8 @@ class Model:
         """(n, C) answers of what costs nothing; all of them where the training rows are kept."""
         if self.training_rows is not None:
             return baselines.on_test(self.workshop, self.training_rows, examples, self.backbone)
+        if "class_shares" not in self.manifest:  # fitted elsewhere
+            return {}
         shares = np.asarray(self.manifest["class_shares"], dtype=np.float64)
         return {"majority": np.tile(shares, (len(examples), 1))}
 
@@ -196,8 +198,16 @@ class Model:
         """Write the model folder, whole or not at all.
 
         Raises:
-            InputError: ``output_exists`` unless ``overwrite``.
+            InputError: ``output_exists`` unless ``overwrite``; ``fitted_elsewhere``.
         """
+        if "scores" not in self.manifest:
+            raise InputError(
+                "fitted_elsewhere",
+                "A model that was not fitted here has no scores, so no report can be written.",
+                received=f"{self.method} from {self.folder}",
+                allowed="models that supertune.fit made",
+                next="Write it with its head: supertune.export(model, FOLDER).",
+            )
         target = Path(folder)
         self.report.data["commands"] = steps.commands(self.report.data, target)
         self.report.data["next"] = steps.following(self.report.data, target)
@@ -210,13 +220,13 @@ class Model:
         files = {"tuned.safetensors": artifact.tensor_bytes(dict(state.arrays))}
         if state.adapter_config is not None:
             files["adapter_model.safetensors"] = artifact.tensor_bytes(dict(state.adapter))
-            files["adapter_config.json"] = _json(state.adapter_config)
+            files["adapter_config.json"] = json_bytes(state.adapter_config)
         if state.settings:
-            files["settings.json"] = _json(state.settings)
+            files["settings.json"] = json_bytes(state.settings)
         if self.training_rows is not None:
             files["rows.jsonl"] = rows.to_lines(self.training_rows)
         files["recipe.yaml"] = recipe_text(self.recipe)
-        files["report.json"] = _json(self.report.data)
+        files["report.json"] = json_bytes(self.report.data)
         files["report.html"] = self.report.html().encode("utf-8")
         files["README.md"] = card.markdown(self.report.data).encode("utf-8")
         return files
@@ -338,5 +348,6 @@ def _renamed(
     return changed if label is None else replace(changed, label=label)
 
 
-def _json(value: Any) -> bytes:
+def json_bytes(value: Any) -> bytes:
+    """JSON as it lies in a model folder: indented, keys in order, any script as it is."""
     return (json.dumps(value, ensure_ascii=False, indent=1, sort_keys=True) + "\n").encode("utf-8")

@@ -358,7 +358,9 @@ def reference(name: str, progress: Progress | None = None, *, fetch: bool = True
     if engine.name != "transformers":
         return BackboneRef(bare, engine.name)
     located = resolve(bare, progress=progress, fetch=fetch)
-    return BackboneRef(located.name, engine.name, located.folder)
+    # A folder's place on this machine is nobody's business in an adapter's files.
+    name = located.folder.resolve().name if located.source == "folder" else located.name
+    return BackboneRef(name, engine.name, located.folder)
 
 
 def open_backbone(ref: BackboneRef, device: str, threads: int | None) -> Backbone:

@@ -224,3 +224,20 @@ def test_memory_and_order_hold_over_windows(supertune: Run, words: Path, here: P
     assert supertune("predict", words, "r.csv", "-o", "out.csv").code == 0
     with (here / "out.csv").open(encoding="utf-8", newline="") as stream:
         assert [row["id"] for row in csv.DictReader(stream)] == [n for _, n in rows]
+
+
+def test_a_bare_peft_folder_answers_once_its_labels_are_said(
+    supertune: Run, reviews: Files, here: Path
+) -> None:
+    fast = ["--set", "folds=2", "--set", "epochs=1", "--set", "max_length=16", "--set", "rank=1"]
+    one = ["--method", "lora", "--backbone", "minilm", "--test", reviews.test, "-o", "m"]
+    assert supertune("fit", reviews.train, *one, *fast).code == 0
+    assert supertune("export", "m", "--to", "plain").code == 0
+    whole = supertune("predict", "plain", "so dull", "--json")
+    assert whole.code == 0, whole.out
+    (here / "plain" / "head.json").unlink()
+    lost = supertune("predict", "plain", "so dull", "--json")
+    assert (lost.code, lost.error["code"]) == (2, "labels_needed")
+    told = ("--labels", "negative,positive", "--backbone", "minilm")
+    found = supertune("predict", "plain", "so dull", "--json", *told)
+    assert (found.code, found.answer["predictions"]) == (0, whole.answer["predictions"])

@@ -1,8 +1,10 @@
-"""Everything that the command line does, for Python: fit, load, plan, compare."""
+"""Everything that the command line does, for Python: fit, load, plan, compare, export."""
 
 from supertune.api.comparing import compare
+from supertune.api.exporting import export
 from supertune.api.fitting import fit
+from supertune.api.loading import load
 from supertune.api.planning import plan
-from supertune.model import Model, load
+from supertune.model import Model
 
-__all__ = ["Model", "compare", "fit", "load", "plan"]
+__all__ = ["Model", "compare", "export", "fit", "load", "plan"]

@@ -16,6 +16,7 @@ from supertune.artifact.places import real_path, some, walk
 from supertune.errors import EnvironmentFault, InputError
 
 _SLACK_BYTES = 2**20
+_KINDS = ("an export", "a model folder")
 # Left behind by file browsers, and nobody's loss.
 _LITTER = {".ds_store", "thumbs.db", "desktop.ini", ".directory"}
 
@@ -53,16 +54,17 @@ def save(
         for parent in parents:
             swap.sync_folder(parent)
 
-    swap.publish(target, fill, lambda: _check_occupant(target, overwrite))
+    swap.publish(target, fill, lambda: check_occupant(target, overwrite))
 
 
-def check_output(folder: Path, overwrite: bool, needed: int = 0) -> None:
+def check_output(folder: Path, overwrite: bool, needed: int = 0, *, listing: str = FILE) -> None:
     """Whether `save` could write there now; called before anything is trained. Leaves no file.
 
     Args:
         folder: the model folder to be.
         overwrite: whether a model folder may be replaced.
         needed: bytes that will be written.
+        listing: the file by which a folder of the same kind is known.
 
     Raises:
         InputError: ``output_exists``, ``output_is_file``, ``output_not_a_model``,
@@ -81,7 +83,7 @@ def check_output(folder: Path, overwrite: bool, needed: int = 0) -> None:
             next=f'mkdir "{parent}"' if not parent.exists() else "Give -o/--output another place.",
         )
     try:
-        _check_occupant(target, overwrite)
+        check_occupant(target, overwrite, listing)
         with tempfile.TemporaryFile(dir=parent):
             free = shutil.disk_usage(parent).free
     except OSError as error:
@@ -96,8 +98,12 @@ def check_output(folder: Path, overwrite: bool, needed: int = 0) -> None:
         )
 
 
-def _check_occupant(target: Path, overwrite: bool) -> None:
-    """Refuse to replace what is at ``target`` unless it is ours and may be replaced."""
+def check_occupant(target: Path, overwrite: bool, listing: str = FILE) -> None:
+    """Refuse to replace what is at ``target`` unless it is ours and may be replaced.
+
+    Raises:
+        InputError: as `check_output`.
+    """
     if target == target.parent or Path.cwd().is_relative_to(target):
         raise InputError(
             "output_is_current_folder",
@@ -117,7 +123,7 @@ def _check_occupant(target: Path, overwrite: bool) -> None:
         )
     if not any(occupant.iterdir()):
         return
-    ours = _own_files(occupant)
+    ours = _own_files(occupant, listing)
     if not overwrite:
         raise InputError(
             "output_exists",
@@ -131,7 +137,7 @@ def _check_occupant(target: Path, overwrite: bool) -> None:
     if ours is None:
         raise InputError(
             "output_not_a_model",
-            f"{target} has things in it and is not a model folder, so it is not replaced.",
+            f"{target} has things in it and is not {_KINDS[listing == FILE]}, so it stays.",
             received=some(path.name for path in occupant.iterdir()),
             allowed="a new or empty folder, or one that supertune wrote",
             next="Give -o/--output another name, or delete the folder yourself.",
@@ -146,13 +152,13 @@ def _check_occupant(target: Path, overwrite: bool) -> None:
         )
 
 
-def _own_files(folder: Path) -> set[str] | None:
-    """The files that a readable manifest lists, and itself; None when the folder is not ours."""
+def _own_files(folder: Path, listing: str) -> set[str] | None:
+    """The files that a readable listing names, and itself; None when the folder is not ours."""
     try:
-        with (folder / FILE).open("rb") as stream:
+        with (folder / listing).open("rb") as stream:
             manifest = json.loads(stream.read(MAX_BYTES))
     except (OSError, ValueError, RecursionError):
         return None
     if not isinstance(manifest, dict) or not isinstance(manifest.get("files"), dict):
         return None
-    return {FILE, *manifest["files"]} if type(manifest.get("schema")) is int else None
+    return {listing, *manifest["files"]} if type(manifest.get("schema")) is int else None

@@ -16,6 +16,7 @@ from supertune.cli.options import (
     Threads,
     Verbose,
     example,
+    opened,
     terminal,
 )
 from supertune.cli.progress import Progress
@@ -41,9 +42,7 @@ def compare(
     from supertune.report import wording
 
     said = terminal(ctx)
-    first, second = (
-        api.load(folder, device=device or "auto", threads=threads) for folder in (a, b)
-    )
+    first, second = (opened(folder, device, threads) for folder in (a, b))
     with Progress(said):
         found = api.compare(first, second, data)
     better = {"a": a, "b": b}.get(found["answer"])

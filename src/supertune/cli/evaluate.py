@@ -7,15 +7,18 @@ from typing import Annotated, Any
 import typer
 
 from supertune.cli.options import (
+    BackboneAt,
     Command,
     Device,
     Json,
+    Labels,
     ModelFolder,
     NoColor,
     Quiet,
     Threads,
     Verbose,
     example,
+    opened,
     terminal,
 )
 from supertune.cli.progress import Progress
@@ -39,6 +42,8 @@ def evaluate(
     text: Text = None,
     label: Label = None,
     slice_: Slice = None,
+    backbone: BackboneAt = None,
+    labels: Labels = "",
     device: Device = None,
     threads: Threads = None,
     json: Json = False,
@@ -47,10 +52,9 @@ def evaluate(
     no_color: NoColor = False,
 ) -> None:
     """Score a model on labelled rows that it has not seen."""
-    from supertune import api
 
     said = terminal(ctx)
-    model = api.load(folder, device=device or "auto", threads=threads)
+    model = opened(folder, device, threads, backbone, labels)
     with Progress(said):
         found = model.evaluate(
             data, text=tuple(text or ()), label=label, slices=tuple(slice_ or ())

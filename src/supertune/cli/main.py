@@ -29,6 +29,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "predict": "Answer new rows: a file, stdin or texts.",
         "evaluate": "Score a model on labelled rows that it has not seen.",
         "compare": "Say which of two models is better on the same rows, with an interval.",
+        "export": "Write a model as a plain PEFT adapter or, merged, as a transformers folder.",
     },
     "What there is": {
         "tasks": "List the tasks: what goes in, what comes out, how it is scored.",

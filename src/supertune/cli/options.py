@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
 from supertune.cli.terminal import Terminal
 from supertune.errors import unknown_name
+
+if TYPE_CHECKING:
+    from supertune.model import Model
 
 TALK = "How it speaks"
 PLACE = "Where it runs"
@@ -131,8 +134,45 @@ NoRows = Annotated[
     ),
 ]
 ModelFolder = Annotated[
-    Path, typer.Argument(metavar="DIR", help="A model folder, as `supertune fit` writes it.")
+    Path,
+    typer.Argument(
+        metavar="DIR", help="A model folder, as `supertune fit` writes it, or a bare PEFT folder."
+    ),
 ]
+BackboneAt = Annotated[
+    str | None,
+    typer.Option(
+        "--backbone", help="Where the backbone is now, if it moved; of a bare PEFT folder, its own."
+    ),
+]
+Labels = Annotated[
+    str,
+    typer.Option(
+        "--labels",
+        metavar="A,B",
+        help="Of a bare PEFT folder: its labels in order, if it has none.",
+    ),
+]
+
+
+def opened(
+    folder: Path,
+    device: str | None,
+    threads: int | None,
+    backbone: str | None = None,
+    labels: str = "",
+) -> Model:
+    """The model in a folder, as the options of a command say."""
+    from supertune import api
+
+    return api.load(
+        folder,
+        device=device or "auto",
+        threads=threads,
+        backbone=backbone,
+        labels=[name.strip() for name in labels.split(",") if name.strip()],
+    )
+
 
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 

@@ -10,15 +10,18 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from supertune.cli.options import (
+    BackboneAt,
     Command,
     Device,
     Json,
+    Labels,
     ModelFolder,
     NoColor,
     Quiet,
     Threads,
     Verbose,
     example,
+    opened,
     terminal,
 )
 from supertune.cli.progress import Progress
@@ -64,6 +67,8 @@ def predict(
     text: Annotated[
         list[str] | None, typer.Option("--text", help="Text column, if it has another name here.")
     ] = None,
+    backbone: BackboneAt = None,
+    labels: Labels = "",
     device: Device = None,
     threads: Threads = None,
     json: Json = False,
@@ -72,7 +77,6 @@ def predict(
     no_color: NoColor = False,
 ) -> None:
     """Answer new rows: a file, stdin or texts."""
-    from supertune import api
     from supertune.data.writers import RowWriter, StreamWriter, check_target
 
     said = terminal(ctx)
@@ -82,7 +86,7 @@ def predict(
         check_target(output, overwrite=overwrite, source=source)
     elif said.json and not texts:
         raise _output_needed()
-    model = api.load(folder, device=device or "auto", threads=threads)
+    model = opened(folder, device, threads, backbone, labels)
     separator = model.columns.separator
     with Progress(said) as progress:
         windows = _answered(model, source, tuple(text or ()), progress)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from supertune.backbones.transformers import declared
-from supertune.contracts import BackboneRef, Offer
+from supertune.contracts import BackboneRef, Injection, Offer
 from supertune.errors import InputError
 
 if TYPE_CHECKING:
@@ -29,6 +31,37 @@ class TransformersEngine:
         from supertune.backbones.transformers.model import TransformersBackbone
 
         return TransformersBackbone(ref, self.offers(ref), device=device, threads=threads)
+
+    def auto_class(self, backbone: Any) -> str:
+        """What plain transformers opens the backbone with, e.g. ``"AutoModel"``."""
+        from supertune.backbones.transformers import exporting
+
+        return exporting.auto_class(backbone.model)
+
+    def write_merged(
+        self,
+        ref: BackboneRef,
+        offer: Offer,
+        folder: Path,
+        *,
+        adapter: Mapping[str, Any],
+        adapter_config: Mapping[str, Any] | None,
+        weights: Mapping[str, Any],
+    ) -> None:
+        """A plain Transformers folder with tuned numbers in it; see `exporting.write_merged`."""
+        from supertune.backbones.transformers import exporting
+
+        exporting.write_merged(
+            ref, offer, folder, adapter=adapter, adapter_config=adapter_config, weights=weights
+        )
+
+    def adopt(
+        self, backbone: Any, config: Mapping[str, Any], arrays: dict[str, Any]
+    ) -> tuple[Injection, dict[str, Any], dict[str, Any]]:
+        """An adapter that plain peft wrote; see `adopting.adopted`."""
+        from supertune.backbones.transformers import adopting
+
+        return adopting.adopted(backbone, config, arrays)
 
 
 ENGINE = TransformersEngine()

@@ -70,7 +70,7 @@ def offer(folder: Path) -> Offer:
 def weight_files(folder: Path) -> tuple[Path, ...]:
     """The safetensors files of a model folder, in name order."""
     files = tuple(sorted(folder.glob("*.safetensors")))
-    files = tuple(path for path in files if not path.name.startswith("adapter_"))
+    files = tuple(path for path in files if not path.name.startswith(("adapter_", "head.")))
     if files:
         return files
     pickled = sorted(path.name for path in (*folder.glob("*.bin"), *folder.glob("*.pt")))

@@ -1,0 +1,125 @@
+"""The README of an export: a few lines of Python that load it without supertune."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+_POOL = {
+    "mean": 'mask = batch["attention_mask"].unsqueeze(-1)\n'
+    "vectors = (hidden * mask).sum(1) / mask.sum(1)",
+    "cls": "vectors = hidden[:, 0]",
+    "last": 'vectors = hidden[torch.arange(len(hidden)), batch["attention_mask"].sum(1) - 1]',
+}
+
+
+def page(about: Mapping[str, Any], auto_class: str) -> str:
+    """Markdown; ``about`` is the content of ``head.json``."""
+    what = "A transformers model" if about["merged"] else "A PEFT adapter"
+    lines = [
+        f"# {what} for {about['task'].replace('_', ' ')}",
+        "",
+        f"Tuned with supertune {about['supertune']}, method {about['method']}, on "
+        f"{about['backbone']} (sha256 of its weights: {about['backbone_sha256'][:16]}...).",
+        _content(about),
+        "",
+        "```python",
+        *(_merged(about) if about["merged"] else _adapter(about, auto_class)),
+        "```",
+        "",
+    ]
+    return "\n".join([*lines, *_answers(about, auto_class)])
+
+
+def _content(about: Mapping[str, Any]) -> str:
+    head = "`head.safetensors` turns vectors into scores and `head.json` names the labels."
+    if not about["merged"]:
+        return f"The backbone is not in this folder. {head}"
+    if about["changed"]:
+        return f"The tuned numbers are merged into the weights, in float32. {head}"
+    return (
+        f"{about['method']} tunes nothing in the backbone: `model.safetensors` is the backbone "
+        f"as it was, in float32, and all that was learned is beside it. {head}"
+    )
+
+
+def _adapter(about: Mapping[str, Any], auto_class: str) -> list[str]:
+    return [
+        "import torch",
+        "from peft import PeftModel",
+        f"from transformers import {auto_class}, AutoTokenizer",
+        "",
+        f'HERE, BASE = ".", {about["base"]!r}',
+        "tokenizer = AutoTokenizer.from_pretrained(BASE)",
+        f"base = {auto_class}.from_pretrained(BASE, dtype=torch.float32)"
+        f"{_stack(about, auto_class)}",
+        "model = PeftModel.from_pretrained(base, HERE).eval()",
+    ]
+
+
+def _merged(about: Mapping[str, Any]) -> list[str]:
+    return [
+        "import torch",
+        "from transformers import AutoModel, AutoTokenizer",
+        "",
+        'HERE = "."',
+        "tokenizer = AutoTokenizer.from_pretrained(HERE)",
+        "model = AutoModel.from_pretrained(HERE, dtype=torch.float32)"
+        f"{_stack(about, 'AutoModel')}.eval()",
+    ]
+
+
+def _stack(about: Mapping[str, Any], auto_class: str) -> str:
+    """Of two stacks, the one that was tuned and read."""
+    return ".get_encoder()" if (about["family"], auto_class) == ("seq2seq", "AutoModel") else ""
+
+
+def _hidden(about: Mapping[str, Any], auto_class: str) -> str:
+    if about["merged"] or auto_class == "AutoModel":
+        return "model(**batch).last_hidden_state"
+    if about["family"] == "seq2seq":
+        return "model.get_encoder()(**batch).last_hidden_state"
+    return "model(**batch, output_hidden_states=True).hidden_states[-1]"
+
+
+def _answers(about: Mapping[str, Any], auto_class: str) -> list[str]:
+    if about["prompt"] is not None:
+        return [
+            "Its answers are read from label words in a prompt; `head.json` has both, and "
+            "`supertune.load` reads this folder.",
+            "",
+        ]
+    several = "[[n for n, s in zip(about['labels'], row) if s >= 0] for row in scores.tolist()]"
+    one = "[about['labels'][i] for i in scores.argmax(1).tolist()]"
+    return [
+        "Labels of texts:",
+        "",
+        "```python",
+        "import json",
+        "from pathlib import Path",
+        "from safetensors.torch import load_file",
+        "",
+        'head = load_file(Path(HERE, "head.safetensors"))',
+        'about = json.loads(Path(HERE, "head.json").read_text("utf-8"))',
+        'texts = [about["prefix"] + text for text in ["one text", "another text"]]',
+        "tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token",
+        'options = {"padding": True, "truncation": True, "max_length": about["max_length"]}',
+        'batch = tokenizer(texts, return_tensors="pt", padding_side="right", **options)',
+        "with torch.no_grad():",
+        f"    hidden = {_hidden(about, auto_class)}",
+        *(
+            ['hidden = hidden[:, -batch["input_ids"].shape[1] :]  # without virtual tokens']
+            if about["virtual_tokens"]
+            else []
+        ),
+        *_POOL[about["pooling"]].splitlines(),
+        *(
+            ["vectors = torch.nn.functional.normalize(vectors, dim=-1)"]
+            if about["normalize"]
+            else []
+        ),
+        'scores = torch.nn.functional.linear(vectors, head["weight"], head["bias"])',
+        f"labels = {several if about['multi_label'] else one}",
+        "```",
+        "",
+    ]

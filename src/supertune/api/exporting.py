@@ -1,0 +1,260 @@
+"""`supertune.export`: a tuned model in the plain format of peft or of transformers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+
+from supertune import __version__, registry
+from supertune.api import export_page
+from supertune.api.loading import load
+from supertune.artifact import exports, foreign, tensor_bytes
+from supertune.artifact.tensors import Arrays
+from supertune.catalogue.entries import model as catalogue_model
+from supertune.contracts import Backbone, BackboneRef, Lens, Offer, State
+from supertune.errors import InputError
+from supertune.model import Model, json_bytes
+
+SAME = 1e-5  # of the largest value: what float32 rounding may make of merging
+_READOUT = ("head.weight", "head.bias", "words.scale", "words.bias")
+_PROBES = ("A short text.", "Another one, somewhat longer than the first, to compare by.", "42")
+
+
+@runtime_checkable
+class Exporting(Protocol):
+    """An engine whose backbones are plain folders that tuned numbers can be merged into."""
+
+    def auto_class(self, backbone: Backbone) -> str: ...
+    def write_merged(
+        self,
+        ref: BackboneRef,
+        offer: Offer,
+        folder: Path,
+        *,
+        adapter: Mapping[str, Any],
+        adapter_config: Mapping[str, Any] | None,
+        weights: Mapping[str, Any],
+    ) -> None: ...
+
+
+def export(
+    model: Model | str | Path, to: str | Path, *, merge: bool = False, overwrite: bool = False
+) -> dict[str, Any]:
+    """Write a model for plain peft or, with ``merge``, for plain transformers.
+
+    Args:
+        model: a `Model` or its folder.
+        to: the folder to write, whole or not at all.
+        merge: the backbone with the tuned numbers in its weights (float32), instead of the
+            adapter alone.
+        overwrite: whether an earlier export at ``to`` may be replaced.
+
+    Returns:
+        ``output``, ``format`` (``"peft"`` or ``"transformers"``), ``method``, ``backbone``,
+        ``labels``, ``changed`` (whether the backbone's weights differ), ``difference`` (of merged
+        vectors from the model's own, relative to the largest), ``files``, ``bytes``, ``next``.
+
+    Raises:
+        InputError: ``output_exists`` and its like; ``nothing_to_export`` for a method without a
+            backbone, ``no_adapter``, ``cannot_merge`` with the reason; ``merge_differs`` when
+            what was merged does not compute the same.
+    """
+    target = Path(to)
+    exports.check(target, overwrite)
+    source = _sourced(model if isinstance(model, Model) else load(model), merge=merge)
+    tuned, about = source.model, source.about
+    difference = []
+
+    def fill(folder: Path) -> None:
+        if merge:
+            _merge(source, folder)
+            difference.append(_difference(source, folder))
+        else:
+            config = {
+                **(source.state.adapter_config or {}),
+                "base_model_name_or_path": about["base"],
+            }
+            (folder / foreign.CONFIG).write_bytes(json_bytes(config))
+            (folder / foreign.WEIGHTS).write_bytes(tensor_bytes(source.state.adapter))
+        (folder / foreign.HEAD).write_bytes(tensor_bytes(_as_torch(source.readout)))
+        (folder / foreign.HEAD_CONFIG).write_bytes(json_bytes(about))
+        opener = source.engine.auto_class(source.lens.backbone)
+        (folder / "README.md").write_bytes(export_page.page(about, opener).encode("utf-8"))
+
+    made = {"supertune": __version__, "method": tuned.method, "backbone": about["base"]}
+    sizes = exports.write(target, made, fill, overwrite=overwrite)
+    return {
+        "output": str(target),
+        "format": "transformers" if merge else "peft",
+        "method": tuned.method,
+        "backbone": tuned.backbone,
+        "labels": list(tuned.labels),
+        "changed": about["changed"],
+        "difference": next(iter(difference), None),
+        "files": sorted(sizes),
+        "bytes": sum(sizes.values()),
+        "next": _next(target, merge),
+    }
+
+
+@dataclass(frozen=True, eq=False)
+class _Source:
+    """A model taken apart: ``readout`` turns vectors into answers, ``weights`` take the place of
+    the backbone's own of the same names."""
+
+    model: Model
+    state: State
+    readout: Arrays
+    weights: Arrays
+    ref: BackboneRef
+    engine: Exporting
+    lens: Lens
+    about: dict[str, Any]
+
+
+def _sourced(model: Model, *, merge: bool) -> _Source:
+    ref, engine = _engine(model)
+    state = model.tuned.state()
+    readout, weights = _parted(model, state)
+    changed = bool(weights) or state.adapter_config is not None
+    if not merge and state.adapter_config is None:
+        raise _no_adapter(model, changed)
+    lens = model.workshop.lens(model.backbone)
+    assert lens is not None
+    about = _about(model, ref, lens, state) | {"merged": merge, "changed": changed}
+    return _Source(model, state, readout, weights, ref, engine, lens, about)
+
+
+def _merge(source: _Source, folder: Path) -> None:
+    state = source.state
+    source.engine.write_merged(
+        source.ref,
+        source.lens.backbone.offer,
+        folder,
+        adapter=state.adapter,
+        adapter_config=state.adapter_config,
+        weights=source.weights,
+    )
+
+
+def _engine(model: Model) -> tuple[BackboneRef, Exporting]:
+    from supertune.pipeline import engine_of, reference
+
+    if model.backbone is None:
+        raise InputError(
+            "nothing_to_export",
+            f"A model of {model.method} has no backbone, so there is nothing for peft or "
+            "transformers in it.",
+            received=model.method,
+            allowed="models with a pretrained backbone",
+            next="Use its folder as it is, with `supertune predict`.",
+        )
+    engine = engine_of(model.backbone)
+    if not isinstance(engine, Exporting):
+        names = [each.name for each in registry.engines() if isinstance(each, Exporting)]
+        raise InputError(
+            "engine_cannot_export",
+            f"Backbones of the engine {engine.name} are not files that could be exported.",
+            received=model.backbone,
+            allowed="engines: " + ", ".join(names),
+            next="Fit on a backbone of these: `supertune backbones`.",
+        )
+    return reference(model.backbone), engine
+
+
+def _parted(model: Model, state: State) -> tuple[Arrays, Arrays]:
+    """The arrays that turn vectors into answers, and those that take the place of weights."""
+    if not hasattr(model.tuned, "tunable"):
+        return dict(state.arrays), {}
+    readout = {name: array for name, array in state.arrays.items() if name in _READOUT}
+    return readout, {name: a for name, a in state.arrays.items() if name not in readout}
+
+
+def _as_torch(readout: Arrays) -> Arrays:
+    """The linear head as torch's own linear layer has it: (C, d) and (C,)."""
+    named = {name.removeprefix("head."): array for name, array in readout.items()}
+    if "weight" in named:
+        named["weight"] = named["weight"].T
+    return named
+
+
+def _about(model: Model, ref: BackboneRef, lens: Lens, state: State) -> dict[str, Any]:
+    """``head.json``: everything that a reader of the folder has to know beside the numbers."""
+    entry = catalogue_model(ref.name)
+    encoding, offer = lens.encoding, lens.backbone.offer
+    return {
+        "schema": 1,
+        "supertune": __version__,
+        "task": model.task,
+        "method": model.method,
+        "labels": list(model.labels),
+        "multi_label": model.head.multi_label,
+        "base": ref.name if entry is None or entry.hub is None else entry.hub,
+        "backbone": ref.name,
+        "backbone_sha256": lens.backbone.sha256,
+        "family": offer.family,
+        "pooling": encoding.pooling or offer.pooling,
+        "normalize": offer.normalize,
+        "prefix": offer.prefix if encoding.prefix is None else encoding.prefix,
+        "max_length": min(encoding.max_length, offer.max_length),
+        "long_text": encoding.long_text,
+        "virtual_tokens": (state.adapter_config or {}).get("num_virtual_tokens") or 0,
+        "prompt": state.settings.get("prompt"),
+    }
+
+
+def _difference(source: _Source, folder: Path) -> float:
+    """How far vectors of the merged backbone are from the model's own, of the largest value.
+
+    Raises:
+        InputError: ``merge_differs`` when they are not the same within rounding.
+    """
+    model, ref, lens = source.model, source.ref, source.lens
+    opened = registry.engine(ref.engine).open(
+        BackboneRef(ref.name, ref.engine, folder), device=model.recipe.device, threads=None
+    )
+    tokens = lens.backbone.tokens(_PROBES, lens.encoding)
+    theirs = opened.features(tokens, lens.encoding, exact=False)
+    with getattr(model.tuned, "tunable", None) or nullcontext():
+        ours = lens.backbone.features(tokens, lens.encoding, exact=False)
+    difference = float(np.abs(ours - theirs).max() / np.abs(ours).max())
+    if not difference <= SAME:
+        raise InputError(
+            "merge_differs",
+            "The merged backbone does not compute what the model computes.",
+            received=f"vectors {difference:.1e} apart, of the largest value",
+            allowed=f"at most {SAME:g}",
+            next="Leave --merge out, and report it with the output of `supertune doctor`.",
+        )
+    return difference
+
+
+def _no_adapter(model: Model, changed: bool) -> InputError:
+    kind = getattr(getattr(model.tuned, "tunable", None), "injection", None)
+    own = changed and getattr(kind, "kind", "") != "unfreeze"
+    if own:
+        tunes, then = "modules of its own", "Use its folder as it is, with `supertune predict`."
+    elif changed:
+        tunes, then = "the backbone's weights themselves", "Add --merge for a transformers folder."
+    else:
+        tunes = "nothing in the backbone"
+        then = "Add --merge: the backbone as it is, and the head in a file beside it."
+    return InputError(
+        "no_adapter",
+        f"{model.method} tunes {tunes}, so there is no adapter for peft.",
+        received=model.method,
+        allowed="methods through peft, such as lora" + ("" if own else "; or --merge"),
+        next=then,
+    )
+
+
+def _next(target: Path, merge: bool) -> list[str]:
+    page = f"Read how to load it: {target / 'README.md'}"
+    if merge:
+        return [page, f"supertune fit ROWS.csv --backbone {target} -o NEW-MODEL"]
+    return [page, f"supertune predict {target} NEW.csv -o predictions.csv"]

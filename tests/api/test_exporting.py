@@ -1,0 +1,252 @@
+"""`supertune.export`: what plain peft and plain transformers make of a tuned model."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.conftest import Files
+
+import supertune
+from supertune.errors import InputError
+from supertune.model import Model
+
+FAST = {"folds": 2, "repeats": 1, "max_length": 16, "threads": 1}
+KINDS: dict[str, dict[str, Any]] = {
+    "lora": {"method": "lora", "rank": 2, "epochs": 2, "learning_rate": 0.01, "readout": "head"},
+    "full": {"method": "full", "epochs": 1},
+    "linear_probe": {"method": "linear_probe"},
+}
+# peft 0.21 asks transformers 5.23 for a property by its old name.
+theirs = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")
+
+
+@pytest.fixture(scope="module")
+def fitted(
+    reviews: Files, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], tuple[Model, Path]]:
+    known: dict[str, tuple[Model, Path]] = {}
+
+    def model(kind: str) -> tuple[Model, Path]:
+        if kind not in known:
+            folder = tmp_path_factory.mktemp("models") / kind
+            options = {**FAST, **KINDS[kind], "backbone": "minilm"}
+            made = supertune.fit(reviews.train, test=reviews.test, output=folder, **options)
+            known[kind] = made, folder
+        return known[kind]
+
+    return model
+
+
+def hidden_of(model: Model, texts: list[str]) -> tuple[Any, dict[str, Any]]:
+    """Our hidden states (rows, width, d) of one padded batch, and the batch."""
+    import torch
+
+    lens = model.workshop.lens(model.backbone)
+    assert lens is not None
+    backbone: Any = lens.backbone
+    pieces = [pieces[0] for pieces in backbone.tokens(texts, lens.encoding)]
+    batch = backbone.tensors(pieces, len(pieces), max(len(piece.ids) for piece in pieces))
+    body = getattr(backbone, "body", backbone.model)
+    tunable = getattr(model.tuned, "tunable", None)
+    with torch.no_grad():
+        if tunable is None:
+            return body(**batch.inputs).last_hidden_state, batch.inputs
+        with tunable:
+            return body(**batch.inputs).last_hidden_state, batch.inputs
+
+
+def run_page(folder: Path, texts: list[str], backbone: str) -> dict[str, Any]:
+    """What the page's own lines leave behind, for these texts and this place of the backbone."""
+    page = (folder / "README.md").read_text("utf-8")
+    code = "\n".join(block.split("```")[0] for block in page.split("```python\n")[1:])
+    code = code.replace('["one text", "another text"]', repr(texts))
+    code = re.sub(r'(HERE, BASE = "\.", ).*', lambda found: found[1] + repr(backbone), code)
+    said: dict[str, Any] = {}
+    exec(code, said)
+    return said
+
+
+def base() -> Any:
+    import torch
+    from transformers import AutoModel
+
+    from supertune.catalogue.resolve import resolve
+
+    return AutoModel.from_pretrained(str(resolve("minilm").folder), dtype=torch.float32).eval()
+
+
+@theirs
+@pytest.mark.parametrize("exported", [False, True], ids=["model folder", "export"])
+def test_plain_peft_computes_the_same_bits(fitted, reviews, tmp_path, exported) -> None:
+    import torch
+    from peft import PeftModel
+
+    model, folder = fitted("lora")
+    if exported:
+        folder = tmp_path / "plain"
+        supertune.export(model, folder)
+    ours, batch = hidden_of(model, reviews.texts[:6])
+    frozen = base()
+    with torch.no_grad():
+        before = frozen(**batch).last_hidden_state
+        read = PeftModel.from_pretrained(frozen, str(folder)).eval()
+        answer = read(**batch).last_hidden_state
+    assert torch.equal(answer, ours)
+    assert float((before - ours).abs().max()) > 1e-3, "the adapter changes something"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_merged_plain_transformers_computes_the_same(fitted, reviews, tmp_path, kind) -> None:
+    import torch
+    from transformers import AutoModel, AutoTokenizer
+
+    model, folder = fitted(kind)
+    done = supertune.export(folder, tmp_path / "plain", merge=True)
+    assert done["changed"] == (kind != "linear_probe")
+    assert done["difference"] <= 1e-5
+    ours, batch = hidden_of(model, reviews.texts[:6])
+    read = AutoModel.from_pretrained(str(tmp_path / "plain")).eval()
+    with torch.no_grad():
+        answer = read(**batch).last_hidden_state
+    real = batch["attention_mask"].bool()
+    assert float((answer - ours)[real].abs().max() / ours[real].abs().max()) <= 1e-5
+    text = reviews.texts[0]
+    words = AutoTokenizer.from_pretrained(str(tmp_path / "plain"))(text)["input_ids"][:15]
+    assert batch["input_ids"][0, : len(words)].tolist() == words
+    page = (tmp_path / "plain" / "README.md").read_text("utf-8")
+    assert ("tunes nothing in the backbone" in page) == (kind == "linear_probe")
+
+
+@theirs
+@pytest.mark.parametrize(("kind", "merge"), [("lora", False), ("lora", True), ("full", True)])
+def test_the_page_beside_it_gives_the_model_s_own_labels(
+    fitted, reviews, tmp_path, monkeypatch, kind, merge
+) -> None:
+    from supertune.catalogue.resolve import resolve
+
+    model, _ = fitted(kind)
+    supertune.export(model, tmp_path / "plain", merge=merge)
+    texts = [text for text, _ in reviews.held[:8]]
+    monkeypatch.chdir(tmp_path / "plain")
+    said = run_page(tmp_path / "plain", texts, str(resolve("minilm").folder))
+    assert said["labels"] == model.predict(texts).tolist()
+
+
+@theirs
+@pytest.mark.parametrize("merge", [False, True], ids=["adapter", "merged"])
+@pytest.mark.parametrize("family", ["gpt2", "llama", "t5", "distilbert"])
+def test_the_page_is_right_for_other_families(
+    tiny_folder, tmp_path, monkeypatch, family, merge
+) -> None:
+    rows = [("a good film", "a"), ("very good", "a"), ("bad and dull", "b"), ("a long bad", "b")]
+    folder = str(tiny_folder(family))
+    options = {**FAST, **KINDS["lora"], "epochs": 3, "backbone": folder}
+    model = supertune.fit(rows, **options)
+    supertune.export(model, tmp_path / "plain", merge=merge)
+    texts = ["good", "dull bad story", "the film was a story of two"]
+    monkeypatch.chdir(tmp_path / "plain")
+    said = run_page(tmp_path / "plain", texts, folder)
+    assert said["labels"] == model.predict(texts).tolist()
+    logits = model.tuned.logits(texts, model.workshop.lens(model.backbone))
+    np.testing.assert_allclose(said["scores"].numpy(), logits, atol=1e-4)
+    if merge:
+        config = json.loads((tmp_path / "plain" / "config.json").read_text("utf-8"))
+        before = json.loads(Path(folder, "config.json").read_text("utf-8"))
+        assert config["architectures"] == before["architectures"], "no head is lost"
+
+
+def test_a_merged_folder_is_a_backbone(fitted, reviews, tmp_path) -> None:
+    model, _ = fitted("lora")
+    plain = tmp_path / "plain"
+    supertune.export(model, plain, merge=True)
+    options = {**FAST, "method": "linear_probe"}
+    again = supertune.fit(reviews.train, backbone=str(plain), **options)
+    ours, theirs = (one.workshop.lens(one.backbone) for one in (model, again))
+    assert ours is not None
+    assert theirs is not None
+    for name in ("pooling", "normalize", "max_length", "width", "depth", "languages"):
+        assert getattr(ours.backbone.offer, name) == getattr(theirs.backbone.offer, name)
+
+
+def test_no_file_names_a_place_on_this_machine(fitted, tmp_path) -> None:
+    from supertune.catalogue.resolve import resolve
+
+    own = tmp_path / "somebodys" / "own-backbone"
+    shutil.copytree(resolve("minilm").folder, own)
+    rows = [("good and fine", "a"), ("so good", "a"), ("bad and dull", "b"), ("so bad", "b")]
+    options = {**FAST, **KINDS["lora"], "epochs": 1, "backbone": str(own)}
+    model = supertune.fit(rows, output=tmp_path / "m", **options)
+    config = json.loads((tmp_path / "m" / "adapter_config.json").read_text("utf-8"))
+    assert config["base_model_name_or_path"] == "own-backbone"
+    supertune.export(model, tmp_path / "plain")
+    supertune.export(model, tmp_path / "merged", merge=True)
+    for path in (*(tmp_path / "plain").iterdir(), *(tmp_path / "merged").iterdir()):
+        if path.is_file():
+            assert b"somebodys" not in path.read_bytes(), path.name
+
+
+def test_what_cannot_be_exported_says_why(fitted, words, tmp_path) -> None:
+    def refused(model: Any, **options: Any) -> InputError:
+        with pytest.raises(InputError) as caught:
+            supertune.export(model, tmp_path / "plain", **options)
+        assert list(tmp_path.iterdir()) == []
+        return caught.value
+
+    assert refused(words).code == "nothing_to_export"
+    full = refused(fitted("full")[0])
+    assert (full.code, "--merge" in str(full.next)) == ("no_adapter", True)
+    probe = refused(fitted("linear_probe")[0])
+    assert (probe.code, "the head in a file beside" in str(probe.next)) == ("no_adapter", True)
+    assert refused(tmp_path / "nowhere").code == "model_missing"
+
+
+def test_only_an_export_is_replaced_and_only_when_asked(fitted, tmp_path) -> None:
+    model, folder = fitted("lora")
+    plain = tmp_path / "plain"
+    first = supertune.export(model, plain)
+    with pytest.raises(InputError, match="exists already") as caught:
+        supertune.export(model, plain)
+    assert caught.value.code == "output_exists"
+    again = supertune.export(model, plain, overwrite=True)
+    assert again["files"] == first["files"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["plain"]
+    (plain / "mine.txt").write_text("mine")
+    with pytest.raises(InputError) as caught:
+        supertune.export(model, plain, overwrite=True)
+    assert caught.value.code == "output_holds_other_files"
+    with pytest.raises(InputError) as caught:
+        supertune.export(model, folder, overwrite=True)
+    assert caught.value.code == "output_not_a_model"
+
+
+def test_a_failure_half_way_leaves_what_was_there(fitted, tmp_path, monkeypatch) -> None:
+    from supertune.api import exporting
+
+    model, _ = fitted("lora")
+    plain = tmp_path / "plain"
+    supertune.export(model, plain)
+    before = {path.name: path.read_bytes() for path in plain.iterdir()}
+    monkeypatch.setattr(exporting, "SAME", -1.0)
+    with pytest.raises(InputError) as caught:
+        supertune.export(model, plain, merge=True, overwrite=True)
+    assert caught.value.code == "merge_differs"
+    assert {path.name: path.read_bytes() for path in plain.iterdir()} == before
+    assert list(tmp_path.iterdir()) == [plain]
+
+
+def test_the_head_is_laid_down_as_torch_has_linear_layers(fitted, tmp_path) -> None:
+    from safetensors.numpy import load_file
+
+    model, _ = fitted("lora")
+    supertune.export(model, tmp_path / "plain")
+    head = load_file(tmp_path / "plain" / "head.safetensors")
+    own = model.tuned.state().arrays
+    assert np.array_equal(head["weight"], own["head.weight"].T)
+    assert np.array_equal(head["bias"], own["head.bias"])
