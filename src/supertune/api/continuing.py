@@ -38,7 +38,7 @@ def settings_of(model: Model, given: Mapping[str, Any]) -> dict[str, Any]:
         return {**kept, "options": dict(model.recipe.options)}
     if kept["backbone"] == "none":
         kept["backbone"] = "auto"
-    if method in registry.names("methods") and not registry.method(method).needs:
+    if registry.known("methods", method) and not registry.method(method).needs:
         kept["backbone"] = "none"
     return kept
 

@@ -101,7 +101,9 @@ class PeftMethod:
         """
         self._check(offer)
         own = source.arguments(self.kind)
-        given = {name: getattr(options, name) for name in options.model_fields_set if name in own}
+        fields = type(options).model_fields
+        # A resolved recipe writes every key down; what stands at its default is peft's to choose.
+        given = {n: v for n in own if (v := getattr(options, n)) != fields[n].default}
         settings = {**_DEFAULTS.get(self.kind, {}), **given}
         if self.kind == "ADAPTION_PROMPT":
             settings.setdefault("adapter_layers", max(1, offer.depth // 2))

@@ -138,7 +138,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
             rows=index + 1,
             weights=weights,
         )
-        named = self.method in registry.names("methods")
+        named = registry.known("methods", self.method)
         unused = named and not registry.method(self.method).needs
         self._fitted = fit_texts(examples, self._recipe("none" if unused else self.backbone))
         return classes
