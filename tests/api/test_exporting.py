@@ -250,3 +250,39 @@ def test_the_head_is_laid_down_as_torch_has_linear_layers(fitted, tmp_path) -> N
     own = model.tuned.state().arrays
     assert np.array_equal(head["weight"], own["head.weight"].T)
     assert np.array_equal(head["bias"], own["head.bias"])
+
+
+@theirs
+@pytest.mark.parametrize("exported", [False, True], ids=["model folder", "export"])
+@pytest.mark.parametrize("method", ["prompt_tuning", "prefix_tuning", "p_tuning", "ia3"])
+def test_plain_peft_computes_the_same_bits_of_what_it_put_before_the_text(
+    tiny_folder, tmp_path, method, exported
+) -> None:
+    import torch
+    from peft import PeftModel
+    from transformers import AutoModel
+
+    where = str(tiny_folder("bert"))
+    rows = [("a good film", "a"), ("very good", "a"), ("bad and dull", "b"), ("a long bad", "b")]
+    options = {**FAST, "method": method, "epochs": 5, "learning_rate": 0.1}
+    model = supertune.fit(rows, output=tmp_path / "m", backbone=where, **options)
+    folder = tmp_path / "m"
+    if exported:
+        folder = tmp_path / "plain"
+        supertune.export(model, folder)
+    backbone: Any = model.workshop.lens(where).backbone  # type: ignore[union-attr]
+    lens = model.workshop.lens(where)
+    pieces = [p[0] for p in backbone.tokens(["good", "dull bad story"], lens.encoding)]  # type: ignore[union-attr]
+    batch = backbone.tensors(pieces, 2, max(len(piece.ids) for piece in pieces))
+    frozen = AutoModel.from_pretrained(where, dtype=torch.float32).eval()
+    tunable: Any = model.tuned.tunable  # type: ignore[attr-defined]
+    with torch.no_grad():
+        plain = frozen(**batch.inputs).last_hidden_state
+        with tunable:
+            longer = batch if backbone.extend is None else backbone.extend(batch)
+            ours = backbone.body(**longer.inputs).last_hidden_state
+        answer = PeftModel.from_pretrained(frozen, str(folder)).eval()(**batch.inputs)
+    theirs = answer.last_hidden_state
+    assert torch.equal(theirs, ours)
+    width = plain.shape[1]
+    assert float((theirs[:, -width:] - plain).abs().max()) > 1e-3

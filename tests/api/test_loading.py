@@ -233,3 +233,38 @@ def test_a_setfit_folder_is_a_backbone_as_it_stands(setfit, reviews) -> None:
     assert (
         plain.predict_proba(reviews.texts).tolist() == other.predict_proba(reviews.texts).tolist()
     )
+
+
+# --- words ------------------------------------------------------------------------------------
+
+
+@theirs
+def test_without_a_head_labels_are_asked_for_in_words(tiny_folder, tmp_path) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    where = str(tiny_folder("llama"))
+    whole = AutoModelForCausalLM.from_pretrained(where)
+    settings = {"target_modules": ["q_proj", "v_proj"], "task_type": "CAUSAL_LM"}
+    folder = _adapter(whole, tmp_path / "peft", **settings)
+    words = {"pos": ["good"], "neg": ["bad"]}
+    given = {"template": "the film {text} was {answer}", "words": words}
+    model = supertune.load(folder, backbone=where, **given)
+    assert model.labels == ("pos", "neg")
+    tokenizer = AutoTokenizer.from_pretrained(where)
+    ids = tokenizer("the film a dull story was", return_tensors="pt")["input_ids"]
+    with torch.no_grad():
+        scores = whole(ids).logits[0, -1].log_softmax(-1)
+    wanted = scores[tokenizer.convert_tokens_to_ids(["good", "bad"])].softmax(-1).numpy()
+    np.testing.assert_allclose(model.predict_proba(["a dull story"])[0], wanted, atol=1e-5)
+    supertune.export(model, tmp_path / "plain")
+    again = supertune.load(tmp_path / "plain", backbone=where)
+    assert again.predict_proba(TEXTS).tolist() == model.predict_proba(TEXTS).tolist()
+    missing = refused(
+        folder,
+        backbone=where,
+        template="{text} {answer}",
+        words={"pos": ["good"]},
+        labels=["pos", "neg"],
+    )
+    assert missing.code == "prompt_incomplete"
