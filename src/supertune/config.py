@@ -79,7 +79,7 @@ def recipe(values: Mapping[str, Any]) -> Recipe:
     own = {key: value for key, value in values.items() if key in Recipe.model_fields}
     rest = {key: value for key, value in values.items() if key not in Recipe.model_fields}
     chosen = str(own.get("method", "auto"))
-    if rest and chosen != "auto" and chosen in registry.names("methods"):
+    if rest and chosen != "auto" and registry.known("methods", chosen):
         fields = registry.method(chosen).options.model_fields
         taken = {key: rest.pop(key) for key in list(rest) if key in fields}
         own["options"] = {**dict(own.get("options") or {}), **taken}
@@ -99,7 +99,7 @@ def recipe(values: Mapping[str, Any]) -> Recipe:
 
 
 def _method_keys(method: str) -> str:
-    if method == "auto" or method not in registry.names("methods"):
+    if method == "auto" or not registry.known("methods", method):
         return "; a method's own keys once --method names it"
     keys = ", ".join(sorted(registry.method(method).options.model_fields))
     return f"; for {method} also: {keys or 'none'}"

@@ -42,7 +42,12 @@ class PeftAdapter(TunableModel):
             raise peft_config.refused(
                 self.backbone, self.injection, ValueError("nothing in the model would be tuned")
             )
+        self._peft.eval()
         self._put_given()
+
+    @property
+    def _root(self) -> Any:
+        return self._peft  # an encoder of prompts stands beside the model
 
     def _configured(self) -> Any:
         return peft_config.peft_config(self.backbone, self.injection)
