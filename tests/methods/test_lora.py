@@ -37,7 +37,7 @@ def test_a_target_that_the_backbone_lacks_is_refused(lens, news, problem_of):
 
 def test_the_family_of_lora_is_options(lens):
     options = METHOD.options(
-        rank=4, alpha=8, dropout=0.1, use_rslora=True, use_dora=True, init="pissa"
+        rank=4, alpha=8, lora_dropout=0.1, use_rslora=True, use_dora=True, init="pissa"
     )
     assert METHOD.injection(lens.backbone.offer, options).settings == {
         "r": 4, "lora_alpha": 8, "lora_dropout": 0.1, "use_rslora": True, "use_dora": True,

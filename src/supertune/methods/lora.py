@@ -15,7 +15,7 @@ class LoraOptions(GradientOptions):
 
     rank: int = Field(8, ge=1, le=1024)
     alpha: float = Field(16.0, gt=0, description="the update is scaled by alpha / rank")
-    dropout: float = Field(0.0, ge=0, lt=1, description="of what enters the update, in training")
+    lora_dropout: float = Field(0.0, ge=0, lt=1, description="of what enters the update")
     use_rslora: bool = Field(False, description="scale by alpha / sqrt(rank); arXiv:2312.03732")
     use_dora: bool = Field(False, description="tune lengths and directions; arXiv:2402.09353")
     init: Literal["default", "gaussian", "orthogonal", "pissa", "olora"] = Field(
@@ -45,7 +45,7 @@ class Lora:
         settings = {
             "r": options.rank,
             "lora_alpha": options.alpha,
-            "lora_dropout": options.dropout,
+            "lora_dropout": options.lora_dropout,
             "use_rslora": options.use_rslora,
             "use_dora": options.use_dora,
             "init_lora_weights": True if options.init == "default" else options.init,

@@ -237,7 +237,7 @@ def test_from_the_cut_or_from_the_input_features_and_gradients_are_the_same(
 
 
 @pytest.mark.parametrize("kind", ["lora", "p_tuning"])
-def test_dropout_of_what_was_put_in_is_off_unless_it_is_asked_for(tiny, kind, vectors):
+def test_dropout_of_what_was_put_in_is_off_unless_it_is_asked_for(tiny, kind, vectors, batch_of):
     settings = {
         "lora": Injection("LORA", (2, 3), {"r": 2, "lora_dropout": 0.5}),
         "p_tuning": Injection("P_TUNING", None, {
@@ -254,5 +254,10 @@ def test_dropout_of_what_was_put_in_is_off_unless_it_is_asked_for(tiny, kind, ve
         for parameter in tunable.parameters():
             parameter.add_(0.3)
         np.testing.assert_array_equal(vectors(backbone), vectors(backbone))
-        own = [module for module in backbone.model.modules() if module.training]
-        assert own == []
+        assert not any(module.training for module in backbone.model.modules())
+        frozen = vectors(backbone)
+        tunable.training(True)
+        one, other = (tunable.run(batch_of(backbone), None, Encoding()) for _ in range(2))
+        assert not torch.equal(one, other)
+        tunable.training(False)
+        np.testing.assert_array_equal(vectors(backbone), frozen)

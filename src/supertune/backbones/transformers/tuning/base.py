@@ -100,13 +100,8 @@ class TunableModel:
     def training(self, on: bool) -> None:
         """Dropout of what was put in, on or off; the backbone's own stays off."""
         assert self._snapshot is not None
-        for module in self._snapshot.new_modules(self._root):
+        for module in self._snapshot.new_modules(self.backbone.model):
             module.training = on
-
-    @property
-    def _root(self) -> Any:
-        """The module in which everything is that was put in."""
-        return self.backbone.model
 
     @property
     def tuned_parameters(self) -> int:

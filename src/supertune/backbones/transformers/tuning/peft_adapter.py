@@ -45,10 +45,6 @@ class PeftAdapter(TunableModel):
         self._peft.eval()
         self._put_given()
 
-    @property
-    def _root(self) -> Any:
-        return self._peft  # an encoder of prompts stands beside the model
-
     def _configured(self) -> Any:
         return peft_config.peft_config(self.backbone, self.injection)
 
