@@ -91,6 +91,17 @@ def test_arguments_pass_through_by_their_own_names():
     assert registry.method("peft:LORA").injection(offer, own).blocks is None, "it may be anywhere"
 
 
+@pytest.mark.parametrize("kind", ["LOHA", "VBLORA", "PREFIX_TUNING"])
+def test_a_recipe_that_spells_all_keys_out_asks_for_the_same(kind):
+    from supertune.catalogue import entries
+
+    offer = next(e.offer for e in entries.models() if e.name == "minilm")
+    method = registry.method(f"peft:{kind}")
+    short = method.options()
+    spelled = method.options(**short.model_dump())
+    assert method.injection(offer, spelled) == method.injection(offer, short)
+
+
 def test_a_wrong_argument_is_refused_with_those_there_are():
     with pytest.raises(InputError) as caught:
         recipe({"method": "peft:LOHA", "rank": 4})
@@ -127,3 +138,20 @@ def test_members_are_no_keys_of_their_own_but_known():
     assert registry.known("methods", "lora")
     assert not registry.known("methods", "peft")
     assert not registry.known("tasks", "peft:LOHA")
+
+
+def test_a_model_folder_of_a_member_is_read_again(tmp_path, own_activations):
+    import supertune
+    from supertune.catalogue.corpora import few_shot
+
+    rows, _ = few_shot("bbc-news", per_class=2, test_rows=1, seed=0)
+    settings = {"folds": 2, "repeats": 1, "max_length": 16, "threads": 1, "epochs": 1, "r": 2}
+    model = supertune.fit(
+        rows, output=tmp_path / "model", method="peft:LOHA", backbone="minilm", **settings
+    )
+    assert json.loads((tmp_path / "model" / "supertune.json").read_text())["method"] == "peft:LOHA"
+    config = json.loads((tmp_path / "model" / "adapter_config.json").read_text("utf-8"))
+    assert (config["peft_type"], config["r"]) == ("LOHA", 2)
+    texts = [text for text, _ in rows]
+    expected = model.predict_proba(texts).tobytes()
+    assert supertune.load(tmp_path / "model").predict_proba(texts).tobytes() == expected

@@ -100,8 +100,12 @@ class PeftMethod:
             InputError: ``method_does_not_fit`` where the backbone is of a family it cannot serve.
         """
         self._check(offer)
-        own = source.arguments(self.kind)
-        given = {name: getattr(options, name) for name in options.model_fields_set if name in own}
+        # A resolved recipe spells all keys out: what is as by default is left to peft.
+        given = {
+            name: getattr(options, name)
+            for name in source.arguments(self.kind)
+            if getattr(options, name) != type(options).model_fields[name].default
+        }
         settings = {**_DEFAULTS.get(self.kind, {}), **given}
         if self.kind == "ADAPTION_PROMPT":
             settings.setdefault("adapter_layers", max(1, offer.depth // 2))
