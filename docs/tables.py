@@ -1,7 +1,7 @@
-"""Writes the table of tasks, methods and backbones into README.md, from the registry.
+"""Writes the tables of methods into README.md and docs/peft_methods.md, from the registry.
 
 python docs/tables.py            # write
-python docs/tables.py --check    # exit code 1 when README.md is out of date
+python docs/tables.py --check    # exit code 1 when a page is out of date
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from pathlib import Path
 from supertune import registry
 from supertune.cli import matrix
 
-README = Path(__file__).resolve().parents[1] / "README.md"
+ROOT = Path(__file__).resolve().parents[1]
+README, PEFT = ROOT / "README.md", ROOT / "docs" / "peft_methods.md"
 START, END = "<!-- table: written by docs/tables.py -->", "<!-- end of table -->"
 
 
@@ -43,14 +44,32 @@ def _of_this_machine(fit: matrix.Fit) -> bool:
     return "/" in fit.backbone
 
 
-def main() -> int:
-    text = README.read_text("utf-8")
-    before, _, rest = text.partition(START)
+def members() -> str:
+    """Markdown: one row a type of the installed peft, where it runs or why it is refused."""
+    lines = []
+    for family in registry.families():
+        names = ("encoder", "masked", "causal", "seq2seq")
+        lines.append(f"| method | {' | '.join(names)} | to know |")
+        lines.append("|---|" + "---|" * (len(names) + 1))
+        for row in family.table():
+            cells = ["yes" if name in row["families"] else "–" for name in names]
+            lines.append(f"| `{row['name']}` | {' | '.join(cells)} | {row['why']} |")
+    return "\n".join(lines)
+
+
+def page(path: Path, made: str) -> str:
+    """A page with what stands between the marks written anew."""
+    before, _, rest = path.read_text("utf-8").partition(START)
     _, _, after = rest.partition(END)
-    wanted = f"{before}{START}\n\n{table()}\n\n{END}{after}"
+    return f"{before}{START}\n\n{made}\n\n{END}{after}"
+
+
+def main() -> int:
+    wanted = {README: page(README, table()), PEFT: page(PEFT, members())}
     if "--check" in sys.argv:
-        return int(wanted != text)
-    README.write_text(wanted, "utf-8")
+        return int(any(path.read_text("utf-8") != text for path, text in wanted.items()))
+    for path, text in wanted.items():
+        path.write_text(text, "utf-8")
     return 0
 
 

@@ -21,6 +21,13 @@ def test_the_table_in_the_readme_is_the_registry_s() -> None:
     assert page["table"]() in (ROOT / "README.md").read_text("utf-8")
 
 
+def test_the_table_of_peft_s_methods_is_that_of_the_installed_peft() -> None:
+    page = runpy.run_path(str(ROOT / "docs" / "tables.py"))
+    text = (ROOT / "docs" / "peft_methods.md").read_text("utf-8")
+    assert page["members"]() in text
+    assert text.count("| `peft:") == len(page["registry"].families()[0].names())
+
+
 @pytest.mark.parametrize("page", PAGES, ids=relative)
 def test_links_inside_the_project_lead_somewhere(page: Path) -> None:
     targets = re.findall(r"\]\((?!https?:|#)([^)#\s]+)", page.read_text("utf-8"))

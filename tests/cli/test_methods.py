@@ -112,3 +112,38 @@ def test_one_broken_outsider_does_not_hide_the_rest(python, tmp_path: Path) -> N
     assert "lora" in {each["name"] for each in answer["methods"]}
     assert [error["code"] for error in answer["broken"]] == ["plugin_broken"]
     assert "Left out" in python(MAIN, "methods", paths=[tmp_path]).stderr
+
+
+def test_families_of_methods_are_told_compactly_and_in_full_as_json(supertune) -> None:
+    answer = supertune("methods", "--json").answer
+    (family,) = answer["families"]
+    told = {each["name"]: each for each in family["methods"]}
+    assert family["name"] == "peft"
+    assert len(told) > 40
+    assert told["peft:LOHA"]["families"] == ["encoder", "masked", "causal", "seq2seq"]
+    assert told["peft:CPT"]["families"] == ["causal"]
+    assert told["peft:XLORA"]["families"] == []
+    assert told["peft:XLORA"]["why"]
+    out = supertune("methods").out
+    assert "peft:NAME" in out
+    assert "LOHA" in out
+    assert f"peft:XLORA: {told['peft:XLORA']['why']}" in out
+
+
+def test_a_member_of_a_family_shows_its_keys_and_where_it_fits(supertune) -> None:
+    done = supertune("methods", "peft:LOHA", "--json")
+    keys = {key["name"]: key for key in done.answer["options"]}
+    assert keys["r"]["default"] == 8
+    assert keys["epochs"]["default"] == 12
+    fits = {fit["backbone"]: fit["fits"] for fit in done.answer["fits"]}
+    assert fits["minilm"]
+    assert not fits["none"]
+    assert supertune("methods", "peft:LOHA").out.startswith("peft:LOHA")
+
+
+@pytest.mark.parametrize(
+    ("name", "code"), [("peft:XLORA", "method_refused"), ("peft:NOSUCH", "unknown_peft_type")]
+)
+def test_a_member_that_cannot_serve_or_is_not_there_says_so(supertune, name, code) -> None:
+    done = supertune("methods", name, "--json")
+    assert (done.code, done.error["code"]) == (2, code)

@@ -51,6 +51,9 @@ LEARNS_NO_WORDS = {
 }
 LEARNS_NO_ROWS = {"label_names": "it reads the labels' names and no row"}
 
+# Methods that train an encoder of which only the outcome is kept.
+ENCODED = frozenset({"p_tuning"})
+
 # Arrays of the state that are not tuned numbers; of a method that is not named, none.
 NOT_TUNED: Mapping[str, frozenset[str]] = {
     "majority": frozenset({"prior"}),  # counted, and the floor for everything that is tuned
@@ -274,6 +277,12 @@ def exempt() -> Callable[[Case, str], None]:
 def not_tuned() -> Callable[[Case], frozenset[str]]:
     """Arrays of a method's state that are not tuned numbers."""
     return lambda case: NOT_TUNED.get(case.name, frozenset())
+
+
+@pytest.fixture(scope="session")
+def encoded() -> frozenset[str]:
+    """Methods that train more than they keep."""
+    return ENCODED
 
 
 @pytest.fixture(scope="session")

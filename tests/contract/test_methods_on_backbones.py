@@ -26,8 +26,15 @@ class Interrupted:
     def encoding(self) -> Encoding:
         return self.lens.encoding
 
+    def under(self, encoding: Encoding) -> Lens:
+        return Interrupted(self.lens.under(encoding))
+
     def features(self, inputs: Sequence[Any], *, prediction: bool = False) -> Any:
         self.lens.features(inputs, prediction=prediction)
+        raise KeyboardInterrupt
+
+    def scores(self, inputs: Sequence[Any], *, prediction: bool = False) -> Any:
+        self.lens.scores(inputs, prediction=prediction)
         raise KeyboardInterrupt
 
     def activations(self, pieces: Sequence[Any], cut: int) -> Any:

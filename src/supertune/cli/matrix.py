@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -99,11 +99,11 @@ def _offered(engine: str, name: str, folder: Path | None) -> Known:
     return Known(name, engine, offer, folder)
 
 
-def fits() -> Iterator[Fit]:
-    """Tasks x methods x backbones."""
+def fits(only: Sequence[Method] | None = None) -> Iterator[Fit]:
+    """Tasks x methods (``only`` these) x backbones."""
     every = backbones()
     for task in tasks()[0]:
-        for method in methods()[0]:
+        for method in methods()[0] if only is None else only:
             for known in every:
                 why = known.problem or misfit(method, task.objective, known.offer)
                 yield Fit(task.name, method.name, known.name, why)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -18,7 +19,8 @@ app = typer.Typer(add_completion=False)
 
 
 def _names() -> list[str]:
-    return list(registry.names("methods"))
+    members = (one["name"] for family in registry.families() for one in family.table())
+    return [*registry.names("methods"), *members]
 
 
 @app.command(
@@ -80,7 +82,7 @@ def _type(part: Mapping[str, Any]) -> str:
         return " or ".join(f"'{value}'" for value in part["enum"])
     if "const" in part:
         return f"'{part['const']}'"
-    kind = str(part.get("type", "object"))
+    kind = str(part.get("type", "any value"))
     if kind == "array":
         return f"list of {_type(part.get('items', {'type': 'value'}))}"
     if kind == "null":
@@ -97,7 +99,7 @@ def _type(part: Mapping[str, Any]) -> str:
 
 
 def _show(terminal: Terminal, method: Method) -> None:
-    fits = [fit for fit in matrix.fits() if fit.method == method.name]
+    fits = list(matrix.fits([method]))
     keys = options(method)
     steps = [f"supertune fit reviews.csv --method {method.name}"]
     if keys:
@@ -137,6 +139,10 @@ def _list(terminal: Terminal) -> None:
         {
             "methods": [described(method) for method in found],
             "matrix": [fit.as_dict() for fit in fits],
+            "families": [
+                {"name": family.name, "summary": family.summary, "methods": family.table()}
+                for family in registry.families()
+            ],
             "broken": [error.as_dict() for error in broken],
             "next": steps,
         }
@@ -146,12 +152,28 @@ def _list(terminal: Terminal) -> None:
         [(m.name, ", ".join(sorted(m.needs)) or "no backbone", m.summary) for m in found],
     )
     terminal.say()
+    for family in registry.families():
+        _family(terminal, family)
     terminal.table(("Method", "Keys for --set, with their defaults"), _defaults(found))
     terminal.say()
     _cells(terminal, fits)
     for error in broken:
         terminal.note(f"Left out: {error.message} {error.received or ''}")
     terminal.next(steps)
+
+
+def _family(terminal: Terminal, family: registry.Family) -> None:
+    """Its members as a paragraph, and after it those that are refused everywhere."""
+    table = family.table()
+    names = [one["name"].partition(":")[2] for one in table if one["families"]]
+    terminal.say(f"{family.name}:NAME", style="bold")
+    terminal.say(f"{family.summary}. Names:")
+    for line in textwrap.wrap(", ".join(names), 96):
+        terminal.say(f"  {line}")
+    for one in table:
+        if not one["families"]:
+            terminal.say(f"-  {one['name']}: {one['why']}", style="dim")
+    terminal.say()
 
 
 def _defaults(methods: list[Method]) -> list[tuple[str, str]]:

@@ -119,7 +119,8 @@ def _argument(part: ast.AnnAssign) -> Argument:
         default = given.get("default")
         told = _plain(given.get("metadata"), {}).get("help", "")
         told = told if isinstance(told, str) else " ".join(map(str, told))
-    return Argument(ast.unparse(part.annotation), _plain(default, None), " ".join(told.split()))
+    first = re.split(r"\. ?(?=[A-Z\"'])", " ".join(told.split()))[0]  # the rest is long
+    return Argument(ast.unparse(part.annotation), _plain(default, None), first)
 
 
 def _plain(node: ast.expr | None, otherwise: Any) -> Any:

@@ -30,7 +30,7 @@ class Adapter:
     reference = "Houlsby et al. 2019; Pfeiffer et al. 2021; He et al. 2022, arXiv:2110.04366"
     needs = frozenset({"blocks", "torch"})
     objectives = frozenset({"classify"})
-    simplicity = 45
+    simplicity = 44
     options: type[Options] = AdapterOptions
 
     def injection(self, offer: Offer, options: AdapterOptions) -> Injection:

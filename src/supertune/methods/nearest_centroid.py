@@ -1,8 +1,9 @@
 """The label whose rows lie nearest: one mean of unit vectors a label, nothing else is learned.
 
-The temperature that turns similarities into probabilities is chosen by the leave-one-out log
-loss, for which a row's own mean is taken without it. Where a row may have several labels, each
-label compares the mean of its rows with that of all others.
+Similarities, times a temperature, are the log-likelihoods of von Mises-Fisher distributions of
+one width (Banerjee et al. 2005), to which the log of each label's share of the rows is added. The
+temperature is chosen by the leave-one-out log loss, for which a row's own mean is taken without
+it. Where a row may have several labels, each compares its rows with all others.
 """
 
 from __future__ import annotations
@@ -89,10 +90,7 @@ class NearestCentroid:
         means = _Means(unit, targets, np.asarray(given, dtype=np.float64), head.multi_label)
         heat = means.temperature(options.temperatures)
         weight, bias = means.centroids()
-        return Centroids(
-            (weight * heat).astype(np.float32),
-            np.where(bias == ABSENT, ABSENT, bias * heat).astype(np.float32),
-        )
+        return Centroids((weight * heat).astype(np.float32), bias.astype(np.float32))
 
 
 class _Means:
@@ -107,20 +105,28 @@ class _Means:
         self.no = ((1 - targets) * weights[:, None]).T
 
     def centroids(self) -> tuple[FloatArray, FloatArray]:
-        """weight (d, C) and bias (C,) before any temperature."""
-        sums, size = self.yes @ self.unit, self.yes.sum(axis=1)
-        weight = _unit(sums).T
+        """weight (d, C) before any temperature, and bias (C,)."""
+        weight = _unit(self.yes @ self.unit).T
         if self.multi_label:
             weight = weight - _unit(self.no @ self.unit).T
-        return weight, np.where(size > 0, 0.0, ABSENT)
+        return weight, self.prior()
+
+    def prior(self) -> FloatArray:
+        """(C,) log shares of the labels; of several labels, log odds."""
+        size = self.yes.sum(axis=1)
+        rest = self.no.sum(axis=1) if self.multi_label else self.weights.sum()
+        with np.errstate(divide="ignore"):
+            return np.asarray(np.clip(np.log(size) - np.log(rest), ABSENT, -ABSENT))
 
     def temperature(self, tried: Sequence[float]) -> float:
         """The one of least leave-one-out log loss, with one imaginary row that is undecided."""
-        scores = self._left_out()
+        scores, prior = self._left_out(), self.prior()
         doubt, labels = 1.0 / (1 + len(scores)), scores.shape[1]
         even = 0.5 if self.multi_label else 1.0 / labels
         wanted = (1 - doubt) * self.targets + doubt * even
-        losses = [self.weights @ self._log_loss(scores * heat, wanted) for heat in sorted(tried)]
+        losses = [
+            self.weights @ self._log_loss(scores * heat + prior, wanted) for heat in sorted(tried)
+        ]
         return sorted(tried)[int(np.argmin(losses))]
 
     def _left_out(self) -> FloatArray:

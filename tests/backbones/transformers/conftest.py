@@ -135,6 +135,7 @@ def _model(family: str) -> Any:
             t.T5Config(**t5, pad_token_id=1, eos_token_id=2, decoder_start_token_id=1)
         ),
         "gpt2": lambda: t.GPT2LMHeadModel(t.GPT2Config(**gpt)),
+        "electra": lambda: t.ElectraModel(t.ElectraConfig(**bert, embedding_size=16)),
         "mpnet": lambda: t.MPNetModel(t.MPNetConfig(**bert, **ends)),
         "opt": lambda: t.OPTForCausalLM(
             t.OPTConfig(**bert, ffn_dim=48, word_embed_proj_dim=32, **ends)

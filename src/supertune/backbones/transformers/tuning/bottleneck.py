@@ -7,6 +7,7 @@ one parallel to the feed-forward half. Each adds up(activation(down(x))); ``up``
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
 from supertune.backbones.transformers.tuning.base import TunableModel
@@ -54,13 +55,11 @@ class BottleneckAdapters(TunableModel):
         activation = {"gelu": torch.nn.GELU, "relu": torch.nn.ReLU}[
             str(settings.get("activation", "gelu"))
         ]
-        made = torch.nn.Sequential()
-        made.add_module("down", torch.nn.Linear(width, inner))
-        made.add_module("activation", activation())
-        made.add_module("up", torch.nn.Linear(inner, width))
-        torch.nn.init.normal_(made.down.weight, std=STD)
-        for tensor in (made.down.bias, made.up.weight, made.up.bias):
+        down, up = torch.nn.Linear(width, inner), torch.nn.Linear(inner, width)
+        torch.nn.init.normal_(down.weight, std=STD)
+        for tensor in (down.bias, up.weight, up.bias):
             torch.nn.init.zeros_(tensor)
+        made = torch.nn.Sequential(OrderedDict(down=down, activation=activation(), up=up))
         self._adapters[name] = made.to(self.backbone.device)
         return self._adapters[name]
 

@@ -99,7 +99,7 @@ def feed_forward(backbone: TransformersBackbone, block: int) -> FeedForward:
 def place(backbone: TransformersBackbone) -> str:
     """The dotted name of the numbered blocks in the whole model, such as ``encoder.layer``."""
     blocks = backbone.blocks
-    return next(name for name, module in backbone.model.named_modules() if module is blocks)
+    return next(str(name) for name, module in backbone.model.named_modules() if module is blocks)
 
 
 def pattern(

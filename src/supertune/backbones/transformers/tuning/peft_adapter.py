@@ -42,6 +42,7 @@ class PeftAdapter(TunableModel):
             raise peft_config.refused(
                 self.backbone, self.injection, ValueError("nothing in the model would be tuned")
             )
+        self._peft.eval()
         self._put_given()
 
     def _configured(self) -> Any:

@@ -74,6 +74,11 @@ class PeftPrompts(PeftAdapter):
             self._encoder.embedding.weight.requires_grad_(True)
         self.backbone.extend = self._before_cache if self.kind in _PREFIXES else self._in_front
 
+    def training(self, on: bool, *arguments: Any) -> None:
+        super().training(on, *arguments)
+        for module in self._encoder.modules():  # it stands beside the model, not in it
+            module.training = on
+
     @property
     def _encoder(self) -> Any:
         return self._peft.prompt_encoder[self._peft.active_adapter]
