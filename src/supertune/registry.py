@@ -1,8 +1,9 @@
 """Tasks, engines and methods by name: the file's name is the key, outsiders use entry points.
 
 ``methods/lora.py`` defines a module-level ``METHOD``; ``tasks/*.py`` a ``TASK``;
-``backbones/*.py`` an ``ENGINE``. A package of yours adds one with an entry point in the group
-``supertune.methods``, ``supertune.tasks`` or ``supertune.backbones``.
+``backbones/*.py`` an ``ENGINE``, ``objectives/*.py`` an ``OBJECTIVE``. A package of yours adds one
+with an entry point in the group ``supertune.methods``, ``supertune.tasks``,
+``supertune.backbones`` or ``supertune.objectives``.
 """
 
 from __future__ import annotations
@@ -14,10 +15,15 @@ from functools import cache
 from importlib import metadata
 from typing import Any, cast
 
-from supertune.contracts import Engine, Method, Task
+from supertune.contracts import Engine, Judge, Method, Task
 from supertune.errors import InputError, unknown_name
 
-_ATTRIBUTE = {"tasks": "TASK", "backbones": "ENGINE", "methods": "METHOD"}
+_ATTRIBUTE = {
+    "tasks": "TASK",
+    "backbones": "ENGINE",
+    "methods": "METHOD",
+    "objectives": "OBJECTIVE",
+}
 
 
 @cache
@@ -27,7 +33,8 @@ def _outsiders(group: str) -> dict[str, metadata.EntryPoint]:
 
 @cache
 def names(group: str) -> tuple[str, ...]:
-    """All keys of ``"tasks"``, ``"backbones"`` or ``"methods"``; nothing is imported."""
+    """All keys of ``"tasks"``, ``"backbones"``, ``"methods"`` or ``"objectives"``; nothing is
+    imported."""
     package = importlib.import_module(f"supertune.{group}")
     own = {module.name for module in pkgutil.iter_modules(package.__path__)}
     return tuple(sorted(own | set(_outsiders(group))))
@@ -62,6 +69,10 @@ def engine(name: str) -> Engine:
 
 def method(name: str) -> Method:
     return cast(Method, _load("methods", name))
+
+
+def objective(name: str) -> Judge:
+    return cast(Judge, _load("objectives", name))
 
 
 def tasks() -> Iterator[Task]:

@@ -152,7 +152,7 @@ def _unseen(test: Examples, old: Examples) -> tuple[Examples, list[Finding]]:
 
 def _folded(value: Input) -> tuple[str, ...]:
     parts = (value,) if isinstance(value, str) else value
-    return tuple(" ".join(part.casefold().split()) for part in parts)
+    return tuple(" ".join(str(part).casefold().split()) for part in parts)
 
 
 def _went_on(old: int, new: int) -> Finding:

@@ -51,13 +51,11 @@ def plan(data: Any, *, test: Any = None, **options: Any) -> Plan:
             "task": settled.task,
             "metric": workshop.metric,
             "rows": len(examples),
-            "data": compose.data_section(
-                reading, examples, unlabelled=len(reading.train) - len(examples), shown=True
-            ),
+            "data": compose.data_section(workshop, reading, examples, shown=True),
             "judged_on": _judged_on(workshop, reading),
             "findings": [f.as_dict() for f in (*reading.findings, *_language(workshop, examples))],
             "candidates": [_candidate(entry) for entry in entries],
-            "unfit": _unfit(workshop, entries),
+            "unfit": _unfit(workshop, entries, examples.modality),
             "to_fetch": missing,
             "seconds": total,
             "time_limit": settled.time_limit,
@@ -99,7 +97,7 @@ def _candidate(entry: Entry) -> dict[str, Any]:
     }
 
 
-def _unfit(workshop: Workshop, entries: Sequence[Entry]) -> list[dict[str, str]]:
+def _unfit(workshop: Workshop, entries: Sequence[Entry], rows: str) -> list[dict[str, str]]:
     """Methods that are no candidates, and why."""
     taken = {entry.candidate.method for entry in entries}
     names = [e.candidate.backbone for e in entries if e.candidate.backbone is not None]
@@ -108,7 +106,8 @@ def _unfit(workshop: Workshop, entries: Sequence[Entry]) -> list[dict[str, str]]
     for method in registry.methods():
         if method.name in taken:
             continue
-        why = misfit(method, workshop.task.objective, offer if method.needs else None)
+        on = offer if method.needs else None
+        why = misfit(method, workshop.task.objective, on, rows)
         if why is None and workshop.recipe.method != "auto":
             why = f"only {workshop.recipe.method} was asked for"
         reasons.append({"method": method.name, "why": why or choose.NOT_TRIED})
@@ -132,6 +131,11 @@ def _lines(data: dict[str, Any]) -> list[str]:
     lines += [f"  {guess}" for guess in data["data"]["guesses"]]
     for label in data["data"]["labels"]:
         lines.append(f"  label {label['name']}: {label['rows']} rows")
+    if target := data["data"].get("target"):
+        lines.append(
+            f"  {target['name']}: {target['lowest']:.6g} to {target['highest']:.6g}, "
+            f"median {target['median']:.6g}"
+        )
     lines += ["", f"Judged on {data['judged_on']}, by {data['metric']}."]
     lines += ["", "Candidates"] if data["candidates"] else []
     for one in data["candidates"]:

@@ -36,6 +36,7 @@ app = typer.Typer(add_completion=False)
         "supertune fit reviews.csv",
         "supertune fit reviews.csv --text review --label stars --test held-out.csv -o my-model",
         "supertune fit reviews.csv --method lora --set rank=4 --backbone e5-small",
+        "supertune fit sales.csv --task regression --label price",
     ),
 )
 def fit(
@@ -54,6 +55,7 @@ def fit(
         typer.Option("--from", help="Go on from this model folder: its rows and settings."),
     ] = None,
     text: keys.Text = None,
+    column: keys.Column = None,
     label: keys.Label = None,
     template: keys.Template = None,
     pair: keys.Pair = False,

@@ -29,8 +29,15 @@ Text = Annotated[
     list[str] | None,
     typer.Option("--text", help="Text column; repeat it to join several.", rich_help_panel=COLUMNS),
 ]
+Column = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--column", help="Column of numbers; repeat it for several.", rich_help_panel=COLUMNS
+    ),
+]
 Label = Annotated[
-    str | None, typer.Option("--label", help="Label column.", rich_help_panel=COLUMNS)
+    str | None,
+    typer.Option("--label", help="Label column, or the one measured.", rich_help_panel=COLUMNS),
 ]
 Template = Annotated[
     str | None,
@@ -145,6 +152,7 @@ def recipe_values(given: Mapping[str, Any]) -> dict[str, Any]:
     values |= parse_settings(given["settings"] or [])
     named = {key: given.get(key) for key in _KEYS}
     named["text"] = tuple(given["text"] or ())
+    named["numbers"] = tuple(given["column"] or ())
     named["slices"] = tuple(given["slice_"] or ())
     if given["time_limit"] is not None:
         named["time_limit"] = seconds(given["time_limit"])
