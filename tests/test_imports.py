@@ -25,6 +25,7 @@ ORDER = (
     ("data", "catalogue", "architectures"),
     ("tasks", "backbones", "methods"),
     ("training", "evaluation"),
+    ("objectives",),
     ("pipeline",),
     ("choose", "baselines"),
     ("artifact", "report"),

@@ -63,7 +63,9 @@ def candidates(workshop: Workshop, examples: Examples, *, fetch: bool = True) ->
     Raises:
         InputError: when a method and a backbone that were asked for by name do not fit.
     """
-    recipe = workshop.recipe
+    recipe, rows = workshop.recipe, examples.modality
+    if rows == "numbers" and recipe.backbone not in ("auto", "none"):
+        raise _no_backbone_reads(recipe.backbone, examples)
     entries: list[Entry] = []
     reasons: list[SupertuneError] = []
     offers: dict[str, Offer] = {}
@@ -74,13 +76,12 @@ def candidates(workshop: Workshop, examples: Examples, *, fetch: bool = True) ->
             if recipe.backbone != "auto":
                 raise
             reasons.append(error)
-    rows = examples.modality
     for method in _methods(workshop):
         named = registry.method(method)
         if not named.needs or rows == "numbers":
             if recipe.backbone not in ("auto", "none"):
-                if recipe.method != "auto" or rows == "numbers":
-                    check(workshop, Candidate(recipe.backbone, method), rows, fetch=fetch)
+                if recipe.method != "auto":
+                    check(workshop, Candidate(recipe.backbone, method), fetch=fetch)
                 continue
             check(workshop, Candidate(None, method), rows)
             entries.append(_entry(workshop, examples, Candidate(None, method), None))
@@ -103,6 +104,16 @@ def candidates(workshop: Workshop, examples: Examples, *, fetch: bool = True) ->
         received=f"backbone {recipe.backbone}, method {recipe.method}",
         allowed=", ".join(m for m in registry.names("methods")),
         next="Leave one of them at 'auto'.",
+    )
+
+
+def _no_backbone_reads(backbone: str, examples: Examples) -> InputError:
+    return InputError(
+        "numbers_take_no_backbone",
+        f"{backbone} reads texts, and these rows are columns of numbers.",
+        received=f"backbone {backbone}; numbers in {', '.join(examples.columns[:12])}",
+        allowed="auto or none",
+        next="Leave --backbone out, or name a text with --text NAME.",
     )
 
 

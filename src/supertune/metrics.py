@@ -54,6 +54,9 @@ MULTI_LABEL: dict[str, bool] = {
 REGRESSION: dict[str, bool] = {"mae": False, "rmse": False, "r2": True}
 """Metric -> larger is better. ``mae`` and ``rmse`` are in the units of what is measured."""
 
+SPELLED = {"mae": "MAE", "rmse": "RMSE", "r2": "R²"}
+"""How metrics are written where their name is not a word."""
+
 RATES = frozenset(name for name, larger in {**CLASSIFICATION, **MULTI_LABEL}.items() if larger)
 """Metrics that are a share of right answers, between 0 and 1."""
 

@@ -181,6 +181,7 @@ class Model:
                 "baselines": {name: one[metric].as_dict() for name, one in free.items()},
                 "metrics": {name: estimate.as_dict() for name, estimate in found.items()},
                 **compose.breakdown(self.workshop, judged, shown=True),
+                **self.workshop.objective.bounds(self.calibration, judged),
                 "rows": len(judged.examples),
                 "findings": findings,
             }

@@ -154,7 +154,9 @@ def _finish(run: _Run, decision: Decision) -> Model:
     workshop, examples = run.workshop, run.examples
     tuned = pipeline.tune(workshop, decision.candidate, examples)
     judged, free = _judged(run, decision, tuned)
+    calibration = _calibration(run, decision)
     report = _report(run, decision, tuned, judged, free)
+    report |= finite(workshop.objective.bounds(calibration, judged))
     manifest = {
         "supertune": __version__,
         "created": report["created"],
@@ -180,7 +182,7 @@ def _finish(run: _Run, decision: Decision) -> Model:
         manifest=manifest,
         tuned=tuned,
         training_rows=examples if run.keep_rows else None,
-        calibration=_calibration(run, decision),
+        calibration=calibration,
         _workshop=workshop,
     )
 

@@ -10,7 +10,7 @@ from supertune import choose, pipeline, registry
 from supertune.catalogue.entries import model as catalogue_model
 from supertune.catalogue.resolve import fetched
 from supertune.choose import Entry
-from supertune.config import recipe
+from supertune.config import Recipe, recipe
 from supertune.contracts import Finding, Reading, misfit
 from supertune.pipeline import Workshop
 from supertune.report import compose
@@ -61,7 +61,7 @@ def plan(data: Any, *, test: Any = None, **options: Any) -> Plan:
             "time_limit": settled.time_limit,
             "memory_bytes": max((e.memory_bytes for e in entries), default=0),
             "disk_bytes": max((e.disk_bytes for e in entries), default=0),
-            "next": _next(data, missing, total, settled.time_limit),
+            "next": _next(data, missing, total, settled),
         }
     )
 
@@ -114,14 +114,16 @@ def _unfit(workshop: Workshop, entries: Sequence[Entry], rows: str) -> list[dict
     return reasons
 
 
-def _next(data: Any, missing: list[dict[str, Any]], total: float, limit: float) -> list[str]:
+def _next(data: Any, missing: list[dict[str, Any]], total: float, settled: Recipe) -> list[str]:
     from supertune.report.steps import spoken
 
     source = spoken(data) or "ROWS.csv"
+    if settled.task != Recipe.model_fields["task"].default:
+        source += f" --task {settled.task}"
     steps = []
     if missing:
         steps.append(f"supertune models pull {missing[0]['name']}")
-    if total > limit:
+    if total > settled.time_limit:
         steps.append(f"supertune fit {source} --time-limit {int(total * 1.2) + 1}s")
     return [*steps, f"supertune fit {source} -o my-model"]
 

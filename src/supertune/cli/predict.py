@@ -32,6 +32,15 @@ if TYPE_CHECKING:
 
 app = typer.Typer(add_completion=False)
 
+Coverage = Annotated[
+    float | None,
+    typer.Option(
+        "--coverage",
+        help="Of a regression: the share of new rows that lie between low and high. 0.9 by "
+        "default.",
+    ),
+]
+
 
 @app.command(
     cls=Command,
@@ -63,12 +72,7 @@ def predict(
     text: Annotated[
         list[str] | None, typer.Option("--text", help="Text column, if it has another name here.")
     ] = None,
-    coverage: Annotated[
-        float | None,
-        typer.Option(
-            "--coverage", help="Share of new rows that low and high hold, of values: 0.9."
-        ),
-    ] = None,
+    coverage: Coverage = None,
     device: Device = None,
     threads: Threads = None,
     json: Json = False,

@@ -99,6 +99,10 @@ class Judge(Protocol):
         """
         ...
 
+    def bounds(self, calibration: Mapping[str, npt.NDArray[Any]], judged: Judged) -> dict[str, Any]:
+        """For the report: how wide the bounds are and, of test rows, how many they held."""
+        ...
+
     def array(self, answers: Answers, head: HeadSpec) -> npt.NDArray[Any]:
         """(n,) what `Model.predict` returns."""
         ...

@@ -192,6 +192,9 @@ class Classify:
             next="Leave the coverage out.",
         )
 
+    def bounds(self, calibration: Mapping[str, npt.NDArray[Any]], judged: Judged) -> dict[str, Any]:
+        return {}
+
     def array(self, answers: Answers, head: HeadSpec) -> npt.NDArray[Any]:
         """(n,) strings, or (n,) tuples for several labels."""
         assert isinstance(answers, Predictions)

@@ -26,6 +26,7 @@ from supertune.contracts import (
     Values,
 )
 from supertune.errors import InputError
+from supertune.evaluation.intervals import Estimate, clopper_pearson
 
 COVERAGE = 0.9  # share of new rows that an interval is meant to hold
 ROWS_SHOWN = 60
@@ -124,7 +125,7 @@ class Regress:
                 "text": _spoken(examples.inputs[i], examples.columns),
                 "label": float(targets[i]),
                 "predicted": float(mean[i]),
-                "off": float(mean[i] - targets[i]),
+                "off": float(targets[i] - mean[i]),
                 "why": "suspicious" if i in set(far) else "far off",
             }
             for i in order[:ROWS_SHOWN]
@@ -198,6 +199,26 @@ class Regress:
         half = half_width(calibration["residuals"], int(calibration["rows"][0]), wanted)
         values = answers.values
         return replace(answers, low=values - half, high=values + half, coverage=wanted)
+
+    def bounds(self, calibration: Mapping[str, npt.NDArray[Any]], judged: Judged) -> dict[str, Any]:
+        """``intervals``: the half width at the default coverage, and the share ``held`` of test
+        rows, with its 95 % interval; None where folds judged, whose errors the width is read off.
+        """
+        if "residuals" not in calibration:
+            return {}
+        half = half_width(calibration["residuals"], int(calibration["rows"][0]), COVERAGE)
+        held = None
+        if judged.on_test:
+            off = np.abs(_targets(judged.examples) - judged.answers[:, 0])
+            rows, inside = len(off), int((off <= half).sum())
+            low, high = clopper_pearson(inside, rows)
+            how = f"{rows} test rows; exact interval of Clopper and Pearson (1934)"
+            held = Estimate("coverage", inside / rows, low, high, how, rows).as_dict()
+        how = (
+            "conformal, from the errors out of fold around the model that is kept "
+            "(after Barber et al. 2021)"
+        )
+        return {"intervals": {"coverage": COVERAGE, "half_width": half, "held": held, "about": how}}
 
     def array(self, answers: Answers, head: HeadSpec) -> npt.NDArray[Any]:
         """(n,) values."""

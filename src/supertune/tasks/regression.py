@@ -20,7 +20,8 @@ from supertune.contracts import (
     Values,
 )
 from supertune.data import readers, value_reading, value_rows
-from supertune.data.columns import text_columns
+from supertune.data.columns import has_places, text_columns
+from supertune.errors import InputError
 
 
 class Regression:
@@ -69,6 +70,8 @@ class Regression:
         """
         for table in readers.stream(source, window):
             if columns.numbers:
+                if has_places(source, table):
+                    raise _texts_given(columns)
                 yield table, value_rows.answerable(table, columns)
             else:
                 wanted = value_reading.settled_places(source, table, columns)
@@ -98,3 +101,13 @@ class Regression:
 
 
 TASK = Regression()
+
+
+def _texts_given(columns: Columns) -> InputError:
+    return InputError(
+        "not_numbers",
+        "This model reads rows of numbers, not texts.",
+        received="texts",
+        allowed=f"a file with the columns {', '.join(columns.numbers)}",
+        next="Put the rows into a csv file with these columns and name the file.",
+    )
