@@ -67,16 +67,8 @@ def candidates(workshop: Workshop, examples: Examples, *, fetch: bool = True) ->
     if rows == "numbers" and recipe.backbone not in ("auto", "none"):
         raise _no_backbone_reads(recipe.backbone, examples)
     entries: list[Entry] = []
-    reasons: list[SupertuneError] = []
-    offers: dict[str, Offer] = {}
-    for name in backbones(recipe, examples):
-        try:
-            offers[name] = workshop.offer(name, fetch=fetch)
-        except EnvironmentFault as error:
-            if recipe.backbone != "auto":
-                raise
-            reasons.append(error)
-    for method in _methods(workshop):
+    offers, reasons = _offers(workshop, examples, fetch)
+    for method in _methods(workshop, rows):
         named = registry.method(method)
         if not named.needs or rows == "numbers":
             if recipe.backbone not in ("auto", "none"):
@@ -105,6 +97,22 @@ def candidates(workshop: Workshop, examples: Examples, *, fetch: bool = True) ->
         allowed=", ".join(m for m in registry.names("methods")),
         next="Leave one of them at 'auto'.",
     )
+
+
+def _offers(
+    workshop: Workshop, examples: Examples, fetch: bool
+) -> tuple[dict[str, Offer], list[SupertuneError]]:
+    """What the backbones to be tried can do, and why others cannot be had."""
+    offers: dict[str, Offer] = {}
+    reasons: list[SupertuneError] = []
+    for name in backbones(workshop.recipe, examples):
+        try:
+            offers[name] = workshop.offer(name, fetch=fetch)
+        except EnvironmentFault as error:
+            if workshop.recipe.backbone != "auto":
+                raise
+            reasons.append(error)
+    return offers, reasons
 
 
 def _no_backbone_reads(backbone: str, examples: Examples) -> InputError:
@@ -136,10 +144,10 @@ def expected_seconds(recipe: Recipe, entries: list[Entry]) -> float:
     return min(total, recipe.time_limit) if len(entries) > 1 else total
 
 
-def _methods(workshop: Workshop) -> list[str]:
+def _methods(workshop: Workshop, rows: str) -> list[str]:
     if workshop.recipe.method != "auto":
         return [registry.method(workshop.recipe.method).name]
-    return list(workshop.objective.methods)
+    return list(workshop.objective.tried(rows))
 
 
 def backbones(recipe: Recipe, examples: Examples) -> list[str]:

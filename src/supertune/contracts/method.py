@@ -113,15 +113,17 @@ class Problem:
         return features(self.examples.inputs, self.lens, prediction=False)
 
 
-def features(inputs: Sequence[Input], lens: Lens | None, *, prediction: bool = True) -> FloatArray:
+def features(
+    inputs: Sequence[Input], lens: Lens | None, *, width: int = 0, prediction: bool = True
+) -> FloatArray:
     """(n, d) float32 that a backbone makes of inputs; without one, inputs are tuples of numbers
-    and stand for themselves in float64."""
+    and stand for themselves in float64. ``width`` is d where there may be no input to tell."""
     if lens is not None:
         return lens.features(inputs, prediction=prediction)
     rows = [value for value in inputs if not isinstance(value, str)]
     if len(rows) < len(inputs):
         raise TypeError("a text has no features without a backbone")
-    return np.asarray(rows, dtype=np.float64).reshape(len(rows), -1)
+    return np.asarray(rows, dtype=np.float64).reshape(len(rows), len(rows[0]) if rows else width)
 
 
 class Method(Protocol):

@@ -38,10 +38,13 @@ class Judge(Protocol):
 
     name: str
     summary: str
-    methods: tuple[str, ...]  # what `auto` tries
     baselines: tuple[str, ...]  # what costs nothing, judged beside every model
     # The baseline that a verdict compares with, and what it is called: the first there is.
     rivals: tuple[tuple[str, str], ...]
+
+    def tried(self, rows: str) -> tuple[str, ...]:
+        """Methods that `auto` tries on rows of this kind (`Examples.modality`)."""
+        ...
 
     def row_weights(self, examples: Examples, classes: ClassWeights) -> FloatArray | None:
         """(n,) of mean 1, or None when all are equal; ``classes`` as the recipe has them."""

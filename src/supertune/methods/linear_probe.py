@@ -58,7 +58,7 @@ class Head:
         return np.asarray(features @ self.weight + self.bias, dtype=np.float64)
 
     def logits(self, inputs: Sequence[Input], lens: Lens | None) -> FloatArray:
-        return self.apply(features(inputs, lens))
+        return self.apply(features(inputs, lens, width=len(self.weight)))
 
     def state(self) -> State:
         return State({"head.weight": self.weight, "head.bias": self.bias})

@@ -87,7 +87,7 @@ class Line:
         return int(self.weight.size + self.bias.size)
 
     def logits(self, inputs: Sequence[Input], lens: Lens | None) -> FloatArray:
-        x = features(inputs, lens).astype(np.float64, copy=False)
+        x = features(inputs, lens, width=len(self.weight)).astype(np.float64, copy=False)
         # Not a matrix product: a row's sum must not depend on the rows that come with it.
         return np.asarray((x * self.weight).sum(axis=1, keepdims=True) + self.bias)
 

@@ -33,9 +33,11 @@ class Classify:
 
     name = "classify"
     summary = "one label of several, or any number of them"
-    methods = ("bag_of_words", "label_names", "linear_probe", "lora")
     baselines = ("majority", "label_names", "bag_of_words")
     rivals = (("bag_of_words", "the free baseline"), ("majority", "the majority class"))
+
+    def tried(self, rows: str) -> tuple[str, ...]:
+        return ("bag_of_words", "label_names", "linear_probe", "lora")
 
     def row_weights(self, examples: Examples, classes: ClassWeights) -> FloatArray | None:
         """Row weights times class weights.

@@ -41,9 +41,14 @@ class Regress:
 
     name = "regress"
     summary = "a value on a scale"
-    methods = ("mean", "linear_regression", "linear_probe")
     baselines = ("mean",)
     rivals = (("mean", "the mean of the rows learned from"),)
+
+    def tried(self, rows: str) -> tuple[str, ...]:
+        """On features of a backbone, of which there are more than rows, a penalty is needed."""
+        if rows == "numbers":
+            return ("mean", "linear_regression", "linear_probe")
+        return ("mean", "linear_probe")
 
     def row_weights(self, examples: Examples, classes: ClassWeights) -> FloatArray | None:
         """The rows' own weights.
