@@ -388,6 +388,11 @@ def not_tuned() -> Callable[[Case], frozenset[str]]:
 
 
 @pytest.fixture(scope="session")
+def odd() -> tuple[Any, ...]:
+    return ODD
+
+
+@pytest.fixture(scope="session")
 def folds() -> Callable[[Case], list[list[Fold]]]:
     return lambda case: repeated_folds(case.examples, folds=2, repeats=1, seed=0)
 

@@ -183,7 +183,8 @@ def sources(given: Mapping[str, Any], values: dict[str, Any]) -> tuple[Any, Any]
 
 
 def drawn(wanted: dict[str, Any]) -> tuple[Any, Any]:
-    """Labelled rows of a data set of the catalogue, and others to judge by."""
+    """Labelled rows of a data set of the catalogue, or of a bundled table; others to judge by."""
+    from supertune.catalogue import bundled
     from supertune.catalogue.corpora import few_shot
 
     numbers = {"per_class": 8, "test_rows": 400, "seed": 0}
@@ -197,5 +198,9 @@ def drawn(wanted: dict[str, Any]) -> tuple[Any, Any]:
             received=str(wanted),
             allowed="a path, or {dataset: NAME, per_class: 8, test_rows: 400, seed: 0}",
             next="`supertune data` lists the names.",
+        )
+    if wanted["dataset"] in bundled.TABLES:
+        return bundled.drawn(
+            str(wanted["dataset"]), test_rows=given["test_rows"], seed=given["seed"]
         )
     return few_shot(str(wanted["dataset"]), **given)

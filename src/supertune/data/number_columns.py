@@ -13,7 +13,7 @@ from supertune.data import column_guesses, column_names, joining, number_cells
 from supertune.data.cells import as_label, listed
 from supertune.data.columns import Settled, check_named
 from supertune.data.nearest import missing_column
-from supertune.data.profiles import profile
+from supertune.data.profiles import Profile, profile
 from supertune.data.table import Table
 from supertune.errors import InputError
 
@@ -49,9 +49,9 @@ def settle(table: Table, wanted: Columns) -> tuple[Settled, list[Finding]]:
     if texts and numbers:
         raise _mixed(table, numbers, texts)
     if texts:
-        settled = replace(columns, text=(texts[0],))
-        proof = column_guesses.text_proof(profile(texts[0], table.values[texts[0]]))
-        return Settled(settled, (*guesses, proof)), findings
+        name = _one_text(table, texts)
+        proof = column_guesses.text_proof(profile(name, table.values[name]))
+        return Settled(replace(columns, text=(name,)), (*guesses, proof)), findings
     if not numbers:
         raise _nothing(table, str(columns.label))
     guesses.append(f"numbers: {len(numbers)} columns ({listed(numbers, 12)})")
@@ -164,7 +164,7 @@ def _readable(
             unique = one.distinct == one.rows
             row_number = column_names.has_word(name, column_names.ROW_NUMBER) and unique
             (counting if row_number else numbers).append(name)
-        elif one.prose >= 0.5 and one.times < 0.9 and one.variety > 0.5:
+        elif _reads_like_text(one):
             texts.append(name)
         else:
             words.append(name)
@@ -179,6 +179,25 @@ def _readable(
         if left
     ]
     return tuple(numbers), tuple(texts), findings
+
+
+def _reads_like_text(one: Profile) -> bool:
+    called = column_names.is_exactly(one.name, column_names.TEXT)
+    return one.prose >= 0.5 and one.times < 0.9 and (called or one.variety > 0.5)
+
+
+def _one_text(table: Table, texts: Sequence[str]) -> str:
+    called = [name for name in texts if column_names.is_exactly(name, column_names.TEXT)]
+    likely = called or list(texts)
+    if len(likely) == 1:
+        return likely[0]
+    raise InputError(
+        "ambiguous_columns",
+        f"Several columns of {table.source} could be the text.",
+        received=listed(likely, 30),
+        allowed="one of them, or several joined",
+        next=f"Name it with --text {likely[0]}; repeat --text to join several.",
+    )
 
 
 def _numeric(table: Table, name: str) -> bool:
