@@ -22,7 +22,7 @@ ORDER = (
     ("registry",),
     ("config",),
     ("metrics",),
-    ("data", "catalogue", "architectures"),
+    ("data", "catalogue", "architectures", "descent"),
     ("tasks", "backbones", "methods"),
     ("training", "evaluation"),
     ("objectives",),
