@@ -180,7 +180,7 @@ def _prepared(rows: ValueRows, columns: Columns) -> tuple[Examples, list[Finding
     texts = [as_one(value) for value in train.inputs]
     clusters = near_duplicates.clusters(texts)
     findings += checks.alike(train, texts, clusters)
-    findings += [*checks.long_texts(train), *_unlabelled(train)]
+    findings += _unlabelled(train)
     return grouping.kept_together(train, rows.named, clusters), findings
 
 

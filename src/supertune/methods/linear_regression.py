@@ -99,7 +99,7 @@ class LinearRegression:
     reference = "Legendre 1805; Cauchy 1847; Kingma & Ba 2015 (Adam); Liu & Nocedal 1989 (L-BFGS)"
     needs = frozenset({"features"})
     objectives = frozenset({"regress"})
-    simplicity = 15
+    simplicity = 7
     options: type[Options] = LinearRegressionOptions
 
     def fit(self, problem: Problem, options: LinearRegressionOptions) -> Line:
