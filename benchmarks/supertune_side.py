@@ -57,7 +57,7 @@ def fit(examples: Examples, cache: Path) -> Fitted:
         workshop = Workshop(settled, store=store)
         assessed = pipeline.assess(workshop, PROBE, examples, workshop.folds(examples))
         tuned = pipeline.tune(workshop, PROBE, examples)
-    hits = assessed.probabilities.argmax(axis=2) == examples.targets
+    hits = assessed.answers.argmax(axis=2) == examples.targets
     return Fitted(workshop, examples, tuned, float(hits.mean()))
 
 

@@ -197,3 +197,34 @@ def test_two_thousand_weightings_of_400_rows_take_well_under_a_second(rng):
         metrics.classification(probabilities, targets, weights)
         best = min(best, time.perf_counter() - start)
     assert best < 0.5
+
+
+# --- values -----------------------------------------------------------------------------------
+
+
+def test_metrics_of_values_are_scikit_learn_s():
+    from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
+
+    rng = np.random.default_rng(0)
+    truth, said = rng.normal(1e6, 5, 50), rng.normal(1e6, 5, 50)
+    weights = rng.integers(0, 5, (7, 50)).astype(float)
+    found = metrics.regression(said[:, None], truth, weights)
+    assert set(found) == set(metrics.REGRESSION)
+    for row, one in enumerate(weights):
+        for name, score in (
+            ("mae", mean_absolute_error),
+            ("rmse", root_mean_squared_error),
+            ("r2", r2_score),
+        ):
+            expected = score(truth, said, sample_weight=one)
+            assert found[name][row] == pytest.approx(expected, rel=1e-9), name
+
+
+def test_targets_that_are_all_equal_have_no_variance_to_explain():
+    found = metrics.regression(np.array([[1.0], [2.0]]), np.array([0.1, 0.1]))
+    assert found["r2"].tolist() == [0.0]
+
+
+def test_values_that_are_not_finite_are_refused():
+    with pytest.raises(InputError, match="not numbers"):
+        metrics.regression(np.array([[np.nan], [1.0]]), np.array([1.0, 2.0]))

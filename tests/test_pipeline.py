@@ -48,21 +48,21 @@ def test_every_row_is_answered_once_a_repeat(rows: Examples) -> None:
         assert sorted(i for _, test in repeat for i in test) == list(range(20))
         assert all(not set(train) & set(test) for train, test in repeat)
     found = pipeline.assess(workshop, WORDS, rows, folds)
-    assert found.probabilities.shape == (3, 20, 2)
-    assert np.allclose(found.probabilities.sum(axis=2), 1)
+    assert found.answers.shape == (3, 20, 2)
+    assert np.allclose(found.answers.sum(axis=2), 1)
 
 
 def test_an_answer_does_not_depend_on_the_rows_own_label(rows: Examples) -> None:
     workshop = shop()
     folds = workshop.folds(rows, repeats=1)
-    before = pipeline.assess(workshop, WORDS, rows, folds).probabilities
+    before = pipeline.assess(workshop, WORDS, rows, folds).answers
     _, test = folds[0][0]
     from dataclasses import replace
 
     assert rows.targets is not None
     flipped = rows.targets.copy()
     flipped[test] = 1 - flipped[test]
-    after = pipeline.assess(workshop, WORDS, replace(rows, targets=flipped), folds).probabilities
+    after = pipeline.assess(workshop, WORDS, replace(rows, targets=flipped), folds).answers
     assert np.array_equal(before[0, test], after[0, test])
     assert not np.array_equal(before, after)
 

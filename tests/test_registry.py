@@ -14,7 +14,12 @@ from supertune.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[1]
 FILES = ROOT / "src" / "supertune"
-LOAD = {"tasks": registry.task, "backbones": registry.engine, "methods": registry.method}
+LOAD = {
+    "tasks": registry.task,
+    "backbones": registry.engine,
+    "methods": registry.method,
+    "objectives": registry.objective,
+}
 
 
 @pytest.mark.parametrize("group", sorted(LOAD))

@@ -9,12 +9,18 @@ from supertune.contracts import Examples, FloatArray, misfit
 from supertune.pipeline import Candidate, Folds, Workshop, assess, predict, tune
 
 
-def candidates(workshop: Workshop, backbone: str | None) -> list[Candidate]:
-    """The majority class, label names without tuning (with a backbone), and bag of words."""
-    wanted = [Candidate(None, "majority"), Candidate(None, "bag_of_words")]
-    if backbone is not None:
-        wanted.insert(1, Candidate(backbone, "label_names"))
-    return [one for one in wanted if _fits(workshop, one)]
+def candidates(workshop: Workshop, backbone: str | None, rows: str = "text") -> list[Candidate]:
+    """The objective's baselines that serve such rows: with a backbone, also those that need one."""
+    objective, found = workshop.task.objective, []
+    for name in workshop.objective.baselines:
+        method = registry.method(name)
+        if misfit(method, objective, None, rows) is None:
+            found.append(Candidate(None, name))
+        elif backbone is not None:
+            offer = workshop.offer(backbone)
+            if misfit(method, objective, offer, rows) is None:
+                found.append(Candidate(backbone, name))
+    return found
 
 
 def out_of_fold(
@@ -28,8 +34,8 @@ def out_of_fold(
     return {
         one.method: known[str(one)]
         if str(one) in known
-        else assess(workshop, one, examples, folds).probabilities
-        for one in candidates(workshop, backbone)
+        else assess(workshop, one, examples, folds).answers
+        for one in candidates(workshop, backbone, examples.modality)
     }
 
 
@@ -38,12 +44,6 @@ def on_test(
 ) -> dict[str, FloatArray]:
     """(n, C) answers to the rows of ``test`` by name, each fitted on all of ``train``."""
     return {
-        one.method: predict(workshop, one, tune(workshop, one, train), test).probabilities
-        for one in candidates(workshop, backbone)
+        one.method: predict(workshop, one, tune(workshop, one, train), test).scored
+        for one in candidates(workshop, backbone, train.modality)
     }
-
-
-def _fits(workshop: Workshop, candidate: Candidate) -> bool:
-    offer = None if candidate.backbone is None else workshop.offer(candidate.backbone)
-    method = registry.method(candidate.method)
-    return misfit(method, workshop.task.objective, offer) is None

@@ -11,8 +11,6 @@ import time
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-import numpy as np
-
 from supertune import registry
 from supertune.config import Recipe, method_options
 from supertune.contracts import Examples, FloatArray, GradientMethod, Offer, misfit
@@ -26,7 +24,6 @@ from supertune.training import estimate
 SOLVING = 0.3  # seconds for all folds of a closed form
 FINAL_SHARE = 0.15  # of the time limit, kept back for the final fit and the report
 BACKBONES = ("minilm", "e5-small")  # tried by `auto`, in this order
-METHODS = ("bag_of_words", "label_names", "linear_probe", "lora")  # tried by `auto`
 NOT_TRIED = "not among those that `auto` tries; name it with --method"
 Status = Literal["chosen", "compared", "stopped", "skipped"]
 
@@ -66,25 +63,19 @@ def candidates(workshop: Workshop, examples: Examples, *, fetch: bool = True) ->
     Raises:
         InputError: when a method and a backbone that were asked for by name do not fit.
     """
-    recipe = workshop.recipe
+    recipe, rows = workshop.recipe, examples.modality
+    if rows == "numbers" and recipe.backbone not in ("auto", "none"):
+        raise _no_backbone_reads(recipe.backbone, examples)
     entries: list[Entry] = []
-    reasons: list[SupertuneError] = []
-    offers: dict[str, Offer] = {}
-    for name in backbones(recipe, examples):
-        try:
-            offers[name] = workshop.offer(name, fetch=fetch)
-        except EnvironmentFault as error:
-            if recipe.backbone != "auto":
-                raise
-            reasons.append(error)
-    methods = _methods(recipe)
-    for method in methods:
+    offers, reasons = _offers(workshop, examples, fetch)
+    for method in _methods(workshop, rows):
         named = registry.method(method)
-        if not named.needs:
+        if not named.needs or rows == "numbers":
             if recipe.backbone not in ("auto", "none"):
                 if recipe.method != "auto":
                     check(workshop, Candidate(recipe.backbone, method), fetch=fetch)
                 continue
+            check(workshop, Candidate(None, method), rows)
             entries.append(_entry(workshop, examples, Candidate(None, method), None))
             continue
         for name, offer in offers.items():
@@ -108,6 +99,32 @@ def candidates(workshop: Workshop, examples: Examples, *, fetch: bool = True) ->
     )
 
 
+def _offers(
+    workshop: Workshop, examples: Examples, fetch: bool
+) -> tuple[dict[str, Offer], list[SupertuneError]]:
+    """What the backbones to be tried can do, and why others cannot be had."""
+    offers: dict[str, Offer] = {}
+    reasons: list[SupertuneError] = []
+    for name in backbones(workshop.recipe, examples):
+        try:
+            offers[name] = workshop.offer(name, fetch=fetch)
+        except EnvironmentFault as error:
+            if workshop.recipe.backbone != "auto":
+                raise
+            reasons.append(error)
+    return offers, reasons
+
+
+def _no_backbone_reads(backbone: str, examples: Examples) -> InputError:
+    return InputError(
+        "numbers_take_no_backbone",
+        f"{backbone} reads texts, and these rows are columns of numbers.",
+        received=f"backbone {backbone}; numbers in {', '.join(examples.columns[:12])}",
+        allowed="auto or none",
+        next="Leave --backbone out, or name a text with --text NAME.",
+    )
+
+
 def _count_encoding_once(entries: list[Entry]) -> None:
     """What is solved on features that an earlier candidate has read takes no reading."""
     read: set[str] = set()
@@ -127,10 +144,10 @@ def expected_seconds(recipe: Recipe, entries: list[Entry]) -> float:
     return min(total, recipe.time_limit) if len(entries) > 1 else total
 
 
-def _methods(recipe: Recipe) -> list[str]:
-    if recipe.method != "auto":
-        return [registry.method(recipe.method).name]
-    return list(METHODS)
+def _methods(workshop: Workshop, rows: str) -> list[str]:
+    if workshop.recipe.method != "auto":
+        return [registry.method(workshop.recipe.method).name]
+    return list(workshop.objective.tried(rows))
 
 
 def backbones(recipe: Recipe, examples: Examples) -> list[str]:
@@ -141,12 +158,14 @@ def backbones(recipe: Recipe, examples: Examples) -> list[str]:
         return [recipe.backbone]
     if recipe.method != "auto" and not registry.method(recipe.method).needs:
         return []
+    if examples.modality != "text":
+        return []
     language = guess_language(map(_joined, examples.inputs))
     return list(BACKBONES) if language in (None, "en") else ["e5-small"]
 
 
 def _joined(value: Any) -> str:
-    return value if isinstance(value, str) else " ".join(value)
+    return value if isinstance(value, str) else " ".join(map(str, value))
 
 
 def _dear(entry: Entry) -> bool:
@@ -167,7 +186,7 @@ def _entry(
 ) -> Entry:
     recipe, method = workshop.recipe, registry.method(candidate.method)
     options = method_options(recipe, candidate.method)
-    tokens = estimate.token_count(examples.inputs, recipe.max_length)
+    tokens = 0 if offer is None else estimate.token_count(examples.inputs, recipe.max_length)
     count = recipe.folds * (1 if isinstance(method, GradientMethod) else recipe.repeats)
     return Entry(
         candidate,
@@ -238,7 +257,7 @@ def _race(workshop: Workshop, examples: Examples, entries: list[Entry], deadline
 
 def _judging_seconds(workshop: Workshop, entries: list[Entry], test: Examples | None) -> float:
     """One reading of the test rows by the dearest backbone."""
-    if test is None:
+    if test is None or test.modality != "text":
         return 0.0
     tokens = estimate.token_count(test.inputs, workshop.recipe.max_length)
     names = {entry.candidate.backbone for entry in entries} - {None}
@@ -303,10 +322,11 @@ def _folds_within(
 
 def _choose(workshop: Workshop, examples: Examples, run: list[Entry]) -> Choice:
     answers: dict[str, FloatArray] = {
-        str(entry.candidate): entry.assessed.probabilities for entry in run if entry.assessed
+        str(entry.candidate): entry.assessed.answers for entry in run if entry.assessed
     }
     order = [str(e.candidate) for e in sorted(run, key=lambda e: _simplicity(e.candidate))]
     assert examples.targets is not None
+    rival = workshop.objective.rivals[0][0]
     return corrected_choice(
         workshop.score(examples.labels),
         answers,
@@ -315,7 +335,7 @@ def _choose(workshop: Workshop, examples: Examples, run: list[Entry]) -> Choice:
         workshop.task.metrics[workshop.metric],
         order,
         seed=workshop.recipe.seed,
-        baseline=answers.get("bag_of_words") if len(answers) > 1 else None,
+        baseline=answers.get(rival) if len(answers) > 1 else None,
         groups=examples.groups,
         weights=examples.weights,
         folds=min(workshop.recipe.folds, feasible_folds(examples, workshop.recipe.folds)),
@@ -326,8 +346,11 @@ def language_notes(
     workshop: Workshop, examples: Examples, *, fetch: bool = True
 ) -> list[tuple[str, str]]:
     """A warning where a backbone asked for does not know the language of the rows."""
+    names = backbones(workshop.recipe, examples)
+    if not names or examples.modality != "text":
+        return []
     language = guess_language(map(_joined, examples.inputs))
-    for name in backbones(workshop.recipe, examples):
+    for name in names:
         try:
             offer = workshop.offer(name, fetch=fetch)
         except EnvironmentFault:
@@ -339,8 +362,3 @@ def language_notes(
             )
             return [("language_mismatch", message)]
     return []
-
-
-def mean_answers(assessed: Assessed) -> FloatArray:
-    """(n, C) out-of-fold probabilities, averaged over repeats."""
-    return np.asarray(assessed.probabilities.mean(axis=0))

@@ -41,6 +41,7 @@ class Recipe(BaseModel):
         None, description="cost of answering column j when row i is true, labels in order"
     )
     text: tuple[str, ...] = ()
+    numbers: tuple[str, ...] = Field((), description="columns of numbers, instead of a text")
     label: str | None = None
     split: str | None = None
     group: str | None = None

@@ -1,4 +1,4 @@
-"""Scores of classifiers, for one weighting of the rows or for thousands at once.
+"""Scores of labels and of values, for one weighting of the rows or for thousands at once.
 
 Every metric here is a function of sums over rows (`_rows`), so that one matrix product with
 the weights (B, n) gives the sums of a whole bootstrap. Shapes: n rows, C labels, B weightings.
@@ -50,6 +50,12 @@ MULTI_LABEL: dict[str, bool] = {
     "calibration_error": False,
 }
 """Metric -> larger is better. ``accuracy`` counts rows whose whole set of labels is right."""
+
+REGRESSION: dict[str, bool] = {"mae": False, "rmse": False, "r2": True}
+"""Metric -> larger is better. ``mae`` and ``rmse`` are in the units of what is measured."""
+
+SPELLED = {"mae": "MAE", "rmse": "RMSE", "r2": "R²"}
+"""How metrics are written where their name is not a word."""
 
 RATES = frozenset(name for name, larger in {**CLASSIFICATION, **MULTI_LABEL}.items() if larger)
 """Metrics that are a share of right answers, between 0 and 1."""
@@ -162,6 +168,50 @@ def multi_label(
     scores["log_loss"], scores["brier"] = means[:, 2], means[:, 3]
     scores["calibration_error"] = np.abs(means[:, -BINS:]).sum(axis=1)
     return scores
+
+
+def regression(
+    answers: FloatArray,
+    targets: npt.NDArray[Any],
+    weights: FloatArray | None = None,
+) -> dict[str, FloatArray]:
+    """All metrics of `REGRESSION`, B values each.
+
+    Args:
+        answers: (n, 1) values.
+        targets: (n,) values, all finite.
+        weights: (B, n) or None.
+
+    ``r2`` is one minus the squared error's share of the variance of the targets *of that
+    weighting*; where these are all equal it is 0. It is below 0 for what is worse than their
+    mean.
+
+    Raises:
+        InputError: ``values_not_finite`` when training diverged.
+    """
+    values = np.asarray(answers, dtype=np.float64)[:, 0]
+    truth = np.asarray(targets, dtype=np.float64)
+    bad = int((~np.isfinite(values)).sum())
+    if bad:
+        raise InputError(
+            "values_not_finite",
+            "Some answers are not numbers: training diverged.",
+            received=f"{bad} of {len(values)} rows",
+            allowed="finite values",
+            next="Lower the learning rate, or choose another method.",
+        )
+    off = values - truth
+    centred = truth - truth.mean() if len(truth) else truth  # squares of large numbers lose digits
+    sums = _sums(weights, np.ones(len(off)), np.abs(off), off**2, centred, centred**2)
+    size = sums[:, 0]
+    total = sums[:, 4] - _divide(sums[:, 3] ** 2, size, 0.0)
+    # What rounding leaves of targets that are all equal is no variance.
+    total = np.where(total > 1e-12 * sums[:, 4], total, 0.0)
+    return {
+        "mae": _divide(sums[:, 1], size, np.nan),
+        "rmse": np.sqrt(_divide(sums[:, 2], size, np.nan)),
+        "r2": np.where(total > 0, 1.0 - _divide(sums[:, 2], total, 0.0), 0.0),
+    }
 
 
 def per_class(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,20 +15,21 @@ from supertune import artifact, baselines, registry
 from supertune.artifact import rows
 from supertune.config import Recipe, method_options, recipe_text
 from supertune.contracts import (
+    Answers,
     Columns,
     Examples,
     FloatArray,
     HeadSpec,
-    Input,
+    Judged,
     Lens,
-    Predictions,
     State,
     Tuned,
 )
+from supertune.data import given
 from supertune.errors import InputError
 from supertune.pipeline import Workshop, labelled, open_backbone, reference
 from supertune.report import card, compose, render, steps, text
-from supertune.report.compose import Judged, finite
+from supertune.report.compose import finite
 from supertune.training import fitting
 
 WINDOW = 4096  # inputs predicted at a time, so that memory does not grow with their number
@@ -73,6 +74,7 @@ class Model:
     tuned: Tuned
     folder: Path | None = None
     training_rows: Examples | None = None
+    calibration: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict, repr=False)
     _workshop: Workshop | None = field(default=None, repr=False)
 
     @property
@@ -93,13 +95,16 @@ class Model:
             self._workshop = Workshop(self.recipe)
         return self._workshop
 
-    def predictions(self, inputs: Sequence[Input]) -> Predictions:
-        """Labels, confidence (n,) and probabilities (n, C) for n texts (or tuples of texts).
+    def predictions(self, inputs: Sequence[Any], *, coverage: float | None = None) -> Answers:
+        """Answers to n texts, tuples of texts, or rows of numbers.
+
+        Labels with confidence (n,) and probabilities (n, C); of a regression, values (n,) with
+        the ends of intervals that hold a share ``coverage`` of new rows (0.9 by default).
 
         Raises:
-            InputError: when ``inputs`` is not a sequence of texts.
+            InputError: when ``inputs`` is not a sequence of such rows, or ``coverage`` fits not.
         """
-        checked = _texts(inputs)
+        checked = given.inputs(inputs, self.columns)
         lens = self.workshop.lens(self.backbone)
         parts = [
             self.tuned.logits(checked[start : start + WINDOW], lens)
@@ -107,32 +112,38 @@ class Model:
         ]
         logits = np.concatenate(parts) if parts else np.zeros((0, self.head.outputs))
         costs = self.workshop.costs(self.labels)
-        return registry.task(self.task).decode(logits, self.labels, self.head, costs)
+        answers = self.workshop.task.decode(logits, self.labels, self.head, costs)
+        return self.workshop.objective.bounded(answers, self.calibration, coverage)
 
-    def predict(self, inputs: Sequence[Input]) -> npt.NDArray[Any]:
-        """The predicted label of each text: (n,) strings, or (n,) tuples for several labels."""
-        found = self.predictions(inputs).labels
-        if not self.head.multi_label:
-            return np.asarray(found, dtype=np.str_)
-        answers = np.empty(len(found), dtype=object)
-        answers[:] = list(found)
-        return answers
+    def predict(self, inputs: Sequence[Any]) -> npt.NDArray[Any]:
+        """The answer to each row: (n,) strings, (n,) tuples for several labels, or values."""
+        return self.workshop.objective.array(self.predictions(inputs), self.head)
 
-    def predict_proba(self, inputs: Sequence[Input]) -> FloatArray:
-        """(n, C) probabilities, columns in the order of ``labels``."""
-        return self.predictions(inputs).probabilities
+    def predict_proba(self, inputs: Sequence[Any]) -> FloatArray:
+        """(n, C) probabilities, columns in the order of ``labels``.
+
+        Raises:
+            InputError: ``no_probabilities`` where the answers are values.
+        """
+        return self.workshop.objective.table(self.predictions(inputs))
 
     def stream(
-        self, source: Any, window: int = WINDOW, *, text: Sequence[str] = ()
-    ) -> Iterator[tuple[Any, Predictions]]:
+        self,
+        source: Any,
+        window: int = WINDOW,
+        *,
+        text: Sequence[str] = (),
+        coverage: float | None = None,
+    ) -> Iterator[tuple[Any, Answers]]:
         """Rows of a source of any size with their predictions, ``window`` rows at a time.
 
-        ``text`` names the text columns where they are called otherwise than in the fitted rows.
+        ``text`` names the text columns where they are called otherwise than in the fitted rows;
+        ``coverage`` as in `predictions`.
         """
         task = registry.task(self.task)
         columns = replace(self.columns, text=tuple(text)) if text else self.columns
         for table, inputs in task.stream(source, columns, window):
-            yield table, self.predictions(inputs)
+            yield table, self.predictions(inputs, coverage=coverage)
 
     def evaluate(
         self,
@@ -150,8 +161,9 @@ class Model:
             slices: columns by which the score is broken down.
 
         Returns:
-            ``metric``, ``estimate``, ``metrics``, ``baselines``, ``per_class``, ``confusion``,
-            ``reliability``, ``slices``, ``rows``, ``findings``.
+            ``metric``, ``estimate``, ``metrics``, ``baselines``, ``slices``, ``rows``,
+            ``findings``; of labels ``per_class``, ``confusion``, ``reliability``, of values
+            ``residuals``.
         """
         columns = _renamed(self.columns, text, label, slices)
         judged, findings = self.judge(data, columns)
@@ -168,7 +180,8 @@ class Model:
                 "estimate": found[metric].as_dict(),
                 "baselines": {name: one[metric].as_dict() for name, one in free.items()},
                 "metrics": {name: estimate.as_dict() for name, estimate in found.items()},
-                **compose.breakdown(self.workshop, judged),
+                **compose.breakdown(self.workshop, judged, shown=True),
+                **self.workshop.objective.bounds(self.calibration, judged),
                 "rows": len(judged.examples),
                 "findings": findings,
             }
@@ -181,8 +194,7 @@ class Model:
             return baselines.on_test(self.workshop, self.training_rows, examples, self.backbone)
         if "class_shares" not in self.manifest:  # fitted elsewhere
             return {}
-        shares = np.asarray(self.manifest["class_shares"], dtype=np.float64)
-        return {"majority": np.tile(shares, (len(examples), 1))}
+        return self.workshop.objective.from_floor(self.manifest, len(examples))
 
     def judge(
         self, data: Any, columns: Columns | None = None
@@ -192,7 +204,7 @@ class Model:
         examples = labelled(reading.train)
         findings = [finding.as_dict() for finding in reading.findings]
         answers = self.predictions(examples.inputs)
-        return Judged(examples, answers.probabilities, True), findings
+        return Judged(examples, answers.scored, True), findings
 
     def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
         """Write the model folder, whole or not at all.
@@ -223,6 +235,8 @@ class Model:
             files["adapter_config.json"] = json_bytes(state.adapter_config)
         if state.settings:
             files["settings.json"] = json_bytes(state.settings)
+        if self.calibration:
+            files["calibration.safetensors"] = artifact.tensor_bytes(self.calibration)
         if self.training_rows is not None:
             files["rows.jsonl"] = rows.to_lines(self.training_rows)
         files["recipe.yaml"] = recipe_text(self.recipe)
@@ -236,7 +250,8 @@ class Model:
 
     def __repr__(self) -> str:
         on = f" on {self.backbone}" if self.backbone else ""
-        return f"<supertune.Model {self.method}{on}, {len(self.labels)} labels>"
+        what = self.labels[0] if self.head.valued else f"{len(self.labels)} labels"
+        return f"<supertune.Model {self.method}{on}, {what}>"
 
 
 def load(
@@ -269,23 +284,28 @@ def load(
         read.arrays("adapter_model.safetensors") if "adapter_config.json" in read.files else {},
         read.json("adapter_config.json") if "adapter_config.json" in read.files else None,
     )
-    head = HeadSpec(len(manifest["labels"]), bool(manifest["multi_label"]))
+    kinds = bool(manifest["multi_label"]), bool(manifest.get("valued"))
+    head = HeadSpec(len(manifest["labels"]), *kinds)
     method = registry.method(recipe.method)
-    lens = _same_backbone(workshop, manifest) if method.needs else None
+    lens = _same_backbone(workshop, manifest) if manifest["backbone"] is not None else None
     tuned = fitting.restore(method, state, method_options(recipe), head, lens)
-    columns = manifest["columns"]
-    lists = {"text": tuple(columns["text"]), "slices": tuple(columns["slices"])}
-    kept = rows.from_lines(read.text("rows.jsonl")) if "rows.jsonl" in read.files else None
+    kept = None
+    lists = {key: tuple(manifest["columns"].get(key, ())) for key in ("text", "slices", "numbers")}
+    columns = Columns(**{**manifest["columns"], **lists})
+    if "rows.jsonl" in read.files:
+        kept = rows.from_lines(read.text("rows.jsonl"), columns, tuple(manifest["labels"]))
+    bounds = "calibration.safetensors"
     return Model(
         recipe=recipe,
         labels=tuple(manifest["labels"]),
         head=head,
-        columns=Columns(**{**columns, **lists}),
+        columns=columns,
         report=Report(read.json("report.json")),
         manifest={k: v for k, v in manifest.items() if k not in ("files", "manifest_sha256")},
         tuned=tuned,
         folder=Path(folder),
         training_rows=kept,
+        calibration=read.arrays(bounds) if bounds in read.files else {},
         _workshop=workshop,
     )
 
@@ -304,39 +324,6 @@ def _same_backbone(workshop: Workshop, manifest: dict[str, Any]) -> Lens:
     lens = workshop.lens(backbone)
     assert lens is not None
     return lens
-
-
-def _texts(inputs: Any) -> list[Input]:
-    if isinstance(inputs, (str, bytes)):
-        raise InputError(
-            "one_text_given",
-            "predict takes several texts, not one string.",
-            received=repr(inputs)[:80],
-            allowed='a list of texts, e.g. ["first", "second"]',
-            next="Put the text into a list.",
-        )
-    try:
-        listed = list(inputs)
-    except TypeError as error:
-        raise InputError(
-            "not_texts",
-            "predict takes a list of texts.",
-            received=type(inputs).__name__,
-            allowed='e.g. ["first", "second"]',
-            next="Pass a list, an array or a column of texts.",
-        ) from error
-    for number, value in enumerate(listed, start=1):
-        pair = isinstance(value, tuple) and value and all(isinstance(v, str) for v in value)
-        if not isinstance(value, str) and not pair:
-            raise InputError(
-                "not_a_text",
-                f"Input {number} is not a text.",
-                received=f"{type(value).__name__}: {value!r}"[:100],
-                allowed="texts, or tuples of texts for pairs",
-                next="Leave empty cells out, or turn values into text with str().",
-            )
-    # A row of an array is a NumPy text, which others would write down as one.
-    return [tuple(map(str, value)) if isinstance(value, tuple) else str(value) for value in listed]
 
 
 def _renamed(

@@ -7,7 +7,7 @@ models that did not see the row) → `tune` (the model that is kept) → `judge`
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -21,6 +21,7 @@ from supertune.catalogue.places import cache_folder
 from supertune.catalogue.resolve import fetched, resolve
 from supertune.config import Recipe, method_options
 from supertune.contracts import (
+    Answers,
     Backbone,
     BackboneRef,
     Columns,
@@ -31,8 +32,8 @@ from supertune.contracts import (
     FloatArray,
     HeadSpec,
     IntArray,
+    Judge,
     Offer,
-    Predictions,
     Problem,
     Prompt,
     Reading,
@@ -81,6 +82,7 @@ def columns(recipe: Recipe) -> Columns:
         template=recipe.template,
         pair=recipe.pair,
         separator=recipe.separator,
+        numbers=recipe.numbers,
     )
 
 
@@ -93,9 +95,9 @@ def as_written(recipe: Recipe, reading: Reading) -> Recipe:
 
 def labelled(examples: Examples) -> Examples:
     """Only the rows that carry an answer."""
-    if examples.targets is None or examples.multi_label:
-        return examples
-    return examples.take(np.flatnonzero(examples.targets >= 0))
+    return (
+        examples if examples.targets is None else examples.take(np.flatnonzero(examples.answered))
+    )
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,7 @@ class Assessed:
     """Answers (R, n, C) to each row by models that did not see it, and what that took."""
 
     candidate: Candidate
-    probabilities: FloatArray
+    answers: FloatArray
     seconds: float
 
 
@@ -131,6 +133,10 @@ class Workshop:
     @property
     def task(self) -> Task:
         return registry.task(self.recipe.task)
+
+    @property
+    def objective(self) -> Judge:
+        return registry.objective(self.task.objective)
 
     @property
     def metric(self) -> str:
@@ -180,21 +186,7 @@ class Workshop:
 
     def row_weights(self, examples: Examples) -> FloatArray | None:
         """Row weights times class weights, mean 1; None when all are equal."""
-        wanted, targets = self.recipe.class_weights, examples.targets
-        if wanted is None or targets is None or examples.multi_label:
-            return examples.weights
-        if wanted == "balanced":
-            counts = np.maximum(np.bincount(targets, minlength=len(examples.labels)), 1)
-            by_class = len(targets) / (len(examples.labels) * counts)
-        else:
-            odd = sorted(set(wanted) - set(examples.labels))
-            if odd:
-                raise unknown_name("label", odd[0], examples.labels)
-            by_class = np.array([float(wanted.get(label, 1.0)) for label in examples.labels])
-            if not (np.isfinite(by_class).all() and (by_class > 0).all()):
-                raise _bad_class_weight(wanted)
-        weights = by_class[targets] * (1.0 if examples.weights is None else examples.weights)
-        return np.asarray(weights / weights.mean())
+        return self.objective.row_weights(examples, self.recipe.class_weights)
 
     def folds(self, examples: Examples, repeats: int | None = None) -> Folds:
         """``repeats`` times the recipe's number of folds, or as many as the rows allow."""
@@ -206,48 +198,26 @@ class Workshop:
         )
 
     def costs(self, labels: Sequence[str]) -> FloatArray | None:
-        if self.recipe.cost_matrix is None:
-            return None
-        widths = [len(row) for row in self.recipe.cost_matrix]
-        if widths != [len(labels)] * len(labels):
-            shape = f"{len(widths)} rows of {', '.join(map(str, sorted(set(widths)))) or 0} costs"
-            raise InputError(
-                "bad_cost_matrix",
-                "The cost matrix does not fit the labels.",
-                received=shape,
-                allowed=f"{len(labels)} x {len(labels)}, rows and columns in the order "
-                + ", ".join(labels),
-                next="Give one row of costs for each true label.",
-            )
-        return np.asarray(self.recipe.cost_matrix, dtype=np.float64)
+        return self.objective.costs(labels, self.recipe.cost_matrix)
 
     def score(
         self, labels: Sequence[str]
     ) -> Callable[[FloatArray, npt.NDArray[Any], FloatArray | None], dict[str, FloatArray]]:
         return partial(_score, self.task, self.costs(labels))
 
-    def probabilities(self, logits: FloatArray, labels: tuple[str, ...], head: HeadSpec) -> Any:
-        return self.task.decode(logits, labels, head).probabilities
+    def answers(self, logits: FloatArray, labels: tuple[str, ...], head: HeadSpec) -> FloatArray:
+        """(n, C) what is scored of a method's outputs."""
+        return self.task.decode(logits, labels, head).scored
 
 
 def _score(
     task: Task,
     costs: FloatArray | None,
-    probabilities: FloatArray,
+    answers: FloatArray,
     targets: npt.NDArray[Any],
     weights: FloatArray | None = None,
 ) -> dict[str, FloatArray]:
-    return task.score(probabilities, targets, weights, costs)
-
-
-def _bad_class_weight(wanted: Mapping[str, float]) -> InputError:
-    return InputError(
-        "bad_class_weight",
-        "A class weight is not a number above zero.",
-        received=", ".join(f"{label}: {weight}" for label, weight in sorted(wanted.items())),
-        allowed="numbers above zero; a class that is not named weighs 1",
-        next="Correct the weight, or leave rows of a class that should not count out of the file.",
-    )
+    return task.score(answers, targets, weights, costs)
 
 
 def check_settings(workshop: Workshop, examples: Examples) -> None:
@@ -256,15 +226,15 @@ def check_settings(workshop: Workshop, examples: Examples) -> None:
 
     Raises:
         InputError: ``unknown_metric``, ``metric_does_not_fit``, ``bad_cost_matrix``,
-            ``bad_class_weight``, ``unknown_label``, and as `supertune.prompts.asking.check`.
+            ``bad_class_weight``, ``unknown_label``, ``no_classes``, and as
+            `supertune.prompts.asking.check`.
     """
     asking.check(workshop.recipe, workshop.task, examples)
+    score = workshop.score(examples.labels)
     metric, targets = workshop.metric, examples.targets
     workshop.row_weights(examples)
     assert targets is not None
-    count = len(examples.labels)
-    chances = np.full((len(examples), count), 1 / count)
-    known = workshop.score(examples.labels)(chances, targets, None)
+    known = score(workshop.objective.unknowing(examples), targets, None)
     if metric not in known:
         costly = metric == "cost" and not examples.multi_label
         raise InputError(
@@ -280,26 +250,29 @@ def check_settings(workshop: Workshop, examples: Examples) -> None:
         )
 
 
-def check(workshop: Workshop, candidate: Candidate, *, fetch: bool = True) -> None:
-    """Refuse by name, before loading, what cannot work; ``fetch`` as in `Workshop.offer`."""
+def check(
+    workshop: Workshop, candidate: Candidate, rows: str = "text", *, fetch: bool = True
+) -> None:
+    """Refuse by name, before loading, what cannot work with such rows (`Examples.modality`);
+    ``fetch`` as in `Workshop.offer`."""
     method = registry.method(candidate.method)
     offer = None
     if candidate.backbone is not None:
         offer = workshop.offer(candidate.backbone, fetch=fetch)
-    why = misfit(method, workshop.task.objective, offer)
+    why = misfit(method, workshop.task.objective, offer, rows)
     if why is not None:
         raise InputError(
             "method_does_not_fit",
             f"{candidate} cannot serve {workshop.task.name}: {why}.",
             received=str(candidate),
-            allowed=", ".join(fitting_methods(workshop.task, offer)),
+            allowed=", ".join(fitting_methods(workshop.task, offer, rows)),
             next="`supertune methods` prints what works with what.",
         )
 
 
-def fitting_methods(task: Task, offer: Offer | None) -> list[str]:
+def fitting_methods(task: Task, offer: Offer | None, rows: str) -> list[str]:
     """Names of the methods that could serve."""
-    return [m.name for m in registry.methods() if misfit(m, task.objective, offer) is None]
+    return [m.name for m in registry.methods() if misfit(m, task.objective, offer, rows) is None]
 
 
 def assess(
@@ -316,7 +289,7 @@ def assess(
     problem = workshop.problem(examples, candidate.backbone)
     options = method_options(workshop.recipe, candidate.method)
     logits = fitting.out_of_fold(method, problem, options, folds, done=done)
-    answers = [workshop.probabilities(each, examples.labels, problem.head) for each in logits]
+    answers = [workshop.answers(each, examples.labels, problem.head) for each in logits]
     return Assessed(candidate, np.stack(answers), time.perf_counter() - started)
 
 
@@ -329,9 +302,7 @@ def tune(workshop: Workshop, candidate: Candidate, examples: Examples) -> Tuned:
     return fitting.fit(method, problem, method_options(workshop.recipe, candidate.method))
 
 
-def predict(
-    workshop: Workshop, candidate: Candidate, tuned: Tuned, examples: Examples
-) -> Predictions:
+def predict(workshop: Workshop, candidate: Candidate, tuned: Tuned, examples: Examples) -> Answers:
     """Answers of a tuned model to rows, through prediction's own batches."""
     logits = tuned.logits(examples.inputs, workshop.lens(candidate.backbone))
     head = workshop.task.head(examples)

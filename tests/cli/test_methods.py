@@ -38,10 +38,14 @@ def test_the_matrix_is_whole_and_decided_by_the_contract(supertune, empty_cache:
     for (task, method, backbone), cell in cells.items():
         assert cell["fits"] is (cell["why"] is None)
         if backbone == "none":
-            why = misfit(registry.method(method), registry.task(task).objective, None)
+            asked = registry.task(task)
+            why = misfit(registry.method(method), asked.objective, None, asked.modality)
             assert cell["why"] == why
     assert cells["text_classification", "lora", "e5-small"]["fits"]
     assert cells["text_classification", "bag_of_words", "none"]["fits"]
+    assert cells["regression", "linear_regression", "none"]["fits"], "over columns of numbers"
+    assert cells["regression", "linear_regression", "minilm"]["fits"], "over a text"
+    assert cells["regression", "lora", "minilm"]["why"] == "lora serves classify, not regress"
     assert "takes no backbone" in cells["text_classification", "bag_of_words", "minilm"]["why"]
 
 

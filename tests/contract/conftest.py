@@ -1,4 +1,7 @@
-"""Every registered method on a few rows of news, fitted once a session and asked many things.
+"""Every registered method on a few rows, fitted once a session and asked many things.
+
+A method that serves labels is asked about news; one that serves values alone, about columns of
+numbers, and about texts with a value where it takes a backbone.
 
 What is registered is found by name, so a new file in ``methods/``, ``tasks/`` or ``backbones/``,
 or a package of somebody else, is held to all of it without a line being changed here.
@@ -35,12 +38,15 @@ from supertune.contracts import (
     Problem,
     State,
     Tuned,
+    misfit,
 )
 from supertune.evaluation.splits import Fold, repeated_folds
 from supertune.pipeline import Workshop, reference
 from supertune.training import fitting
 
 METHODS = registry.names("methods")
+CLASSIFIERS = [name for name in METHODS if "classify" in registry.method(name).objectives]
+REGRESSORS = [name for name in METHODS if "regress" in registry.method(name).objectives]
 ON_BACKBONES = [name for name in METHODS if registry.method(name).needs]
 GRADIENT = [name for name in METHODS if isinstance(registry.method(name), GradientMethod)]
 
@@ -59,10 +65,24 @@ NOT_TUNED: Mapping[str, frozenset[str]] = {
     "majority": frozenset({"prior"}),  # counted, and the floor for everything that is tuned
     "label_names": frozenset({"label_vectors"}),  # read off the backbone
     "bag_of_words": frozenset({"terms", "idf"}),  # which words there are, and how rare they are
+    "mean": frozenset({"mean"}),  # counted, as the shares of "majority" are
 }
 
 # What prediction may be asked about, beside ordinary texts.
-ODD = ("", " ", "\n", "👍🏽", "日本語のテキスト", "ß" * 3000, "a\x00b", "?!", ("two", "texts"))
+ODD: tuple[Any, ...] = (
+    "",
+    " ",
+    "\n",
+    "👍🏽",
+    "日本語のテキスト",
+    "ß" * 3000,
+    "a\x00b",
+    "?!",
+    ("two", "texts"),
+)
+
+
+ODD_NUMBERS: tuple[Any, ...] = ((0.0, 0.0, 0.0), (1e9, -1e9, 3.0), (-0.0, 1e-12, 0.5))
 
 
 @pytest.fixture(scope="session")
@@ -114,21 +134,76 @@ def news(own_activations: Path) -> News:
     )
 
 
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """Rows with a value: 24 of three numbers, and the 18 texts of the news with one each."""
+
+    numbers: Examples
+    texts: Examples
+
+    @property
+    def dicts(self) -> list[dict[str, float]]:
+        """The rows of numbers as `supertune.fit` takes them."""
+        assert self.numbers.targets is not None
+        names = (*self.numbers.columns, *self.numbers.labels)
+        rows = zip(self.numbers.inputs, self.numbers.targets.tolist(), strict=True)
+        return [dict(zip(names, (*row, value), strict=True)) for row, value in rows]
+
+
+@pytest.fixture(scope="session")
+def measured(news: News) -> Measured:
+    rng = np.random.default_rng(0)
+    x = rng.normal((5, -40, 0), (1, 20, 0.1), (24, 3))
+    y = x @ (2.0, 0.3, -10.0) + rng.normal(0, 1.0, 24) + 100
+    numbered = np.arange(1, 25)
+    numbers = Examples(
+        tuple(map(tuple, x.tolist())), y, ("price",), numbered, columns=("a", "b", "c")
+    )
+    assert news.three.targets is not None
+    # What the text is about decides the value, so that it can be learned.
+    values = 10.0 * news.three.targets + rng.normal(0, 1, len(news.three))
+    texts = replace(news.three, targets=values, labels=("price",))
+    return Measured(numbers.canonical(), texts.canonical())
+
+
 @dataclass(eq=False)
 class Case:
-    """One method on a backbone that it fits."""
+    """One method on rows of one kind, and on a backbone where it takes one.
+
+    Attributes:
+        settings: rows by name; the first are those that are asked about.
+        spare: of these, other rows that can be fitted in between.
+    """
 
     method: Method
     lens: Lens | None
-    news: News
+    settings: Mapping[str, Examples]
+    spare: str
 
     @property
     def name(self) -> str:
         return self.method.name
 
     @property
+    def main(self) -> str:
+        return next(iter(self.settings))
+
+    @property
+    def examples(self) -> Examples:
+        return self.settings[self.main]
+
+    @property
+    def outputs(self) -> int:
+        return len(self.examples.labels)
+
+    @property
     def gradient(self) -> bool:
         return isinstance(self.method, GradientMethod)
+
+    @property
+    def odd(self) -> tuple[Any, ...]:
+        """Inputs of this kind that are unlike the others."""
+        return ODD_NUMBERS if self.examples.columns else ODD
 
     @cached_property
     def options(self) -> Any:
@@ -141,37 +216,42 @@ class Case:
         return {"epochs": 1} if issubclass(self.method.options, GradientOptions) else {}
 
     def problem(self, examples: Examples, **changes: Any) -> Problem:
-        head = HeadSpec(len(examples.labels), examples.multi_label)
+        head = HeadSpec(len(examples.labels), examples.multi_label, examples.valued)
         return replace(Problem(examples, head, self.lens, seed=0), **changes)
 
     def fit(self, examples: Examples, **changes: Any) -> Tuned:
         return fitting.fit(self.method, self.problem(examples, **changes), self.options)
 
-    def tuned(self, setting: str = "three") -> Tuned:
+    def tuned(self, setting: str = "") -> Tuned:
         """Fitted once; not to be changed."""
+        setting = setting or self.main
         if setting not in self._tuned:
-            self._tuned[setting] = self.fit(self.news[setting])
+            self._tuned[setting] = self.fit(self.settings[setting])
         return self._tuned[setting]
 
     @cached_property
     def _tuned(self) -> dict[str, Tuned]:
         return {}
 
-    def restored(self, state: State, setting: str = "three") -> Tuned:
-        head = self.problem(self.news[setting]).head
+    def restored(self, state: State, setting: str = "") -> Tuned:
+        head = self.problem(self.settings[setting or self.main]).head
         return fitting.restore(self.method, state, self.options, head, self.lens)
 
-    def logits(self, inputs: Any, setting: str = "three") -> FloatArray:
+    def logits(self, inputs: Any, setting: str = "") -> FloatArray:
         return self.tuned(setting).logits(inputs, self.lens)
 
     @cached_property
     def answers(self) -> FloatArray:
-        """(18, 3) logits of its own training rows."""
-        return self.logits(self.news.three.inputs)
+        """(n, C) logits of its own training rows."""
+        return self.logits(self.examples.inputs)
 
 
-def _case(name: str, news: News, lens: Lens | None) -> Case:
-    return Case(registry.method(name), lens, news)
+def _labelled(news: News) -> dict[str, Examples]:
+    return {name: news[name] for name in ("three", "two", "several", "missing")}
+
+
+def _valued(rows: Examples) -> dict[str, Examples]:
+    return {"all": rows, "half": rows.take(range(0, len(rows), 2))}
 
 
 @pytest.fixture(scope="session")
@@ -192,32 +272,63 @@ def untouched(minilm: Lens) -> str:
 
 
 @pytest.fixture(scope="session")
-def case_of(news: News, minilm: Lens, untouched: str) -> Callable[[str], Case]:
-    """``case_of("lora")``: the same case whoever asks."""
-    known: dict[str, Case] = {}
+def case_of(news: News, measured: Measured, minilm: Lens, untouched: str) -> Callable[..., Case]:
+    """``case_of("lora")``: the same case whoever asks.
 
-    def found(name: str) -> Case:
-        if name not in known:
-            known[name] = _case(name, news, minilm if registry.method(name).needs else None)
-        return known[name]
+    ``on``: "news", "numbers" or "texts"; by default news where the method serves labels.
+    """
+    known: dict[tuple[str, str], Case] = {}
+
+    def found(name: str, on: str = "") -> Case:
+        method = registry.method(name)
+        on = on or ("news" if "classify" in method.objectives else "numbers")
+        if (name, on) not in known:
+            lens = minilm if method.needs and on != "numbers" else None
+            settings = _labelled(news)
+            if on != "news":
+                settings = _valued(measured.numbers if on == "numbers" else measured.texts)
+            spare = "two" if on == "news" else "half"
+            known[name, on] = Case(method, lens, settings, spare)
+        return known[name, on]
 
     return found
 
 
 @pytest.fixture(scope="session", params=METHODS)
-def case(request: pytest.FixtureRequest, case_of: Callable[[str], Case]) -> Case:
+def case(request: pytest.FixtureRequest, case_of: Callable[..., Case]) -> Case:
     """Each method in turn."""
     return case_of(request.param)
 
 
-@pytest.fixture(scope="session", params=ON_BACKBONES)
-def on_backbone(request: pytest.FixtureRequest, case_of: Callable[[str], Case]) -> Case:
-    """Each method that takes a backbone."""
+@pytest.fixture(scope="session", params=CLASSIFIERS)
+def classifier(request: pytest.FixtureRequest, case_of: Callable[..., Case]) -> Case:
+    """Each method that answers with labels."""
     return case_of(request.param)
 
 
+@pytest.fixture(
+    scope="session",
+    params=[(name, on) for name in REGRESSORS for on in ("numbers", "texts")],
+    ids=lambda pair: "-".join(pair),
+)
+def regressor(request: pytest.FixtureRequest, case_of: Callable[..., Case]) -> Case:
+    """Each method that answers with values, on numbers and on texts."""
+    name, on = request.param
+    why = misfit(registry.method(name), "regress", None, "numbers")
+    if on == "numbers" and why is not None:
+        pytest.skip(why)
+    return case_of(name, on)
+
+
+@pytest.fixture(scope="session", params=ON_BACKBONES)
+def on_backbone(request: pytest.FixtureRequest, case_of: Callable[..., Case]) -> Case:
+    """Each method that takes a backbone."""
+    labels = "classify" in registry.method(request.param).objectives
+    return case_of(request.param, "news" if labels else "texts")
+
+
 @pytest.fixture(scope="session", params=GRADIENT)
-def trained(request: pytest.FixtureRequest, case_of: Callable[[str], Case]) -> Case:
+def trained(request: pytest.FixtureRequest, case_of: Callable[..., Case]) -> Case:
     """Each method that the shared loop trains."""
     return case_of(request.param)
 
@@ -291,20 +402,20 @@ def odd() -> tuple[Any, ...]:
 
 
 @pytest.fixture(scope="session")
-def folds(news: News) -> list[list[Fold]]:
-    return repeated_folds(news.three, folds=2, repeats=1, seed=0)
+def folds() -> Callable[[Case], list[list[Fold]]]:
+    return lambda case: repeated_folds(case.examples, folds=2, repeats=1, seed=0)
 
 
 @pytest.fixture(scope="session")
-def crossed(folds: list[list[Fold]]) -> Callable[[Case], FloatArray]:
-    """(1, n, C) answers of models that did not see the row, once a method."""
-    known: dict[str, FloatArray] = {}
+def crossed(folds: Callable[[Case], list[list[Fold]]]) -> Callable[[Case], FloatArray]:
+    """(1, n, C) answers of models that did not see the row, once a case."""
+    known: dict[int, FloatArray] = {}
 
     def answers(case: Case) -> FloatArray:
-        if case.name not in known:
-            problem = case.problem(case.news.three)
-            known[case.name] = fitting.out_of_fold(case.method, problem, case.options, folds)
-        return known[case.name]
+        if id(case) not in known:
+            problem = case.problem(case.examples)
+            known[id(case)] = fitting.out_of_fold(case.method, problem, case.options, folds(case))
+        return known[id(case)]
 
     return answers
 
@@ -353,8 +464,9 @@ class Saved:
     folder: Path
     options: dict[str, Any]
     asked: tuple[Any, ...]
-    probabilities: str  # the bytes, in hex
-    labels: list[str]
+    rows: list[Any]  # that it was fitted on
+    scored: str  # the bytes of the answers, in hex
+    answers: list[Any]
     tuned: str  # sha256
     backbone_files: tuple[dict[str, str], dict[str, str]]  # sha256 by name, before and after
 
@@ -372,15 +484,16 @@ def _files(name: str | None) -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def marked(news: News) -> list[tuple[str, str]]:
-    """The rows, each with a word that nothing else has."""
-    return [(f"{text} {MADE_UP}", label) for text, label in news.pairs]
+def marked(news: News, measured: Measured) -> Callable[[Case], list[Any]]:
+    """Rows as a person gives them; texts each with a word that nothing else has."""
+    texts = [(f"{text} {MADE_UP}", label) for text, label in news.pairs]
+    return lambda case: measured.dicts if case.examples.columns else texts
 
 
 @pytest.fixture(scope="session")
 def saved(
-    case_of: Callable[[str], Case],
-    marked: list[tuple[str, str]],
+    case_of: Callable[..., Case],
+    marked: Callable[[Case], list[Any]],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Callable[[str], Saved]:
     """``saved("lora")``: fitted and saved as a person would, once a method."""
@@ -391,25 +504,21 @@ def saved(
         if name in known:
             return known[name]
         case = case_of(name)
-        backbone = "minilm" if case.method.needs else None
+        backbone = None if case.lens is None else "minilm"
         options = {"method": name, "folds": 2, "repeats": 1, "max_length": 32, "threads": 1}
         options |= case.keys | ({"backbone": backbone} if backbone else {})
-        before = _files(backbone)
-        model = supertune.fit(
-            marked,
-            output=root / name,
-            keep_rows=False,
-            **options,
-        )
-        asked = (*case.news.three.inputs, *ODD)
-        answers = model.predictions(asked)
+        options |= {"task": "regression"} if case.examples.valued else {}
+        before, rows = _files(backbone), marked(case)
+        model = supertune.fit(rows, output=root / name, keep_rows=False, **options)
+        asked = (*case.examples.inputs, *case.odd)
         state = model.tuned.state()
         known[name] = Saved(
             root / name,
             options,
             asked,
-            answers.probabilities.tobytes().hex(),
-            list(answers.labels),
+            rows,
+            model.predictions(asked).scored.tobytes().hex(),
+            model.predict(asked).tolist(),
             weights_sha256({**state.arrays, **state.adapter}),
             (before, _files(backbone)),
         )
@@ -430,14 +539,16 @@ import supertune
 from supertune.artifact import weights_sha256
 heard = {}
 task = json.loads(pathlib.Path(sys.argv[1]).read_text("utf-8"))
-for name, (folder, options, asked) in task["models"].items():
+for name, (folder, options, asked, rows) in task.items():
     model = supertune.load(folder)
-    answers = model.predictions([tuple(a) if isinstance(a, list) else a for a in asked])
-    again = supertune.fit([tuple(row) for row in task["rows"][::-1]], **options)
+    asked = [tuple(a) if isinstance(a, list) else a for a in asked]
+    again = supertune.fit(
+        [tuple(row) if isinstance(row, list) else row for row in rows[::-1]], **options
+    )
     state = again.tuned.state()
     heard[name] = {
-        "probabilities": answers.probabilities.tobytes().hex(),
-        "labels": list(answers.labels),
+        "scored": model.predictions(asked).scored.tobytes().hex(),
+        "answers": model.predict(asked).tolist(),
         "tuned": weights_sha256({**state.arrays, **state.adapter}),
     }
 print(json.dumps(heard))
@@ -448,7 +559,6 @@ print(json.dumps(heard))
 def reloaded(
     request: pytest.FixtureRequest,
     saved: Callable[[str], Saved],
-    marked: list[tuple[str, str]],
     python: Any,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> dict[str, Any]:
@@ -458,9 +568,9 @@ def reloaded(
     models = {}
     for name in sorted(named & set(METHODS)):
         one = saved(name)
-        models[name] = [str(one.folder), one.options, one.asked]
+        models[name] = [str(one.folder), one.options, one.asked, one.rows]
     written = tmp_path_factory.mktemp("asked") / "task.json"
-    written.write_text(json.dumps({"models": models, "rows": marked}), encoding="utf-8")
+    written.write_text(json.dumps(models), encoding="utf-8")
     done = python(RELOAD, str(written), timeout=300)
     assert done.returncode == 0, done.stderr
     return dict(json.loads(done.stdout))

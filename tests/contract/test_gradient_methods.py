@@ -57,7 +57,7 @@ def test_what_it_tunes_learns_only_inside_the_with_block(trained, injection, sam
 
 def test_training_moves_what_is_tuned_and_the_loss_falls(trained):
     options = trained.method.options(epochs=2)
-    tuned = fitting.fit(trained.method, trained.problem(trained.news.three), options)
+    tuned = fitting.fit(trained.method, trained.problem(trained.examples), options)
     start = trained.lens.backbone.inject(
         trained.method.injection(trained.lens.backbone.offer, trained.options), seed=0
     )
@@ -71,12 +71,14 @@ def test_training_moves_what_is_tuned_and_the_loss_falls(trained):
 
 
 def test_another_seed_is_another_model(trained, state_bytes):
-    assert state_bytes(trained.fit(trained.news.three, seed=1)) != state_bytes(trained.tuned())
+    assert state_bytes(trained.fit(trained.examples, seed=1)) != state_bytes(trained.tuned())
 
 
 def test_progress_is_told_step_by_step_to_the_end(trained):
     told = []
-    trained.fit(trained.news.two, progress=lambda done, total: told.append((done, total)))
+    trained.fit(
+        trained.settings[trained.spare], progress=lambda done, total: told.append((done, total))
+    )
     assert told == [(step + 1, len(told)) for step in range(len(told))]
     assert told
 
@@ -87,7 +89,7 @@ def test_training_that_breaks_off_leaves_the_weights_as_they_were(trained, same_
         raise fault
 
     with pytest.raises(fault):
-        trained.fit(trained.news.three, progress=stop)
+        trained.fit(trained.examples, progress=stop)
     assert same_weights()
     assert not any(p.requires_grad for p in trained.lens.backbone.model.parameters())
 
@@ -97,5 +99,5 @@ def test_after_training_broke_off_the_next_one_is_as_ever(trained, state_bytes):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        trained.fit(trained.news.two, progress=stop)
-    assert state_bytes(trained.fit(trained.news.three)) == state_bytes(trained.tuned())
+        trained.fit(trained.settings[trained.spare], progress=stop)
+    assert state_bytes(trained.fit(trained.examples)) == state_bytes(trained.tuned())

@@ -48,7 +48,7 @@ def test_fitting_leaves_the_weights_as_they_were(on_backbone, same_weights):
 
 
 def test_answering_leaves_the_weights_as_they_were(on_backbone, same_weights):
-    on_backbone.logits(on_backbone.news.three.inputs)
+    on_backbone.logits(on_backbone.examples.inputs)
     assert same_weights()
 
 
@@ -59,7 +59,7 @@ def test_restoring_leaves_the_weights_as_they_were(on_backbone, same_weights):
 
 def test_a_fit_that_is_interrupted_leaves_the_weights_as_they_were(on_backbone, same_weights):
     with pytest.raises(KeyboardInterrupt):
-        on_backbone.fit(on_backbone.news.three, lens=Interrupted(on_backbone.lens))
+        on_backbone.fit(on_backbone.examples, lens=Interrupted(on_backbone.lens))
     assert same_weights()
 
 
@@ -73,13 +73,13 @@ def test_answers_to_what_is_no_text_fail_and_leave_the_weights(on_backbone, same
 def test_the_frozen_part_is_computed_once(on_backbone):
     on_backbone.tuned()
     before = on_backbone.lens.computed
-    on_backbone.fit(on_backbone.news.three)
+    on_backbone.fit(on_backbone.examples)
     assert on_backbone.lens.computed == before
 
 
 def test_the_frozen_features_are_the_same_after_another_method_was_fitted(on_backbone):
-    lens, inputs = on_backbone.lens, on_backbone.news.three.inputs[:4]
+    lens, inputs = on_backbone.lens, on_backbone.examples.inputs[:4]
     tokens = lens.backbone.tokens(inputs, lens.encoding)
     before = lens.backbone.features(tokens, lens.encoding)
-    on_backbone.fit(on_backbone.news.two)
+    on_backbone.fit(on_backbone.settings[on_backbone.spare])
     np.testing.assert_array_equal(lens.backbone.features(tokens, lens.encoding), before)

@@ -1,4 +1,4 @@
-"""What every registered task owes the pipeline."""
+"""What every registered task owes the pipeline, and those that answer with labels."""
 
 from __future__ import annotations
 
@@ -18,7 +18,17 @@ COSTS = np.array([[0.0, 1.0], [20.0, 0.0]])  # to answer "left" where "right" is
 LOGITS = np.random.default_rng(0).normal(0, 2, (12, 2)).astype(np.float32)
 
 
-@pytest.fixture(scope="session", params=registry.names("tasks"))
+TASKS = registry.names("tasks")
+
+
+@pytest.fixture(scope="session", params=TASKS)
+def any_task(request):
+    return registry.task(request.param)
+
+
+@pytest.fixture(
+    scope="session", params=[n for n in TASKS if registry.task(n).objective == "classify"]
+)
 def task(request):
     return registry.task(request.param)
 
@@ -29,22 +39,27 @@ def reading(task, news):
     return task.read([pair for pair in news.pairs if pair[1] != "tech"], Columns())
 
 
-def test_its_name_is_its_key_and_its_summary_one_line(task):
-    assert registry.task(task.name) is task
-    assert 10 <= len(task.summary) <= 120
-    assert task.summary == " ".join(task.summary.split())
-    assert task.modality
-    assert task.modality.islower()
+def test_its_name_is_its_key_and_its_summary_one_line(any_task):
+    assert registry.task(any_task.name) is any_task
+    assert 10 <= len(any_task.summary) <= 120
+    assert any_task.summary == " ".join(any_task.summary.split())
+    assert any_task.modality
+    assert any_task.modality.islower()
 
 
-def test_its_objective_is_one_that_some_method_serves(task):
-    assert task.objective in get_args(Objective)
-    assert any(task.objective in method.objectives for method in registry.methods())
+def test_its_objective_is_one_that_some_method_serves(any_task):
+    assert any_task.objective in get_args(Objective)
+    assert any(any_task.objective in method.objectives for method in registry.methods())
+    objective = registry.objective(any_task.objective)
+    assert objective.name == any_task.objective
+    for name in (*objective.baselines, *objective.tried(any_task.modality)):
+        assert any_task.objective in registry.method(name).objectives
+    assert {name for name, _ in objective.rivals} <= set(objective.baselines)
 
 
-def test_its_default_metric_is_one_of_its_own(task):
-    assert task.default_metric in task.metrics
-    assert all(type(larger) is bool for larger in task.metrics.values())
+def test_its_default_metric_is_one_of_its_own(any_task):
+    assert any_task.default_metric in any_task.metrics
+    assert all(type(larger) is bool for larger in any_task.metrics.values())
 
 
 def test_it_reads_every_row_with_its_answer(task, news, reading):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import Ridge
 
+from supertune.contracts import Examples, HeadSpec, Problem
 from supertune.evaluation.splits import repeated_folds
 from supertune.methods.linear_probe import METHOD, TEMPERATURES, Head, _Ridge, one_hot, solve
 
@@ -160,3 +161,39 @@ def test_the_head_comes_back_from_its_arrays(features, targets):
     again = Head.from_arrays(head.state().arrays)
     np.testing.assert_array_equal(head.apply(features), again.apply(features))
     assert head.tuned_parameters == 384 * 5 + 5
+
+
+def valued(x, y):
+    """Rows of numbers with a value each."""
+    rows = tuple(map(tuple, x.tolist()))
+    names = tuple(f"x{i}" for i in range(x.shape[1]))
+    examples = Examples(rows, y, ("y",), np.arange(1, len(y) + 1), columns=names)
+    return Problem(examples, HeadSpec(1, valued=True), None, 0)
+
+
+def test_values_are_answered_by_ridge_at_a_penalty_chosen_by_leave_one_out():
+    from sklearn.linear_model import Ridge
+
+    rng = np.random.default_rng(0)
+    x = rng.normal(0, (1, 10, 100), (40, 3)) + 5
+    y = x @ (3.0, 0.2, 0.0) + rng.normal(0, 2, 40) + 50
+    found = METHOD.fit(valued(x, y), METHOD.options(penalties=(0.1,)))
+    z = (x - x.mean(axis=0)) / x.std(axis=0)
+    ridge = Ridge(alpha=0.1 * 3).fit(z, y)  # the mean squared norm of three standard columns
+    np.testing.assert_allclose(found.weight[:, 0] * x.std(axis=0), ridge.coef_, rtol=1e-8)
+    np.testing.assert_allclose(found.logits(valued(x, y).examples.inputs, None)[:, 0],
+                               ridge.predict(z), rtol=1e-8)  # fmt: skip
+    assert found.weight.dtype == np.float64
+
+
+def test_noise_is_given_the_largest_penalty_and_a_clear_line_the_least():
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(40, 5))
+    path = METHOD.options(penalties=(0.001, 10.0))
+    y = rng.normal(size=40)
+    noise = METHOD.fit(valued(x, y), path)
+    plain = METHOD.fit(valued(x, y), METHOD.options(penalties=(0.001,)))
+    clear = METHOD.fit(valued(x, x[:, 0] * 3), path)
+    # Each of five standard columns weighs 40; the penalty is ten times their squared norm of 5.
+    assert np.linalg.norm(noise.weight) < 0.6 * np.linalg.norm(plain.weight)
+    assert clear.weight[0, 0] == pytest.approx(3, rel=0.01)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from supertune.contracts import Judged
 from supertune.errors import InputError
 from supertune.evaluation.intervals import paired
 from supertune.model import Model, load
@@ -42,12 +43,12 @@ def compare(a: Comparable, b: Comparable, data: Any) -> dict[str, Any]:
     judged, findings = first.judge(data)
     other, _ = second.judge(data)
     order = [second.labels.index(label) for label in first.labels]
-    theirs = other.probabilities[:, order]
+    theirs = other.answers[:, order]
     examples = judged.examples
     assert examples.targets is not None
     gap = paired(
         workshop.score(examples.labels),
-        judged.probabilities,
+        judged.answers,
         theirs,
         examples.targets,
         metric,
@@ -57,7 +58,7 @@ def compare(a: Comparable, b: Comparable, data: Any) -> dict[str, Any]:
     )
     larger = workshop.task.metrics[metric]
     answer = _answer(gap.low, gap.high, larger)
-    scored = compose.Judged(examples, theirs, True)
+    scored = Judged(examples, theirs, True)
     return dict(
         finite(
             {

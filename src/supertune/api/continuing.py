@@ -18,7 +18,7 @@ from supertune.model import Model
 from supertune.pipeline import labelled
 
 # What the earlier rows decided for themselves and new rows may change.
-_NOT_KEPT = {"text", "label", "split", "group", "time", "weight", "slices"}
+_NOT_KEPT = {"text", "numbers", "label", "split", "group", "time", "weight", "slices"}
 
 # New rows that could not be learned from alone; with the earlier ones they can.
 _TOO_LITTLE = {"one_class", "one_row_a_class", "too_few_rows", "unknown_test_label"}
@@ -49,9 +49,9 @@ def read(model: Model, data: Any, settled: Recipe, test: Any = None) -> Reading:
     Raises:
         InputError: what is wrong with the new rows, or as `merged`.
     """
-    if not settled.text and settled.label is None:
+    if not (settled.text or settled.numbers) and settled.label is None:
         # A file like the first one is read like it; another is understood by itself.
-        columns = {"text": model.columns.text, "label": model.columns.label}
+        columns = {key: getattr(model.columns, key) for key in ("text", "numbers", "label")}
         try:
             return merged(model, _read(model, data, settled.model_copy(update=columns), test))
         except InputError as error:
@@ -61,6 +61,8 @@ def read(model: Model, data: Any, settled: Recipe, test: Any = None) -> Reading:
 
 
 def _read(model: Model, data: Any, settled: Recipe, test: Any) -> Reading:
+    if model.head.valued:  # a column that is constant in the new rows alone is kept
+        return _beside(model, data, settled, test)
     try:
         return pipeline.read(data, settled, test)
     except InputError as error:
@@ -105,7 +107,9 @@ def merged(model: Model, reading: Reading) -> Reading:
             allowed="several labels a row" if old.multi_label else "one label a row",
             next="Write the new labels as the earlier ones were, or fit a new model.",
         )
-    labels = tuple(sorted({*old.labels, *new.labels}))
+    if (old.valued, old.columns) != (new.valued, new.columns):
+        raise _columns_changed(old, new)
+    labels = old.labels if old.valued else tuple(sorted({*old.labels, *new.labels}))
     both = [_relabelled(old, labels), _relabelled(new, labels)]
     seen = {_key(both[0], i) for i in range(len(old))}
     fresh = [i for i in range(len(new)) if _key(both[1], i) not in seen]
@@ -129,6 +133,19 @@ def merged(model: Model, reading: Reading) -> Reading:
         test, known = _unseen(test, both[0])
         findings += known
     return replace(reading, train=train, test=test, findings=tuple(findings))
+
+
+def _columns_changed(old: Examples, new: Examples) -> InputError:
+    def read(examples: Examples) -> str:
+        return f"{examples.labels[0]} from {', '.join(examples.columns) or 'a text'}"
+
+    return InputError(
+        "columns_changed",
+        "The earlier rows and the new ones are not read from the same columns.",
+        received=read(new),
+        allowed=read(old),
+        next="Give new rows with the earlier columns, or fit a new model.",
+    )
 
 
 def _unseen(test: Examples, old: Examples) -> tuple[Examples, list[Finding]]:
@@ -155,7 +172,7 @@ def _unseen(test: Examples, old: Examples) -> tuple[Examples, list[Finding]]:
 
 def _folded(value: Input) -> tuple[str, ...]:
     parts = (value,) if isinstance(value, str) else value
-    return tuple(" ".join(part.casefold().split()) for part in parts)
+    return tuple(" ".join(str(part).casefold().split()) for part in parts)
 
 
 def _new_labels(old: Examples, new: Examples) -> list[Finding]:
@@ -186,6 +203,8 @@ def _relabelled(examples: Examples, labels: tuple[str, ...]) -> Examples:
     place = np.array([labels.index(label) for label in examples.labels], dtype=np.int64)
     targets = examples.targets
     assert targets is not None
+    if examples.labels == labels or examples.valued:
+        return replace(examples, labels=labels)
     if examples.multi_label:
         wide = np.zeros((len(examples), len(labels)))
         wide[:, place] = targets
@@ -212,6 +231,7 @@ def _joined(first: Examples, second: Examples) -> Examples:
         np.concatenate([first.rows, second.rows])[:n],
         groups,
         weights,
+        columns=first.columns,
     )
 
 

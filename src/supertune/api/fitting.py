@@ -9,17 +9,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from supertune import __version__, artifact, baselines, choose, pipeline
 from supertune.api import continuing, machine
 from supertune.choose import Decision, Entry
 from supertune.config import Recipe, method_options, recipe
-from supertune.contracts import Examples, Finding, FloatArray, Reading, Tuned
+from supertune.contracts import Examples, Finding, Judged, Noted, Notes, Reading, Tuned
 from supertune.model import Model, Report, load
 from supertune.pipeline import Workshop
 from supertune.report import compose, steps
-from supertune.report.compose import Judged, finite
+from supertune.report.compose import finite
 
 Progress = Callable[[str, int, int | None], None]
 
@@ -154,27 +152,31 @@ def _decide(run: _Run) -> Decision:
 def _named(reading: Reading) -> dict[str, Any]:
     """The columns as they were understood, so that the recipe guesses nothing."""
     section = compose.columns_section(reading.columns)
-    return {**section, "text": tuple(section["text"]), "slices": tuple(section["slices"])}
+    lists = ("text", "slices", "numbers")
+    return {**section, **{key: tuple(section.get(key, ())) for key in lists}}
 
 
 def _finish(run: _Run, decision: Decision) -> Model:
     workshop, examples = run.workshop, run.examples
     tuned = pipeline.tune(workshop, decision.candidate, examples)
     judged, free = _judged(run, decision, tuned)
+    calibration = _calibration(run, decision)
     report = _report(run, decision, tuned, judged, free)
+    report |= finite(workshop.objective.bounds(calibration, judged))
     manifest = {
         "supertune": __version__,
         "created": report["created"],
         "task": workshop.task.name,
         "labels": list(examples.labels),
         "multi_label": examples.multi_label,
+        **({"valued": True} if examples.valued else {}),
         "method": decision.candidate.method,
         "backbone": None
         if report["backbone"] is None
         else {"name": report["backbone"], "sha256": report["backbone_sha256"]},
         "recipe": workshop.recipe.model_dump(mode="json"),
         "columns": compose.columns_section(run.reading.columns),
-        "class_shares": _shares(examples).tolist(),
+        **workshop.objective.floor(examples),
         "scores": {"estimate": report["estimate"], "test": report["test"]},
     }
     return Model(
@@ -186,17 +188,9 @@ def _finish(run: _Run, decision: Decision) -> Model:
         manifest=manifest,
         tuned=tuned,
         training_rows=examples if run.keep_rows else None,
+        calibration=calibration,
         _workshop=workshop,
     )
-
-
-def _shares(examples: Examples) -> FloatArray:
-    """(C,) share of the rows that carry each label."""
-    targets = examples.targets
-    assert targets is not None
-    if examples.multi_label:
-        return np.asarray(targets.mean(axis=0))
-    return np.bincount(targets, minlength=len(examples.labels)) / len(targets)
 
 
 def _judged(run: _Run, decision: Decision, tuned: Tuned) -> tuple[Judged, dict[str, Judged]]:
@@ -205,7 +199,7 @@ def _judged(run: _Run, decision: Decision, tuned: Tuned) -> tuple[Judged, dict[s
     backbone = decision.candidate.backbone or _any_backbone(decision)
     if test is not None:
         held = pipeline.labelled(test)
-        answers = pipeline.predict(workshop, decision.candidate, tuned, held).probabilities
+        answers = pipeline.predict(workshop, decision.candidate, tuned, held).scored
         free = baselines.on_test(workshop, run.examples, held, backbone)
         return (
             Judged(held, answers, True),
@@ -214,16 +208,23 @@ def _judged(run: _Run, decision: Decision, tuned: Tuned) -> tuple[Judged, dict[s
     assert decision.assessed is not None
     folds = workshop.folds(run.examples)
     known = {
-        str(entry.candidate): entry.assessed.probabilities
+        str(entry.candidate): entry.assessed.answers
         for entry in decision.entries
         if entry.assessed is not None
     }
     free = baselines.out_of_fold(workshop, run.examples, folds, backbone, known)
     count = len(folds[0])
     return (
-        Judged(run.examples, decision.assessed.probabilities, False, count),
+        Judged(run.examples, decision.assessed.answers, False, count),
         {name: Judged(run.examples, found, False, count) for name, found in free.items()},
     )
+
+
+def _calibration(run: _Run, decision: Decision) -> dict[str, Any]:
+    """What bounds the predictions; empty where no row was answered out of fold."""
+    if decision.assessed is None:
+        return {}
+    return run.workshop.objective.calibration(decision.assessed.answers, run.examples)
 
 
 def _any_backbone(decision: Decision) -> str | None:
@@ -247,8 +248,10 @@ def _report(
     folded = None if decision.choice is None else decision.choice.estimate
     on_test = found[metric] if judged.on_test else None
     verdict = compose.judgement(workshop, judged, free, decision)
-    rows, doubts = compose.rows_to_look_at(examples, decision, run.keep_rows)
-    noticed = [*run.reading.findings, *workshop.store.findings, *doubts, *_notes(decision)]
+    rows, doubts = compose.rows_to_look_at(workshop, examples, decision, run.keep_rows)
+    notes = tuned.notes() if isinstance(tuned, Noted) else Notes()
+    noticed = [*run.reading.findings, *workshop.store.findings, *doubts, *notes.findings]
+    noticed += _notes(decision)
     report: dict[str, Any] = {
         "schema": 1,
         "supertune": __version__,
@@ -258,12 +261,7 @@ def _report(
         "metric": metric,
         "larger_is_better": workshop.task.metrics[metric],
         "seed": workshop.recipe.seed,
-        "data": compose.data_section(
-            run.reading,
-            examples,
-            unlabelled=len(run.reading.train) - len(examples),
-            shown=run.keep_rows,
-        ),
+        "data": compose.data_section(workshop, run.reading, examples, shown=run.keep_rows),
         "estimate": (folded or found[metric]).as_dict(),
         "test": None if on_test is None else on_test.as_dict(),
         "baselines": {
@@ -273,7 +271,8 @@ def _report(
         "verdict": verdict.as_dict(),
         "metrics": {name: one.as_dict() for name, one in found.items()},
         "judged_on": "test rows" if judged.on_test else "cross-validation",
-        **compose.breakdown(workshop, judged),
+        **compose.breakdown(workshop, judged, shown=run.keep_rows),
+        **compose.notes_section(notes),
         "rows": rows,
         "findings": [finding.as_dict() for finding in noticed],
         "candidates": compose.candidates(decision),

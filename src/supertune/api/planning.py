@@ -10,7 +10,7 @@ from supertune import choose, pipeline, registry
 from supertune.catalogue.entries import model as catalogue_model
 from supertune.catalogue.resolve import fetched
 from supertune.choose import Entry
-from supertune.config import recipe
+from supertune.config import Recipe, recipe
 from supertune.contracts import Finding, Reading, misfit
 from supertune.pipeline import Workshop
 from supertune.report import compose
@@ -53,19 +53,17 @@ def plan(data: Any, *, test: Any = None, **options: Any) -> Plan:
             "task": settled.task,
             "metric": workshop.metric,
             "rows": len(examples),
-            "data": compose.data_section(
-                reading, examples, unlabelled=len(reading.train) - len(examples), shown=True
-            ),
+            "data": compose.data_section(workshop, reading, examples, shown=True),
             "judged_on": _judged_on(workshop, reading),
             "findings": [f.as_dict() for f in (*findings, *_language(workshop, examples))],
             "candidates": [_candidate(entry) for entry in entries],
-            "unfit": _unfit(workshop, entries),
+            "unfit": _unfit(workshop, entries, examples.modality),
             "to_fetch": missing,
             "seconds": total,
             "time_limit": settled.time_limit,
             "memory_bytes": max((e.memory_bytes for e in entries), default=0),
             "disk_bytes": max((e.disk_bytes for e in entries), default=0),
-            "next": _next(data, missing, total, settled.time_limit),
+            "next": _next(data, missing, total, settled),
         }
     )
 
@@ -101,7 +99,7 @@ def _candidate(entry: Entry) -> dict[str, Any]:
     }
 
 
-def _unfit(workshop: Workshop, entries: Sequence[Entry]) -> list[dict[str, str]]:
+def _unfit(workshop: Workshop, entries: Sequence[Entry], rows: str) -> list[dict[str, str]]:
     """Methods that are no candidates, and why."""
     taken = {entry.candidate.method for entry in entries}
     names = [e.candidate.backbone for e in entries if e.candidate.backbone is not None]
@@ -110,21 +108,24 @@ def _unfit(workshop: Workshop, entries: Sequence[Entry]) -> list[dict[str, str]]
     for method in registry.methods():
         if method.name in taken:
             continue
-        why = misfit(method, workshop.task.objective, offer if method.needs else None)
+        on = offer if method.needs else None
+        why = misfit(method, workshop.task.objective, on, rows)
         if why is None and workshop.recipe.method != "auto":
             why = f"only {workshop.recipe.method} was asked for"
         reasons.append({"method": method.name, "why": why or choose.NOT_TRIED})
     return reasons
 
 
-def _next(data: Any, missing: list[dict[str, Any]], total: float, limit: float) -> list[str]:
+def _next(data: Any, missing: list[dict[str, Any]], total: float, settled: Recipe) -> list[str]:
     from supertune.report.steps import spoken
 
     source = spoken(data) or "ROWS.csv"
+    if settled.task != Recipe.model_fields["task"].default:
+        source += f" --task {settled.task}"
     steps = []
     if missing:
         steps.append(f"supertune models pull {missing[0]['name']}")
-    if total > limit:
+    if total > settled.time_limit:
         steps.append(f"supertune fit {source} --time-limit {int(total * 1.2) + 1}s")
     return [*steps, f"supertune fit {source} -o my-model"]
 
@@ -134,6 +135,11 @@ def _lines(data: dict[str, Any]) -> list[str]:
     lines += [f"  {guess}" for guess in data["data"]["guesses"]]
     for label in data["data"]["labels"]:
         lines.append(f"  label {label['name']}: {label['rows']} rows")
+    if target := data["data"].get("target"):
+        lines.append(
+            f"  {target['name']}: {target['lowest']:.6g} to {target['highest']:.6g}, "
+            f"median {target['median']:.6g}"
+        )
     lines += ["", f"Judged on {data['judged_on']}, by {data['metric']}."]
     lines += ["", "Candidates"] if data["candidates"] else []
     for one in data["candidates"]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -24,6 +24,9 @@ from supertune.cli.options import (
 from supertune.cli.progress import Progress
 from supertune.cli.recipe_options import Label, Slice, Text
 from supertune.cli.terminal import Terminal
+
+if TYPE_CHECKING:
+    from supertune.report.wording import Numerals
 
 app = typer.Typer(add_completion=False)
 
@@ -82,6 +85,18 @@ def show(said: Terminal, found: dict[str, Any]) -> None:
     said.say()
     others = {n: e for n, e in found["metrics"].items() if n != found["metric"]}
     said.table(("Metric", "Score"), [line(wording.metric_name(n), e) for n, e in others.items()])
+    if found.get("per_class"):
+        _show_classes(said, found, numerals)
+    for column, parts in found["slices"].items():
+        said.say()
+        said.table((column, metric), [line(part["value"], part["estimate"]) for part in parts])
+    for finding in found["findings"]:
+        said.say(f"! {finding['message']}")
+
+
+def _show_classes(said: Terminal, found: dict[str, Any], numerals: Numerals) -> None:
+    from supertune.report import wording
+
     said.say()
     said.table(
         ("Label", "Rows", "Precision", "Recall", "F1"),
@@ -97,8 +112,3 @@ def show(said: Terminal, found: dict[str, Any]) -> None:
             for part in found["per_class"]
         ],
     )
-    for column, parts in found["slices"].items():
-        said.say()
-        said.table((column, metric), [line(part["value"], part["estimate"]) for part in parts])
-    for finding in found["findings"]:
-        said.say(f"! {finding['message']}")

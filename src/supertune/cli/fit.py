@@ -38,6 +38,7 @@ app = typer.Typer(add_completion=False)
         "supertune fit reviews.csv --method lora --set rank=4 --backbone e5-small",
         "supertune fit reviews.csv --template '{text} It was {answer}.' "
         "--verbalizer 'positive=great; negative=terrible'",
+        "supertune fit sales.csv --task regression --label price",
     ),
 )
 def fit(
@@ -56,6 +57,7 @@ def fit(
         typer.Option("--from", help="Go on from this model folder: its rows and settings."),
     ] = None,
     text: keys.Text = None,
+    column: keys.Column = None,
     label: keys.Label = None,
     template: keys.Template = None,
     pair: keys.Pair = False,

@@ -105,7 +105,7 @@ def fits(only: Sequence[Method] | None = None) -> Iterator[Fit]:
     for task in tasks()[0]:
         for method in methods()[0] if only is None else only:
             for known in every:
-                why = known.problem or misfit(method, task.objective, known.offer)
+                why = known.problem or _misfit(method, task, known)
                 yield Fit(task.name, method.name, known.name, why)
 
 
@@ -115,7 +115,13 @@ def fitting(known: Known) -> dict[str, list[str]]:
         task.name: [
             method.name
             for method in methods()[0]
-            if not (known.problem or misfit(method, task.objective, known.offer))
+            if not (known.problem or _misfit(method, task, known))
         ]
         for task in tasks()[0]
     }
+
+
+def _misfit(method: Method, task: Task, known: Known) -> str | None:
+    """A backbone reads texts, also for tasks whose rows may be numbers, which need none."""
+    rows = task.modality if known.offer is None else "text"
+    return misfit(method, task.objective, known.offer, rows)

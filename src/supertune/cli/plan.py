@@ -30,6 +30,7 @@ def plan(
     data: keys.Data = None,
     test: keys.Test = None,
     text: keys.Text = None,
+    column: keys.Column = None,
     label: keys.Label = None,
     template: keys.Template = None,
     pair: keys.Pair = False,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -29,12 +30,19 @@ from supertune.cli.terminal import Terminal
 from supertune.errors import InputError
 
 if TYPE_CHECKING:
-    from supertune.contracts import Predictions
+    from supertune.contracts import Answers
     from supertune.model import Model
 
 app = typer.Typer(add_completion=False)
 
-Cells = dict[str, list[Any]]
+Coverage = Annotated[
+    float | None,
+    typer.Option(
+        "--coverage",
+        help="Of a regression: the share of new rows that lie between low and high. 0.9 by "
+        "default.",
+    ),
+]
 
 
 @app.command(
@@ -69,6 +77,7 @@ def predict(
     ] = None,
     backbone: BackboneAt = None,
     labels: Labels = "",
+    coverage: Coverage = None,
     device: Device = None,
     threads: Threads = None,
     json: Json = False,
@@ -89,7 +98,7 @@ def predict(
     model = opened(folder, device, threads, backbone, labels)
     separator = model.columns.separator
     with Progress(said) as progress:
-        windows = _answered(model, source, tuple(text or ()), progress)
+        windows = _answered(model, source, tuple(text or ()), coverage, progress)
         if output is not None:
             with RowWriter(
                 output, overwrite=overwrite, source=source, separator=separator
@@ -139,48 +148,35 @@ def _exists(name: str) -> bool:
         return False
 
 
-def columns(answers: Predictions) -> Cells:
-    """``prediction``, ``confidence`` and ``p_<label>`` of some rows."""
-    found: Cells = {
-        "prediction": [list(a) if isinstance(a, tuple) else a for a in answers.labels],
-        "confidence": [round(float(c), 6) for c in answers.confidence],
-    }
-    for place, name in enumerate(answers.names):
-        found[f"p_{name}"] = [round(float(p), 6) for p in answers.probabilities[:, place]]
-    return found
-
-
 def _answered(
-    model: Model, source: Any, text: tuple[str, ...], progress: Progress
-) -> Iterator[tuple[Any, Predictions]]:
+    model: Model, source: Any, text: tuple[str, ...], coverage: float | None, progress: Progress
+) -> Iterator[tuple[Any, Answers]]:
     done = 0
-    for table, answers in model.stream(source, text=text):
+    for table, answers in model.stream(source, text=text, coverage=coverage):
         done += len(answers)
         progress("predict", done, None)
         yield table, answers
 
 
-def _write(writer: Any, windows: Iterator[tuple[Any, Predictions]]) -> tuple[int, dict[str, int]]:
+def _write(writer: Any, windows: Iterator[tuple[Any, Answers]]) -> tuple[int, Counter[str]]:
     """How many rows there were, and how many of them carry each label."""
-    rows, counts = 0, dict[str, int]()
+    rows, counts = 0, Counter[str]()
     for table, answers in windows:
-        writer.write(table, columns(answers))
+        writer.write(table, answers.columns())
         rows += len(answers)
-        for answer in answers.labels:
-            for name in answer if isinstance(answer, tuple) else (answer,):
-                counts[name] = counts.get(name, 0) + 1
+        counts.update(answers.counts())
     return rows, counts
 
 
 def _told(
     said: Terminal,
     model: Model,
-    written: tuple[int, dict[str, int]],
+    written: tuple[int, Counter[str]],
     output: Path,
     renamed: dict[str, str],
 ) -> None:
     rows, counts = written
-    by_label = {name: counts.get(name, 0) for name in model.labels}
+    by_label = {name: counts[name] for name in model.labels}
     steps = [f"supertune evaluate {model.folder} LABELLED.csv"]
     said.result(
         {
@@ -197,20 +193,12 @@ def _told(
     said.next(steps)
 
 
-def _shown(said: Terminal, model: Model, parts: list[Predictions]) -> None:
-    listed = [
-        {"prediction": answer, "confidence": float(confidence)}
-        for part in parts
-        for answer, confidence in zip(part.labels, part.confidence, strict=True)
-    ]
-    chances = [row for part in parts for row in part.probabilities.tolist()]
-    for one, row in zip(listed, chances, strict=True):
-        one["probabilities"] = dict(zip(model.labels, row, strict=True))
+def _shown(said: Terminal, model: Model, parts: list[Answers]) -> None:
+    listed = [one for part in parts for one in part.listed()]
     steps = [f"supertune predict {model.folder} NEW.csv -o predictions.csv"]
     said.result({"rows": len(listed), "predictions": listed, "next": steps})
-    for one in listed:
-        answer = one["prediction"]
-        name = ", ".join(answer) or "none" if isinstance(answer, tuple) else answer
-        said.say(f"{name}  {one['confidence']:.2f}")
+    for part in parts:
+        for line in part.lines():
+            said.say(line)
     if not said.quiet:
         said.next(steps)

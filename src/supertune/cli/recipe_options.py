@@ -29,8 +29,15 @@ Text = Annotated[
     list[str] | None,
     typer.Option("--text", help="Text column; repeat it to join several.", rich_help_panel=COLUMNS),
 ]
+Column = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--column", help="Column of numbers; repeat it for several.", rich_help_panel=COLUMNS
+    ),
+]
 Label = Annotated[
-    str | None, typer.Option("--label", help="Label column.", rich_help_panel=COLUMNS)
+    str | None,
+    typer.Option("--label", help="Label column, or the one measured.", rich_help_panel=COLUMNS),
 ]
 Template = Annotated[
     str | None,
@@ -166,6 +173,7 @@ def recipe_values(given: Mapping[str, Any]) -> dict[str, Any]:
     values |= parse_settings(given["settings"] or [])
     named = {key: given.get(key) for key in _KEYS}
     named["text"] = tuple(given["text"] or ())
+    named["numbers"] = tuple(given["column"] or ())
     named["slices"] = tuple(given["slice_"] or ())
     if given["verbalizer"] is not None:
         from supertune.prompts.verbalizer import parsed
@@ -200,7 +208,8 @@ def sources(given: Mapping[str, Any], values: dict[str, Any]) -> tuple[Any, Any]
 
 
 def drawn(wanted: dict[str, Any]) -> tuple[Any, Any]:
-    """Labelled rows of a data set of the catalogue, and others to judge by."""
+    """Labelled rows of a data set of the catalogue, or of a bundled table; others to judge by."""
+    from supertune.catalogue import bundled
     from supertune.catalogue.corpora import few_shot
 
     numbers = {"per_class": 8, "test_rows": 400, "seed": 0}
@@ -214,5 +223,9 @@ def drawn(wanted: dict[str, Any]) -> tuple[Any, Any]:
             received=str(wanted),
             allowed="a path, or {dataset: NAME, per_class: 8, test_rows: 400, seed: 0}",
             next="`supertune data` lists the names.",
+        )
+    if wanted["dataset"] in bundled.TABLES:
+        return bundled.drawn(
+            str(wanted["dataset"]), test_rows=given["test_rows"], seed=given["seed"]
         )
     return few_shot(str(wanted["dataset"]), **given)

@@ -26,25 +26,37 @@ from supertune.contracts.backbone import (
     Tunable,
 )
 from supertune.contracts.data import (
+    Answers,
     Examples,
     Finding,
     FloatArray,
     Input,
     IntArray,
     Predictions,
+    Values,
     content_key,
 )
 from supertune.contracts.method import (
+    Coefficient,
+    Curve,
     FoldSolver,
     GradientMethod,
     GradientOptions,
     Method,
+    Noted,
+    Notes,
     Options,
     Problem,
     Solver,
     State,
     Tuned,
+    features,
     misfit,
+)
+from supertune.contracts.objective import (
+    ClassWeights,
+    Judge,
+    Judged,
 )
 from supertune.contracts.task import (
     Columns,
@@ -55,10 +67,14 @@ from supertune.contracts.task import (
 )
 
 __all__ = [
+    "Answers",
     "Backbone",
     "BackboneRef",
     "Capability",
+    "ClassWeights",
+    "Coefficient",
     "Columns",
+    "Curve",
     "Encoding",
     "Engine",
     "Examples",
@@ -71,8 +87,12 @@ __all__ = [
     "Injection",
     "Input",
     "IntArray",
+    "Judge",
+    "Judged",
     "Lens",
     "Method",
+    "Noted",
+    "Notes",
     "Objective",
     "Offer",
     "Options",
@@ -85,6 +105,8 @@ __all__ = [
     "Task",
     "Tunable",
     "Tuned",
+    "Values",
     "content_key",
+    "features",
     "misfit",
 ]

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.floating[Any]]
 IntArray = npt.NDArray[np.integer[Any]]
-Input = str | tuple[str, ...]
+Input = str | tuple[str, ...] | tuple[float, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,14 +21,17 @@ class Examples:
     """Rows as a task understands them, all sequences of length n and in one order.
 
     Attributes:
-        inputs: what goes in; a text, or a tuple of texts (a pair).
+        inputs: what goes in; a text, a tuple of texts (a pair), or a tuple of numbers.
         targets: (n,) label indices, -1 where unlabelled; or (n, C) zeros and ones when a row
-            may have several labels; None when the rows carry no answers at all.
-        labels: the C label names, in the order of the model's outputs.
+            may have several labels; or (n,) floats, values that are NaN where unknown; None when
+            the rows carry no answers at all.
+        labels: the C label names, in the order of the model's outputs; of values, the one name
+            of what is measured.
         rows: (n,) row numbers in the source, the first data row being 1.
         groups: (n,) integers; rows of one group are never on both sides of a split.
         weights: (n,) positive row weights, mean 1, or None.
         slices: named columns (n,) of strings by which scores can be broken down.
+        columns: the names of the numbers, where each input is a tuple of them; else empty.
     """
 
     inputs: tuple[Input, ...]
@@ -37,6 +41,7 @@ class Examples:
     groups: IntArray | None = None
     weights: FloatArray | None = None
     slices: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
+    columns: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.inputs)
@@ -44,6 +49,27 @@ class Examples:
     @property
     def multi_label(self) -> bool:
         return self.targets is not None and self.targets.ndim == 2
+
+    @property
+    def valued(self) -> bool:
+        """Whether the answers are values on a scale instead of labels."""
+        return (
+            self.targets is not None and self.targets.ndim == 1 and self.targets.dtype.kind == "f"
+        )
+
+    @property
+    def modality(self) -> str:
+        """What the inputs are: ``"numbers"`` or ``"text"``."""
+        return "numbers" if self.columns else "text"
+
+    @property
+    def answered(self) -> npt.NDArray[np.bool_]:
+        """(n,) which rows carry an answer."""
+        if self.targets is None:
+            return np.zeros(len(self), dtype=bool)
+        if self.multi_label:
+            return np.ones(len(self), dtype=bool)
+        return np.asarray(np.isfinite(self.targets) if self.valued else self.targets >= 0)
 
     def take(self, index: IntArray | Sequence[int]) -> Examples:
         """The rows at ``index``, in that order."""
@@ -90,9 +116,35 @@ class Finding:
         }
 
 
+class Answers(Protocol):
+    """What a model answers for n inputs, whatever its task asks; what is written of it."""
+
+    @property
+    def scored(self) -> FloatArray:
+        """(n, C) what the task's metrics are computed from: probabilities, or values."""
+        ...
+
+    def __len__(self) -> int: ...
+    def columns(self) -> dict[str, list[Any]]:
+        """Cells to be written beside the rows of a file, n in each column."""
+        ...
+
+    def listed(self) -> list[dict[str, Any]]:
+        """One JSON object a row."""
+        ...
+
+    def lines(self) -> list[str]:
+        """One line a row, for a person."""
+        ...
+
+    def counts(self) -> dict[str, int]:
+        """How many rows carry each of the names of the model's outputs."""
+        ...
+
+
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """What a model answers for n inputs.
+    """Labels for n inputs; see `Answers`.
 
     Attributes:
         labels: the label (or tuple of labels) predicted for each row.
@@ -108,3 +160,99 @@ class Predictions:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    @property
+    def scored(self) -> FloatArray:
+        return self.probabilities
+
+    def columns(self) -> dict[str, list[Any]]:
+        """``prediction``, ``confidence`` and ``p_<label>``."""
+        found: dict[str, list[Any]] = {
+            "prediction": [list(a) if isinstance(a, tuple) else a for a in self.labels],
+            "confidence": [round(float(c), 6) for c in self.confidence],
+        }
+        for place, name in enumerate(self.names):
+            found[f"p_{name}"] = [round(float(p), 6) for p in self.probabilities[:, place]]
+        return found
+
+    def listed(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "prediction": label,
+                "confidence": float(confidence),
+                "probabilities": dict(zip(self.names, chances, strict=True)),
+            }
+            for label, confidence, chances in zip(
+                self.labels, self.confidence, self.probabilities.tolist(), strict=True
+            )
+        ]
+
+    def lines(self) -> list[str]:
+        return [
+            f"{(', '.join(a) or 'none') if isinstance(a, tuple) else a}  {confidence:.2f}"
+            for a, confidence in zip(self.labels, self.confidence, strict=True)
+        ]
+
+    def counts(self) -> dict[str, int]:
+        return dict(
+            Counter(
+                name
+                for label in self.labels
+                for name in (label if isinstance(label, tuple) else (label,))
+            )
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Values:
+    """Values on a scale for n inputs, with prediction intervals where there are any; see
+    `Answers`.
+
+    Attributes:
+        values: (n,) the answers.
+        name: of what is measured.
+        low, high: (n,) ends of the intervals; infinite where too few rows bound them. None
+            without intervals.
+        coverage: the share of new rows that the intervals are meant to hold.
+    """
+
+    values: FloatArray
+    name: str
+    low: FloatArray | None = None
+    high: FloatArray | None = None
+    coverage: float | None = None
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @property
+    def scored(self) -> FloatArray:
+        return self.values[:, None]
+
+    def columns(self) -> dict[str, list[Any]]:
+        """``value``, and with intervals ``low`` and ``high``, empty where nothing bounds it."""
+        found = {"value": [_rounded(value) for value in self.values]}
+        if self.low is not None and self.high is not None:
+            found["low"] = [_rounded(value) for value in self.low]
+            found["high"] = [_rounded(value) for value in self.high]
+        return found
+
+    def listed(self) -> list[dict[str, Any]]:
+        cells = self.columns()
+        return [dict(zip(cells, row, strict=True)) for row in zip(*cells.values(), strict=True)]
+
+    def lines(self) -> list[str]:
+        if self.low is None or self.high is None:
+            return [f"{value:.6g}" for value in self.values]
+        return [
+            f"{value:.6g}  [{low:.6g}, {high:.6g}]"
+            for value, low, high in zip(self.values, self.low, self.high, strict=True)
+        ]
+
+    def counts(self) -> dict[str, int]:
+        return {self.name: len(self)}
+
+
+def _rounded(value: float) -> float | None:
+    """Ten digits, more than any measurement has; None for what is not finite."""
+    return float(f"{value:.10g}") if np.isfinite(value) else None

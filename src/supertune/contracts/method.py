@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
 
+import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
 from supertune.contracts.backbone import Injection, Lens, Offer, Prompt
-from supertune.contracts.data import Examples, FloatArray, Input, IntArray
+from supertune.contracts.data import Examples, Finding, FloatArray, Input, IntArray
 from supertune.contracts.task import HeadSpec
 
 
@@ -34,10 +35,59 @@ class Tuned(Protocol):
     def tuned_parameters(self) -> int: ...
 
     def logits(self, inputs: Sequence[Input], lens: Lens | None) -> FloatArray:
-        """(n, C) scores before softmax or sigmoid, calibrated where the method can."""
+        """(n, C) scores before softmax or sigmoid, calibrated where the method can; of a task
+        that asks for values, the values."""
         ...
 
     def state(self) -> State: ...
+
+
+@dataclass(frozen=True)
+class Curve:
+    """How a number changed while a method learned.
+
+    Attributes:
+        name: what it is, e.g. ``"loss"``.
+        along: what it is drawn against, e.g. ``"step"``.
+        points: (place, value) pairs, places ascending.
+    """
+
+    name: str
+    along: str
+    points: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True)
+class Coefficient:
+    """One tuned number that has a meaning of its own, in the units of the rows.
+
+    ``low`` and ``high`` are the ends of its 95 % interval, None where none can be given.
+    """
+
+    name: str
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class Notes:
+    """What a fitted method has to show beside its scores; the report prints it.
+
+    ``about`` says how the intervals of the coefficients were found, or why there are none.
+    """
+
+    curves: tuple[Curve, ...] = ()
+    coefficients: tuple[Coefficient, ...] = ()
+    about: str = ""
+    findings: tuple[Finding, ...] = ()
+
+
+@runtime_checkable
+class Noted(Protocol):
+    """A `Tuned` that was just fitted may have notes; a restored one need not."""
+
+    def notes(self) -> Notes: ...
 
 
 class Options(BaseModel):
@@ -62,13 +112,32 @@ class Problem:
         """The one to ask by first."""
         return next(iter(self.prompts), None)
 
+    @property
+    def features(self) -> FloatArray:
+        """(n, d): the backbone's features of the rows, or their own numbers."""
+        return features(self.examples.inputs, self.lens, prediction=False)
+
+
+def features(
+    inputs: Sequence[Input], lens: Lens | None, *, width: int = 0, prediction: bool = True
+) -> FloatArray:
+    """(n, d) float32 that a backbone makes of inputs; without one, inputs are tuples of numbers
+    and stand for themselves in float64. ``width`` is d where there may be no input to tell."""
+    if lens is not None:
+        return lens.features(inputs, prediction=prediction)
+    rows = [value for value in inputs if not isinstance(value, str)]
+    if len(rows) < len(inputs):
+        raise TypeError("a text has no features without a backbone")
+    return np.asarray(rows, dtype=np.float64).reshape(len(rows), len(rows[0]) if rows else width)
+
 
 class Method(Protocol):
     """One file in ``methods/``; the file's name is the key.
 
     What every method declares; it is also either a `Solver` or a `GradientMethod`. ``needs``
-    empty means that no backbone takes part. ``simplicity`` orders candidates: of those within
-    one standard error of the best, the lowest wins.
+    empty means that no backbone takes part. Rows of numbers are features by themselves, so what
+    needs nothing else serves them without a backbone. ``simplicity`` orders candidates: of those
+    within one standard error of the best, the lowest wins.
     """
 
     name: str
@@ -148,16 +217,32 @@ class GradientOptions(Options):
     )
 
 
-def misfit(method: Method, objective: str, offer: Offer | None) -> str | None:
-    """Why ``method`` cannot serve, in words, or None when it can. Nothing is loaded."""
+OFFERED_BY_NUMBERS = frozenset({"features"})
+
+
+def misfit(method: Method, objective: str, offer: Offer | None, rows: str = "text") -> str | None:
+    """Why ``method`` cannot serve, in words, or None when it can. Nothing is loaded.
+
+    Args:
+        offer: of the backbone; None where none takes part.
+        rows: what the inputs are, as `Examples.modality` says. Numbers are features by
+            themselves, and no backbone reads them.
+    """
     if objective not in method.objectives:
         served = ", ".join(sorted(method.objectives))
         return f"{method.name} serves {served}, not {objective}"
+    if rows == "numbers":
+        missing = method.needs - OFFERED_BY_NUMBERS
+        if offer is not None:
+            return "columns of numbers are read without a backbone"
+        return _lacking(method, missing, "a table of numbers") if missing else None
     if not method.needs:
         return None if offer is None else f"{method.name} takes no backbone"
     if offer is None:
         return f"{method.name} needs a backbone with {', '.join(sorted(method.needs))}"
     missing = method.needs - offer.capabilities
-    if missing:
-        return f"{method.name} needs {', '.join(sorted(missing))}, which {offer.architecture} lacks"
-    return None
+    return _lacking(method, missing, offer.architecture) if missing else None
+
+
+def _lacking(method: Method, missing: frozenset[str], what: str) -> str:
+    return f"{method.name} needs {', '.join(sorted(missing))}, which {what} lacks"

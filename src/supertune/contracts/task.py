@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol
 
 import numpy.typing as npt
 
-from supertune.contracts.data import Examples, Finding, FloatArray, Input, Predictions
+from supertune.contracts.data import Answers, Examples, Finding, FloatArray, Input
 
 Objective = Literal["classify", "regress", "generate", "detect", "denoise", "synthesise", "rank"]
 
@@ -27,6 +27,7 @@ class Columns:
     template: str | None = None
     pair: bool = False
     separator: str | None = None
+    numbers: tuple[str, ...] = ()  # read as numbers, instead of a text
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,14 +45,20 @@ class Reading:
 
 @dataclass(frozen=True)
 class HeadSpec:
-    """How many numbers answer the question, and whether several may be true at once."""
+    """How many numbers answer the question, and whether several may be true at once, or they
+    are values on a scale."""
 
     outputs: int
     multi_label: bool = False
+    valued: bool = False
 
 
 class Task(Protocol):
-    """One file in ``tasks/``; the file's name is the key."""
+    """One file in ``tasks/``; the file's name is the key.
+
+    What tasks of one objective have in common, such as how classes weigh or what stands beside
+    a score, is asked of that objective: see `supertune.contracts.Judge`.
+    """
 
     name: str
     summary: str
@@ -88,16 +95,17 @@ class Task(Protocol):
         labels: tuple[str, ...],
         head: HeadSpec,
         costs: FloatArray | None = None,
-    ) -> Predictions: ...
+    ) -> Answers: ...
 
     def score(
         self,
-        probabilities: FloatArray,
+        answers: FloatArray,
         targets: npt.NDArray[Any],
         weights: FloatArray | None = None,
         costs: FloatArray | None = None,
     ) -> dict[str, FloatArray]:
-        """Every metric, re-weighted: ``weights`` (B, n) gives B values a metric (one if None),
+        """Every metric of ``answers`` (n, C), as `Answers.scored` holds them, re-weighted:
+        ``weights`` (B, n) gives B values a metric (one if None),
         so that one vectorised call serves a whole bootstrap. ``costs`` (C, C) moves the decision
         and adds the metric ``cost``."""
         ...

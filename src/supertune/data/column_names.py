@@ -35,6 +35,15 @@ LABEL_LIKE = _set(
 )
 """Names that an answer often has, and other columns too."""
 
+TARGET = _set(
+    "target y price value amount cost score sales revenue income salary rating demand quantity",
+    "progression outcome response preis wert prix valeur precio valor prezzo 价格 цена 価格",
+)
+"""Names that a measured answer often has."""
+
+ROW_NUMBER = _set("id uuid guid index idx nr no row key")
+"""Names of columns that only count or name the rows."""
+
 SPLIT = _set("split set subset partition 数据集")
 """Names of columns that say on which side a row is."""
 

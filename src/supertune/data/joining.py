@@ -49,7 +49,7 @@ def is_blank(value: Input) -> bool:
 
 def as_one(value: Input) -> str:
     """An input as one text, to be looked at or compared."""
-    return value if isinstance(value, str) else "\n".join(value)
+    return value if isinstance(value, str) else "\n".join(map(str, value))
 
 
 def _width(table: Table, name: str, cells: Sequence[Any], *, several: bool) -> int:

@@ -149,7 +149,7 @@ def answer_of(examples: Examples, i: int) -> object:
     """What row ``i`` answers, as something that can be compared and counted."""
     if examples.targets is None:
         return None
-    return tuple(examples.targets[i]) if examples.multi_label else int(examples.targets[i])
+    return tuple(examples.targets[i]) if examples.multi_label else examples.targets[i].item()
 
 
 def _held(examples: Examples) -> npt.NDArray[np.float64]:

@@ -80,4 +80,4 @@ def _left(
 
 def _folded(value: Input) -> tuple[str, ...]:
     parts = (value,) if isinstance(value, str) else value
-    return tuple(" ".join(part.casefold().split()) for part in parts)
+    return tuple(" ".join(str(part).casefold().split()) for part in parts)

@@ -62,7 +62,7 @@ def per_class_from_test(
 
 def by_slice(
     score: Score,
-    probabilities: FloatArray,
+    answers: FloatArray,
     targets: npt.NDArray[Any],
     metric: str,
     column: npt.NDArray[Any],
@@ -85,8 +85,8 @@ def by_slice(
     parts = []
     for index in np.argsort(-counts, kind="stable")[:most]:
         rows = np.flatnonzero(where == index)
-        part, own = probabilities[..., rows, :], sampling.take(rows)
-        if probabilities.ndim == 2:
+        part, own = answers[..., rows, :], sampling.take(rows)
+        if answers.ndim == 2:
             found = from_test(
                 score, part, targets[rows], [metric],
                 seed=seed, groups=own.groups, weights=own.weights,

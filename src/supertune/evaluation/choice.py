@@ -26,7 +26,7 @@ from supertune.evaluation.intervals import (
     widened,
 )
 from supertune.evaluation.resampling import Sampling, Score, averaged, quantiles, repeats_of
-from supertune.metrics import RATES
+from supertune.metrics import RATES, SPELLED
 
 
 @dataclass(frozen=True)
@@ -207,7 +207,7 @@ def _why(table: Sequence[Standing], winner: int, larger: bool) -> str:
         return f"{chosen.name} was the only candidate."
     sign = 1.0 if larger else -1.0
     best = max(table, key=lambda one: sign * one.estimate.value)
-    metric = chosen.estimate.metric
+    metric = SPELLED.get(chosen.estimate.metric, chosen.estimate.metric)
     if chosen is best or chosen.estimate.value == best.estimate.value:
         return f"{chosen.name} has the best {metric}, {chosen.estimate.value:.3f}."
     return (

@@ -71,7 +71,7 @@ def widened(value: float, ends: Sequence[float] | FloatArray, units: float) -> t
 
 def from_folds(
     score: Score,
-    probabilities: FloatArray,
+    answers: FloatArray,
     targets: npt.NDArray[Any],
     metrics: Sequence[str],
     *,
@@ -85,7 +85,7 @@ def from_folds(
 
     Args:
         score: all metrics of one set of predictions; see `Score`.
-        probabilities: (R, n, C) out-of-fold predictions, one set a repeat.
+        answers: (R, n, C) out-of-fold predictions, one set a repeat.
         targets: (n,), or (n, C) when a row may have several labels.
         metrics: the names wanted.
         groups: (n,) rows that are drawn together.
@@ -98,7 +98,7 @@ def from_folds(
     is left out: about the very model fitted on all rows, such an interval is somewhat too narrow
     (Bates, Hastie and Tibshirani 2024).
     """
-    repeats = repeats_of(probabilities)
+    repeats = repeats_of(answers)
     source = fold_source(len(repeats), folds, len(targets))
     sampling = Sampling(len(targets), seed, groups, weights)
     return _bootstrap(score, repeats, targets, metrics, source, sampling, rates)
@@ -106,7 +106,7 @@ def from_folds(
 
 def from_test(
     score: Score,
-    probabilities: FloatArray,
+    answers: FloatArray,
     targets: npt.NDArray[Any],
     metrics: Sequence[str],
     *,
@@ -123,7 +123,7 @@ def from_test(
     n = len(targets)
     source = f"{n} test rows"
     sampling = Sampling(n, seed, groups, weights)
-    repeats = repeats_of(probabilities)
+    repeats = repeats_of(answers)
     estimates = _bootstrap(score, repeats, targets, metrics, source, sampling, rates)
     if "accuracy" in estimates and groups is None and weights is None:
         value = estimates["accuracy"].value

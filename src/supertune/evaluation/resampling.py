@@ -15,7 +15,7 @@ import numpy.typing as npt
 from supertune.contracts import FloatArray, IntArray
 
 Score = Callable[[FloatArray, npt.NDArray[Any], FloatArray | None], Mapping[str, FloatArray]]
-"""(probabilities (n, C), targets, weights (B, n) or None) -> every metric, (B,) each."""
+"""(answers (n, C), targets, weights (B, n) or None) -> every metric, (B,) each."""
 
 RESAMPLES = 1000
 _BLOCK = 1 << 17  # numbers drawn at a time: as many as stay in a processor's cache
@@ -82,9 +82,9 @@ class Sampling:
         )
 
 
-def repeats_of(probabilities: FloatArray) -> FloatArray:
+def repeats_of(answers: FloatArray) -> FloatArray:
     """(R, n, C); one set of predictions (n, C) is one repeat."""
-    return probabilities[None] if probabilities.ndim == 2 else probabilities
+    return answers[None] if answers.ndim == 2 else answers
 
 
 def averaged(

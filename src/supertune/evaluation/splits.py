@@ -80,6 +80,8 @@ def _units(examples: Examples) -> tuple[FloatArray, IntArray]:
         # Rows without any label are a kind of their own, to be spread like the others.
         given = np.asarray(examples.targets, dtype=np.float64)
         content = np.column_stack([given, given.sum(axis=1) == 0])
+    elif examples.valued:
+        content = np.ones((n, 1))  # no kinds of rows to be spread
     else:
         content = np.zeros((n, max(len(examples.labels), int(examples.targets.max()) + 1)))
         content[np.arange(n), examples.targets] = 1.0

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from supertune.evaluation.intervals import Estimate
-from supertune.metrics import RATES
+from supertune.metrics import RATES, SPELLED
 
 Answer = Literal["yes", "no", "cannot_tell"]
 
@@ -70,13 +70,14 @@ def _score(estimate: Estimate) -> str:
     if estimate.metric in RATES:
         text = f"{estimate.value:.2f}"
         return text.removeprefix("0")
-    return f"{estimate.metric} {estimate.value:.3g}"
+    return f"{SPELLED.get(estimate.metric, estimate.metric)} {estimate.value:.3g}"
 
 
 def _gap(value: float, estimate: Estimate, *, unit: bool = False) -> str:
     """``+4 points`` for a rate; one decimal where rounding would hide the sign."""
     if estimate.metric not in RATES:
-        return f"{value:+.3g}" + (f" in {estimate.metric}" if unit else "")
+        metric = SPELLED.get(estimate.metric, estimate.metric)
+        return f"{value:+.3g}" + (f" in {metric}" if unit else "")
     points = 100 * value
     digits = 1 if 0 < abs(points) < 0.995 else 0
     text = f"{points:+.{digits}f}"

@@ -130,7 +130,7 @@ class BagOfWords:
 
 def terms(text: Input, pairs: bool) -> Counter[str]:
     """Words of a text in lower case and, with ``pairs``, neighbouring words."""
-    whole = text if isinstance(text, str) else " ".join(text)
+    whole = text if isinstance(text, str) else " ".join(map(str, text))
     words = _WORD.findall(whole.lower())
     counted = Counter(words)
     if pairs:

@@ -210,7 +210,7 @@ def _short(value: Input) -> Input:
     """The first words of each text of an input."""
     if isinstance(value, str):
         return " ".join(value.split()[:SHOWN_WORDS])
-    return tuple(" ".join(text.split()[:SHOWN_WORDS]) for text in value)
+    return tuple(" ".join(str(text).split()[:SHOWN_WORDS]) for text in value)
 
 
 def _unit(vectors: FloatArray) -> FloatArray:

@@ -1,8 +1,12 @@
-"""A linear head on frozen features: ridge regression on the labels, everything in closed form.
+"""A linear head on frozen features: ridge regression on labels or values, in closed form.
 
 The penalty is chosen by exact leave-one-out, and the temperature that turns scores into
 probabilities by the leave-one-out log loss, so nothing is judged by what fitted it and no grid
 search is run. All folds of a cross-validation are solved as one batch.
+
+Columns of numbers come in units of their own, so they are standardised first; the features of a
+backbone are not. Values are answered as they are, in float64, by the penalty of the least
+leave-one-out squared error.
 """
 
 from __future__ import annotations
@@ -23,6 +27,7 @@ from supertune.contracts import (
     Options,
     Problem,
     State,
+    features,
 )
 
 TEMPERATURES = np.geomspace(1.0, 64.0, 25)
@@ -40,7 +45,7 @@ class LinearProbeOptions(Options):
 
 @dataclass(frozen=True, eq=False)
 class Head:
-    """logits = features @ weight + bias; weight (d, C), bias (C,), both float32."""
+    """logits = features @ weight + bias; weight (d, C), bias (C,), float32, of values float64."""
 
     weight: FloatArray
     bias: FloatArray
@@ -53,8 +58,7 @@ class Head:
         return np.asarray(features @ self.weight + self.bias, dtype=np.float64)
 
     def logits(self, inputs: Sequence[Input], lens: Lens | None) -> FloatArray:
-        assert lens is not None
-        return self.apply(lens.features(inputs, prediction=True))
+        return self.apply(features(inputs, lens, width=len(self.weight)))
 
     def arrays(self) -> dict[str, Any]:
         return {"head.weight": self.weight, "head.bias": self.bias}
@@ -74,14 +78,14 @@ class LinearProbe:
     summary = "A linear head on frozen features, closed form, penalty by leave-one-out"
     reference = "Hoerl & Kennard 1970 (ridge); Allen 1974 (leave-one-out in closed form)"
     needs = frozenset({"features"})
-    objectives = frozenset({"classify"})
+    objectives = frozenset({"classify", "regress"})
     simplicity = 20
     options: type[Options] = LinearProbeOptions
 
     def fit(self, problem: Problem, options: LinearProbeOptions) -> Head:
-        features, targets = _arrays(problem)
-        weights = _weights(problem)
-        return solve(features, targets, weights, options.penalties, problem.head.multi_label)
+        x, y = _arrays(problem)
+        batch = _ridge(problem, x[None], y[None], _weights(problem)[None])
+        return batch.heads(options.penalties)[0]
 
     def restore(self, state: State, head: HeadSpec, lens: Lens | None) -> Head:
         return Head.from_arrays(state.arrays)
@@ -92,7 +96,7 @@ class LinearProbe:
         options: LinearProbeOptions,
         folds: Sequence[tuple[IntArray, IntArray]],
     ) -> list[FloatArray]:
-        features, targets = _arrays(problem)
+        x, y = _arrays(problem)
         weights = _weights(problem)
         answers: list[FloatArray] = [np.empty(0)] * len(folds)
         by_size: dict[int, list[int]] = {}
@@ -100,13 +104,9 @@ class LinearProbe:
             by_size.setdefault(len(train), []).append(number)
         for numbers in by_size.values():
             train = np.stack([folds[number][0] for number in numbers])
-            batch = _Ridge(
-                features[train], targets[train], weights[train], problem.head.multi_label
-            )
-            weight, bias = batch.best(options.penalties)
-            for place, number in enumerate(numbers):
-                head = Head(weight[place].astype(np.float32), bias[place].astype(np.float32))
-                answers[number] = head.apply(features[folds[number][1]].astype(np.float32))
+            batch = _ridge(problem, x[train], y[train], weights[train])
+            for head, number in zip(batch.heads(options.penalties), numbers, strict=True):
+                answers[number] = head.apply(x[folds[number][1]].astype(head.weight.dtype))
         return answers
 
 
@@ -119,8 +119,7 @@ def solve(
 ) -> Head:
     """The head for features (n, d), targets (n, C) of zeros and ones, row weights (n,)."""
     batch = _Ridge(features[None], targets[None], weights[None], multi_label)
-    weight, bias = batch.best(penalties)
-    return Head(weight[0].astype(np.float32), bias[0].astype(np.float32))
+    return batch.heads(penalties)[0]
 
 
 class _Ridge:
@@ -132,18 +131,31 @@ class _Ridge:
     """
 
     def __init__(
-        self, features: FloatArray, targets: FloatArray, weights: FloatArray, multi_label: bool
+        self,
+        features: FloatArray,
+        targets: FloatArray,
+        weights: FloatArray,
+        multi_label: bool,
+        *,
+        valued: bool = False,
+        standardise: bool = False,
     ) -> None:
         x = features.astype(np.float64)
         y = targets.astype(np.float64)
         share = weights / weights.sum(axis=1, keepdims=True)
-        self.multi_label = multi_label
+        self.multi_label, self.valued = multi_label, valued
         self.targets = y
         self.root = np.sqrt(weights)[..., None]
         self.mean_x = np.einsum("fn,fnd->fd", share, x)[:, None]
         self.mean_y = np.einsum("fn,fnc->fc", share, y)[:, None]
         self.share = share
-        self.z = (x - self.mean_x) * self.root
+        centred = x - self.mean_x
+        self.unit = np.ones((len(x), 1, 1))
+        if standardise:
+            spread = np.sqrt(np.einsum("fn,fnd->fd", share, centred**2))[:, None]
+            # What rounding leaves of a column that is constant in a fold is no spread.
+            self.unit = np.where(spread > 1e-12 * np.abs(x).max(axis=1)[:, None], spread, np.inf)
+        self.z = centred / self.unit * self.root
         self.residual_y = (y - self.mean_y) * self.root
         self.primal = x.shape[1] > x.shape[2]
         gram = _t(self.z) @ self.z if self.primal else self.z @ _t(self.z)
@@ -158,10 +170,16 @@ class _Ridge:
         self.scale = np.maximum(self.values.sum(axis=1) / x.shape[1], 1e-12)
         self.projected = _t(self.left) @ self.residual_y
 
+    def heads(self, penalties: Sequence[float]) -> list[Head]:
+        """The head of each problem."""
+        kind = np.float64 if self.valued else np.float32
+        weight, bias = self.best(penalties)
+        return [Head(w.astype(kind), b.astype(kind)) for w, b in zip(weight, bias, strict=True)]
+
     def best(self, penalties: Sequence[float]) -> tuple[FloatArray, FloatArray]:
         """weight (F, d, C) and bias (F, C), temperature included, at each problem's penalty.
 
-        The largest penalty whose leave-one-out log loss is within one standard error of the
+        The largest penalty whose leave-one-out loss is within one standard error of the
         least (Breiman et al. 1984): with few rows the least itself chases noise.
         """
         rows, heats = zip(*(self._assess(p) for p in sorted(penalties)), strict=True)
@@ -175,18 +193,21 @@ class _Ridge:
         lam = np.sort(np.asarray(penalties))[best] * self.scale
         heat = np.stack(heats)[best, problems][:, None, None]
         inner = self.projected / (self.values + lam[:, None])[..., None]
-        weight = _t(self.z) @ (self.left @ inner)
+        weight = _t(self.z) @ (self.left @ inner) / _t(self.unit)
         bias = self.mean_y - self.mean_x @ weight
         if self.multi_label:
             bias = bias - 0.5  # a score above one half means yes
         return weight * heat, (bias * heat)[:, 0]
 
     def _assess(self, penalty: float) -> tuple[FloatArray, FloatArray]:
-        """Leave-one-out log loss of each row (F, n) at the best temperature (F,)."""
+        """Leave-one-out log loss of each row (F, n) at the best temperature (F,); of values
+        the squared error."""
         shrink = self.values / (self.values + penalty * self.scale[:, None])
         fitted = self.left @ (shrink[..., None] * self.projected)
         leverage = np.einsum("fnr,fr->fn", self.left**2, shrink) + self.share
         residual = (self.residual_y - fitted) / np.maximum(1.0 - leverage, 1e-9)[..., None]
+        if self.valued:
+            return np.asarray(((residual / self.root) ** 2).sum(axis=2)), np.ones(len(residual))
         scores = self.targets - residual / self.root - (0.5 if self.multi_label else 0.0)
         # One imaginary row that is undecided: rows told apart perfectly would ask for certainty.
         doubt = 1.0 / (1 + scores.shape[1])
@@ -209,11 +230,18 @@ def _t(array: FloatArray) -> FloatArray:
     return np.swapaxes(array, -1, -2)
 
 
+def _ridge(problem: Problem, x: FloatArray, y: FloatArray, weights: FloatArray) -> _Ridge:
+    head = problem.head
+    own = problem.lens is None
+    return _Ridge(x, y, weights, head.multi_label, valued=head.valued, standardise=own)
+
+
 def _arrays(problem: Problem) -> tuple[FloatArray, FloatArray]:
-    assert problem.lens is not None
-    assert problem.examples.targets is not None
-    features = problem.lens.features(problem.examples.inputs)
-    return features, one_hot(problem.examples.targets, problem.head.outputs)
+    targets = problem.examples.targets
+    assert targets is not None
+    if problem.head.valued:
+        return problem.features, targets[:, None]
+    return problem.features, one_hot(targets, problem.head.outputs)
 
 
 def one_hot(targets: Any, outputs: int) -> FloatArray:

@@ -64,7 +64,7 @@ def reference_inputs(inputs: Sequence[Input], how: Calibration, seed: int) -> li
 
 
 def _domain_texts(inputs: Sequence[Input], seed: int) -> list[Input]:
-    texts = [one if isinstance(one, str) else " ".join(one) for one in inputs]
+    texts = [one if isinstance(one, str) else " ".join(map(str, one)) for one in inputs]
     words = [word for text in texts for word in text.split()]
     if not words:
         return [_like(inputs[0], "")]

@@ -15,7 +15,7 @@ from supertune.report import references, views, wording
 from supertune.report.wording import Numerals, finite
 
 LABELS = 60
-_PIPELINE = {"text_classification": "text-classification"}
+_PIPELINE = {"text_classification": "text-classification", "regression": "tabular-regression"}
 _HUB_METRICS = {
     "accuracy": "accuracy",
     "macro_f1": "f1",
@@ -26,6 +26,8 @@ _HUB_METRICS = {
     "macro_recall": "recall",
     "weighted_recall": "recall",
     "brier": "brier_score",
+    "mae": "mae",
+    "r2": "r_squared",
 }
 
 
@@ -130,8 +132,7 @@ def _scores(report: Mapping[str, Any], numerals: Numerals) -> str:
     ]
     if not lines:
         return "## Score\n\nThe model was not scored."
-    metric = wording.metric_name(report.get("metric"))
-    metric = metric[:1].upper() + metric[1:]
+    metric = wording.first_upper(wording.metric_name(report.get("metric")))
     judged = report.get("judged_on")
     caption = f"{metric}, in brackets its 95 % interval" + (
         f". Judged on: {judged}." if judged else "."

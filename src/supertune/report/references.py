@@ -14,6 +14,11 @@ _WORKS: tuple[tuple[str, str], ...] = (
         "proportions. Statistics in Medicine 24, 729–740.",
     ),
     (
+        r"Barber.{0,60}2021",
+        "R. F. Barber, E. J. Candès, A. Ramdas and R. J. Tibshirani (2021). Predictive inference "
+        "with the jackknife+. Annals of Statistics 49, 486–507.",
+    ),
+    (
         r"Breiman.{0,24}1984|one standard error",
         "L. Breiman, J. H. Friedman, R. A. Olshen and C. J. Stone (1984). Classification and "
         "Regression Trees. Wadsworth. (The rule of one standard error.)",
@@ -53,6 +58,10 @@ _WORKS: tuple[tuple[str, str], ...] = (
         "uncertainty in dataset labels. Journal of Artificial Intelligence Research 70, 1373–1411.",
     ),
     (
+        r"Student\D{0,3}1908",
+        "Student (1908). The probable error of a mean. Biometrika 6, 1–25.",
+    ),
+    (
         r"Tibshirani and Tibshirani\D{0,3}2009",
         "R. J. Tibshirani and R. Tibshirani (2009). A bias correction for the minimum error rate "
         "in cross-validation. Annals of Applied Statistics 3, 822–829.",
@@ -68,7 +77,7 @@ _WORKS: tuple[tuple[str, str], ...] = (
         "inference. Journal of the American Statistical Association 22, 209–212.",
     ),
 )
-_OWN_WORDS = ("how", "why", "choice", "verdict", "text")
+_OWN_WORDS = ("how", "why", "choice", "verdict", "text", "about")
 _USER_DATA = frozenset({"rows", "data", "recipe", "commands", "versions", "confusion", "findings"})
 
 

@@ -14,7 +14,7 @@ from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-from supertune.report import charts, views, wording
+from supertune.report import charts, plots, views, wording
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -74,6 +74,8 @@ def _environment() -> Environment:
         plain=wording.plain,
         named=wording.label_name,
         metric=wording.metric_name,
+        measured=wording.measured,
+        first_upper=wording.first_upper,
         backbone=wording.backbone_name,
         rows_phrase=views.rows_phrase,
         compact=_compact,
@@ -83,6 +85,9 @@ def _environment() -> Environment:
         whisker=_safe(charts.whisker),
         axis=_safe(charts.axis),
         reliability=_safe(charts.reliability),
+        against=_safe(plots.against),
+        residual_bars=_safe(plots.residual_bars),
+        curve=_safe(plots.curve),
         scale=charts.scale,
     )
     return made

@@ -14,6 +14,7 @@ from typing import Any
 from supertune.report.wording import file_name
 
 _UNNAMED = "YOUR-MODEL"
+_DOUBTED = {"label_looks_wrong": "labels", "value_looks_wrong": "values"}
 _ENOUGH = 400  # test rows from which more rows to judge by are not the advice
 
 
@@ -38,19 +39,26 @@ def commands(report: Mapping[str, Any], folder: Path | None) -> dict[str, str]:
         "repeat": " ".join(repeat),
         "predict": f"supertune predict {model} NEW.csv -o predictions.csv",
         "evaluate": f"supertune evaluate {model} LABELLED.csv",
-        "python": f"import supertune\n\nmodel = supertune.load({name!r})\n"
-        'model.predict(["a new text"])\n',
+        "python": f"import supertune\n\nmodel = supertune.load({name!r})\n{_asked(report)}\n",
     }
+
+
+def _asked(report: Mapping[str, Any]) -> str:
+    """A line of Python that asks the model about a row of its kind."""
+    numbers = ((report.get("data") or {}).get("columns") or {}).get("numbers")
+    if not numbers:
+        return 'model.predict(["a new text"])'
+    return f"model.predict([{dict.fromkeys(numbers, 0.0)!r}])"
 
 
 def following(report: Mapping[str, Any], folder: Path | None) -> list[str]:
     """What helps most now, the most urgent first."""
     listed = commands(report, folder)
     steps = []
-    doubted = [f for f in report.get("findings") or [] if f.get("code") == "label_looks_wrong"]
-    if doubted:
-        numbers = ", ".join(map(str, doubted[0]["rows"][:5]))
-        steps.append(f"Check the labels of rows {numbers}, correct them and fit again.")
+    for found in report.get("findings") or []:
+        if what := _DOUBTED.get(str(found.get("code"))):
+            numbers = ", ".join(map(str, found["rows"][:5]))
+            steps.append(f"Check the {what} of rows {numbers}, correct them and fit again.")
     answer = (report.get("verdict") or {}).get("answer")
     estimate = report.get("test") or report.get("estimate") or {}
     if answer == "cannot_tell":
@@ -58,6 +66,8 @@ def following(report: Mapping[str, Any], folder: Path | None) -> list[str]:
         more = "--test with more rows" if report.get("test") else "label more rows"
         if rows < _ENOUGH:
             steps.append(f"{rows} rows cannot tell it from the baseline: {more}, and fit again.")
+    elif answer == "no" and "bag_of_words" not in (report.get("baselines") or {}):
+        steps.append("What is read says nothing of the value: look for other columns.")
     elif answer == "no" and report.get("backbone"):
         steps.append("A plain bag of words does as well here: --method bag_of_words is simpler.")
     if folder is not None:

@@ -29,7 +29,7 @@ def _scores(report: Mapping[str, Any]) -> list[str]:
     if not dots:
         return []
     width = max(len(dot["name"]) for dot in dots)
-    title = f"{metric[:1].upper()}{metric[1:]} with its 95 % interval"
+    title = f"{wording.first_upper(metric)} with its 95 % interval"
     if not report.get("larger_is_better", True):
         title += " (smaller is better)"
     lines = [f"  {dot['name']:<{width}}  {numerals.estimate(dot['estimate'])}" for dot in dots]

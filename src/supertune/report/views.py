@@ -183,6 +183,7 @@ def rows(report: Mapping[str, Any]) -> dict[str, Any]:
     """Suspicious rows first, then wrong ones, each as sure of itself as the model was."""
 
     def order(row: Mapping[str, Any]) -> tuple[bool, float]:
+        # Rows of values come furthest off first, and are left so.
         return row.get("why") != "suspicious", -(finite(row.get("confidence")) or 0.0)
 
     listed = sorted(report.get("rows") or [], key=order)

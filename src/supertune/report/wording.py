@@ -14,17 +14,21 @@ from dataclasses import dataclass
 from numbers import Real
 from typing import Any
 
+from supertune import metrics
+
 MISSING = "n/a"
 SPACE = "\u00a0"
 MINUS = "\u2212"
-UNBOUNDED = frozenset({"log_loss", "cost", "perplexity"})
+MEASURED = frozenset({"mae", "rmse"})  # in the units of what is measured
+UNBOUNDED = frozenset({"log_loss", "cost", "perplexity"}) | MEASURED
 
 _BASELINES = {
     "majority": "Always the commonest label",
+    "mean": "Always the mean",
     "label_names": "Label names, no tuning",
     "bag_of_words": "TF-IDF + logistic regression",
 }
-_SPELLED = {"f1": "F1", "brier": "Brier score", "log": "log"}
+_SPELLED = {"f1": "F1", "brier": "Brier score", "log": "log", **metrics.SPELLED}
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
@@ -123,6 +127,24 @@ def metric_name(name: object) -> str:
     return " ".join(_SPELLED.get(word, word) for word in words)
 
 
+def first_upper(text: object) -> str:
+    """``macro F1`` as ``Macro F1``."""
+    words = str(text)
+    return words[:1].upper() + words[1:]
+
+
+def measured(value: object) -> str:
+    """A value on a scale with three digits that matter, or all before the point."""
+    number = finite(value)
+    if number is None:
+        return MISSING
+    size = abs(number)
+    if size != 0 and (size < 1e-6 or size >= 1e12):
+        return f"{number:.3g}".replace("-", MINUS)
+    digits = 0 if size == 0 else max(0, 2 - math.floor(math.log10(size)))
+    return f"{number:,.{digits}f}".replace("-", MINUS)
+
+
 def baseline_name(name: str) -> str:
     return _BASELINES.get(name, name.replace("_", " ").capitalize())
 
@@ -149,6 +171,8 @@ class Numerals:
         number = finite(value)
         if number is None:
             return MISSING
+        if metric in MEASURED:
+            return measured(number)
         if metric in UNBOUNDED or not -1 <= number <= 1:
             return f"{number:.{self.digits}f}".replace("-", MINUS)
         return self._proportion(number)

@@ -106,7 +106,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
         """(n, C) probabilities, columns in the order of ``classes_``."""
         logits = self._logits(X)
         names = tuple(map(str, self.classes_))
-        return registry.task(TASK).decode(logits, names, HeadSpec(len(names))).probabilities
+        return registry.task(TASK).decode(logits, names, HeadSpec(len(names))).scored
 
     def decision_function(self, X: Any) -> FloatArray:
         """(n, C) scores before softmax; with two classes (n,), positive for the second."""

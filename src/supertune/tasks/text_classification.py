@@ -114,14 +114,14 @@ class TextClassification:
 
     def score(
         self,
-        probabilities: FloatArray,
+        answers: FloatArray,
         targets: npt.NDArray[Any],
         weights: FloatArray | None = None,
         costs: FloatArray | None = None,
     ) -> dict[str, FloatArray]:
         if targets.ndim == 2:
-            return metrics.multi_label(probabilities, targets, weights)
-        return metrics.classification(probabilities, targets, weights, costs)
+            return metrics.multi_label(answers, targets, weights)
+        return metrics.classification(answers, targets, weights, costs)
 
 
 TASK = TextClassification()

@@ -71,12 +71,12 @@ class TwoLabels:
 
     def score(
         self,
-        probabilities: FloatArray,
+        answers: FloatArray,
         targets: npt.NDArray[Any],
         weights: FloatArray | None = None,
         costs: FloatArray | None = None,
     ) -> dict[str, FloatArray]:
-        scores = registry.task("text_classification").score(probabilities, targets, weights, costs)
+        scores = registry.task("text_classification").score(answers, targets, weights, costs)
         return {name: scores[name] for name in self.metrics}
 
 

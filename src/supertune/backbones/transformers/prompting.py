@@ -99,7 +99,9 @@ def pieces(
     budget = min(encoding.max_length, room - spent)
     return [
         _of_one(tokens, family, made, parts, budget, room - longest, encoding.long_text)
-        for parts in ((item,) if isinstance(item, str) else tuple(item) for item in inputs)
+        for parts in (
+            (item,) if isinstance(item, str) else tuple(map(str, item)) for item in inputs
+        )
     ]
 
 

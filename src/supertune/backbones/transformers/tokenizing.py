@@ -6,7 +6,7 @@ A text's tokens depend on nothing but the text: texts and pairs of one call are 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from supertune.backbones.transformers.batching import Piece
 from supertune.contracts import Encoding, Input
@@ -55,7 +55,8 @@ class Tokens:
 
         A pair is always truncated, its longer text first.
         """
-        parts = [(item,) if isinstance(item, str) else item for item in inputs]
+        # Rows of numbers never come here: no method is given a backbone for them.
+        parts = [(i,) if isinstance(i, str) else cast("tuple[str, ...]", i) for i in inputs]
         single = [i for i, part in enumerate(parts) if len(part) == 1]
         paired = [i for i, part in enumerate(parts) if len(part) != 1]
         made: dict[int, tuple[Piece, ...]] = {}

@@ -1,0 +1,1 @@
+"""What tasks of one objective share once a model has answered: one file each."""

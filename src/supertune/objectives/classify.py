@@ -1,0 +1,260 @@
+"""Labels: how classes weigh and cost, and where a classifier's answers are wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from supertune import metrics
+from supertune.contracts import (
+    Answers,
+    ClassWeights,
+    Examples,
+    Finding,
+    FloatArray,
+    HeadSpec,
+    Judged,
+    Predictions,
+)
+from supertune.errors import InputError, unknown_name
+from supertune.evaluation.breakdown import per_class_from_folds, per_class_from_test
+from supertune.evaluation.reliability import bins
+from supertune.evaluation.suspects import suspects
+
+ROWS_SHOWN = 60
+TEXT_SHOWN = 400
+
+
+class Classify:
+    """See `supertune.contracts.Judge`."""
+
+    name = "classify"
+    summary = "one label of several, or any number of them"
+    baselines = ("majority", "label_names", "bag_of_words")
+    rivals = (("bag_of_words", "the free baseline"), ("majority", "the majority class"))
+
+    def tried(self, rows: str) -> tuple[str, ...]:
+        return ("bag_of_words", "label_names", "linear_probe", "lora")
+
+    def row_weights(self, examples: Examples, classes: ClassWeights) -> FloatArray | None:
+        """Row weights times class weights.
+
+        Raises:
+            InputError: ``unknown_label``, ``bad_class_weight``.
+        """
+        targets = examples.targets
+        if classes is None or targets is None or examples.multi_label:
+            return examples.weights
+        if isinstance(classes, str):  # "balanced"
+            counts = np.maximum(np.bincount(targets, minlength=len(examples.labels)), 1)
+            by_class = len(targets) / (len(examples.labels) * counts)
+        else:
+            odd = sorted(set(classes) - set(examples.labels))
+            if odd:
+                raise unknown_name("label", odd[0], examples.labels)
+            by_class = np.array([float(classes.get(label, 1.0)) for label in examples.labels])
+            if not (np.isfinite(by_class).all() and (by_class > 0).all()):
+                raise _bad_class_weight(classes)
+        weights = by_class[targets] * (1.0 if examples.weights is None else examples.weights)
+        return np.asarray(weights / weights.mean())
+
+    def costs(
+        self, labels: Sequence[str], matrix: Sequence[Sequence[float]] | None
+    ) -> FloatArray | None:
+        """As an array.
+
+        Raises:
+            InputError: ``bad_cost_matrix``.
+        """
+        if matrix is None:
+            return None
+        widths = [len(row) for row in matrix]
+        if widths != [len(labels)] * len(labels):
+            shape = f"{len(widths)} rows of {', '.join(map(str, sorted(set(widths)))) or 0} costs"
+            raise InputError(
+                "bad_cost_matrix",
+                "The cost matrix does not fit the labels.",
+                received=shape,
+                allowed=f"{len(labels)} x {len(labels)}, rows and columns in the order "
+                + ", ".join(labels),
+                next="Give one row of costs for each true label.",
+            )
+        return np.asarray(matrix, dtype=np.float64)
+
+    def unknowing(self, examples: Examples) -> FloatArray:
+        count = len(examples.labels)
+        return np.full((len(examples), count), 1 / count)
+
+    def breakdown(
+        self, judged: Judged, *, seed: int, costs: FloatArray | None, shown: bool
+    ) -> dict[str, Any]:
+        """Per class, confusion, reliability."""
+        examples, targets = judged.examples, _targets(judged.examples)
+        shared: dict[str, Any] = {
+            "seed": seed,
+            "groups": examples.groups,
+            "weights": examples.weights,
+            "costs": costs,
+        }
+        if judged.on_test:
+            each = per_class_from_test(judged.answers, targets, **shared)
+        else:
+            each = per_class_from_folds(judged.answers, targets, folds=judged.folds, **shared)
+        return {
+            "per_class": [
+                {
+                    "label": label,
+                    "rows": found["recall"].rows,
+                    **{name: estimate.as_dict() for name, estimate in found.items()},
+                }
+                for label, found in zip(examples.labels, each, strict=True)
+            ],
+            "confusion": None
+            if examples.multi_label
+            else {
+                "labels": list(examples.labels),
+                "counts": metrics.confusion(judged.mean, targets, costs).tolist(),
+            },
+            "reliability": bins(judged.mean, targets),
+        }
+
+    def rows_to_look_at(
+        self, examples: Examples, answers: FloatArray, shown: bool
+    ) -> tuple[list[dict[str, Any]], list[Finding]]:
+        """Rows answered wrongly out of fold, the suspicious ones first."""
+        targets, mean = _targets(examples), np.asarray(answers.mean(axis=0))
+        doubted = [one.row for one in suspects(answers, targets)]
+        chosen = _labels(mean, examples)
+        given = _labels(targets, examples) if targets.ndim == 2 else _named(targets, examples)
+        wrong = [i for i in range(len(examples)) if chosen[i] != given[i] and i not in set(doubted)]
+        wrong.sort(key=lambda i: -float(mean[i].max()))
+        findings = _look_wrong(examples, doubted)
+        if not shown:
+            return [], findings
+        listed = [(i, "suspicious") for i in doubted] + [(i, "wrong") for i in wrong]
+        rows = [
+            {
+                "row": int(examples.rows[i]),
+                "text": _text(examples.inputs[i]),
+                "label": _spoken(given[i]),
+                "predicted": _spoken(chosen[i]),
+                "confidence": float(mean[i].max()),
+                "why": why,
+            }
+            for i, why in listed[:ROWS_SHOWN]
+        ]
+        return rows, findings
+
+    def answers_given(self, examples: Examples) -> dict[str, Any]:
+        """How many rows carry each label."""
+        targets = _targets(examples)
+        counts = (
+            targets.sum(axis=0)
+            if targets.ndim == 2
+            else np.bincount(targets, minlength=len(examples.labels))
+        )
+        return {
+            "labels": [
+                {"name": name, "rows": int(count)}
+                for name, count in zip(examples.labels, counts, strict=True)
+            ]
+        }
+
+    def floor(self, examples: Examples) -> dict[str, Any]:
+        """``class_shares``: the share of the rows that carry each label."""
+        targets = _targets(examples)
+        if examples.multi_label:
+            return {"class_shares": targets.mean(axis=0).tolist()}
+        counts = np.bincount(targets, minlength=len(examples.labels))
+        return {"class_shares": (counts / len(targets)).tolist()}
+
+    def from_floor(self, kept: Mapping[str, Any], rows: int) -> dict[str, FloatArray]:
+        shares = np.asarray(kept["class_shares"], dtype=np.float64)
+        return {"majority": np.tile(shares, (rows, 1))}
+
+    def calibration(self, answers: FloatArray, examples: Examples) -> dict[str, npt.NDArray[Any]]:
+        return {}  # the methods calibrate their own probabilities
+
+    def bounded(
+        self,
+        answers: Answers,
+        calibration: Mapping[str, npt.NDArray[Any]],
+        coverage: float | None,
+    ) -> Answers:
+        if coverage is None:
+            return answers
+        raise InputError(
+            "no_intervals",
+            "Labels have probabilities and no intervals.",
+            received=f"coverage {coverage:g}",
+            allowed="a coverage for models that answer with values",
+            next="Leave the coverage out.",
+        )
+
+    def bounds(self, calibration: Mapping[str, npt.NDArray[Any]], judged: Judged) -> dict[str, Any]:
+        return {}
+
+    def array(self, answers: Answers, head: HeadSpec) -> npt.NDArray[Any]:
+        """(n,) strings, or (n,) tuples for several labels."""
+        assert isinstance(answers, Predictions)
+        if not head.multi_label:
+            return np.asarray(answers.labels, dtype=np.str_)
+        found = np.empty(len(answers), dtype=object)
+        found[:] = list(answers.labels)
+        return found
+
+    def table(self, answers: Answers) -> FloatArray:
+        return answers.scored
+
+
+OBJECTIVE = Classify()
+
+
+def _bad_class_weight(wanted: Mapping[str, float]) -> InputError:
+    return InputError(
+        "bad_class_weight",
+        "A class weight is not a number above zero.",
+        received=", ".join(f"{label}: {weight}" for label, weight in sorted(wanted.items())),
+        allowed="numbers above zero; a class that is not named weighs 1",
+        next="Correct the weight, or leave rows of a class that should not count out of the file.",
+    )
+
+
+def _look_wrong(examples: Examples, doubted: Sequence[int]) -> list[Finding]:
+    if not doubted:
+        return []
+    numbers = tuple(sorted(int(examples.rows[i]) for i in doubted))
+    message = f"{len(doubted)} rows have labels that look wrong; check them before trusting either."
+    if len(doubted) == 1:
+        message = "One row has a label that looks wrong; check it."
+    return [Finding("label_looks_wrong", message, numbers)]
+
+
+def _targets(examples: Examples) -> npt.NDArray[Any]:
+    assert examples.targets is not None
+    return examples.targets
+
+
+def _labels(values: npt.NDArray[Any], examples: Examples) -> list[tuple[str, ...]]:
+    if examples.multi_label:
+        return [
+            tuple(name for name, share in zip(examples.labels, row, strict=True) if share >= 0.5)
+            for row in values
+        ]
+    return [(examples.labels[int(index)],) for index in values.argmax(axis=1)]
+
+
+def _named(targets: npt.NDArray[Any], examples: Examples) -> list[tuple[str, ...]]:
+    return [(examples.labels[int(index)],) for index in targets]
+
+
+def _spoken(labels: tuple[str, ...]) -> str:
+    return ", ".join(labels) or "none"
+
+
+def _text(value: Any) -> str:
+    whole = value if isinstance(value, str) else " | ".join(value)
+    return whole if len(whole) <= TEXT_SHOWN else whole[: TEXT_SHOWN - 1] + "…"
