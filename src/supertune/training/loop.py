@@ -15,6 +15,7 @@ import numpy as np
 
 from supertune.contracts import (
     Encoding,
+    Finding,
     FloatArray,
     GradientMethod,
     GradientOptions,
@@ -27,9 +28,10 @@ from supertune.contracts import (
     State,
     Tunable,
 )
-from supertune.errors import InputError, SupertuneError
+from supertune.errors import InputError
 from supertune.training import contrastive, readout
 from supertune.training.readout import Fixed, Trained
+from supertune.training.watch import Watch, Witness, diverged
 
 WARM_UP = 0.1  # share of the steps over which the learning rate rises
 CLIP = 1.0  # largest norm of the gradient
@@ -43,6 +45,8 @@ class TunedBackbone:
     readout: Fixed
     prompt: Prompt | None
     losses: tuple[float, ...] = ()
+    findings: tuple[Finding, ...] = ()  # what was noticed while training
+    witness: Witness | None = None
 
     @property
     def tuned_parameters(self) -> int:
@@ -70,7 +74,8 @@ def train(method: GradientMethod, problem: Problem, options: Any) -> TunedBackbo
     """Tune what ``method`` names on the rows of ``problem``.
 
     Raises:
-        SupertuneError: ``loss_not_finite`` when training diverges.
+        SupertuneError: ``loss_not_finite`` when training diverges, and whatever else in
+            `supertune.training.codes` stops a run.
     """
     import torch
 
@@ -84,14 +89,20 @@ def train(method: GradientMethod, problem: Problem, options: Any) -> TunedBackbo
     lens = problem.lens.under(_fitting(encoding, tunable, problem.lens))
     data = _Rows(problem, tunable, lens)
     trained = readout.trained(problem, lens, backbone.device)
+    watch = Watch(problem, lens, injection)
     with torch.random.fork_rng(devices=[]), tunable:
         torch.manual_seed(problem.seed)
-        losses = _descend(tunable, trained, data, problem, options, injection)
+        watch.begin(tunable, trained, data)
+        losses = _descend(tunable, trained, data, problem, options, injection, watch)
         fixed: Fixed = trained.fixed()
         if injection.criterion == "contrastive":
             tokens = backbone.tokens(problem.examples.inputs, lens.encoding)
             fixed = readout.solved(problem, backbone.features(tokens, lens.encoding))
-    return TunedBackbone(tunable, fixed, lens.encoding.prompt, tuple(losses))
+        witness = watch.end(losses, options.epochs, fixed)
+    watch.left()
+    return TunedBackbone(
+        tunable, fixed, lens.encoding.prompt, tuple(losses), tuple(watch.findings), witness
+    )
 
 
 def restore(
@@ -181,6 +192,7 @@ def _descend(
     problem: Problem,
     options: GradientOptions,
     injection: Injection,
+    watch: Watch,
 ) -> list[float]:
     import torch
 
@@ -194,19 +206,17 @@ def _descend(
     everything = [p for group in optimizer.param_groups for p in group["params"]]
     loss_of = _losses(tunable, trained, data, problem, options, injection)
     losses = []
+    watch.optimizing(optimizer)
     for step, index in enumerate(batches):
         loss = loss_of(index)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(everything, CLIP)
         if not (torch.isfinite(loss) and torch.isfinite(norm)):
-            raise SupertuneError(
-                "loss_not_finite",
-                f"Training diverged at step {step + 1}: the loss is {loss.item()}.",
-                received=f"learning_rate {options.learning_rate}",
-                next=f"Lower it: --set learning_rate={options.learning_rate / 10:g}.",
-            )
+            raise diverged(step, loss.item(), options.learning_rate)
+        watch.differentiated(norm)
         optimizer.step()
+        watch.stepped()
         schedule.step()
         losses.append(float(loss.item()))
         if problem.progress is not None:
