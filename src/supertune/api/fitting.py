@@ -160,8 +160,9 @@ def _named(reading: Reading) -> dict[str, Any]:
 def _finish(run: _Run, decision: Decision) -> Model:
     workshop, examples = run.workshop, run.examples
     tuned = pipeline.tune(workshop, decision.candidate, examples)
+    verified = pipeline.verify(workshop, decision.candidate, tuned, examples)
     judged, free = _judged(run, decision, tuned)
-    report = _report(run, decision, tuned, judged, free)
+    report = _report(run, decision, tuned, verified, judged, free)
     manifest = {
         "supertune": __version__,
         "created": report["created"],
@@ -238,6 +239,7 @@ def _report(
     run: _Run,
     decision: Decision,
     tuned: Tuned,
+    verified: tuple[Finding, ...],
     judged: Judged,
     free: Mapping[str, Judged],
 ) -> dict[str, Any]:
@@ -248,7 +250,14 @@ def _report(
     on_test = found[metric] if judged.on_test else None
     verdict = compose.judgement(workshop, judged, free, decision)
     rows, doubts = compose.rows_to_look_at(examples, decision, run.keep_rows)
-    noticed = [*run.reading.findings, *workshop.store.findings, *doubts, *_notes(decision)]
+    # A fit that did nothing makes everything else beside the point, so that stands first.
+    noticed = [
+        *verified,
+        *run.reading.findings,
+        *workshop.store.findings,
+        *doubts,
+        *_notes(decision),
+    ]
     report: dict[str, Any] = {
         "schema": 1,
         "supertune": __version__,

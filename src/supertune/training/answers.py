@@ -53,12 +53,19 @@ def loss(logits: FloatArray, targets: npt.NDArray[np.int64]) -> float:
     return float((norm - logits[np.arange(len(logits)), targets]).mean())
 
 
+def far_above(own: float, guess: float) -> bool:
+    """Whether a loss is one that only labels of other rows give to a fitted readout."""
+    return guess > 0 and own > FAR_ABOVE * guess + 1
+
+
 def check_start(logits: FloatArray, examples: Examples) -> list[Finding]:
     """Of an untrained model with a fitted readout, on rows it was fitted on."""
     if not np.isfinite(logits).all():
         raise stop("answers_not_finite", "before the first step")
+    if not logits.any():  # a head that starts at zero
+        return []
     guess, own = chance(examples), loss(logits, _targets(examples))
-    if guess > 0 and own > FAR_ABOVE * guess + 1:
+    if far_above(own, guess):
         detail = f"a loss of {own:.2f}, where a guess has {guess:.2f}"
         return [finding("start_worse_than_chance", detail)]
     return _constant(logits)

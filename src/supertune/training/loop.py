@@ -89,7 +89,7 @@ def train(method: GradientMethod, problem: Problem, options: Any) -> TunedBackbo
     lens = problem.lens.under(_fitting(encoding, tunable, problem.lens))
     data = _Rows(problem, tunable, lens)
     trained = readout.trained(problem, lens, backbone.device)
-    watch = Watch(problem, lens, injection)
+    watch = Watch(problem, lens, injection, options)
     with torch.random.fork_rng(devices=[]), tunable:
         torch.manual_seed(problem.seed)
         watch.begin(tunable, trained, data)
@@ -98,7 +98,7 @@ def train(method: GradientMethod, problem: Problem, options: Any) -> TunedBackbo
         if injection.criterion == "contrastive":
             tokens = backbone.tokens(problem.examples.inputs, lens.encoding)
             fixed = readout.solved(problem, backbone.features(tokens, lens.encoding))
-        witness = watch.end(losses, options.epochs, fixed)
+        witness = watch.end(losses, fixed)
     watch.left()
     return TunedBackbone(
         tunable, fixed, lens.encoding.prompt, tuple(losses), tuple(watch.findings), witness

@@ -6,10 +6,13 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from supertune.contracts import Backbone, Finding, Injection, Tunable
+from supertune.contracts import Backbone, Finding, Injection
 from supertune.training.codes import finding, some, stop
 
 DROPPED = 0.95  # a share of activations that leaves nothing to learn from
+
+# Of these, all that is kept is trained; other types of peft keep fixed numbers beside it.
+_ALL_TRAINED = {"LORA", "IA3", "LN_TUNING", "UNFREEZE", "ADAPTER", "DEEP_PROMPTS"}
 
 Signature = dict[str, tuple[float, float]]
 
@@ -38,7 +41,7 @@ def sums(tensor: Any) -> tuple[float, float]:
     )
 
 
-def where(backbone: Any, tunable: Tunable, injection: Injection) -> list[Finding]:
+def where(backbone: Any, tunable: Any, injection: Injection) -> list[Finding]:
     """Whether what was named has tuned tensors in it, and whether any shares its memory."""
     named = tunable.named()
     numbers = {int(n) for name in named for n in re.findall(r"(?:^|\.)(\d+)(?:\.|$)", name)}
@@ -48,7 +51,26 @@ def where(backbone: Any, tunable: Tunable, injection: Injection) -> list[Finding
         parts = {part for name in named for part in name.split(".")}
         lost += [name for name in targets if not set(name.split(".")) <= parts]
     found = [finding("target_unmatched", some(lost))] if lost else []
+    if injection.kind.upper() in _ALL_TRAINED:
+        fixed = sorted(set(tunable.state()) - set(named))
+        found += [finding("frozen_by_mistake", some(fixed))] if fixed else []
     return [*found, *_tied(getattr(backbone, "model", None), named)]
+
+
+def dropped(backbone: Any, tunable: Any, options: Any) -> list[Finding]:
+    """Whether dropout leaves anything while training."""
+    names = ["dropout"] if getattr(options, "dropout", 0.0) >= DROPPED else []
+    tunable.training(True)
+    try:
+        model = getattr(backbone, "model", None)
+        for name, module in () if model is None else model.named_modules():
+            share = float(getattr(module, "p", getattr(module, "drop_prob", 0.0)) or 0.0)
+            drops = "dropout" in type(module).__name__.lower()
+            if drops and module.training and share >= DROPPED:
+                names.append(name)
+    finally:
+        tunable.training(False)
+    return [finding("dropout_too_high", some(names))] if names else []
 
 
 def _tied(model: Any, named: Mapping[str, Any]) -> list[Finding]:
@@ -75,7 +97,7 @@ class Tensors:
 
     def __init__(self, named: Mapping[str, Any], optimizer: Any) -> None:
         self.named = dict(named)
-        self._optimizer = optimizer
+        self.optimizer = optimizer
         self._unreached = set(self.named)  # never had a gradient, not even of zeros
         self._flat = set(self.named)  # never had a gradient with anything in it
         self._still = {name: sums(tensor) for name, tensor in self.named.items()}
@@ -88,7 +110,7 @@ class Tensors:
         Raises:
             SupertuneError: ``nothing_tuned`` when that is all of it.
         """
-        given = {id(p) for group in self._optimizer.param_groups for p in group["params"]}
+        given = {id(p) for group in self.optimizer.param_groups for p in group["params"]}
         frozen = [name for name, p in self.named.items() if not p.requires_grad]
         absent = [n for n, p in self.named.items() if id(p) not in given and n not in frozen]
         inside = self._inside()
@@ -97,8 +119,8 @@ class Tensors:
         found = [finding("frozen_by_mistake", some(frozen))] if frozen else []
         return found + ([finding("not_optimised", some(absent))] if absent else [])
 
-    def differentiated(self, backbone: Any, norm: float) -> list[Finding]:
-        rates = [float(group["lr"]) for group in self._optimizer.param_groups]
+    def differentiated(self, norm: float) -> list[Finding]:
+        rates = [float(group["lr"]) for group in self.optimizer.param_groups]
         self._rate = max(self._rate, *rates)
         for name in list(self._flat):
             gradient = self.named[name].grad
@@ -109,11 +131,9 @@ class Tensors:
         self._steps += 1
         if self._steps > 1:
             return []
-        found = []
-        gone = not any(p.grad is not None and bool(p.grad.any()) for p in self.named.values())
-        if gone and norm > 0:
-            found.append(finding("gradient_clipped_away", f"its norm was {norm:.3g}"))
-        return found + _dropped(getattr(backbone, "model", None))
+        if norm > 0 and len(self._flat) == len(self.named):
+            return [finding("gradient_clipped_away", f"its norm was {norm:.3g}")]
+        return []
 
     def stepped(self) -> None:
         for name in list(self._still):
@@ -144,16 +164,3 @@ class Tensors:
 
     def _inside(self) -> Sequence[str]:
         return [name for name in self.named if not name.startswith("readout.")] or list(self.named)
-
-
-def _dropped(model: Any) -> list[Finding]:
-    if model is None:
-        return []
-    names = [
-        name
-        for name, module in model.named_modules()
-        if "dropout" in type(module).__name__.lower()
-        and module.training
-        and float(getattr(module, "p", getattr(module, "drop_prob", 0.0))) >= DROPPED
-    ]
-    return [finding("dropout_too_high", some(names))] if names else []

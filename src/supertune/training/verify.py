@@ -7,7 +7,7 @@ of training, do they come from what was tuned, do they survive being written dow
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -97,21 +97,15 @@ def _check_restored(method: Method, problem: Problem, options: Any, tuned: Tuned
         raise stop("reload_differs", f"by {gap:.1%}")
 
 
-@dataclass(frozen=True, eq=False)
 class Remembering:
     """A lens whose answers to predictions come from the cache, where learning has put them."""
 
-    lens: Lens
+    def __init__(self, lens: Lens) -> None:
+        self.lens = lens
+        self.backbone = lens.backbone
+        self.encoding = lens.encoding
 
-    @property
-    def backbone(self) -> Any:
-        return self.lens.backbone
-
-    @property
-    def encoding(self) -> Encoding:
-        return self.lens.encoding
-
-    def under(self, encoding: Encoding) -> Remembering:
+    def under(self, encoding: Encoding) -> Lens:
         return Remembering(self.lens.under(encoding))
 
     def features(self, inputs: Sequence[Input], *, prediction: bool = False) -> FloatArray:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from supertune.contracts import Examples, Finding, FloatArray, Injection, Lens, Problem, Tunable
+from supertune.contracts import Examples, Finding, FloatArray, Injection, Lens, Problem
 from supertune.errors import SupertuneError
 from supertune.training import answers, inputs_seen, tensors_seen
 from supertune.training.codes import finding, stop
@@ -49,9 +49,11 @@ class Watch:
         lens: under the encoding that training reads.
     """
 
-    def __init__(self, problem: Problem, lens: Lens, injection: Injection) -> None:
+    def __init__(self, problem: Problem, lens: Lens, injection: Injection, options: Any) -> None:
         self.findings: list[Finding] = []
         self._problem, self._lens, self._injection = problem, lens, injection
+        self._options = options
+        self._tensors: Tensors | None = None
         self._index = probe_rows(problem.examples, PROBE)
         self._examples = problem.examples.take(self._index)
         self._weights = tensors_seen.signature(lens.backbone)
@@ -59,7 +61,7 @@ class Watch:
 
     # --- before the first step ---------------------------------------------------------------
 
-    def begin(self, tunable: Tunable, trained: Any, data: Any) -> None:
+    def begin(self, tunable: Any, trained: Any, data: Any) -> None:
         """With the tunable in the model: the rows as they will be read, and a first run.
 
         Raises:
@@ -74,6 +76,7 @@ class Watch:
         if answers.chance(examples) == 0:
             self.findings.append(finding("labels_all_same"))
         self.findings += tensors_seen.where(lens.backbone, tunable, self._injection)
+        self.findings += tensors_seen.dropped(lens.backbone, tunable, self._options)
         first = self._values(self._index)
         self._check_replay(first)
         self._check_alone(first)
@@ -126,7 +129,10 @@ class Watch:
     # --- during training ---------------------------------------------------------------------
 
     def optimizing(self, optimizer: Any) -> None:
-        """Before the first step of an optimizer."""
+        """Before the first step of an optimizer, of which there may be several in turn."""
+        if self._tensors is not None:
+            self._tensors.optimizer = optimizer
+            return
         named = dict(self._tunable.named())
         if self._injection.criterion != "contrastive":
             named |= {f"readout.{i}": p for i, p in enumerate(self._trained.parameters())}
@@ -135,31 +141,37 @@ class Watch:
 
     def differentiated(self, norm: Any) -> None:
         """After ``backward`` and clipping, which found ``norm``."""
-        self.findings += self._tensors.differentiated(self._lens.backbone, float(norm))
+        assert self._tensors is not None
+        self.findings += self._tensors.differentiated(float(norm))
 
     def stepped(self) -> None:
         """After the optimizer's step."""
+        assert self._tensors is not None
         self._tensors.stepped()
 
     # --- at the end --------------------------------------------------------------------------
 
-    def end(self, losses: Sequence[float], epochs: int, fixed: Any) -> Witness:
+    def end(self, losses: Sequence[float], fixed: Any) -> Witness:
         """With the tunable still in the model; ``fixed`` is the finished readout.
 
         Raises:
             SupertuneError: ``learning_rate_zero``, ``nothing_tuned``, ``numbers_not_finite``.
         """
+        assert self._tensors is not None
         self.findings += self._tensors.ended(short=len(losses) < SHORT)
-        self.findings += self._losses(losses, epochs)
+        self.findings += self._losses(losses)
         return Witness(self._examples, self._frozen, fixed.apply(self._values(self._index)))
 
-    def _losses(self, losses: Sequence[float], epochs: int) -> list[Finding]:
-        each = len(losses) // max(1, epochs)
+    def _losses(self, losses: Sequence[float]) -> list[Finding]:
+        epochs = self._options.epochs
+        each = len(losses) // max(1, epochs * getattr(self._options, "seeds", 1))
         if epochs < SHORT or not each:
             return []
         first, last = float(np.mean(losses[:each])), float(np.mean(losses[-each:]))
         guess = answers.chance(self._problem.examples)
         found = []
+        if self._injection.criterion == "answer" and answers.far_above(losses[0], guess):
+            found.append(finding("start_worse_than_chance", f"a loss of {losses[0]:.4g}"))
         if last >= first and last > 0.05 * guess:
             found.append(finding("loss_did_not_fall", f"{first:.4g} and {last:.4g}"))
         if self._injection.criterion == "answer" and last > guess > 0:
