@@ -78,6 +78,8 @@ class Watch:
         self.findings += tensors_seen.where(lens.backbone, tunable, self._injection)
         self.findings += tensors_seen.dropped(lens.backbone, tunable, self._options)
         first = self._values(self._index)
+        if not np.isfinite(first).all():
+            raise stop("answers_not_finite", "before the first step")
         self._check_replay(first)
         self._check_alone(first)
         self.findings += answers.check_start(trained.fixed().apply(first), self._examples)

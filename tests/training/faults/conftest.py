@@ -48,6 +48,7 @@ class Setting:
     encoding: Encoding
     options: dict[str, Any]
     prompts: tuple[Prompt, ...]
+    opened: Any = None
 
     def lens(self, backbone: Any = None) -> CachedLens:
         return CachedLens(backbone or self.backbone, self.encoding, ActivationCache(None))
