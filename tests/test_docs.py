@@ -21,6 +21,11 @@ def test_the_table_in_the_readme_is_the_registry_s() -> None:
     assert page["table"]() in (ROOT / "README.md").read_text("utf-8")
 
 
+def test_the_page_of_findings_is_the_table_of_codes() -> None:
+    written = runpy.run_path(str(ROOT / "docs" / "findings.py"))
+    assert written["page"]() == (ROOT / "docs" / "guides" / "findings.md").read_text("utf-8")
+
+
 @pytest.mark.parametrize("page", PAGES, ids=relative)
 def test_links_inside_the_project_lead_somewhere(page: Path) -> None:
     targets = re.findall(r"\]\((?!https?:|#)([^)#\s]+)", page.read_text("utf-8"))

@@ -29,6 +29,7 @@ from supertune.training.loop import TunedBackbone
 from supertune.training.watch import ALIKE, probe_rows
 
 ROWS = 64  # of a solver's own rows, whose vectors are in the cache anyway
+ASKED = 16  # where each row may be asked in a prompt of its own
 FRESH = 4  # rows that are computed anew
 SAME = 1e-4  # of the largest score: restoring changes nothing
 
@@ -60,6 +61,11 @@ def _trained(tuned: TunedBackbone, problem: Problem) -> list[Finding]:
     if gap > ALIKE:
         raise stop("evaluation_differs", f"by {gap:.1%}")
     found = answers.check_end(given, witness.examples)
+    targets, guess = witness.examples.targets, answers.chance(problem.examples)
+    assert targets is not None
+    own = answers.loss(given, targets)
+    if not found and answers.far_above(own, guess):
+        found.append(finding("worse_than_chance", f"a loss of {own:.2f}, a guess has {guess:.2f}"))
     frozen = tuned.readout.apply(witness.frozen)
     if not found and answers.apart(given, frozen) <= answers.EQUAL:
         found.append(finding("answers_unchanged"))
@@ -68,7 +74,8 @@ def _trained(tuned: TunedBackbone, problem: Problem) -> list[Finding]:
 
 def _solved(method: Method, problem: Problem, tuned: Tuned) -> list[Finding]:
     """A model that was found without training; without a backbone it may well be constant."""
-    examples = problem.examples.take(probe_rows(problem.examples, ROWS))
+    most = ASKED if "score_text" in method.needs else ROWS
+    examples = problem.examples.take(probe_rows(problem.examples, most))
     lens = problem.lens
     if lens is None or not method.needs:
         if not np.isfinite(tuned.logits(examples.inputs, None)).all():
