@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from supertune.backbones.transformers.model import Batch, TransformersBackbone
 
 
-def first_ids(backbone: TransformersBackbone, settings: Mapping[str, Any], count: int) -> list[int]:
+def first_ids(
+    backbone: TransformersBackbone, settings: Mapping[str, Any], count: int
+) -> list[int]:
     """``count`` token ids: of ``init_text``, repeated or cut, or else drawn from the vocabulary.
 
     Without a text, ``"text"`` and ``"labels"`` draw from the vocabulary too: numbers that are
