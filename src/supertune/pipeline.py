@@ -1,7 +1,8 @@
 """The straight line: rows are read once and pass through here from top to bottom.
 
 file → `read` → examples → `Workshop.lens` (backbone ∘ encoding ∘ cache) → `assess` (answers of
-models that did not see the row) → `tune` (the model that is kept) → `judge` (scores).
+models that did not see the row) → `tune` (the model that is kept) → `verify` (what it noticed
+about itself) → `judge` (scores).
 """
 
 from __future__ import annotations
@@ -300,6 +301,17 @@ def tune(workshop: Workshop, candidate: Candidate, examples: Examples) -> Tuned:
     if workshop.progress is not None:
         problem = replace(problem, progress=partial(workshop.progress, f"tune {candidate}"))
     return fitting.fit(method, problem, method_options(workshop.recipe, candidate.method))
+
+
+def verify(
+    workshop: Workshop, candidate: Candidate, tuned: Tuned, examples: Examples
+) -> tuple[Finding, ...]:
+    """What the fit of ``tuned`` noticed, and whether it holds; see `supertune.training.verify`."""
+    from supertune.training.verify import verified
+
+    method = registry.method(candidate.method)
+    problem = workshop.problem(examples, candidate.backbone)
+    return verified(method, problem, method_options(workshop.recipe, candidate.method), tuned)
 
 
 def predict(workshop: Workshop, candidate: Candidate, tuned: Tuned, examples: Examples) -> Answers:

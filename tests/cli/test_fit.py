@@ -410,3 +410,37 @@ def test_auto_minds_the_clock(supertune: Run, reviews: Files, here: Path) -> Non
     assert wall < 30
     assert len([c for c in done.answer["candidates"] if c["status"] == "chosen"]) == 1
     assert os.listdir(here) == ["m"]
+
+
+# --- what a fit finds wrong with itself --------------------------------------------------------
+
+TUNED = ("--method", "lora", "--backbone", "minilm", "--set", "epochs=1")
+
+
+def test_a_fit_that_changed_nothing_says_so_first(supertune: Run, reviews: Files, here: Path):
+    done = supertune(
+        *("fit", reviews.train, "--test", reviews.test, *TUNED, "-o", "model"),
+        *("--set", "learning_rate=1e-12", "--set", "max_length=16"),
+    )
+    assert done.code == 0, done.err
+    said = "With and without what was tuned in the backbone, the answers are the same."
+    assert f"! {said}" in " ".join(done.out.split())
+    report = json.loads((here / "model" / "report.json").read_text("utf-8"))
+    first = report["findings"][:2]
+    assert [one["code"] for one in first] == ["update_lost", "answers_unchanged"]
+    assert {one["severity"] for one in first} == {"warning"}
+    for page in ("README.md", "report.html"):
+        assert said in (here / "model" / page).read_text("utf-8")
+
+
+def test_a_fit_that_reads_nothing_of_the_texts_is_stopped(
+    supertune: Run, reviews: Files, here: Path
+):
+    prefix = "read this sentence of a film review with care and say whether it is a good one: "
+    done = supertune(
+        *("fit", reviews.train, "--test", reviews.test, *TUNED, "-o", "model", "--json"),
+        *("--set", f"prefix={prefix}", "--set", "max_length=8"),
+    )
+    assert (done.code, done.error["code"]) == (2, "rows_look_alike")
+    assert done.error["received"] == "max_length 8"
+    assert not (here / "model").exists()

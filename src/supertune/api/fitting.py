@@ -159,9 +159,10 @@ def _named(reading: Reading) -> dict[str, Any]:
 def _finish(run: _Run, decision: Decision) -> Model:
     workshop, examples = run.workshop, run.examples
     tuned = pipeline.tune(workshop, decision.candidate, examples)
+    verified = pipeline.verify(workshop, decision.candidate, tuned, examples)
     judged, free = _judged(run, decision, tuned)
     calibration = _calibration(run, decision)
-    report = _report(run, decision, tuned, judged, free)
+    report = _report(run, decision, tuned, verified, judged, free)
     report |= finite(workshop.objective.bounds(calibration, judged))
     manifest = {
         "supertune": __version__,
@@ -239,6 +240,7 @@ def _report(
     run: _Run,
     decision: Decision,
     tuned: Tuned,
+    verified: tuple[Finding, ...],
     judged: Judged,
     free: Mapping[str, Judged],
 ) -> dict[str, Any]:
@@ -250,8 +252,15 @@ def _report(
     verdict = compose.judgement(workshop, judged, free, decision)
     rows, doubts = compose.rows_to_look_at(workshop, examples, decision, run.keep_rows)
     notes = tuned.notes() if isinstance(tuned, Noted) else Notes()
-    noticed = [*run.reading.findings, *workshop.store.findings, *doubts, *notes.findings]
-    noticed += _notes(decision)
+    # A fit that did nothing makes everything else beside the point, so that stands first.
+    noticed = [
+        *verified,
+        *run.reading.findings,
+        *workshop.store.findings,
+        *doubts,
+        *notes.findings,
+        *_notes(decision),
+    ]
     report: dict[str, Any] = {
         "schema": 1,
         "supertune": __version__,

@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 
 from supertune.contracts import GradientOptions, HeadSpec, Injection, Problem, Tunable
-from supertune.errors import InputError, SupertuneError
+from supertune.errors import InputError
 from supertune.evaluation.splits import feasible_folds, repeated_folds
 from supertune.training import contrastive
 from supertune.training.batches import Rows, by_row
 from supertune.training.readout import Trained
+from supertune.training.watch import Watch, diverged
 
 WARM_UP = 0.1  # share of the steps over which the learning rate rises
 CLIP = 1.0  # largest norm of the gradient
@@ -37,6 +38,7 @@ class _Run:
     problem: Problem
     options: Any
     injection: Injection
+    watch: Watch
 
     def tensors(self) -> list[Any]:
         return [*self.tunable.parameters(), *self.trained.parameters()]
@@ -49,6 +51,7 @@ def descend(
     problem: Problem,
     options: GradientOptions,
     injection: Injection,
+    watch: Watch,
 ) -> list[float]:
     """Tune what is in the model and the readout in place; the loss of each step.
 
@@ -65,7 +68,7 @@ def descend(
             received=f"r_drop {options.r_drop:g}, dropout 0",
             next="Set dropout too: --set dropout=0.1.",
         )
-    run = _Run(tunable, trained, data, problem, options, injection)
+    run = _Run(tunable, trained, data, problem, options, injection, watch)
     start = [tensor.detach().clone() for tensor in run.tensors()]
     sums = [torch.zeros_like(tensor) for tensor in start]
     losses: list[float] = []
@@ -87,6 +90,7 @@ def _one_run(run: _Run, number: int) -> list[float]:
     batches = list(_orders(rows, problem.seed + number, options))
     optimizer = torch.optim.AdamW(_groups(run))
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, len(batches)))
+    run.watch.optimizing(optimizer)
     loss_of, stop = _losses(run), _Stop(run, judges)
     losses: list[float] = []
     for step, (index, ends_epoch) in enumerate(batches):
@@ -96,13 +100,10 @@ def _one_run(run: _Run, number: int) -> list[float]:
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(run.tensors(), CLIP)
         if not (torch.isfinite(loss) and torch.isfinite(norm)):
-            raise SupertuneError(
-                "loss_not_finite",
-                f"Training diverged at step {step + 1}: the loss is {loss.item()}.",
-                received=f"learning_rate {options.learning_rate}",
-                next=f"Lower it: --set learning_rate={options.learning_rate / 10:g}.",
-            )
+            raise diverged(step, loss.item(), options.learning_rate)
+        run.watch.differentiated(norm)
         optimizer.step()
+        run.watch.stepped()
         schedule.step()
         losses.append(float(loss.item()))
         if problem.progress is not None:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from supertune.contracts import Backbone, Encoding, FloatArray, Input
+from supertune.training.codes import stop
 
 CHUNK = 512  # inputs between two writes to the cache, so that an interrupted run loses little
 
@@ -100,6 +101,8 @@ class CachedLens:
         for start in range(0, len(todo), CHUNK):
             part = todo[start : start + CHUNK]
             fresh = dict(zip(part, compute([wanted[key] for key in part]), strict=True))
+            if not all(np.isfinite(array).all() for array in fresh.values()):
+                raise stop("activations_not_finite", tap, received=self.backbone.ref.name)
             self.store.put(fresh)
             found.update(fresh)
             if self.progress is not None:

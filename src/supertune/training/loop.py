@@ -12,6 +12,7 @@ from typing import Any
 
 from supertune.contracts import (
     Encoding,
+    Finding,
     FloatArray,
     GradientMethod,
     HeadSpec,
@@ -27,6 +28,7 @@ from supertune.errors import InputError
 from supertune.training import descent, readout
 from supertune.training.batches import Rows
 from supertune.training.readout import Fixed
+from supertune.training.watch import Watch, Witness
 
 
 @dataclass(eq=False)
@@ -37,6 +39,8 @@ class TunedBackbone:
     readout: Fixed
     prompt: Prompt | None
     losses: tuple[float, ...] = ()
+    findings: tuple[Finding, ...] = ()  # what was noticed while training
+    witness: Witness | None = None
 
     @property
     def tuned_parameters(self) -> int:
@@ -63,7 +67,8 @@ def train(method: GradientMethod, problem: Problem, options: Any) -> TunedBackbo
     """Tune what ``method`` names on the rows of ``problem``.
 
     Raises:
-        SupertuneError: ``loss_not_finite`` when training diverges.
+        SupertuneError: ``loss_not_finite`` when training diverges, and whatever else in
+            `supertune.training.codes` stops a run.
     """
     import torch
 
@@ -77,13 +82,19 @@ def train(method: GradientMethod, problem: Problem, options: Any) -> TunedBackbo
     lens = problem.lens.under(_fitting(encoding, tunable, problem.lens))
     data = Rows(problem, tunable, lens)
     trained = readout.trained(problem, lens, backbone.device, options.head_start)
+    watch = Watch(problem, lens, injection, options)
     with torch.random.fork_rng(devices=[]), tunable:
-        losses = descent.descend(tunable, trained, data, problem, options, injection)
+        watch.begin(tunable, trained, data)
+        losses = descent.descend(tunable, trained, data, problem, options, injection, watch)
         fixed: Fixed = trained.fixed()
         if injection.criterion == "contrastive":
             tokens = backbone.tokens(problem.examples.inputs, lens.encoding)
             fixed = readout.solved(problem, backbone.features(tokens, lens.encoding))
-    return TunedBackbone(tunable, fixed, lens.encoding.prompt, tuple(losses))
+        witness = watch.end(losses, fixed)
+    watch.left()
+    return TunedBackbone(
+        tunable, fixed, lens.encoding.prompt, tuple(losses), tuple(watch.findings), witness
+    )
 
 
 def restore(

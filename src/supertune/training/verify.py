@@ -1,0 +1,125 @@
+"""A fitted model held to what it was fitted on, before anybody relies on it.
+
+Once a fit, after the last of it: are its answers to its own rows sane, are they those of the end
+of training, do they come from what was tuned, do they survive being written down and restored?
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from supertune.contracts import (
+    Encoding,
+    Examples,
+    Finding,
+    FloatArray,
+    Input,
+    Lens,
+    Method,
+    Problem,
+    Tuned,
+)
+from supertune.training import answers, fitting, inputs_seen
+from supertune.training.codes import finding, stop
+from supertune.training.loop import TunedBackbone
+from supertune.training.watch import ALIKE, probe_rows
+
+ROWS = 64  # of a solver's own rows, whose vectors are in the cache anyway
+ASKED = 16  # where each row may be asked in a prompt of its own
+FRESH = 4  # rows that are computed anew
+SAME = 1e-4  # of the largest score: restoring changes nothing
+
+
+def verified(method: Method, problem: Problem, options: Any, tuned: Tuned) -> tuple[Finding, ...]:
+    """Everything that was noticed during the fit of ``tuned`` and about the outcome.
+
+    Raises:
+        SupertuneError: ``answers_not_finite``, ``evaluation_differs``, ``reload_differs``,
+            ``stale_cache`` and those of `supertune.training.inputs_seen.seen`.
+    """
+    if isinstance(tuned, TunedBackbone):
+        found = [*tuned.findings, *_trained(tuned, problem)]
+    else:
+        found = _solved(method, problem, tuned)
+    _check_restored(method, problem, options, tuned)
+    return tuple(found)
+
+
+def _trained(tuned: TunedBackbone, problem: Problem) -> list[Finding]:
+    """A model with a witness of its training."""
+    witness = tuned.witness
+    if witness is None:
+        return []
+    given = tuned.logits(witness.examples.inputs, problem.lens)
+    if not np.isfinite(given).all():
+        raise stop("answers_not_finite")
+    gap = answers.apart(given, witness.ended)
+    if gap > ALIKE:
+        raise stop("evaluation_differs", f"by {gap:.1%}")
+    found = answers.check_end(given, witness.examples)
+    targets, guess = witness.examples.targets, answers.chance(problem.examples)
+    assert targets is not None
+    own = answers.loss(given, targets)
+    if not found and answers.far_above(own, guess):
+        found.append(finding("worse_than_chance", f"a loss of {own:.2f}, a guess has {guess:.2f}"))
+    frozen = tuned.readout.apply(witness.frozen)
+    if not found and answers.apart(given, frozen) <= answers.EQUAL:
+        found.append(finding("answers_unchanged"))
+    return found
+
+
+def _solved(method: Method, problem: Problem, tuned: Tuned) -> list[Finding]:
+    """A model that was found without training; without a backbone it may well be constant."""
+    most = ASKED if "score_text" in method.needs else ROWS
+    examples = problem.examples.take(probe_rows(problem.examples, most))
+    lens = problem.lens
+    if lens is None or not method.needs:
+        if not np.isfinite(tuned.logits(examples.inputs, None)).all():
+            raise stop("answers_not_finite")
+        return []
+    prompt = getattr(tuned, "prompt", None)
+    found = _inputs(replace(lens.encoding, prompt=prompt), lens, examples)
+    given = tuned.logits(examples.inputs, Remembering(lens))
+    fresh = tuned.logits(examples.inputs[:FRESH], lens)
+    if np.isfinite(given).all() and answers.apart(given[:FRESH], fresh) > ALIKE:
+        raise stop("stale_cache", received=lens.backbone.ref.name)
+    return [*found, *answers.check_end(given, examples)]
+
+
+def _inputs(encoding: Encoding, lens: Lens, examples: Examples) -> list[Finding]:
+    pieces = lens.backbone.tokens(examples.inputs, encoding)
+    rows = [int(number) for number in examples.rows]
+    return inputs_seen.seen(lens.backbone, encoding, examples.inputs, pieces, rows)
+
+
+def _check_restored(method: Method, problem: Problem, options: Any, tuned: Tuned) -> None:
+    inputs = problem.examples.inputs[:FRESH]
+    again = fitting.restore(method, tuned.state(), options, problem.head, problem.lens)
+    gap = answers.apart(tuned.logits(inputs, problem.lens), again.logits(inputs, problem.lens))
+    if gap > SAME:
+        raise stop("reload_differs", f"by {gap:.1%}")
+
+
+class Remembering:
+    """A lens whose answers to predictions come from the cache, where learning has put them."""
+
+    def __init__(self, lens: Lens) -> None:
+        self.lens = lens
+        self.backbone = lens.backbone
+        self.encoding = lens.encoding
+
+    def under(self, encoding: Encoding) -> Lens:
+        return Remembering(self.lens.under(encoding))
+
+    def features(self, inputs: Sequence[Input], *, prediction: bool = False) -> FloatArray:
+        return self.lens.features(inputs)
+
+    def scores(self, inputs: Sequence[Input], *, prediction: bool = False) -> FloatArray:
+        return self.lens.scores(inputs)
+
+    def activations(self, pieces: Sequence[Any], cut: int) -> list[FloatArray]:
+        return self.lens.activations(pieces, cut)
