@@ -7,6 +7,7 @@ what fits and answers is imported, so that it runs where the report's libraries 
 from __future__ import annotations
 
 import argparse
+import gc
 import re
 import statistics
 import sys
@@ -56,7 +57,8 @@ def measure(item: Item, device: str) -> dict[str, Any]:
 
 
 def _measured(item: Item, device: str) -> dict[str, Any]:
-    _warm_up(item["backbone"], device)
+    weights = _warm_up(item["backbone"], device)
+    before = _allocated(device)
     _forget_peak(device)
     fitted = fit_and_answer(item, device)
     losses = getattr(fitted.tuned, "losses", ())
@@ -71,7 +73,7 @@ def _measured(item: Item, device: str) -> dict[str, Any]:
         "bytes": saved_bytes(fitted.tuned),
         "answered": len(test),
         **({"losses": [losses[0], losses[-1]]} if losses else {}),
-        **_peak_memory(item, device),
+        **_peak_memory(item, device, weights, before),
     }
 
 
@@ -143,31 +145,49 @@ def saved_bytes(tuned: Tuned) -> int:
 
 
 @cache
-def _warm_up(backbone: str, device: str) -> None:
-    """Imports, weights and first kernels are paid for before anything is timed."""
+def _warm_up(backbone: str, device: str) -> int:
+    """Imports, weights and first kernels are paid for before anything is timed.
+
+    Returns:
+        bytes of the weights on a GPU.
+    """
     import scipy.sparse  # noqa: F401
     import sklearn.linear_model  # noqa: F401
 
-    if backbone != NONE:
-        import peft  # noqa: F401
+    if backbone == NONE:
+        return 0
+    import peft  # noqa: F401
 
-        few = {"data": "pang-lee", "per_class": 2, "seed": 0, "test_rows": 2, "options": {}}
-        fit_and_answer({"method": "linear_probe", "backbone": backbone, **few}, device)
+    before = _allocated(device)
+    few = {"data": "pang-lee", "per_class": 2, "seed": 0, "test_rows": 2, "options": {}}
+    fit_and_answer({"method": "linear_probe", "backbone": backbone, **few}, device)
+    return _allocated(device) - before
 
 
-def _peak_memory(item: Item, device: str) -> dict[str, int]:
-    """On a GPU of every draw; else of one draw a method and backbone, in a process of its own."""
+def _allocated(device: str) -> int:
+    if not device.startswith("cuda"):
+        return 0
+    import torch
+
+    gc.collect()
+    return int(torch.cuda.memory_allocated(device))
+
+
+def _peak_memory(item: Item, device: str, weights: int, before: int) -> dict[str, int]:
+    """On a GPU of every draw: ``weights``, and what came on top of what lay there ``before``, the
+    weights of other backbones among it. Else of one draw a method and backbone, in a process of
+    its own."""
     if device.startswith("cuda"):
         import torch
 
-        return {"peak_memory_bytes": int(torch.cuda.max_memory_allocated(device))}
-    if (item["data"], item["seed"]) != ("pang-lee", 0) or item["per_class"] > 8:
+        if item["backbone"] == NONE:
+            return {}
+        peak = int(torch.cuda.max_memory_allocated(device))
+        return {"peak_memory_bytes": weights + peak - before}
+    if (item["data"], item["seed"]) != ("pang-lee", 0) or item["per_class"] > PER_CLASS[0]:
         return {}
-    return {
-        "peak_memory_bytes": in_child("benchmarks.study_methods:alone", item=item)[
-            "peak_memory_bytes"
-        ]
-    }
+    told = in_child("benchmarks.study_methods:alone", item=item)
+    return {"peak_memory_bytes": told["peak_memory_bytes"]}
 
 
 def alone(item: Item) -> float:

