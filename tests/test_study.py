@@ -138,7 +138,7 @@ def test_what_is_not_in_the_plan_is_refused_by_name(
 
 def test_a_draw_that_fails_is_a_draw(tmp_path: Path) -> None:
     item = {**module("study_plan").plan(True)[0], "options": {"no_such_key": 1}}
-    found = module("study_methods").measure(item, "cpu")
+    found = module("study_draw").measure(item, "cpu")
     assert found["failed"] == "bad_option"
     assert "bag_of_words" in found["why"]
     draw = {**item, **found, "others": 0.0}
@@ -148,7 +148,7 @@ def test_a_draw_that_fails_is_a_draw(tmp_path: Path) -> None:
 
 
 def test_errors_are_told_without_folders_of_the_machine() -> None:
-    told = module("study_methods")._without_paths("no file /a/b-c/d.json (see x/y)\nmore")
+    told = module("study_draw")._without_paths("no file /a/b-c/d.json (see x/y)\nmore")
     assert told == "no file d.json (see x/y)"
 
 
