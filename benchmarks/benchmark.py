@@ -44,12 +44,22 @@ class Benchmark:
 
 @dataclass(frozen=True)
 class Demands:
-    """How much of a plan to run. ``budget``: seconds for one benchmark, kept between draws."""
+    """How much of a plan to run.
+
+    Attributes:
+        budget: seconds for one benchmark, kept between draws.
+        again_failed: measure again the draws that could not be.
+        wanted: which items; all of them unless something else is said.
+        elsewhere: draws of other files, which need not be measured again.
+    """
 
     again: bool = False
     again_busy: bool = False
+    again_failed: bool = False
     tiny: bool = False
     budget: float = float("inf")
+    wanted: Callable[[Item], bool] = lambda item: True
+    elsewhere: Sequence[Draw] = ()
 
 
 def run(benchmark: Benchmark, folder: Path, demands: Demands) -> dict[str, Any]:
@@ -60,20 +70,19 @@ def run(benchmark: Benchmark, folder: Path, demands: Demands) -> dict[str, Any]:
     """
     refuse(benchmark)
     path = folder / f"{benchmark.name}.json"
-    kept = [] if demands.again else _kept(path, demands.again_busy)
+    kept = [] if demands.again else _kept(path, demands)
     plan = benchmark.plan(demands.tiny)
+    left = [item for item in missing(plan, [*kept, *demands.elsewhere]) if demands.wanted(item)]
     started, longest = time.monotonic(), 0.0
-    for number, item in enumerate(plan, start=1):
-        if any(_same(item, draw) for draw in kept):
-            continue
+    for number, item in enumerate(left, start=1):
         begun = time.monotonic()
         if begun - started + longest > demands.budget:
-            _say(f"{benchmark.name}: {number - 1} of {len(plan)} draws fit into the budget")
+            _say(f"{benchmark.name}: {number - 1} of {len(left)} draws fit into the budget")
             break
-        kept.append(_measured(benchmark, item, f"{number}/{len(plan)}"))
+        kept.append(_measured(benchmark, item, f"{number}/{len(left)}"))
         longest = max(longest, time.monotonic() - begun)
-        save(path, result(benchmark, kept, whole=len(kept) >= len(plan)))
-    return save(path, result(benchmark, kept, whole=len(kept) >= len(plan)))
+        save(path, result(benchmark, kept, plan))
+    return save(path, result(benchmark, kept, plan))
 
 
 def refuse(benchmark: Benchmark) -> None:
@@ -87,15 +96,34 @@ def refuse(benchmark: Benchmark) -> None:
         )
 
 
-def _kept(path: Path, without_busy: bool) -> list[Draw]:
+def _kept(path: Path, demands: Demands) -> list[Draw]:
     if not path.exists():
         return []
+    return [
+        draw
+        for draw in draws_of(path)
+        if not (demands.again_busy and draw["others"] > BUSY)
+        and not (demands.again_failed and "failed" in draw)
+    ]
+
+
+def draws_of(path: Path) -> list[Draw]:
+    """The draws of a saved result."""
     draws: list[Draw] = json.loads(path.read_text("utf-8"))["draws"]
-    return [draw for draw in draws if not (without_busy and draw["others"] > BUSY)]
+    return draws
 
 
-def _same(item: Item, draw: Draw) -> bool:
-    return all(key in draw and draw[key] == value for key, value in item.items())
+def missing(plan: Sequence[Item], draws: Sequence[Draw]) -> list[Item]:
+    """The items of ``plan`` that none of ``draws`` is of."""
+    shapes = {tuple(sorted(item)) for item in plan}
+    there = {
+        _identity(draw, shape) for shape in shapes for draw in draws if set(shape) <= draw.keys()
+    }
+    return [item for item in plan if _identity(item, tuple(sorted(item))) not in there]
+
+
+def _identity(values: Item, shape: tuple[str, ...]) -> str:
+    return json.dumps([[key, values[key]] for key in shape])
 
 
 def _measured(benchmark: Benchmark, item: Item, place: str) -> Draw:
@@ -119,13 +147,14 @@ def _short(value: Any) -> Any:
     return value
 
 
-def result(benchmark: Benchmark, draws: Sequence[Draw], *, whole: bool) -> dict[str, Any]:
+def result(benchmark: Benchmark, draws: Sequence[Draw], plan: Sequence[Item]) -> dict[str, Any]:
     return {
         "benchmark": benchmark.name,
         "question": benchmark.question,
         "how": benchmark.how,
         "measured": datetime.now(UTC).date().isoformat(),
-        "whole": whole,
+        "planned": len(plan),
+        "whole": not missing(plan, draws),
         "machine": machine.described(),
         "versions": machine.versions(benchmark.peers),
         "figures": _short([figure.as_dict() for figure in benchmark.figures(draws)]),

@@ -44,11 +44,14 @@ def median(
     return Figure(name, middle, min(values), max(values), unit, spread, target, met)
 
 
-def paired(name: str, differences: Sequence[float], *, judged: bool) -> Figure:
+def paired(
+    name: str, differences: Sequence[float], *, judged: bool, comparisons: int = 1
+) -> Figure:
     """Mean difference in points with Student's 95 % interval over draws.
 
     ``judged`` holds it against the margin of shared practice: the mean is at least -0.5 points
-    and the lower bound above -2.
+    and the lower bound above -2. With ``comparisons`` the interval is Bonferroni's: of so many
+    all hold together in 95 % of cases.
     """
     points = [100 * value for value in differences]
     mean = statistics.fmean(points)
@@ -57,7 +60,7 @@ def paired(name: str, differences: Sequence[float], *, judged: bool) -> Figure:
         from scipy.stats import t
 
         spread = statistics.stdev(points) / len(points) ** 0.5
-        half = float(t.ppf(0.975, len(points) - 1)) * spread
+        half = float(t.ppf(1 - 0.025 / comparisons, len(points) - 1)) * spread
     met = mean >= -0.5 and mean - half > -2 if judged else None
     return Figure(
         name,

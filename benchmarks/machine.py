@@ -9,7 +9,9 @@ from importlib import metadata, util
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("supertune", "torch", "transformers", "tokenizers", "numpy", "scikit-learn")
+from supertune import __version__
+
+PACKAGES = ("supertune", "torch", "transformers", "tokenizers", "peft", "numpy", "scikit-learn")
 
 
 def described() -> dict[str, Any]:
@@ -17,14 +19,19 @@ def described() -> dict[str, Any]:
 
     return {
         "system": f"{platform.system()} {platform.machine()}",
-        "processor": _processor(),
+        "processor": processor(),
         "cores": os.cpu_count(),
         "threads": os.environ.get("OMP_NUM_THREADS", "the default of each library"),
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
     }
 
 
-def _processor() -> str:
+def processor(device: str = "cpu") -> str:
+    """The name of what computes, a torch device, e.g. ``"NVIDIA H100 80GB HBM3"``."""
+    if device.startswith("cuda"):
+        import torch
+
+        return str(torch.cuda.get_device_name(device))
     known = Path("/proc/cpuinfo")
     if known.exists():
         for line in known.read_text("utf-8").splitlines():
@@ -36,8 +43,16 @@ def _processor() -> str:
 def versions(peers: Sequence[str]) -> dict[str, str]:
     return {
         "python": platform.python_version(),
-        **{name: metadata.version(name) for name in (*PACKAGES, *peers)},
+        **{name: _version(name) for name in (*PACKAGES, *peers)},
     }
+
+
+def _version(name: str) -> str:
+    """supertune itself may run from its source without having been installed."""
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return __version__ if name == "supertune" else "none"
 
 
 def missing(peers: Sequence[str]) -> list[str]:

