@@ -26,6 +26,8 @@ def test_the_table_of_peft_s_methods_is_that_of_the_installed_peft() -> None:
     text = (ROOT / "docs" / "peft_methods.md").read_text("utf-8")
     assert page["members"]() in text
     assert text.count("| `peft:") == len(page["registry"].families()[0].names())
+
+
 def test_the_page_of_findings_is_the_table_of_codes() -> None:
     written = runpy.run_path(str(ROOT / "docs" / "findings.py"))
     assert written["page"]() == (ROOT / "docs" / "guides" / "findings.md").read_text("utf-8")

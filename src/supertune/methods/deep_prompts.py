@@ -13,7 +13,8 @@ from supertune.methods._prompts import PromptOptions
 class DeepPromptsOptions(PromptOptions):
     """Keys of ``deep_prompts``."""
 
-    learning_rate: float = Field(1e-2, gt=0, le=1)
+    epochs: int = Field(30, ge=1, le=1000)
+    learning_rate: float = Field(0.1, gt=0, le=1)
     blocks: BlockChoice = Field("upper", description=WHICH)
 
 

@@ -12,6 +12,7 @@ from supertune.contracts import GradientOptions, Injection, Offer, Options
 class PTuningOptions(GradientOptions):
     """Keys of ``p_tuning``."""
 
+    epochs: int = Field(30, ge=1, le=1000)
     tokens: int = Field(8, ge=1, le=256, description="trainable vectors in front of the text")
     encoder: Literal["MLP", "LSTM"] = Field("MLP", description="what the vectors pass through")
     hidden: int = Field(128, ge=1, le=4096, description="numbers inside the encoder")

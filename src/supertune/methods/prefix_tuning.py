@@ -12,7 +12,8 @@ from supertune.methods._prompts import PromptOptions
 class PrefixTuningOptions(PromptOptions):
     """Keys of ``prefix_tuning``."""
 
-    learning_rate: float = Field(1e-2, gt=0, le=1)
+    epochs: int = Field(30, ge=1, le=1000)
+    learning_rate: float = Field(3e-3, gt=0, le=1)
 
 
 class PrefixTuning:

@@ -11,7 +11,8 @@ from supertune.methods._prompts import PromptOptions
 class PromptTuningOptions(PromptOptions):
     """Keys of ``prompt_tuning``."""
 
-    learning_rate: float = Field(1e-2, gt=0, le=1)
+    epochs: int = Field(30, ge=1, le=1000)
+    learning_rate: float = Field(3e-2, gt=0, le=1)
 
 
 class PromptTuning:
