@@ -42,6 +42,7 @@ from supertune.contracts import (
 )
 from supertune.evaluation.splits import Fold, repeated_folds
 from supertune.pipeline import Workshop, reference
+from supertune.prompts.resolving import candidates
 from supertune.training import fitting
 
 METHODS = registry.names("methods")
@@ -67,6 +68,8 @@ NOT_TUNED: Mapping[str, frozenset[str]] = {
     "bag_of_words": frozenset({"terms", "idf"}),  # which words there are, and how rare they are
     "mean": frozenset({"mean"}),  # counted, as the shares of "majority" are
 }
+
+HOLDS_ROWS = {"in_context": "it shows rows in front of every question"}
 
 # What prediction may be asked about, beside ordinary texts.
 ODD: tuple[Any, ...] = (
@@ -217,7 +220,8 @@ class Case:
 
     def problem(self, examples: Examples, **changes: Any) -> Problem:
         head = HeadSpec(len(examples.labels), examples.multi_label, examples.valued)
-        return replace(Problem(examples, head, self.lens, seed=0), **changes)
+        prompts = () if examples.valued else candidates(examples.labels)
+        return replace(Problem(examples, head, self.lens, seed=0, prompts=prompts), **changes)
 
     def fit(self, examples: Examples, **changes: Any) -> Tuned:
         return fitting.fit(self.method, self.problem(examples, **changes), self.options)
@@ -259,8 +263,8 @@ def minilm(own_activations: Path) -> Lens:
     return _lens()
 
 
-def _lens() -> Lens:
-    lens = Workshop(Recipe(max_length=32, threads=1)).lens("minilm")
+def _lens(backbone: str = "minilm") -> Lens:
+    lens = Workshop(Recipe(max_length=32, threads=1)).lens(backbone)
     assert lens is not None
     return lens
 
@@ -272,7 +276,46 @@ def untouched(minilm: Lens) -> str:
 
 
 @pytest.fixture(scope="session")
-def case_of(news: News, measured: Measured, minilm: Lens, untouched: str) -> Callable[..., Case]:
+def low_smollm2(own_activations: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The lowest two of smollm2's thirty blocks: real words, real weights, in little time."""
+    from safetensors import safe_open
+    from safetensors.numpy import save_file
+
+    whole = reference("smollm2").folder
+    assert whole is not None
+    part = tmp_path_factory.mktemp("low") / "smollm2-low"
+    part.mkdir()
+    for path in whole.iterdir():
+        if path.suffix != ".safetensors" and path.is_file():
+            (part / path.name).write_bytes(path.read_bytes())
+    config = json.loads((whole / "config.json").read_text("utf-8"))
+    (part / "config.json").write_text(json.dumps({**config, "num_hidden_layers": 2}), "utf-8")
+    for path in whole.glob("*.safetensors"):
+        with safe_open(path, "numpy") as file:
+            names = [n for n in file.keys() if "layers" not in n or n.split(".")[2] in ("0", "1")]  # noqa: SIM118
+            save_file({n: file.get_tensor(n) for n in names}, part / path.name, {"format": "pt"})
+    return str(part)
+
+
+@pytest.fixture(scope="session")
+def backbone_of(request: pytest.FixtureRequest) -> Callable[[str], str]:
+    """A backbone that a method fits."""
+
+    def found(name: str) -> str:
+        asks = "score_text" in registry.method(name).needs
+        return str(request.getfixturevalue("low_smollm2")) if asks else "minilm"
+
+    return found
+
+
+@pytest.fixture(scope="session")
+def case_of(
+    news: News,
+    measured: Measured,
+    minilm: Lens,
+    untouched: str,
+    backbone_of: Callable[[str], str],
+) -> Callable[..., Case]:
     """``case_of("lora")``: the same case whoever asks.
 
     ``on``: "news", "numbers" or "texts"; by default news where the method serves labels.
@@ -283,7 +326,10 @@ def case_of(news: News, measured: Measured, minilm: Lens, untouched: str) -> Cal
         method = registry.method(name)
         on = on or ("news" if "classify" in method.objectives else "numbers")
         if (name, on) not in known:
-            lens = minilm if method.needs and on != "numbers" else None
+            lens = None
+            if method.needs and on != "numbers":
+                backbone = backbone_of(name)
+                lens = minilm if backbone == "minilm" else _lens(backbone)
             settings = _labelled(news)
             if on != "news":
                 settings = _valued(measured.numbers if on == "numbers" else measured.texts)
@@ -377,7 +423,7 @@ def exempt() -> Callable[[Case, str], None]:
     """Leave out what a method is not asked, with the reason declared above."""
 
     def leave(case: Case, what: str) -> None:
-        declared = {"words": LEARNS_NO_WORDS, "rows": LEARNS_NO_ROWS}[what]
+        declared = {"words": LEARNS_NO_WORDS, "rows": LEARNS_NO_ROWS, "kept": HOLDS_ROWS}[what]
         if case.name in declared:
             pytest.skip(declared[case.name])
 
@@ -493,6 +539,7 @@ def marked(news: News, measured: Measured) -> Callable[[Case], list[Any]]:
 @pytest.fixture(scope="session")
 def saved(
     case_of: Callable[..., Case],
+    backbone_of: Callable[[str], str],
     marked: Callable[[Case], list[Any]],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Callable[[str], Saved]:
@@ -504,12 +551,12 @@ def saved(
         if name in known:
             return known[name]
         case = case_of(name)
-        backbone = None if case.lens is None else "minilm"
+        backbone = None if case.lens is None else backbone_of(name)
         options = {"method": name, "folds": 2, "repeats": 1, "max_length": 32, "threads": 1}
         options |= case.keys | ({"backbone": backbone} if backbone else {})
         options |= {"task": "regression"} if case.examples.valued else {}
         before, rows = _files(backbone), marked(case)
-        model = supertune.fit(rows, output=root / name, keep_rows=False, **options)
+        model = supertune.fit(rows, output=root / name, keep_rows=name in HOLDS_ROWS, **options)
         asked = (*case.examples.inputs, *case.odd)
         state = model.tuned.state()
         known[name] = Saved(

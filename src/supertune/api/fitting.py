@@ -9,11 +9,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from supertune import __version__, artifact, baselines, choose, pipeline
+from supertune import __version__, artifact, baselines, choose, pipeline, registry
 from supertune.api import continuing, machine
 from supertune.choose import Decision, Entry
 from supertune.config import Recipe, method_options, recipe
 from supertune.contracts import Examples, Finding, Judged, Noted, Notes, Reading, Tuned
+from supertune.errors import InputError
 from supertune.model import Model, Report, load
 from supertune.pipeline import Workshop
 from supertune.report import compose, steps
@@ -114,6 +115,8 @@ def _read(
     read_at = time.monotonic()
     examples = pipeline.labelled(reading.train)
     pipeline.check_settings(workshop, examples)
+    if not keep_rows:
+        _refuse_rows(settled.method)
     entries = choose.candidates(workshop, examples)  # fetches what is not there yet
     started = time.monotonic()
     return _Run(
@@ -128,6 +131,17 @@ def _read(
         choose.expected_seconds(settled, entries),
         keep_rows,
     )
+
+
+def _refuse_rows(method: str) -> None:
+    if method != "auto" and getattr(registry.method(method), "holds_rows", False):
+        raise InputError(
+            "method_holds_rows",
+            f"A model of {method} is made of labelled rows, so none can be left out.",
+            received="no rows may be kept",
+            allowed="a method that keeps numbers alone, such as zero_shot_prompt or linear_probe",
+            next="Leave --no-rows out, or choose another --method.",
+        )
 
 
 def _decide(run: _Run) -> Decision:

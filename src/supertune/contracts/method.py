@@ -151,7 +151,11 @@ class Method(Protocol):
 
 @runtime_checkable
 class Solver(Method, Protocol):
-    """A method that finds its numbers by itself: closed forms, counts, prompts."""
+    """A method that finds its numbers by itself: closed forms, counts, prompts.
+
+    One whose models hold labelled rows says so with an attribute ``holds_rows = True``; it is
+    then refused where no rows may be kept.
+    """
 
     def fit(self, problem: Problem, options: Any) -> Tuned: ...
     def restore(self, state: State, head: HeadSpec, lens: Lens | None) -> Tuned: ...

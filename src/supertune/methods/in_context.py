@@ -103,6 +103,7 @@ class InContext:
     needs = frozenset({"score_text", "features"})
     objectives = frozenset({"classify"})
     simplicity = 18
+    holds_rows = True  # the rows shown are part of the model
     options: type[Options] = InContextOptions
 
     def fit(self, problem: Problem, options: InContextOptions) -> Shown:

@@ -11,6 +11,7 @@ from supertune.methods._blocks import WHICH, BlockChoice, chosen_blocks
 class LayerNormOptions(GradientOptions):
     """Keys of ``layernorm``."""
 
+    learning_rate: float = Field(3e-3, gt=0, le=1)
     blocks: BlockChoice = Field("upper", description=WHICH)
 
 

@@ -78,7 +78,7 @@ class PromptSearch:
     reference = "Perez et al. 2021, arXiv:2105.11447"
     needs = frozenset({"score_text"})
     objectives = frozenset({"classify"})
-    simplicity = 15
+    simplicity = 16
     options: type[Options] = PromptSearchOptions
 
     def fit(self, problem: Problem, options: PromptSearchOptions) -> Asked:
