@@ -48,16 +48,16 @@ class Demands:
 
     Attributes:
         budget: seconds for one benchmark, kept between draws.
-        again_failed: measure again the draws that could not be.
+        keep: which of the draws that are there; the others are measured again.
         wanted: which items; all of them unless something else is said.
         elsewhere: draws of other files, which need not be measured again.
     """
 
     again: bool = False
     again_busy: bool = False
-    again_failed: bool = False
     tiny: bool = False
     budget: float = float("inf")
+    keep: Callable[[Draw], bool] = lambda draw: True
     wanted: Callable[[Item], bool] = lambda item: True
     elsewhere: Sequence[Draw] = ()
 
@@ -102,8 +102,7 @@ def _kept(path: Path, demands: Demands) -> list[Draw]:
     return [
         draw
         for draw in draws_of(path)
-        if not (demands.again_busy and draw["others"] > BUSY)
-        and not (demands.again_failed and "failed" in draw)
+        if demands.keep(draw) and not (demands.again_busy and draw["others"] > BUSY)
     ]
 
 

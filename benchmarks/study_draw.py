@@ -20,7 +20,7 @@ import numpy as np
 
 from benchmarks import machine
 from benchmarks.benchmark import Item
-from benchmarks.study_plan import MAX_LENGTH, NONE, PER_CLASS
+from benchmarks.study_plan import MAX_LENGTH, NONE, PER_CLASS, defaults
 from benchmarks.timing import in_child
 from supertune import pipeline
 from supertune.catalogue.corpora import few_shot
@@ -44,7 +44,11 @@ class Fitted:
 def measure(item: Item, device: str) -> dict[str, Any]:
     """One draw, or why it could not be: a study is about what fails too."""
     _check_device(device)
-    where = {"device": device.partition(":")[0], "on": _circumstances(device)}
+    where = {
+        "defaults": defaults(item["method"]),
+        "device": device.partition(":")[0],
+        "on": _circumstances(device),
+    }
     try:
         return {**_measured(item, device), **where}
     except Exception as error:  # noqa: BLE001 - whatever it is, it is a result and recorded

@@ -71,7 +71,7 @@ def main(arguments_given: Sequence[str] | None = None) -> int:
         demands = Demands(
             budget=given.budget,
             tiny=given.tiny,
-            again_failed=given.again_failed,
+            keep=_kept(given),
             wanted=_wanted(given, benchmark.plan(given.tiny)),
             elsewhere=_elsewhere(given, benchmark.name),
         )
@@ -111,15 +111,23 @@ def _wanted(given: argparse.Namespace, plan: Sequence[Item]) -> Callable[[Item],
     return lambda item: all(matches(item, key) for key in asked)
 
 
+def _kept(given: argparse.Namespace) -> Callable[[Draw], bool]:
+    def keep(draw: Draw) -> bool:
+        return not study_plan.outdated(draw) and not (given.again_failed and "failed" in draw)
+
+    return keep
+
+
 def _elsewhere(given: argparse.Namespace, own: str) -> list[Draw]:
     """Draws that lie in other files of the same study."""
+    keep = _kept(given)
     files = [path for folder in [given.out, *(given.done or [])] for path in folder.rglob("*.json")]
     return [
         draw
         for path in dict.fromkeys(files)
         if path != given.out / f"{own}.json"
         for draw in draws_of(path)
-        if not (given.again_failed and "failed" in draw)
+        if keep(draw)
     ]
 
 

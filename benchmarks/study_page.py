@@ -13,6 +13,7 @@ from benchmarks.benchmark import RESULTS as ALL_RESULTS
 from benchmarks.benchmark import Draw, draws_of
 from benchmarks.page import number, table
 from benchmarks.study_figures import LINEAR, Cell, Cells
+from benchmarks.study_plan import outdated
 from benchmarks.timing import BUSY, ROOT
 
 RESULTS = ALL_RESULTS / "study_methods"
@@ -43,9 +44,15 @@ def draws(folder: Path = RESULTS) -> list[Draw]:
 
 def text(folder: Path = RESULTS) -> str:
     """The whole page."""
-    everything = draws(folder)
+    ever = draws(folder)
+    everything = [draw for draw in ever if not outdated(draw)]
     found = figures.cells(everything)
-    parts = [OPENING, *_coverage(folder, everything), "## In short", ""]
+    parts = [
+        OPENING,
+        *_coverage(folder, everything, len(ever) - len(everything)),
+        "## In short",
+        "",
+    ]
     parts += sentences.in_short(found)
     parts += ["## Beside a linear head", "", sentences.RULE, "", *_beside_linear(found)]
     for title, sets in figures.GROUPS.items():
@@ -55,7 +62,7 @@ def text(folder: Path = RESULTS) -> str:
     return "\n".join(parts).rstrip() + "\n"
 
 
-def _coverage(folder: Path, everything: Sequence[Draw]) -> list[str]:
+def _coverage(folder: Path, everything: Sequence[Draw], outdated_draws: int) -> list[str]:
     planned = [
         json.loads(path.read_text("utf-8"))["planned"] for path in sorted(folder.rglob("*.json"))
     ]
@@ -65,7 +72,13 @@ def _coverage(folder: Path, everything: Sequence[Draw]) -> list[str]:
     lines = [
         f"{len(distinct):,} of {max(planned, default=0):,} planned draws were run; {failed} failed "
         f"(see the end). In {busy} of them other programs used more than {BUSY:.0%} of the "
-        "machine.",
+        "machine."
+        + (
+            f" {outdated_draws} more were made under defaults that have changed since, and are "
+            "left out."
+            if outdated_draws
+            else ""
+        ),
         "",
         HOW,
         "",

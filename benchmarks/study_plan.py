@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
+from typing import Any
 
-from benchmarks.benchmark import Item
+from benchmarks.benchmark import Draw, Item
 from supertune import registry
 from supertune.catalogue.entries import model
-from supertune.contracts import Offer, misfit
+from supertune.contracts import GradientOptions, Offer, misfit
 from supertune.errors import InputError
 
 NONE = "none"  # the backbone of methods that take none
@@ -80,6 +82,25 @@ def peft_types(backbone: str) -> Iterator[str]:
             method = registry.method(row["name"])
             if misfit(method, "classify", found) is None:
                 yield method.name
+
+
+@cache
+def defaults(method: str) -> dict[str, Any]:
+    """The options that are not said; of a type of peft those that are ours, as peft's own
+    differ between its versions."""
+    kind = registry.method(method).options
+    own = GradientOptions if method.startswith("peft:") else kind
+    values = kind().model_dump(mode="json")
+    return {key: values[key] for key in own.model_fields}
+
+
+def outdated(draw: Draw) -> bool:
+    """Whether a draw was made under defaults that have changed since; an option that has come
+    since changes nothing by its default."""
+    if not registry.known("methods", draw["method"]):
+        return True
+    now, then = defaults(draw["method"]), draw["defaults"]
+    return any(then[key] != now[key] for key in then.keys() & now.keys())
 
 
 def offer(backbone: str) -> Offer | None:

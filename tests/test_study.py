@@ -51,6 +51,7 @@ def invented(method: str, accuracies: Sequence[float], fit: float, **more: Any) 
         "tuned_parameters": 10,
         "bytes": 99,
         "others": 0.0,
+        "defaults": {},
         "device": "cpu",
         "on": "a machine",
         "seconds": {"fit": fit, "predict": 1.0},
@@ -108,6 +109,7 @@ def test_the_study_runs_at_tiny_size_and_goes_on_where_it_stopped(tmp_path: Path
     assert probe["peak_memory_bytes"] > ended["draws"][0]["peak_memory_bytes"] > 2**24
     assert "peak_memory_bytes" not in ended["draws"][3]
     assert "torch" in probe["on"]
+    assert probe["defaults"] == module("study_plan").defaults("linear_probe") != {}
     page = module("study_page").text(tmp_path)
     assert "4 of 4 planned draws were run; 0 failed" in page
 
@@ -116,7 +118,7 @@ def test_draws_of_another_folder_are_not_repeated(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     plan = module("study_plan").plan(True)
-    there = [{**item, "others": 0.0, "failed": "x", "why": ""} for item in plan]
+    there = [{**item, "others": 0.0, "defaults": {}, "failed": "x"} for item in plan]
     done = saved(tmp_path / "done", there, "elsewhere")
     out = tmp_path / "out"
     given = [*TINY, str(out), "--done", str(done)]
@@ -155,7 +157,9 @@ def test_errors_are_told_without_folders_of_the_machine() -> None:
 def test_every_method_that_fits_is_planned_and_own_methods_come_first() -> None:
     plan = module("study_plan").plan(False)
     planned = {item["method"] for item in plan}
-    assert set(registry.names("methods")) <= planned
+    classifiers = {one.name for one in registry.methods() if "classify" in one.objectives}
+    assert len(classifiers) > 10
+    assert classifiers <= planned
     refused = {row["name"] for f in registry.families() for row in f.table() if not row["families"]}
     assert refused
     assert not refused & planned
@@ -269,6 +273,27 @@ def test_the_spread_of_prompts_over_seeds_is_printed(page_of: Page) -> None:
     assert "| `prompt_tuning` | minilm | r8 | 8 | 38.3 | 12.0 to 63.0 | 25.5 |  | 3 |" in page
     steady = page_of(invented("prompt_tuning", [0.6, 0.61, 0.62], 9.0))
     assert "In 0 of 1 the standard deviation is above 5 points." in steady
+
+
+def test_draws_under_defaults_that_have_changed_are_left_out_and_repeated(
+    page_of: Page, tmp_path: Path
+) -> None:
+    plan = module("study_plan")
+    then = {**plan.defaults("lora"), "epochs": 999, "an_option_that_is_gone": 1}
+    old, new = invented("lora", [0.7], 9.0, defaults=then), invented("lora", [0.8, 0.9], 9.0)[1:]
+    page = page_of(old, new)
+    assert "1 more were made under defaults that have changed since" in page
+    assert "| 90.0 (1) |" in page
+    asked = module("study_methods").arguments().parse_args([*TINY, str(tmp_path)])
+    assert module("study_methods")._elsewhere(asked, "another") == new
+
+
+def test_an_option_that_came_since_outdates_no_draw() -> None:
+    plan = module("study_plan")
+    then = dict(list(plan.defaults("lora").items())[1:])
+    assert not plan.outdated({"method": "lora", "defaults": then})
+    assert plan.outdated({"method": "lora", "defaults": {**then, "rank": 999}})
+    assert plan.outdated({"method": "a_method_that_is_gone", "defaults": {}})
 
 
 def test_seconds_of_two_machines_are_kept_apart(page_of: Page) -> None:
