@@ -33,6 +33,8 @@ ASKED = 16  # where each row may be asked in a prompt of its own
 FRESH = 4  # rows that are computed anew
 SAME = 1e-4  # of the largest score: restoring changes nothing
 
+Seen = tuple[list[Finding], Sequence[Input], FloatArray]  # inputs, and the scores they got
+
 
 def verified(method: Method, problem: Problem, options: Any, tuned: Tuned) -> tuple[Finding, ...]:
     """Everything that was noticed during the fit of ``tuned`` and about the outcome.
@@ -42,19 +44,22 @@ def verified(method: Method, problem: Problem, options: Any, tuned: Tuned) -> tu
             ``stale_cache`` and those of `supertune.training.inputs_seen.seen`.
     """
     if isinstance(tuned, TunedBackbone):
-        found = [*tuned.findings, *_trained(tuned, problem)]
+        found, inputs, given = _trained(tuned, problem)
     else:
-        found = _solved(method, problem, tuned)
-    _check_restored(method, problem, options, tuned)
+        found, inputs, given = _solved(method, problem, tuned)
+    again = fitting.restore(method, tuned.state(), options, problem.head, problem.lens)
+    gap = answers.apart(given, again.logits(inputs, problem.lens))
+    if gap > SAME:
+        raise stop("reload_differs", f"by {gap:.1%}")
     return tuple(found)
 
 
-def _trained(tuned: TunedBackbone, problem: Problem) -> list[Finding]:
+def _trained(tuned: TunedBackbone, problem: Problem) -> Seen:
     """A model with a witness of its training."""
     witness = tuned.witness
-    if witness is None:
-        return []
-    given = tuned.logits(witness.examples.inputs, problem.lens)
+    assert witness is not None  # a restored model was verified when it was fitted
+    inputs = witness.examples.inputs
+    given = tuned.logits(inputs, problem.lens)
     if not np.isfinite(given).all():
         raise stop("answers_not_finite")
     gap = answers.apart(given, witness.ended)
@@ -69,39 +74,32 @@ def _trained(tuned: TunedBackbone, problem: Problem) -> list[Finding]:
     frozen = tuned.readout.apply(witness.frozen)
     if not found and answers.apart(given, frozen) <= answers.EQUAL:
         found.append(finding("answers_unchanged"))
-    return found
+    return [*tuned.findings, *found], inputs, given
 
 
-def _solved(method: Method, problem: Problem, tuned: Tuned) -> list[Finding]:
+def _solved(method: Method, problem: Problem, tuned: Tuned) -> Seen:
     """A model that was found without training; without a backbone it may well be constant."""
     most = ASKED if "score_text" in method.needs else ROWS
     examples = problem.examples.take(probe_rows(problem.examples, most))
     lens = problem.lens
+    asked = examples.inputs[:FRESH]
+    fresh = tuned.logits(asked, lens)
     if lens is None or not method.needs:
-        if not np.isfinite(tuned.logits(examples.inputs, None)).all():
+        if not np.isfinite(fresh).all():
             raise stop("answers_not_finite")
-        return []
+        return [], asked, fresh
     prompt = getattr(tuned, "prompt", None)
     found = _inputs(replace(lens.encoding, prompt=prompt), lens, examples)
     given = tuned.logits(examples.inputs, Remembering(lens))
-    fresh = tuned.logits(examples.inputs[:FRESH], lens)
     if np.isfinite(given).all() and answers.apart(given[:FRESH], fresh) > ALIKE:
         raise stop("stale_cache", received=lens.backbone.ref.name)
-    return [*found, *answers.check_end(given, examples)]
+    return [*found, *answers.check_end(given, examples)], asked, fresh
 
 
 def _inputs(encoding: Encoding, lens: Lens, examples: Examples) -> list[Finding]:
     pieces = lens.backbone.tokens(examples.inputs, encoding)
     rows = [int(number) for number in examples.rows]
     return inputs_seen.seen(lens.backbone, encoding, examples.inputs, pieces, rows)
-
-
-def _check_restored(method: Method, problem: Problem, options: Any, tuned: Tuned) -> None:
-    inputs = problem.examples.inputs[:FRESH]
-    again = fitting.restore(method, tuned.state(), options, problem.head, problem.lens)
-    gap = answers.apart(tuned.logits(inputs, problem.lens), again.logits(inputs, problem.lens))
-    if gap > SAME:
-        raise stop("reload_differs", f"by {gap:.1%}")
 
 
 class Remembering:
