@@ -57,6 +57,11 @@ LEARNS_NO_WORDS = {
     "label_names": "it reads the labels' names and no row",
 }
 LEARNS_NO_ROWS = {"label_names": "it reads the labels' names and no row"}
+ASKING = ("zero_shot_prompt", "prompt_search", "in_context")
+LEARNS_NO_WORDS |= dict.fromkeys(
+    ASKING, "two blocks of its backbone know no language; tests/methods has it on the whole"
+)
+LEARNS_NO_ROWS |= dict.fromkeys(ASKING, "it asks for every label, whether a row has it or not")
 
 # Methods that train an encoder of which only the outcome is kept.
 ENCODED = frozenset({"p_tuning"})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,11 +15,12 @@ from supertune.prompts.likelihoods import Calibration, bias, by_label, owners, r
 
 @dataclass(frozen=True, eq=False)
 class Asked:
-    """See `supertune.contracts.Tuned`. ``bias`` (C,) is all that was learned."""
+    """See `supertune.contracts.Tuned`. ``bias`` (C,) is all that was learned; ``searched`` are
+    the prompts that were tried, each with its log loss."""
 
     prompt: Prompt
     bias: FloatArray
-    notes: dict[str, Any] = field(default_factory=dict)
+    searched: tuple[dict[str, Any], ...] = ()
 
     @property
     def tuned_parameters(self) -> int:
@@ -30,12 +31,15 @@ class Asked:
         return label_scores(lens, self.prompt, inputs, prediction=True) + self.bias
 
     def state(self) -> State:
-        return State({"bias": self.bias}, {"prompt": self.prompt.as_dict(), **self.notes})
+        settings: dict[str, Any] = {"prompt": self.prompt.as_dict()}
+        if self.searched:
+            settings["searched"] = list(self.searched)
+        return State({"bias": self.bias}, settings)
 
     @classmethod
     def from_state(cls, state: State) -> Asked:
-        notes = {key: value for key, value in state.settings.items() if key != "prompt"}
-        return cls(Prompt.from_dict(state.settings["prompt"]), state.arrays["bias"], notes)
+        prompt = Prompt.from_dict(state.settings["prompt"])
+        return cls(prompt, state.arrays["bias"], tuple(state.settings.get("searched", ())))
 
 
 def prompt_of(problem: Problem) -> Prompt:

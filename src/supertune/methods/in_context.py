@@ -22,13 +22,13 @@ from supertune.contracts import (
     FloatArray,
     HeadSpec,
     Input,
+    IntArray,
     Lens,
     Options,
     Problem,
     Prompt,
     State,
 )
-from supertune.errors import InputError
 from supertune.methods._asking import label_scores, learned_bias, prompt_of
 from supertune.prompts.likelihoods import Calibration
 from supertune.prompts.template import filled
@@ -107,28 +107,15 @@ class InContext:
     options: type[Options] = InContextOptions
 
     def fit(self, problem: Problem, options: InContextOptions) -> Shown:
-        """Raises:
-        InputError: ``several_labels`` where a row may have more than one.
-        """
         lens, examples = problem.lens, problem.examples
         assert lens is not None
-        if problem.head.multi_label:
-            raise InputError(
-                "several_labels",
-                "An answered row can show one label only.",
-                received="rows with several labels",
-                allowed="one label a row",
-                next="Use zero_shot_prompt or linear_probe.",
-            )
         prompt = prompt_of(problem)
         vectors = np.zeros((0, 0), dtype=np.float32)
         if options.select != "random":
             vectors = _unit(lens.features(examples.inputs))
         order = _chosen(examples, vectors, options, problem.seed)
-        assert examples.targets is not None
-        rows = tuple(
-            (_short(examples.inputs[i]), prompt.words[examples.targets[i]][0]) for i in order
-        )
+        labels = _first_labels(examples)
+        rows = tuple((_short(examples.inputs[i]), prompt.words[labels[i]][0]) for i in order)
         kept = vectors[order] if options.select == "nearest" else np.zeros((0, 0), np.float32)
         shown = Shown(prompt, np.zeros(len(prompt.words)), rows, kept, options.shots)
         return replace(shown, bias=self._bias(problem, shown, options, order, lens))
@@ -164,13 +151,13 @@ def _chosen(
 ) -> list[int]:
     """Rows to show, labels taking turns; for ``nearest`` all rows, of which each question
     chooses."""
+    labels = _first_labels(examples)
     if options.select == "nearest":
-        return list(range(len(examples)))
-    assert examples.targets is not None
+        return [int(i) for i in np.flatnonzero(labels >= 0)]
     rng = np.random.default_rng(seed)
     by_label = []
     for label in range(len(examples.labels)):
-        own = np.flatnonzero(examples.targets == label)
+        own = np.flatnonzero(labels == label)
         order = rng.permutation(own) if options.select == "random" else _spread(own, vectors)
         by_label.append([int(i) for i in order])
     turns = [
@@ -180,6 +167,15 @@ def _chosen(
         if turn < len(rows)
     ]
     return turns[: options.shots]
+
+
+def _first_labels(examples: Examples) -> IntArray:
+    """(n,) the label each row is shown with: of several its first, of none -1."""
+    targets = examples.targets
+    assert targets is not None
+    if targets.ndim == 1:
+        return np.asarray(targets)
+    return np.where(targets.any(axis=1), targets.argmax(axis=1), -1)
 
 
 def _spread(rows: Any, vectors: FloatArray) -> list[int]:

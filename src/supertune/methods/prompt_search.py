@@ -84,11 +84,11 @@ class PromptSearch:
     def fit(self, problem: Problem, options: PromptSearchOptions) -> Asked:
         tried = _tried(problem, options)
         chosen, found, losses = tried.best(np.arange(len(problem.examples)))
-        searched = [
+        searched = tuple(
             {"template": prompt.template, "log_loss": loss}
             for prompt, loss in zip(tried.prompts, losses, strict=True)
-        ]
-        return Asked(tried.prompts[chosen], found, {"searched": searched})
+        )
+        return Asked(tried.prompts[chosen], found, searched)
 
     def out_of_fold(
         self,
