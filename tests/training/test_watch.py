@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -98,6 +99,15 @@ def test_every_code_is_used_somewhere():
 def test_a_guess_is_as_good_as_the_labels_shares_allow(news):
     assert answers.chance(news) == pytest.approx(np.log(5))
     assert answers.chance(news.take(np.flatnonzero(news.targets == 2))) == 0
+
+
+def test_values_on_a_scale_are_looked_at_too(news):
+    values = replace(news, targets=np.linspace(-1.0, 1.0, len(news)), labels=("score",))
+    assert answers.chance(values) == pytest.approx(np.var(values.targets))
+    assert answers.check_end(values.targets[:, None], values) == []
+    flat = answers.check_end(np.full((len(news), 1), 0.3), values)
+    assert [finding.code for finding in flat] == ["scores_constant"]
+    assert probe_rows(values, 7) == list(range(7))
 
 
 def test_a_probe_takes_the_labels_in_turns(news):

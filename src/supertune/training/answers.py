@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -27,11 +28,21 @@ def apart(one: FloatArray, other: FloatArray) -> float:
     return float(np.abs(one - other).max()) / largest
 
 
+def valued(examples: Examples) -> bool:
+    """Whether the answers are values on a scale: (n,) floats."""
+    targets = examples.targets
+    return targets is not None and targets.ndim == 1 and targets.dtype.kind == "f"
+
+
 def chance(examples: Examples) -> float:
-    """The loss in nats of a guess by the labels' shares."""
+    """The loss of a guess: in nats by the labels' shares, of values the squared error of the
+    mean."""
     targets = examples.targets
     assert targets is not None
     weights = np.ones(len(examples)) if examples.weights is None else examples.weights
+    if valued(examples):
+        mean = np.average(targets, weights=weights)
+        return float(np.average((targets - mean) ** 2, weights=weights))
     if targets.ndim == 2:
         shares = np.average(targets, axis=0, weights=weights)
         return float(sum(_entropy(np.array([share, 1 - share])) for share in shares))
@@ -44,8 +55,11 @@ def _entropy(shares: FloatArray) -> float:
     return float(-(some * np.log(some)).sum())
 
 
-def loss(logits: FloatArray, targets: npt.NDArray[np.int64]) -> float:
-    """Mean loss in nats of rows with one label each, or several (targets (n, C))."""
+def loss(logits: FloatArray, targets: npt.NDArray[Any]) -> float:
+    """Mean loss in nats of rows with one label each, or several (targets (n, C)); of values
+    (floats (n,)) the squared error."""
+    if targets.ndim == 1 and targets.dtype.kind == "f":
+        return float(((logits[:, 0] - targets) ** 2).mean())
     if targets.ndim == 2:
         each = np.logaddexp(0, logits) - targets * logits
         return float(each.sum(axis=1).mean())
@@ -80,7 +94,7 @@ def check_end(logits: FloatArray, examples: Examples) -> list[Finding]:
     if not np.isfinite(logits).all():
         raise stop("answers_not_finite")
     constant = _constant(logits)
-    if constant or examples.multi_label:
+    if constant or examples.multi_label or valued(examples):
         return constant
     return _one_answer(logits, examples) or [
         *_saturated(logits, examples),
@@ -88,16 +102,19 @@ def check_end(logits: FloatArray, examples: Examples) -> list[Finding]:
     ]
 
 
-def _targets(examples: Examples) -> npt.NDArray[np.int64]:
+def _targets(examples: Examples) -> npt.NDArray[Any]:
     assert examples.targets is not None
     return examples.targets
 
 
 def _constant(logits: FloatArray) -> list[Finding]:
     """The labels' scores are the same in every row, or the rows' scores with every label."""
-    if len(logits) < 2 or logits.shape[1] < 2:
+    if len(logits) < 2:
         return []
     largest = max(float(np.abs(logits).max()), 1e-30)
+    if logits.shape[1] == 1:
+        same = float(np.ptp(logits)) <= EQUAL * largest
+        return [finding("scores_constant")] if same else []
     if float(np.ptp(logits, axis=1).max()) <= EQUAL * largest:
         return [finding("words_equal")]
     # What all labels share cancels out of every answer.

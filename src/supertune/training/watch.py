@@ -202,9 +202,9 @@ def diverged(step: int, loss: float, rate: float) -> SupertuneError:
 
 
 def probe_rows(examples: Examples, most: int) -> list[int]:
-    """Indices of up to ``most`` rows, labels taking turns."""
+    """Indices of up to ``most`` rows; where each has one label, labels taking turns."""
     targets = examples.targets
-    if targets is None or targets.ndim == 2:
+    if targets is None or targets.ndim == 2 or answers.valued(examples):
         return list(range(min(most, len(examples))))
     turns: dict[int, int] = {}
     keyed = []

@@ -405,13 +405,13 @@ def labels_permuted_before_reading(s, patch):
 
 @fault("probe", "worse_than_chance")
 def outputs_in_another_order_of_labels(s, patch):
-    from supertune.methods import linear_probe
+    from supertune.methods.linear_probe import LinearProbe
 
     s.options["penalties"] = (1e-4,)  # its own rows are all answered right
     after(
         patch,
-        linear_probe,
-        "solve",
+        LinearProbe,
+        "fit",
         lambda head, *_: replace(head, weight=head.weight[:, ::-1], bias=head.bias[::-1]),
     )
 
