@@ -27,16 +27,21 @@ def blocks(language: str) -> list[str]:
     return found
 
 
+def pieces() -> str:
+    """The guide's code as one file: two blank lines stand between its parts."""
+    return "\n\n\n".join(block.strip("\n") for block in blocks("python")) + "\n"
+
+
 def test_the_pieces_together_are_the_method_s_file():
     file = ROOT / "src" / "supertune" / "methods" / "top_blocks.py"
-    assert "".join(blocks("python")) == file.read_text("utf-8")
+    assert pieces() == file.read_text("utf-8")
     assert len(file.read_text("utf-8").splitlines()) <= 80
 
 
 @pytest.fixture
 def method(tmp_path, monkeypatch):
     """What the guide's code defines, as a module of somebody's own."""
-    (tmp_path / "guide_top_blocks.py").write_text("".join(blocks("python")), "utf-8")
+    (tmp_path / "guide_top_blocks.py").write_text(pieces(), "utf-8")
     monkeypatch.syspath_prepend(tmp_path)
     import importlib
 
