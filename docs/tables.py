@@ -26,7 +26,7 @@ def table() -> str:
         lines += [f"`{name}`", ""]
         lines.append("| method | " + " | ".join(f"`{each}`" for each in backbones) + " | what |")
         lines.append("|---|" + "---|" * (len(backbones) + 1))
-        for method in dict.fromkeys(one.method for one in fits):
+        for method in dict.fromkeys(one.method for one in fits if one.why is None):
             cells = [
                 "yes" if one.why is None else "–"
                 for each in backbones
