@@ -192,8 +192,6 @@ class Model:
         """(n, C) answers of what costs nothing; all of them where the training rows are kept."""
         if self.training_rows is not None:
             return baselines.on_test(self.workshop, self.training_rows, examples, self.backbone)
-        if "class_shares" not in self.manifest:  # fitted elsewhere
-            return {}
         return self.workshop.objective.from_floor(self.manifest, len(examples))
 
     def judge(

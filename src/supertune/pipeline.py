@@ -42,7 +42,7 @@ from supertune.contracts import (
     Tuned,
     misfit,
 )
-from supertune.data import checks, label_checks
+from supertune.data import checks
 from supertune.errors import InputError, unknown_name
 from supertune.evaluation.splits import feasible_folds, repeated_folds
 from supertune.prompts import asking
@@ -63,10 +63,8 @@ def read(data: Any, recipe: Recipe, test: Any = None) -> Reading:
 
 def noticed(examples: Examples, recipe: Recipe) -> list[Finding]:
     """What a person should know about rows to learn from under this recipe."""
-    task = registry.task(recipe.task)
-    found = checks.long_texts(examples, recipe.max_length) if task.modality == "text" else []
-    if task.objective == "classify":
-        found += label_checks.small_classes(examples, recipe.folds)
+    judge = registry.objective(registry.task(recipe.task).objective)
+    found = checks.long_texts(examples, recipe.max_length) + judge.noticed(examples, recipe.folds)
     return [replace(finding, rows=tuple(sorted(finding.rows))) for finding in found]
 
 

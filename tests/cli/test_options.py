@@ -93,7 +93,7 @@ def test_completion_offers_the_names_of_the_catalogue(python) -> None:
     given = {"_SUPERTUNE_COMPLETE": "complete_bash", "COMP_WORDS": "supertune models pull "}
     done = python(code, COMP_CWORD="3", **given)
     assert done.stdout.split() == ["minilm", "e5-small", "smollm2"], done.stderr
-    names = ["label_names", "linear_probe", "linear_regression", "lora"]
+    names = ["label_names", "layernorm", "linear_probe", "linear_regression", "lora"]
     given["COMP_WORDS"] = "supertune methods l"
     done = python(code, COMP_CWORD="2", **given)
     assert done.stdout.split() == names, done.stderr

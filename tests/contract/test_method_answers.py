@@ -99,7 +99,8 @@ def test_tuned_numbers_are_counted_truly(case, not_tuned):
     )
 
 
-def test_its_state_holds_no_text(case):
+def test_its_state_holds_no_text(case, exempt):
+    exempt(case, "kept")
     # Arrays of numbers could still hide one in their names, and settings could hold many.
     kept = json.dumps([case.tuned().state().settings, *case.tuned().state().arrays]).lower()
     for value in case.examples.inputs:

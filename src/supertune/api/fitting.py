@@ -17,6 +17,7 @@ from supertune.contracts import Examples, Finding, Judged, Noted, Notes, Reading
 from supertune.errors import InputError
 from supertune.model import Model, Report, load
 from supertune.pipeline import Workshop
+from supertune.prompts import asking
 from supertune.report import compose, steps
 from supertune.report.compose import finite
 
@@ -37,6 +38,7 @@ class _Run:
     fetched: float  # seconds spent on downloads and conversions before the clock started
     predicted: float  # seconds
     keep_rows: bool
+    given: Recipe  # as the person gave it
 
 
 def fit(
@@ -108,7 +110,7 @@ def _read(
         reading = pipeline.read(data, settled, test)
     else:
         reading = continuing.read(before, data, settled, test)
-    settled = pipeline.as_written(settled, reading)
+    given, settled = settled, pipeline.as_written(settled, reading)
     told = pipeline.noticed(reading.train, settled)
     reading = replace(reading, findings=(*reading.findings, *told))
     workshop = Workshop(settled, progress)
@@ -130,6 +132,7 @@ def _read(
         started - read_at,
         choose.expected_seconds(settled, entries),
         keep_rows,
+        given,
     )
 
 
@@ -269,6 +272,7 @@ def _report(
     # A fit that did nothing makes everything else beside the point, so that stands first.
     noticed = [
         *verified,
+        *asking.unused(run.given, tuned),
         *run.reading.findings,
         *workshop.store.findings,
         *doubts,

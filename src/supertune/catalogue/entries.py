@@ -175,6 +175,7 @@ MODELS = (
             max_length=8192,
             pooling="last",
             languages=("en",),
+            chat=True,
         ),
         sha256={
             WEIGHTS: "a672150fb4f99d7c8f4168cecdd464069c0ef3a37d8113f22ddb9d48031d03cd",

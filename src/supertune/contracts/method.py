@@ -74,12 +74,14 @@ class Coefficient:
 class Notes:
     """What a fitted method has to show beside its scores; the report prints it.
 
-    ``about`` says how the intervals of the coefficients were found, or why there are none.
+    ``about`` says how the intervals of the coefficients were found, or why there are none;
+    ``asked`` names the parts of a prompt, with what they are.
     """
 
     curves: tuple[Curve, ...] = ()
     coefficients: tuple[Coefficient, ...] = ()
     about: str = ""
+    asked: tuple[tuple[str, str], ...] = ()
     findings: tuple[Finding, ...] = ()
 
 

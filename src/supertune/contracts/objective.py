@@ -46,6 +46,10 @@ class Judge(Protocol):
         """Methods that `auto` tries on rows of this kind (`Examples.modality`)."""
         ...
 
+    def noticed(self, examples: Examples, folds: int) -> list[Finding]:
+        """What a person should know about rows to learn from in so many folds."""
+        ...
+
     def row_weights(self, examples: Examples, classes: ClassWeights) -> FloatArray | None:
         """(n,) of mean 1, or None when all are equal; ``classes`` as the recipe has them."""
         ...

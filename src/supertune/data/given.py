@@ -49,7 +49,8 @@ def _texts(given: Any) -> list[Input]:
                 allowed="texts, or tuples of texts for pairs",
                 next="Leave empty cells out, or turn values into text with str().",
             )
-    return listed
+    # A row of an array is a NumPy text, which others would write down as one.
+    return [tuple(map(str, value)) if isinstance(value, tuple) else str(value) for value in listed]
 
 
 def _numbers(given: Any, names: tuple[str, ...]) -> list[Input]:

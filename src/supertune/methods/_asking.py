@@ -8,9 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from supertune.contracts import FloatArray, Input, Lens, Problem, Prompt, State
+from supertune.contracts import FloatArray, Input, Lens, Notes, Problem, Prompt, State
 from supertune.errors import InputError
-from supertune.prompts.likelihoods import Calibration, bias, by_label, owners, reference_inputs
+from supertune.prompts.likelihoods import (
+    Calibration,
+    bias,
+    by_label,
+    owners,
+    parts,
+    reference_inputs,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,6 +28,7 @@ class Asked:
     prompt: Prompt
     bias: FloatArray
     searched: tuple[dict[str, Any], ...] = ()
+    labels: tuple[str, ...] = ()  # of the rows it was fitted on
 
     @property
     def tuned_parameters(self) -> int:
@@ -29,6 +37,12 @@ class Asked:
     def logits(self, inputs: Sequence[Input], lens: Lens | None) -> FloatArray:
         assert lens is not None
         return label_scores(lens, self.prompt, inputs, prediction=True) + self.bias
+
+    def notes(self) -> Notes:
+        tried = [
+            (f"Tried: {one['template']}", f"log loss {one['log_loss']}") for one in self.searched
+        ]
+        return Notes(asked=(*parts(self.prompt, self.labels), *tried) if self.labels else ())
 
     def state(self) -> State:
         settings: dict[str, Any] = {"prompt": self.prompt.as_dict()}

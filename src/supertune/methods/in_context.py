@@ -24,13 +24,14 @@ from supertune.contracts import (
     Input,
     IntArray,
     Lens,
+    Notes,
     Options,
     Problem,
     Prompt,
     State,
 )
 from supertune.methods._asking import label_scores, learned_bias, prompt_of
-from supertune.prompts.likelihoods import Calibration
+from supertune.prompts.likelihoods import Calibration, parts
 from supertune.prompts.template import filled
 
 BETWEEN = "\n\n"
@@ -61,6 +62,11 @@ class Shown:
     rows: tuple[tuple[Input, str], ...]
     vectors: FloatArray
     shots: int
+    labels: tuple[str, ...] = ()  # of the rows it was fitted on
+
+    def notes(self) -> Notes:
+        shown = ("Rows shown", f"{min(self.shots, len(self.rows))} in front of every question")
+        return Notes(asked=(*parts(self.prompt, self.labels), shown) if self.labels else ())
 
     @property
     def tuned_parameters(self) -> int:
@@ -117,7 +123,8 @@ class InContext:
         labels = _first_labels(examples)
         rows = tuple((_short(examples.inputs[i]), prompt.words[labels[i]][0]) for i in order)
         kept = vectors[order] if options.select == "nearest" else np.zeros((0, 0), np.float32)
-        shown = Shown(prompt, np.zeros(len(prompt.words)), rows, kept, options.shots)
+        none = np.zeros(len(prompt.words))
+        shown = Shown(prompt, none, rows, kept, options.shots, examples.labels)
         return replace(shown, bias=self._bias(problem, shown, options, order, lens))
 
     def _bias(

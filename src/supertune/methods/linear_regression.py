@@ -175,7 +175,7 @@ def _notes(
         else Coefficient(name, value, value - float(half[i]), value + float(half[i]))
         for i, (name, value) in enumerate(numbers)
     )
-    return Notes((curve,), coefficients, about, findings)
+    return Notes((curve,), coefficients, about, findings=findings)
 
 
 def _unsettled(options: LinearRegressionOptions, found: Descent, along: str) -> Finding:

@@ -88,7 +88,7 @@ class PromptSearch:
             {"template": prompt.template, "log_loss": loss}
             for prompt, loss in zip(tried.prompts, losses, strict=True)
         )
-        return Asked(tried.prompts[chosen], found, searched)
+        return Asked(tried.prompts[chosen], found, searched, problem.examples.labels)
 
     def out_of_fold(
         self,

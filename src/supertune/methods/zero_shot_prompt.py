@@ -36,7 +36,8 @@ class ZeroShotPrompt:
         assert problem.lens is not None
         prompt = prompt_of(problem)
         own = label_scores(problem.lens, prompt, problem.examples.inputs)
-        return Asked(prompt, learned_bias(problem, prompt, own, options.calibration))
+        found = learned_bias(problem, prompt, own, options.calibration)
+        return Asked(prompt, found, labels=problem.examples.labels)
 
     def out_of_fold(
         self,

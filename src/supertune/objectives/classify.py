@@ -19,6 +19,7 @@ from supertune.contracts import (
     Judged,
     Predictions,
 )
+from supertune.data import label_checks
 from supertune.errors import InputError, unknown_name
 from supertune.evaluation.breakdown import per_class_from_folds, per_class_from_test
 from supertune.evaluation.reliability import bins
@@ -38,6 +39,9 @@ class Classify:
 
     def tried(self, rows: str) -> tuple[str, ...]:
         return ("bag_of_words", "label_names", "linear_probe", "lora")
+
+    def noticed(self, examples: Examples, folds: int) -> list[Finding]:
+        return label_checks.small_classes(examples, folds)
 
     def row_weights(self, examples: Examples, classes: ClassWeights) -> FloatArray | None:
         """Row weights times class weights.
@@ -172,6 +176,8 @@ class Classify:
         return {"class_shares": (counts / len(targets)).tolist()}
 
     def from_floor(self, kept: Mapping[str, Any], rows: int) -> dict[str, FloatArray]:
+        if "class_shares" not in kept:  # fitted elsewhere
+            return {}
         shares = np.asarray(kept["class_shares"], dtype=np.float64)
         return {"majority": np.tile(shares, (rows, 1))}
 

@@ -50,6 +50,9 @@ class Regress:
             return ("mean", "linear_regression", "linear_probe")
         return ("mean", "linear_probe")
 
+    def noticed(self, examples: Examples, folds: int) -> list[Finding]:
+        return []
+
     def row_weights(self, examples: Examples, classes: ClassWeights) -> FloatArray | None:
         """The rows' own weights.
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from supertune.config import Recipe
-from supertune.contracts import Examples, Prompt, Task
+from supertune.contracts import Examples, Finding, Prompt, Task, Tuned
+from supertune.data.cells import listed
 from supertune.data.joining import as_one
 from supertune.data.language import guess_language
 from supertune.data.templates import asks
@@ -53,6 +54,18 @@ def prompts(recipe: Recipe, task: Task, examples: Examples) -> tuple[Prompt, ...
         return candidates(examples.labels, language=language, **_arguments(recipe, examples))
     except InputError:
         return ()  # `check` has raised it where the person can mend it
+
+
+def unused(recipe: Recipe, tuned: Tuned) -> list[Finding]:
+    """``prompt_not_used``: the person gave a prompt, and what was fitted does not ask in words."""
+    said = [key for key in _KEYS if key in _given(recipe)]
+    if not said or getattr(tuned, "prompt", None) is not None:
+        return []
+    message = (
+        f"{listed(said)} had no effect: the method does not ask in words. Methods that do are "
+        "zero_shot_prompt, prompt_search and in_context, and those that train, on smollm2."
+    )
+    return [Finding("prompt_not_used", message)]
 
 
 def _in_words(task: Task) -> bool:

@@ -29,6 +29,15 @@ def owners(prompt: Prompt) -> tuple[int, ...]:
     return tuple(label for label, words in enumerate(prompt.words) for _ in words)
 
 
+def parts(prompt: Prompt, labels: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """A prompt piece by piece, for people; what is shown in front of a row is left out."""
+    words = [(label, ", ".join(each)) for label, each in zip(labels, prompt.words, strict=True)]
+    how = "the mean of its tokens" if prompt.rule == "mean" else "the sum of its tokens"
+    chat = [("Chat template", "the backbone's own")] if prompt.chat else []
+    asked = ("Template", prompt.template)
+    return (asked, *chat, *words, ("A word counts by", f"the log-likelihood, {how}"))
+
+
 def by_label(scores: FloatArray, owned: Sequence[int]) -> FloatArray:
     """(n, C) log of the mean likelihood over each label's words, from (n, W)."""
     wide = np.asarray(scores, dtype=np.float64)

@@ -168,6 +168,8 @@ def notes_section(notes: Notes) -> dict[str, Any]:
         found["coefficients"] = [asdict(one) for one in notes.coefficients]
     if notes.about:
         found["about"] = notes.about
+    if notes.asked:
+        found["asked"] = [list(each) for each in notes.asked]
     return {"notes": found} if found else {}
 
 

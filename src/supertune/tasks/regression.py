@@ -41,6 +41,7 @@ class Regression:
         *,
         test: Any = None,
         labels: tuple[str, ...] | None = None,
+        new_labels: bool = False,
     ) -> Reading:
         """Rows to learn from and, where there are any, to judge by.
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from supertune.contracts import (
+    Curve,
     Encoding,
     Finding,
     FloatArray,
@@ -19,12 +20,14 @@ from supertune.contracts import (
     Injection,
     Input,
     Lens,
+    Notes,
     Problem,
     Prompt,
     State,
     Tunable,
 )
 from supertune.errors import InputError
+from supertune.prompts.likelihoods import parts
 from supertune.training import descent, readout
 from supertune.training.batches import Rows
 from supertune.training.readout import Fixed
@@ -41,6 +44,13 @@ class TunedBackbone:
     losses: tuple[float, ...] = ()
     findings: tuple[Finding, ...] = ()  # what was noticed while training
     witness: Witness | None = None
+    labels: tuple[str, ...] = ()  # of the rows it was trained on
+
+    def notes(self) -> Notes:
+        """The loss of each step, and the prompt if there is one."""
+        steps = tuple((float(step), loss) for step, loss in enumerate(self.losses, start=1))
+        asked = parts(self.prompt, self.labels) if self.prompt is not None and self.labels else ()
+        return Notes((Curve("loss", "step", steps),) if steps else (), asked=asked)
 
     @property
     def tuned_parameters(self) -> int:
@@ -93,7 +103,13 @@ def train(method: GradientMethod, problem: Problem, options: Any) -> TunedBackbo
         witness = watch.end(losses, fixed)
     watch.left()
     return TunedBackbone(
-        tunable, fixed, lens.encoding.prompt, tuple(losses), tuple(watch.findings), witness
+        tunable,
+        fixed,
+        lens.encoding.prompt,
+        tuple(losses),
+        tuple(watch.findings),
+        witness,
+        problem.examples.labels,
     )
 
 
