@@ -19,7 +19,11 @@ def codes(model):
 
 
 @pytest.mark.parametrize(
-    "given", [{"template": "{text} It was {answer}"}, {"verbalizer": {"positive": "good", "negative": "bad"}}]
+    "given",
+    [
+        {"template": "{text} It was {answer}"},
+        {"verbalizer": {"positive": "good", "negative": "bad"}},
+    ],
 )
 def test_a_prompt_for_a_method_that_does_not_ask_is_told(given):
     assert "prompt_not_used" in codes(supertune.fit(ROWS, **QUICK, **given))

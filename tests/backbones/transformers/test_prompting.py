@@ -210,13 +210,13 @@ def test_a_word_the_tokenizer_does_not_know_is_refused(tiny):
 
 
 def test_what_is_shown_to_every_row_is_read_once_and_changes_nothing(smollm2, monkeypatch):
-    from supertune.backbones.transformers import model
+    from supertune.backbones.transformers import answering
 
     shown = "a good film All in all, the movie was great\n\nso dull All in all, it was awful\n\n"
     prompt = replace(MOVIE, shown=shown)
     texts = ["a wonderful, moving film", "dull", "a fine story that ends too soon"]
     once = scored(smollm2, texts, prompt)
-    monkeypatch.setattr(model, "WORTH_KEEPING", 10**6)
+    monkeypatch.setattr(answering, "WORTH_KEEPING", 10**6)
     np.testing.assert_allclose(once, scored(smollm2, texts, prompt), atol=1e-4)
 
 

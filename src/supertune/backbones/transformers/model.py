@@ -11,13 +11,13 @@ import hashlib
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from supertune.backbones.transformers import declared, loading, prompting
+from supertune.backbones.transformers import answering, declared, loading, prompting
 from supertune.backbones.transformers.batching import (
     EXACT_TOKENS,
     Piece,
@@ -25,7 +25,6 @@ from supertune.backbones.transformers.batching import (
     sorted_batches,
 )
 from supertune.backbones.transformers.tokenizing import Tokens
-from supertune.backbones.transformers.words import Words
 from supertune.contracts import (
     BackboneRef,
     Encoding,
@@ -38,7 +37,6 @@ from supertune.contracts import (
 )
 from supertune.errors import InputError
 
-WORTH_KEEPING = 16  # tokens in front of every row that are read once
 SAME = 1e-4  # of the largest value: what float32 rounding may make of another order of sums
 
 
@@ -124,7 +122,7 @@ class TransformersBackbone:
             tokens = [pieces[:1] for pieces in tokens]
         flat = [piece for pieces in tokens for piece in pieces]
         vectors = np.zeros((len(flat), self.offer.width), dtype=np.float32)
-        for index, found in self._batched(flat, exact, lambda batch: self.forward(batch, encoding)):
+        for index, found in self.batched(flat, exact, lambda batch: self.forward(batch, encoding)):
             vectors[index] = found
         return _per_input(vectors, [len(pieces) for pieces in tokens])
 
@@ -141,53 +139,9 @@ class TransformersBackbone:
         log-likelihoods over the whole vocabulary; a masked model sees all of them masked.
         """
         assert encoding.prompt is not None
-        made = self._frame(encoding.prompt)
-        words = made.words
-        flat = [piece for pieces in tokens for piece in pieces]
-        wanted = np.unique(words.tokens)
-        read: list[Any] = [None] * len(flat)
-        begun = self._begun(made)
-        if begun is not None:
-            flat = [piece.without(len(made.shown)) for piece in flat]
+        return answering.scores(self, tokens, self._frame(encoding.prompt), exact=exact)
 
-        def picked(batch: Batch) -> Any:
-            if begun is not None:
-                batch = begun(batch)
-            return self.log_probabilities(batch)[..., wanted].flatten(1)
-
-        for index, found in self._batched(flat, exact, picked):
-            for place, row in zip(index, found, strict=True):
-                read[place] = row.reshape(-1, len(wanted))
-        return _of_words(words, wanted, read, len(words.runs))
-
-    def _begun(self, made: prompting.Frame) -> Callable[[Batch], Batch] | None:
-        """For a causal model that shows the same to every row: read that once, and let each
-        batch go on from its keys and values. Not while something is tuned."""
-        import torch
-        from transformers import DynamicCache
-
-        if self.offer.family != "causal" or self.tuned or len(made.shown) < WORTH_KEEPING:
-            return None
-        with self.lock, torch.inference_mode():
-            shown = torch.tensor([made.shown], device=self.device)
-            kept = self.body(input_ids=shown, use_cache=True).past_key_values
-
-        def going_on(batch: Batch) -> Batch:
-            rows = len(batch.mask)
-            past = DynamicCache()
-            for number, layer in enumerate(kept.layers):
-                keys, values = (
-                    one.expand(rows, -1, -1, -1).clone() for one in (layer.keys, layer.values)
-                )
-                past.update(keys, values, number)
-            seen = batch.mask.new_ones(rows, len(made.shown))
-            mask = torch.cat([seen, batch.inputs["attention_mask"]], dim=1)
-            inputs = {**batch.inputs, "attention_mask": mask, "past_key_values": past}
-            return replace(batch, inputs=inputs)
-
-        return going_on
-
-    def _batched(
+    def batched(
         self, flat: Sequence[Piece], exact: bool, run: Callable[[Batch], Any]
     ) -> Iterator[tuple[list[int], Any]]:
         """Indices of the pieces of each batch, and what ``run`` gives for them as an array."""
@@ -250,7 +204,7 @@ class TransformersBackbone:
             batch = self.extend(batch)
         with self.starting_at(cut, hidden):
             if self.offer.family == "seq2seq" and batch.answers is not None:
-                return self._answering(batch)[1][:, 0]
+                return answering.read(self, batch)[1][:, 0]
             last = self.body(**batch.inputs).last_hidden_state
         return self.pool(last, batch, encoding)
 
@@ -261,35 +215,8 @@ class TransformersBackbone:
         if self.extend is not None:
             batch = self.extend(batch)
         with self.starting_at(cut, hidden):
-            logits = self._answering(batch)[0]
+            logits = answering.read(self, batch)[0]
         return torch.log_softmax(logits.float(), dim=-1)
-
-    def _answering(self, batch: Batch) -> tuple[Any, Any]:
-        """Logits (pieces, R, vocabulary) and vectors (pieces, R, d) where ``batch`` is read.
-
-        The stack under the language-model head hands on these places alone, so that the head
-        is spared all others, whatever it is made of.
-        """
-        import torch
-
-        assert batch.reads is not None
-        rows = torch.arange(len(batch.reads), device=self.device)[:, None]
-        caught: list[Any] = []
-
-        def narrow(_module: Any, _args: Any, output: Any) -> Any:
-            output.last_hidden_state = output.last_hidden_state[rows, batch.reads]
-            caught.append(output.last_hidden_state)
-            return output
-
-        inputs = dict(batch.inputs)
-        if batch.answers is not None:
-            inputs["decoder_input_ids"] = batch.answers
-        top = self.model.get_decoder() if self.offer.family == "seq2seq" else self.body
-        handle = top.register_forward_hook(narrow)
-        try:
-            return self.model(**inputs).logits, caught[0]
-        finally:
-            handle.remove()
 
     def pool(self, hidden: Any, batch: Batch, encoding: Encoding) -> Any:
         """(rows, width, d) to (rows, d)."""
@@ -466,13 +393,3 @@ def _filled(rows: Sequence[tuple[int, ...]]) -> list[tuple[int, ...]]:
     """Rows of one length: the shorter repeat their last number."""
     most = max(map(len, rows))
     return [(*row, *(row[-1:] * (most - len(row)))) for row in rows]
-
-
-def _of_words(words: Words, wanted: Any, read: Sequence[Any], runs: int) -> FloatArray:
-    """(n, W) from log-likelihoods (R, wanted tokens) of each piece, ``runs`` pieces an input."""
-    places = np.searchsorted(wanted, words.tokens)
-    found = np.zeros((len(read) // runs, len(words.tokens)), dtype=np.float32)
-    for row in range(len(found)):
-        at = np.concatenate(read[row * runs : (row + 1) * runs])
-        found[row] = (at[words.places, places] * words.shares).sum(axis=1)
-    return found
