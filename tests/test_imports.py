@@ -22,7 +22,7 @@ ORDER = (
     ("registry",),
     ("config",),
     ("metrics",),
-    ("data", "catalogue", "architectures", "descent"),
+    ("data", "catalogue", "architectures"),
     ("prompts",),
     ("tasks", "backbones", "methods"),
     ("training", "evaluation"),

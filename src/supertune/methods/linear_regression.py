@@ -3,7 +3,7 @@
 Columns are centred, for which the best offset b is the target's mean at every step; then scaled
 (``standardise``), so that one learning rate suits all of them. What is minimised is half the mean
 squared error in units of the target's variance, plus ``l2``/2 · Σw² and ``l1`` · Σ|w|
-(`supertune.descent`).
+(`_least_squares`).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from supertune.contracts import (
     State,
     features,
 )
-from supertune.descent import Descent, Settings, descend
+from supertune.methods._least_squares import Descent, Settings, descend
 
 SMALL = 1e-12  # of the largest: what rounding leaves of nothing
 DEPENDENT = 1e-8  # singular values below this share of the largest: columns depend on each other
