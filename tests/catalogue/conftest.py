@@ -6,6 +6,7 @@ import hashlib
 import http.server
 import io
 import json
+import os
 import shutil
 import threading
 import time
@@ -171,11 +172,17 @@ Kept = Callable[[Package], Path]
 
 @pytest.fixture(scope="session")
 def kept(shared: Path) -> Kept:
-    """The real archive of a package, in the person's own cache."""
+    """The real archive of a package, in the person's own cache, from the person's own index."""
+    own = {name: os.environ.get(name) for name in ("PIP_INDEX_URL", "NPM_CONFIG_REGISTRY")}
 
     def fetched(package: Package) -> Path:
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("SUPERTUNE_CACHE", str(shared))
+            for name, value in own.items():
+                if value is None:
+                    patch.delenv(name, raising=False)
+                else:
+                    patch.setenv(name, value)
             return archive(package)
 
     return fetched

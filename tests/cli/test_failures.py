@@ -173,7 +173,7 @@ def test_no_command_shows_the_help() -> None:
     assert program.SUMMARIES["models"] in done.stdout
 
 
-@pytest.mark.parametrize("arguments", [["models", "--json"], ["cache", "--json"], ["nothing"]])
+@pytest.mark.parametrize("arguments", [["models", "--json"], ["tasks", "--json"], ["nothing"]])
 def test_the_program_returns_what_main_returns(arguments: list[str], supertune) -> None:
     done = subprocess.run([*COMMAND, *arguments], capture_output=True, text=True)
     expected = supertune(*arguments)
