@@ -62,3 +62,9 @@ def test_a_label_missing_from_a_row_of_several_is_noticed_once():
 def test_a_label_that_no_row_carries_is_never_suggested():
     chances = np.array([[0.1, 0.1, 0.8], [0.6, 0.3, 0.1], [0.2, 0.7, 0.1]])
     assert suspects(chances, np.array([0, 0, 1])) == []
+
+
+def test_models_that_know_nothing_accuse_no_row():
+    rng = np.random.default_rng(0)
+    guesses = rng.dirichlet([1.0, 1.0], size=40)
+    assert suspects(guesses, rng.integers(2, size=40)) == []

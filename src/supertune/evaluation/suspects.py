@@ -16,6 +16,8 @@ import numpy.typing as npt
 from supertune.contracts import FloatArray
 from supertune.evaluation.resampling import repeats_of
 
+MOST = 0.25  # of the rows; where more look wrong it is the model that is
+
 
 @dataclass(frozen=True)
 class Suspect:
@@ -33,7 +35,8 @@ class Suspect:
 
 
 def suspects(probabilities: FloatArray, targets: npt.NDArray[Any]) -> list[Suspect]:
-    """The suspicious rows, most doubtful first.
+    """The suspicious rows, most doubtful first; none where more than `MOST` of all rows are, since
+    models that tell labels apart little better than chance doubt good labels.
 
     Args:
         probabilities: out-of-fold, (n, C), or (R, n, C) whose mean over repeats is taken.
@@ -42,6 +45,8 @@ def suspects(probabilities: FloatArray, targets: npt.NDArray[Any]) -> list[Suspe
     chances = repeats_of(np.asarray(probabilities, dtype=np.float64)).mean(axis=0)
     given = np.asarray(targets)
     found = _single(chances, given) if given.ndim == 1 else _worst_of_each_row(chances, given)
+    if len(found) > MOST * len(given):
+        return []
     return sorted(found, key=lambda one: (-one.doubt, one.row))
 
 
