@@ -11,6 +11,7 @@ from typing import Any, Literal
 from supertune.artifact.manifest import FILE, MAX_BYTES
 from supertune.artifact.places import some
 from supertune.artifact.tensors import Arrays, read_tensors
+from supertune.backbones.transformers.declared import conversion
 from supertune.errors import InputError
 
 CONFIG = "adapter_config.json"
@@ -102,9 +103,7 @@ def _no_weights(folder: Path) -> InputError:
             f"{folder} has its adapter only in a pickle, which could run code on loading.",
             received="adapter_model.bin",
             allowed=WEIGHTS,
-            next='Convert it once, in its folder: python -c "import torch; from '
-            "safetensors.torch import save_file; save_file(torch.load('adapter_model.bin', "
-            f"map_location='cpu', weights_only=True), '{WEIGHTS}')\"",
+            next=f"Convert it once, in its folder: {conversion('adapter_model.bin', WEIGHTS)}",
         )
     return InputError(
         "file_missing",

@@ -31,6 +31,7 @@ from supertune.contracts import (
     State,
 )
 from supertune.methods._asking import label_scores, learned_bias, prompt_of
+from supertune.methods._unit import unit
 from supertune.prompts.likelihoods import Calibration, parts
 from supertune.prompts.template import filled
 
@@ -85,7 +86,7 @@ class Shown:
             return label_scores(lens, asked, inputs, prediction=prediction)
         if not len(inputs):
             return np.zeros((0, len(self.prompt.words)))
-        near = _unit(lens.features(inputs, prediction=prediction)) @ self.vectors.T
+        near = unit(lens.features(inputs, prediction=prediction)) @ self.vectors.T
         found = []
         for one, closeness in zip(inputs, near, strict=True):
             order = np.argsort(closeness, kind="stable")[-self.shots :]  # the nearest last
@@ -118,7 +119,7 @@ class InContext:
         prompt = prompt_of(problem)
         vectors = np.zeros((0, 0), dtype=np.float32)
         if options.select != "random":
-            vectors = _unit(lens.features(examples.inputs))
+            vectors = unit(lens.features(examples.inputs))
         order = _chosen(examples, vectors, options, problem.seed)
         labels = _first_labels(examples)
         rows = tuple((_short(examples.inputs[i]), prompt.words[labels[i]][0]) for i in order)
@@ -215,11 +216,6 @@ def _short(value: Input) -> Input:
     if isinstance(value, str):
         return " ".join(value.split()[:SHOWN_WORDS])
     return tuple(" ".join(str(text).split()[:SHOWN_WORDS]) for text in value)
-
-
-def _unit(vectors: FloatArray) -> FloatArray:
-    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.asarray(vectors / np.maximum(norms, 1e-12), dtype=np.float32)
 
 
 METHOD = InContext()

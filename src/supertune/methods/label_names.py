@@ -10,6 +10,7 @@ from pydantic import Field
 
 from supertune.contracts import FloatArray, HeadSpec, Input, IntArray, Lens, Options, Problem, State
 from supertune.errors import InputError
+from supertune.methods._unit import unit
 
 
 class LabelNamesOptions(Options):
@@ -33,7 +34,7 @@ class Names:
 
     def similarities(self, features: FloatArray) -> FloatArray:
         """(n, C) from features (n, d)."""
-        return np.asarray(_unit(features) @ self.vectors.T * self.temperature, dtype=np.float64)
+        return np.asarray(unit(features) @ self.vectors.T * self.temperature, dtype=np.float64)
 
     def state(self) -> State:
         return State({"label_vectors": self.vectors}, {"temperature": self.temperature})
@@ -64,7 +65,7 @@ class LabelNames:
             options.phrase.format(label=label.replace("_", " "))
             for label in problem.examples.labels
         ]
-        return Names(_unit(problem.lens.features(texts)), options.temperature)
+        return Names(unit(problem.lens.features(texts)), options.temperature)
 
     def out_of_fold(
         self,
@@ -81,11 +82,6 @@ class LabelNames:
 
     def restore(self, state: State, head: HeadSpec, lens: Lens | None) -> Names:
         return Names(state.arrays["label_vectors"], float(state.settings["temperature"]))
-
-
-def _unit(vectors: FloatArray) -> FloatArray:
-    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.asarray(vectors / np.maximum(norms, 1e-12), dtype=np.float32)
 
 
 METHOD = LabelNames()

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from supertune.contracts import Encoding, FloatArray, Lens, Problem, Prompt
+from supertune.errors import InputError
 from supertune.methods.linear_probe import Head, LinearProbeOptions, one_hot, solve
 from supertune.prompts.likelihoods import by_label, owners
 
@@ -125,8 +126,6 @@ def encoding_for(problem: Problem, wanted: str) -> Encoding:
     Raises:
         InputError: ``verbalizer_impossible``.
     """
-    from supertune.errors import InputError
-
     assert problem.lens is not None
     plain, offer = problem.lens.encoding, problem.lens.backbone.offer
     able = "score_text" in offer.capabilities

@@ -101,14 +101,14 @@ def settings_hash(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def conversion(pickled: str) -> str:
-    """The command that makes ``model.safetensors`` of a pickle without running what it holds."""
+def conversion(pickled: str, made: str = "model.safetensors") -> str:
+    """The command that makes ``made`` of a pickle without running what it holds."""
     return (
         'python -c "import torch, safetensors.torch as s; '
         f"t = torch.load('{pickled}', map_location='cpu', weights_only=True); "
         # Tied weights share memory, which a safetensors file cannot say.
         "s.save_file({n: v.contiguous().clone() for n, v in t.items()}, "
-        "'model.safetensors', {'format': 'pt'})\""
+        f"'{made}', {{'format': 'pt'}})\""
     )
 
 
