@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -24,6 +24,7 @@ from supertune.backbones.transformers.batching import (
     exact_batches,
     sorted_batches,
 )
+from supertune.backbones.transformers.cutting import Cutting
 from supertune.backbones.transformers.tokenizing import Tokens
 from supertune.contracts import (
     BackboneRef,
@@ -35,9 +36,6 @@ from supertune.contracts import (
     Prompt,
     Tunable,
 )
-from supertune.errors import InputError
-
-SAME = 1e-4  # of the largest value: what float32 rounding may make of another order of sums
 
 
 class TransformersBackbone:
@@ -59,7 +57,7 @@ class TransformersBackbone:
         self.extend: Callable[[Batch], Batch] | None = None  # what tuned prompts do to a batch
         self._frames: dict[Prompt, prompting.Frame] = {}
         self._tokens = Tokens(loading.tokenizer(ref))
-        self._resumes: dict[int, bool] = {}
+        self.cutting = Cutting(self)
         self.lock = threading.RLock()
         self.tuned = False  # tuned numbers are in the model at this moment
 
@@ -245,113 +243,25 @@ class TransformersBackbone:
 
     # --- blocks ------------------------------------------------------------------------------
 
-    @cached_property
-    def _block_list(self) -> tuple[Any, str]:
-        """The module that holds the numbered blocks, and the attribute's name in it."""
-        import torch
-
-        best: tuple[int, Any, str] = (0, None, "")
-        for module in self.body.modules():
-            for name, child in module.named_children():
-                if isinstance(child, torch.nn.ModuleList) and len(child) == self.offer.depth:
-                    size = sum(p.numel() for p in child.parameters())
-                    best = max(best, (size, module, name), key=lambda item: item[0])
-        if best[1] is None:
-            raise InputError(
-                "blocks_not_found",
-                f"The numbered blocks of {self.ref.name} were not found.",
-                received=self.offer.architecture,
-                next="Use a method that needs only features, such as linear_probe.",
-            )
-        return best[1], best[2]
-
     @property
     def block_name(self) -> str:
-        return self._block_list[1]
+        return self.cutting.block_name
 
     @property
     def blocks(self) -> Any:
-        holder, name = self._block_list
-        return getattr(holder, name)
+        return self.cutting.blocks
 
     def activations(self, pieces: Sequence[Piece], cut: int) -> list[FloatArray]:
-        import torch
-
-        caught: list[FloatArray] = [np.empty(0)] * len(pieces)
-        with self.lock, torch.inference_mode():
-            self.model.eval()
-            for index, rows, width in exact_batches(pieces, self.offer.max_length):
-                hidden = self.entering(self.tensors([pieces[i] for i in index], rows, width), cut)
-                for place, i in enumerate(index):
-                    caught[i] = hidden[place, : len(pieces[i].ids)].float().cpu().numpy()
-        return caught
+        return self.cutting.activations(pieces, cut)
 
     def entering(self, batch: Batch, cut: int) -> Any:
-        """Hidden states (rows, width, d) entering block ``cut``; nothing above it runs."""
-        caught: list[Any] = []
+        return self.cutting.entering(batch, cut)
 
-        def stop(_module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-            caught.append(args[0] if args else kwargs["hidden_states"])
-            raise _Reached
-
-        handle = self.blocks[cut].register_forward_pre_hook(stop, with_kwargs=True)
-        try:
-            self.body(**batch.inputs)
-        except _Reached:
-            pass
-        finally:
-            handle.remove()
-        return caught[0]
-
-    @contextmanager
-    def starting_at(self, cut: int, hidden: Any | None) -> Iterator[None]:
-        """Inside, a run of the model begins at block ``cut`` with ``hidden`` entering it.
-
-        The model's own forward builds masks and positions; only its lower blocks are left out.
-        """
-        import torch
-
-        if hidden is None:
-            yield
-            return
-        holder, name = self._block_list
-        blocks = getattr(holder, name)
-
-        def replace(_m: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-            if args:
-                return (hidden, *args[1:]), kwargs
-            return args, {**kwargs, "hidden_states": hidden}
-
-        # In front of other hooks, which may put something before the hidden states.
-        handle = blocks[cut].register_forward_pre_hook(replace, with_kwargs=True, prepend=True)
-        try:
-            setattr(holder, name, torch.nn.ModuleList(list(blocks)[cut:]))
-            yield
-        finally:
-            setattr(holder, name, blocks)
-            handle.remove()
+    def starting_at(self, cut: int, hidden: Any | None) -> AbstractContextManager[None]:
+        return self.cutting.starting_at(cut, hidden)
 
     def resumes(self, cut: int) -> bool:
-        """Whether `resume` at ``cut`` gives what the whole model gives; tried out once.
-
-        Some architectures make in the first block what later ones use (relative positions in
-        T5): there, training has to start at the input.
-        """
-        import torch
-
-        if cut not in self._resumes:
-            first = self.tokens(["Can this model go on from the middle?"], Encoding())[0][0]
-            short = Piece(first.ids[: -(-len(first.ids) // 2)])
-            batch = self.tensors([first, short], 2, len(first.ids) + 1)
-            with self.lock, torch.inference_mode():
-                whole = self.body(**batch.inputs).last_hidden_state
-                entering = self.entering(batch, cut)
-                with self.starting_at(cut, entering):
-                    resumed = self.body(**batch.inputs).last_hidden_state
-            real = batch.mask.bool()
-            apart = (whole - resumed)[real].abs().max()
-            self._resumes[cut] = bool(apart <= SAME * whole[real].abs().max())
-        return self._resumes[cut]
+        return self.cutting.resumes(cut)
 
     def inject(self, injection: Injection, *, seed: int) -> Tunable:
         from supertune.backbones.transformers.tuning import inject
@@ -374,10 +284,6 @@ class Batch:
     mask: Any
     reads: Any = None
     answers: Any = None
-
-
-class _Reached(Exception):
-    """Raised inside a forward pass to leave it once the wanted activations are in hand."""
 
 
 def _per_input(vectors: FloatArray, counts: list[int]) -> FloatArray:
