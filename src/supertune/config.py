@@ -63,6 +63,11 @@ class Recipe(BaseModel):
     chat: bool | None = Field(None, description="put the backbone's chat template around prompts")
     pair: bool = False
     separator: str | None = Field(None, description="splits a label cell into several labels")
+    reuse: bool = Field(
+        True,
+        description="compute what is frozen once and train from there on, and of the last block "
+        "only what is read; false computes everything every time",
+    )
     device: str = "auto"
     threads: int | None = Field(None, ge=1)
     options: dict[str, Any] = Field(default_factory=dict, description="the method's own keys")

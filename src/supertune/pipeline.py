@@ -148,7 +148,9 @@ class Workshop:
 
     def encoding(self) -> Encoding:
         recipe = self.recipe
-        return Encoding(recipe.max_length, recipe.long_text, recipe.pooling, recipe.prefix)
+        return Encoding(
+            recipe.max_length, recipe.long_text, recipe.pooling, recipe.prefix, reuse=recipe.reuse
+        )
 
     def offer(self, backbone: str, *, fetch: bool = True) -> Offer:
         """What a backbone can do; its files are fetched if need be, no weight is read.

@@ -95,14 +95,16 @@ class Prompt:
 
 @dataclass(frozen=True)
 class Encoding:
-    """How inputs become token ids; part of every cache key. With a ``prompt`` the text alone is
-    cut, and a vector is what the model has at the answer slot."""
+    """How inputs become vectors; part of every cache key. With a ``prompt`` the text alone is
+    cut, and a vector is what the model has at the answer slot. Without ``reuse`` training starts
+    at the input, and every position of every block is computed: the same but for rounding."""
 
     max_length: int = 256
     long_text: Literal["truncate", "head_tail", "chunk"] = "truncate"
     pooling: Literal["mean", "cls", "last"] | None = None
     prefix: str | None = None
     prompt: Prompt | None = None
+    reuse: bool = True
 
 
 @dataclass(frozen=True)

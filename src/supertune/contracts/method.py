@@ -42,6 +42,17 @@ class Tuned(Protocol):
     def state(self) -> State: ...
 
 
+@runtime_checkable
+class Replaying(Tuned, Protocol):
+    """A `Tuned` that can start at activations which learning has kept already."""
+
+    def held_out(self, inputs: Sequence[Input], lens: Lens | None) -> FloatArray:
+        """(n, C) scores of rows that belong to the problem but not to the training side of a
+        fold: those of `Tuned.logits` but for float32 rounding, through the lens' activations.
+        What a finished model predicts never comes from here."""
+        ...
+
+
 @dataclass(frozen=True)
 class Curve:
     """How a number changed while a method learned.

@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from supertune.contracts import Encoding, Lens, Problem, Tunable
+from supertune.contracts import Encoding, FloatArray, Input, Lens, Tunable
+from supertune.training.replay import Replay
+
+TOKENS = 1024  # of a batch that only answers
 
 
 class Rows:
-    """The rows of a problem; below the cut nothing is computed again."""
+    """Inputs as they are read; below the cut nothing is computed again.
 
-    def __init__(self, problem: Problem, tunable: Tunable, lens: Lens) -> None:
-        import torch
+    Attributes:
+        pieces: of each row.
+        hidden: what enters the cut for each piece, row after row; None: runs start at the input.
+    """
 
+    def __init__(self, inputs: Sequence[Input], tunable: Tunable, lens: Lens) -> None:
         backbone: Any = lens.backbone
         self.backbone = backbone
         self.encoding: Encoding = lens.encoding
-        self.pieces = backbone.tokens(problem.examples.inputs, lens.encoding)
-        self.hidden: list[Any] | None = None
-        if not tunable.from_input and tunable.cut > 0:
+        self.pieces = backbone.tokens(inputs, lens.encoding)
+        self.hidden: Replay | None = None
+        self._first = np.cumsum([0, *map(len, self.pieces)]).tolist()  # piece of each row
+        if lens.encoding.reuse and not tunable.from_input and tunable.cut > 0:
             flat = [piece for pieces in self.pieces for piece in pieces]
-            values = iter(lens.activations(flat, tunable.cut))
-            self.hidden = [
-                [torch.from_numpy(np.array(next(values))) for _ in pieces] for pieces in self.pieces
-            ]
+            self.hidden = Replay(lens, flat, tunable.cut)
 
     def batch(self, index: Sequence[int]) -> tuple[Any, Any, Any]:
         """Model inputs, hidden states at the cut (or None), and each piece's row in the batch."""
@@ -38,10 +42,39 @@ class Rows:
         batch = self.backbone.tensors(flat, len(flat), width)
         hidden = None
         if self.hidden is not None:
-            states = [state for i in index for state in self.hidden[i]]
-            hidden = torch.nn.utils.rnn.pad_sequence(states, batch_first=True)
-            hidden = hidden.to(self.backbone.device)
+            numbers = [n for i in index for n in range(self._first[i], self._first[i + 1])]
+            hidden = torch.from_numpy(self.hidden.padded(numbers)).to(self.backbone.device)
         return batch, hidden, torch.tensor(owner, device=self.backbone.device)
+
+    def values(self, tunable: Tunable, *, words: bool) -> FloatArray:
+        """What a readout reads of every row, (n, d) or (n, W), from the cut on, with ``tunable``
+        in the model; without gradients."""
+        import torch
+
+        found: list[Any] = [None] * len(self.pieces)
+        with torch.inference_mode():
+            for index in self._by_length():
+                batch, hidden, owner = self.batch(index)
+                read = tunable.run(batch, hidden, self.encoding, words=words)
+                rows = read if words else by_row(read, owner, len(index))
+                for i, row in zip(index, rows.float().cpu().numpy(), strict=True):
+                    found[i] = row
+        return np.stack(found)
+
+    def _by_length(self) -> Iterator[list[int]]:
+        """Rows of like length and kind together, so that little is padded."""
+        sizes = [max(len(piece.ids) for piece in pieces) for pieces in self.pieces]
+        order = sorted(range(len(sizes)), key=lambda i: (sizes[i], repr(self.pieces[i])))
+        batch: list[int] = []
+        count = 0
+        for i in order:
+            count += len(self.pieces[i])
+            if batch and count * sizes[i] > TOKENS:
+                yield batch
+                batch, count = [], len(self.pieces[i])
+            batch.append(i)
+        if batch:
+            yield batch
 
 
 def by_row(pooled: Any, owner: Any, rows: int) -> Any:

@@ -17,6 +17,7 @@ from supertune.contracts import (
     Lens,
     Method,
     Problem,
+    Replaying,
     Solver,
     State,
     Tuned,
@@ -61,7 +62,8 @@ def out_of_fold(
             part = replace(problem, examples=problem.examples.take(train))
             tuned = fit(method, part, options)
             inputs = [problem.examples.inputs[i] for i in test]
-            answers.append(tuned.logits(inputs, problem.lens))
+            answer = tuned.held_out if isinstance(tuned, Replaying) else tuned.logits
+            answers.append(answer(inputs, problem.lens))
             if done is not None:
                 done(number + 1, len(flat))
     logits = np.full((len(repeats), len(problem.examples), problem.head.outputs), np.nan)

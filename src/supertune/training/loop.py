@@ -58,12 +58,23 @@ class TunedBackbone:
 
     def logits(self, inputs: Sequence[Input], lens: Lens | None) -> FloatArray:
         assert lens is not None
-        backbone = lens.backbone
-        encoding = _fitting(replace(lens.encoding, prompt=self.prompt), self.tunable, lens)
+        backbone, encoding = lens.backbone, self._encoding(lens)
         with self.tunable:  # not through the lens, which shows the frozen backbone
             tokens = backbone.tokens(inputs, encoding)
             read = backbone.features if self.prompt is None else backbone.scores
             return self.readout.apply(read(tokens, encoding, exact=False))
+
+    def held_out(self, inputs: Sequence[Input], lens: Lens | None) -> FloatArray:
+        """See `supertune.contracts.Replaying`."""
+        assert lens is not None
+        data = Rows(inputs, self.tunable, lens.under(self._encoding(lens)))
+        if data.hidden is None or not inputs:
+            return self.logits(inputs, lens)
+        with self.tunable:
+            return self.readout.apply(data.values(self.tunable, words=self.prompt is not None))
+
+    def _encoding(self, lens: Lens) -> Encoding:
+        return _fitting(replace(lens.encoding, prompt=self.prompt), self.tunable, lens)
 
     def state(self) -> State:
         arrays, config = self.readout.arrays(), self.tunable.config()
@@ -90,7 +101,7 @@ def train(method: GradientMethod, problem: Problem, options: Any) -> TunedBackbo
     tunable = backbone.inject(_starting(injection, problem), seed=problem.seed)
     encoding = readout.encoding_for(problem, wanted)
     lens = problem.lens.under(_fitting(encoding, tunable, problem.lens))
-    data = Rows(problem, tunable, lens)
+    data = Rows(problem.examples.inputs, tunable, lens)
     trained = readout.trained(problem, lens, backbone.device, options.head_start)
     watch = Watch(problem, lens, injection, options)
     with torch.random.fork_rng(devices=[]), tunable:
@@ -98,8 +109,7 @@ def train(method: GradientMethod, problem: Problem, options: Any) -> TunedBackbo
         losses = descent.descend(tunable, trained, data, problem, options, injection, watch)
         fixed: Fixed = trained.fixed()
         if injection.criterion == "contrastive":
-            tokens = backbone.tokens(problem.examples.inputs, lens.encoding)
-            fixed = readout.solved(problem, backbone.features(tokens, lens.encoding))
+            fixed = readout.solved(problem, _tuned_features(problem, tunable, data, lens))
         witness = watch.end(losses, fixed)
     watch.left()
     return TunedBackbone(
@@ -128,6 +138,14 @@ def restore(
     with tunable:  # names and shapes are checked here, not at the first prediction
         pass
     return TunedBackbone(tunable, fixed, prompt)
+
+
+def _tuned_features(problem: Problem, tunable: Tunable, data: Rows, lens: Lens) -> FloatArray:
+    """(n, d) of the rows, with the tunable in the model."""
+    if data.hidden is not None:
+        return data.values(tunable, words=False)
+    tokens = lens.backbone.tokens(problem.examples.inputs, lens.encoding)
+    return lens.backbone.features(tokens, lens.encoding)
 
 
 def _fitting(encoding: Encoding, tunable: Tunable, lens: Lens) -> Encoding:

@@ -135,6 +135,10 @@ def _model(family: str) -> Any:
             t.T5Config(**t5, pad_token_id=1, eos_token_id=2, decoder_start_token_id=1)
         ),
         "gpt2": lambda: t.GPT2LMHeadModel(t.GPT2Config(**gpt)),
+        "roberta-prelayernorm": lambda: t.RobertaPreLayerNormModel(
+            t.RobertaPreLayerNormConfig(**bert, **ends)
+        ),
+        "olmo2": lambda: t.Olmo2ForCausalLM(t.Olmo2Config(**llama)),
         "electra": lambda: t.ElectraModel(t.ElectraConfig(**bert, embedding_size=16)),
         "mpnet": lambda: t.MPNetModel(t.MPNetConfig(**bert, **ends)),
         "opt": lambda: t.OPTForCausalLM(

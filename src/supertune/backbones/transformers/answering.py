@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from supertune.backbones.transformers.batching import Piece
+from supertune.backbones.transformers.last_block import at
 from supertune.backbones.transformers.prompting import Frame
 from supertune.backbones.transformers.words import Words
-from supertune.contracts import FloatArray
+from supertune.contracts import Encoding, FloatArray
 
 if TYPE_CHECKING:
     from supertune.backbones.transformers.model import Batch, TransformersBackbone
@@ -22,6 +23,7 @@ WORTH_KEEPING = 16  # tokens in front of every row that are read once
 def scores(
     backbone: TransformersBackbone,
     tokens: Sequence[tuple[Piece, ...]],
+    encoding: Encoding,
     made: Frame,
     *,
     exact: bool,
@@ -36,7 +38,8 @@ def scores(
 
     def picked(batch: Batch) -> Any:
         whole = batch if onward is None else onward(batch)
-        return backbone.log_probabilities(whole)[..., wanted].flatten(1)
+        read = backbone.log_probabilities(whole, reuse=encoding.reuse)
+        return read[..., wanted].flatten(1)
 
     for index, part in backbone.batched(flat, exact, picked):
         for place, row in zip(index, part, strict=True):
@@ -72,20 +75,20 @@ def begun(backbone: TransformersBackbone, made: Frame) -> Callable[[Batch], Batc
     return going_on
 
 
-def read(backbone: TransformersBackbone, batch: Batch) -> tuple[Any, Any]:
+def read(backbone: TransformersBackbone, batch: Batch, *, reuse: bool = True) -> tuple[Any, Any]:
     """Logits (pieces, R, vocabulary) and vectors (pieces, R, d) where ``batch`` is read.
 
     The stack under the language-model head hands on these places alone, so that the head
-    is spared all others, whatever it is made of.
+    is spared all others, whatever it is made of. With ``reuse`` so is the last block of a
+    model of one stack; where a decoder stands alone most of its few places are read.
     """
-    import torch
-
     assert batch.reads is not None
-    rows = torch.arange(len(batch.reads), device=backbone.device)[:, None]
     caught: list[Any] = []
+    spared = reuse and batch.answers is None
 
     def narrow(_module: Any, _args: Any, output: Any) -> Any:
-        output.last_hidden_state = output.last_hidden_state[rows, batch.reads]
+        if not short:
+            output.last_hidden_state = at(output.last_hidden_state, batch.reads)
         caught.append(output.last_hidden_state)
         return output
 
@@ -95,7 +98,8 @@ def read(backbone: TransformersBackbone, batch: Batch) -> tuple[Any, Any]:
     top = backbone.model.get_decoder() if backbone.offer.family == "seq2seq" else backbone.body
     handle = top.register_forward_hook(narrow)
     try:
-        return backbone.model(**inputs).logits, caught[0]
+        with backbone.last_block.only(batch.reads if spared else None, batch) as short:
+            return backbone.model(**inputs).logits, caught[0]
     finally:
         handle.remove()
 

@@ -65,7 +65,8 @@ class Cutting:
         backbone = self.backbone
         caught: list[FloatArray] = [np.empty(0)] * len(pieces)
         with backbone.lock, torch.inference_mode():
-            backbone.model.eval()
+            if not backbone.tuned:  # else dropout may be on above the cut, and it stays on
+                backbone.model.eval()
             for index, rows, width in exact_batches(pieces, backbone.offer.max_length):
                 batch = backbone.tensors([pieces[i] for i in index], rows, width)
                 hidden = self.entering(batch, cut)

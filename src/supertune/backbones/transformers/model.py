@@ -25,6 +25,7 @@ from supertune.backbones.transformers.batching import (
     sorted_batches,
 )
 from supertune.backbones.transformers.cutting import Cutting
+from supertune.backbones.transformers.last_block import LastBlock, at
 from supertune.backbones.transformers.tokenizing import Tokens
 from supertune.contracts import (
     BackboneRef,
@@ -58,6 +59,7 @@ class TransformersBackbone:
         self._frames: dict[Prompt, prompting.Frame] = {}
         self._tokens = Tokens(loading.tokenizer(ref))
         self.cutting = Cutting(self)
+        self.last_block = LastBlock(self)
         self.lock = threading.RLock()
         self.tuned = False  # tuned numbers are in the model at this moment
 
@@ -137,7 +139,7 @@ class TransformersBackbone:
         log-likelihoods over the whole vocabulary; a masked model sees all of them masked.
         """
         assert encoding.prompt is not None
-        return answering.scores(self, tokens, self._frame(encoding.prompt), exact=exact)
+        return answering.scores(self, tokens, encoding, self._frame(encoding.prompt), exact=exact)
 
     def batched(
         self, flat: Sequence[Piece], exact: bool, run: Callable[[Batch], Any]
@@ -196,43 +198,53 @@ class TransformersBackbone:
         """
         if words:
             assert encoding.prompt is not None
-            read = self.log_probabilities(batch, cut=cut, hidden=hidden)
+            read = self.log_probabilities(batch, cut=cut, hidden=hidden, reuse=encoding.reuse)
             return self._frame(encoding.prompt).words.scores(read)
         if self.extend is not None:
             batch = self.extend(batch)
         with self.starting_at(cut, hidden):
             if self.offer.family == "seq2seq" and batch.answers is not None:
-                return answering.read(self, batch)[1][:, 0]
-            last = self.body(**batch.inputs).last_hidden_state
-        return self.pool(last, batch, encoding)
+                return answering.read(self, batch, reuse=encoding.reuse)[1][:, 0]
+            places = self.places(batch, encoding)
+            with self.last_block.only(places if encoding.reuse else None, batch) as short:
+                last = self.body(**batch.inputs).last_hidden_state
+        if places is not None and not short:
+            last = at(last, places)
+        return self.pool(last, batch, places is not None)
 
-    def log_probabilities(self, batch: Batch, *, cut: int = 0, hidden: Any | None = None) -> Any:
+    def log_probabilities(
+        self, batch: Batch, *, cut: int = 0, hidden: Any | None = None, reuse: bool = True
+    ) -> Any:
         """(pieces, R, vocabulary) float32 at each piece's R places that are read."""
         import torch
 
         if self.extend is not None:
             batch = self.extend(batch)
         with self.starting_at(cut, hidden):
-            logits = answering.read(self, batch)[0]
+            logits = answering.read(self, batch, reuse=reuse)[0]
         return torch.log_softmax(logits.float(), dim=-1)
 
-    def pool(self, hidden: Any, batch: Batch, encoding: Encoding) -> Any:
-        """(rows, width, d) to (rows, d)."""
-        import torch
-
-        mask = batch.mask
+    def places(self, batch: Batch, encoding: Encoding) -> Any:
+        """(pieces, 1) the position whose hidden state is the vector; None for a mean over all."""
         how = encoding.pooling or self.offer.pooling
         if batch.reads is not None:
-            return hidden[torch.arange(len(hidden), device=hidden.device), batch.reads[:, 0]]
+            return batch.reads[:, :1]
         if how == "cls":
-            pooled = hidden[torch.arange(len(hidden), device=hidden.device), mask.argmax(1)]
-        elif how == "last":
-            last = mask.shape[1] - 1 - mask.flip(1).argmax(1)
-            pooled = hidden[torch.arange(len(hidden), device=hidden.device), last]
+            return batch.mask.argmax(1)[:, None]
+        if how == "last":
+            return (batch.mask.shape[1] - 1 - batch.mask.flip(1).argmax(1))[:, None]
+        return None
+
+    def pool(self, hidden: Any, batch: Batch, one: bool) -> Any:
+        """Vectors (rows, d) from hidden states (rows, width, d), or (rows, 1, d) with ``one``."""
+        import torch
+
+        if one:
+            pooled = hidden[:, 0]
         else:
-            weight = mask.unsqueeze(-1).to(hidden.dtype)
+            weight = batch.mask.unsqueeze(-1).to(hidden.dtype)
             pooled = (hidden * weight).sum(1) / weight.sum(1)
-        if self.offer.normalize:
+        if self.offer.normalize and batch.reads is None:
             pooled = torch.nn.functional.normalize(pooled, dim=-1)
         return pooled
 

@@ -35,6 +35,7 @@ class TunableModel:
         self.seed = seed
         self.cut = min(injection.blocks) if injection.blocks else 0
         self.from_input = injection.blocks is None or not backbone.resumes(self.cut)
+        backbone.last_block.exact()  # before dropout or anything tuned is in the way
         self._given: Arrays | None = None  # to be put in at the next entry; None: begin anew
         self._kept: Arrays | None = None  # as last left
         self._snapshot: Snapshot | None = None

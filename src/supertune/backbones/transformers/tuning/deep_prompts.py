@@ -69,6 +69,7 @@ class _Prompted:
 
     def __init__(self, block: Any, prompt: Any) -> None:
         self.prompt = prompt
+        self.width = 0  # of the rows without the vectors, in the run that is going on
         self.signature = inspect.signature(block.forward)
         block.register_forward_pre_hook(self.enter, with_kwargs=True)
         block.register_forward_hook(self.leave)
@@ -84,6 +85,7 @@ class _Prompted:
         hidden = given["hidden_states"]
         front = self.prompt.to(hidden.dtype).expand(len(hidden), -1, -1)
         count, width = len(self.prompt), hidden.shape[1]
+        self.width = width
         given["hidden_states"] = torch.cat([front, hidden], dim=1)
         for table in (given, given.get(loose, {})):
             for name, value in list(table.items()):
@@ -91,10 +93,10 @@ class _Prompted:
         return bound.args, bound.kwargs
 
     def leave(self, _block: Any, _inputs: tuple[Any, ...], output: Any) -> Any:
-        count = len(self.prompt)
-        if isinstance(output, tuple):
-            return (output[0][:, count:], *output[1:])
-        return output[:, count:]
+        first = output[0] if isinstance(output, tuple) else output
+        # A last block that is computed only where it is read gives no more than that.
+        rows = first[:, max(0, first.shape[1] - self.width) :]
+        return (rows, *output[1:]) if isinstance(output, tuple) else rows
 
 
 def _longer(name: str, value: Any, count: int, width: int) -> Any:
