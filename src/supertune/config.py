@@ -68,6 +68,16 @@ class Recipe(BaseModel):
         description="compute what is frozen once and train from there on, and of the last block "
         "only what is read; false computes everything every time",
     )
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        "auto",
+        description="of the backbone's matrix products; 'auto' is bf16 where this machine is "
+        "fast at it and the backbone says nearly the same",
+    )
+    packing: bool = Field(
+        True,
+        description="rows of unequal length side by side in one long row instead of padded, "
+        "where the backbone allows; the same but for rounding",
+    )
     device: str = "auto"
     threads: int | None = Field(None, ge=1)
     options: dict[str, Any] = Field(default_factory=dict, description="the method's own keys")

@@ -274,7 +274,7 @@ def load(
     place: dict[str, Any] = {"device": device, "threads": threads}
     if backbone is not None and manifest["backbone"] is not None:
         place["backbone"] = str(backbone)
-    recipe = Recipe(**{**manifest["recipe"], **place})
+    recipe = Recipe(**{"precision": "fp32", **manifest["recipe"], **place})
     workshop = Workshop(recipe)
     state = State(
         read.arrays("tuned.safetensors"),
@@ -310,7 +310,7 @@ def load(
 
 def _same_backbone(workshop: Workshop, manifest: dict[str, Any]) -> Lens:
     backbone = workshop.recipe.backbone
-    opened = open_backbone(reference(backbone), workshop.recipe.device, workshop.recipe.threads)
+    opened = open_backbone(reference(backbone), workshop.recipe)
     if opened.sha256 != manifest["backbone"]["sha256"]:
         raise InputError(
             "backbone_changed",

@@ -167,10 +167,15 @@ class Workshop:
             return None
         if backbone not in self._lenses:
             ref = reference(backbone, self.progress)
-            opened = open_backbone(ref, self.recipe.device, self.recipe.threads)
+            opened = open_backbone(ref, self.recipe)
             told = None if self.progress is None else partial(self.progress, f"encode {ref.name}")
             self._lenses[backbone] = CachedLens(opened, self.encoding(), self.store, told)
         return self._lenses[backbone]
+
+    def precision(self, backbone: str | None) -> str:
+        """Of a backbone's matrix products; what ``"auto"`` comes to on this machine."""
+        lens = self.lens(backbone)
+        return self.recipe.precision if lens is None else lens.backbone.precision
 
     def problem(self, examples: Examples, backbone: str | None) -> Problem:
         weighted = replace(examples, weights=self.row_weights(examples))
@@ -323,7 +328,7 @@ def predict(workshop: Workshop, candidate: Candidate, tuned: Tuned, examples: Ex
 
 # --- backbones by name ------------------------------------------------------------------------
 
-_opened: dict[tuple[str, str, str], Backbone] = {}
+_opened: dict[tuple[str | bool, ...], Backbone] = {}
 
 
 def engine_of(name: str) -> Engine:
@@ -346,12 +351,21 @@ def reference(name: str, progress: Progress | None = None, *, fetch: bool = True
     return BackboneRef(name, engine.name, located.folder)
 
 
-def open_backbone(ref: BackboneRef, device: str, threads: int | None) -> Backbone:
+def open_backbone(ref: BackboneRef, recipe: Recipe) -> Backbone:
     """The loaded backbone; one copy a process, shared by everything that tunes on it."""
-    key = (ref.engine, str(ref.folder or ref.name), device)
-    if key not in _opened:
-        _opened[key] = registry.engine(ref.engine).open(ref, device=device, threads=threads)
-    return _opened[key]
+    key = (ref.engine, str(ref.folder or ref.name), recipe.device, recipe.packing)
+    if (*key, recipe.precision) not in _opened:
+        opened = registry.engine(ref.engine).open(
+            ref,
+            device=recipe.device,
+            threads=recipe.threads,
+            precision=recipe.precision,
+            packing=recipe.packing,
+        )
+        # Under "auto" and under what it came to, the same copy.
+        shared = _opened.setdefault((*key, opened.precision), opened)
+        _opened[(*key, recipe.precision)] = shared
+    return _opened[(*key, recipe.precision)]
 
 
 def activation_cache() -> ActivationCache:

@@ -220,7 +220,7 @@ def _difference(source: _Source, folder: Path) -> float:
     )
     tokens = lens.backbone.tokens(_PROBES, lens.encoding)
     theirs = opened.features(tokens, lens.encoding, exact=False)
-    with getattr(model.tuned, "tunable", None) or nullcontext():
+    with getattr(model.tuned, "tunable", None) or nullcontext(), lens.backbone.at("fp32"):
         ours = lens.backbone.features(tokens, lens.encoding, exact=False)
     difference = float(np.abs(ours - theirs).max() / np.abs(ours).max())
     if not difference <= SAME:

@@ -159,6 +159,7 @@ def _decide(run: _Run) -> Decision:
             "method": winner.method,
             "backbone": winner.backbone or "none",
             "metric": workshop.metric,
+            "precision": workshop.precision(winner.backbone),
             "options": method_options(workshop.recipe, winner.method).model_dump(mode="json"),
             **_named(run.reading),
         }
@@ -328,6 +329,7 @@ def _tuning(workshop: Workshop, decision: Decision, tuned: Tuned) -> dict[str, A
     return {
         "backbone": backbone,
         "backbone_sha256": None if lens is None else lens.backbone.sha256,
+        "precision": None if lens is None else lens.backbone.precision,
         "tuned": {
             "parameters": tuned.tuned_parameters,
             "bytes": stored,

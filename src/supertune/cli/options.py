@@ -121,6 +121,15 @@ Device = Annotated[
     str | None,
     typer.Option("--device", help="auto, cpu, cuda, cuda:1 or mps.", rich_help_panel=PLACE),
 ]
+Precision = Annotated[
+    str | None,
+    typer.Option(
+        "--precision",
+        help="Of the backbone's matrix products: auto (bf16 where this machine is fast at it and "
+        "the backbone says nearly the same), fp32 or bf16.",
+        rich_help_panel=PLACE,
+    ),
+]
 Threads = Annotated[
     int | None,
     typer.Option("--threads", min=1, help="CPU threads; all by default.", rich_help_panel=PLACE),

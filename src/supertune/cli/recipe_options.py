@@ -157,7 +157,7 @@ Seed = Annotated[int | None, typer.Option("--seed", help="0 by default.", rich_h
 _KEYS = (
     *("text", "label", "template", "pair", "separator", "split", "group", "time", "weight"),
     *("task", "backbone", "method", "metric", "preset"),
-    *("max_candidates", "seed", "device", "threads"),
+    *("max_candidates", "seed", "precision", "device", "threads"),
 )
 """Options whose name is the recipe's key."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -179,6 +180,7 @@ class Backbone(Protocol):
     ref: BackboneRef
     offer: Offer
     sha256: str
+    precision: Literal["fp32", "bf16"]  # of its matrix products
 
     def tokens(self, inputs: Sequence[Input], encoding: Encoding) -> list[Any]:
         """Token ids of each input, cut to length; nothing is padded yet."""
@@ -202,6 +204,9 @@ class Backbone(Protocol):
         ...
 
     def inject(self, injection: Injection, *, seed: int) -> Tunable: ...
+    def at(self, precision: Literal["fp32", "bf16"]) -> AbstractContextManager[None]:
+        """Inside, computed in that precision whatever its own is."""
+        ...
 
 
 class Engine(Protocol):
@@ -213,7 +218,22 @@ class Engine(Protocol):
     extra: str | None  # the pip extra it needs, if any
 
     def offers(self, ref: BackboneRef) -> Offer: ...
-    def open(self, ref: BackboneRef, *, device: str, threads: int | None) -> Backbone: ...
+    def open(
+        self,
+        ref: BackboneRef,
+        *,
+        device: str,
+        threads: int | None,
+        precision: str = "fp32",
+        packing: bool = True,
+    ) -> Backbone:
+        """Load it.
+
+        Args:
+            precision: ``"fp32"``, ``"bf16"``, or ``"auto"`` for the engine to choose.
+            packing: whether rows of unequal length may share one long row.
+        """
+        ...
 
 
 class Lens(Protocol):

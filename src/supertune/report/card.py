@@ -169,6 +169,8 @@ def _use(report: Mapping[str, Any]) -> str:
 def _tuning(report: Mapping[str, Any]) -> str:
     tuned, cost = report.get("tuned") or {}, report.get("cost") or {}
     facts = []
+    if report.get("precision") == "bf16":
+        facts.append("Precision: bf16 products of matrices; weights, heads and losses in fp32")
     if report.get("backbone_sha256"):
         facts.append(f"Backbone weights: sha256 `{report['backbone_sha256']}`")
     elif report.get("backbone") and not base_model(report):

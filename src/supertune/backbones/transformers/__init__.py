@@ -27,10 +27,21 @@ class TransformersEngine:
             raise InputError("backbone_not_fetched", f"{ref.name} has not been fetched yet.")
         return declared.offer(ref.folder)
 
-    def open(self, ref: BackboneRef, *, device: str, threads: int | None) -> TransformersBackbone:
+    def open(
+        self,
+        ref: BackboneRef,
+        *,
+        device: str,
+        threads: int | None,
+        precision: str = "fp32",
+        packing: bool = True,
+    ) -> TransformersBackbone:
         from supertune.backbones.transformers.model import TransformersBackbone
 
-        return TransformersBackbone(ref, self.offers(ref), device=device, threads=threads)
+        offer = self.offers(ref)
+        return TransformersBackbone(
+            ref, offer, device=device, threads=threads, precision=precision, packing=packing
+        )
 
     def auto_class(self, backbone: Any) -> str:
         """What plain transformers opens the backbone with, e.g. ``"AutoModel"``."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from supertune.backbones.transformers.batching import Piece
-from supertune.backbones.transformers.last_block import at
+from supertune.backbones.transformers.packing import Packed, Padded, filled
 from supertune.backbones.transformers.prompting import Frame
 from supertune.backbones.transformers.words import Words
 from supertune.contracts import Encoding, FloatArray
@@ -75,31 +75,39 @@ def begun(backbone: TransformersBackbone, made: Frame) -> Callable[[Batch], Batc
     return going_on
 
 
-def read(backbone: TransformersBackbone, batch: Batch, *, reuse: bool = True) -> tuple[Any, Any]:
-    """Logits (pieces, R, vocabulary) and vectors (pieces, R, d) where ``batch`` is read.
+def read(
+    backbone: TransformersBackbone, laid: Packed | Padded, *, reuse: bool = True
+) -> tuple[Any, Any]:
+    """Logits (pieces, R, vocabulary) and vectors (pieces, R, d) where the batch is read.
 
     The stack under the language-model head hands on these places alone, so that the head
     is spared all others, whatever it is made of. With ``reuse`` so is the last block of a
     model of one stack; where a decoder stands alone most of its few places are read.
     """
+    batch = laid.batch
     assert batch.reads is not None
     caught: list[Any] = []
     spared = reuse and batch.answers is None
 
     def narrow(_module: Any, _args: Any, output: Any) -> Any:
         if not short:
-            output.last_hidden_state = at(output.last_hidden_state, batch.reads)
+            read = laid.read(output.last_hidden_state, batch.reads)
+            # In a pack of set size the head's product is filled up too, see `packing`.
+            output.last_hidden_state = filled(read) if batch.fill else read
         caught.append(output.last_hidden_state)
         return output
 
-    inputs = dict(batch.inputs)
+    inputs = dict(laid.inputs)
     if batch.answers is not None:
         inputs["decoder_input_ids"] = batch.answers
     top = backbone.model.get_decoder() if backbone.offer.family == "seq2seq" else backbone.body
     handle = top.register_forward_hook(narrow)
     try:
-        with backbone.last_block.only(batch.reads if spared else None, batch) as short:
-            return backbone.model(**inputs).logits, caught[0]
+        with backbone.last_block.only(batch.reads if spared else None, laid) as short:
+            logits, read = backbone.model(**inputs).logits, caught[0]
+        rows, places = batch.reads.shape
+        unfilled = (one.flatten(0, 1)[: rows * places] for one in (logits, read))
+        return tuple(one.view(rows, places, -1) for one in unfilled)
     finally:
         handle.remove()
 

@@ -2,7 +2,8 @@
 
 `exact_batches` is for learning: the shape of a batch follows from the length of its inputs
 alone, so a row's result does not depend on what else is computed. `sorted_batches` is for
-prediction: as little padding as possible, and the same batches for the same inputs.
+prediction: as little padding as possible, and the same batches for the same inputs. Where rows
+can be packed (`packing`), `packs` does both.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ WIDTHS = (
 EXACT_TOKENS = 256  # a batch this small wastes little on 64 rows and still fills two cores
 SORTED_TOKENS = 1024  # from 512 to 2048 makes no difference; docs/log.md
 
-BatchPlan = tuple[list[int], int, int]  # indices of the pieces, rows of the batch, its width
+
+# Indices of the pieces, rows of the batch, its width; of a pack also its tokens, filled up.
+BatchPlan = tuple[list[int], int, int] | tuple[list[int], int, int, int]
 
 
 @dataclass(frozen=True)
@@ -75,13 +78,32 @@ def exact_batches(pieces: Sequence[Piece], longest: int = 1 << 30) -> Iterator[B
             yield members[start : start + rows], rows, width
 
 
-def sorted_batches(pieces: Sequence[Piece], tokens: int = SORTED_TOKENS) -> Iterator[BatchPlan]:
-    """Pieces in order of length and content, cut where a batch would exceed ``tokens``."""
-    order = sorted(
+def packs(pieces: Sequence[Piece], most: int, grain: int) -> Iterator[BatchPlan]:
+    """Pieces in order of length and content, side by side up to ``most`` tokens (or one that is
+    longer), then filled up to a multiple of ``grain``."""
+    batch: list[int] = []
+    tokens = 0
+    for index in (*_by_length(pieces), None):
+        size = 0 if index is None else len(pieces[index].ids)
+        unlike = index is not None and batch and pieces[batch[-1]].kind != pieces[index].kind
+        if batch and (index is None or unlike or tokens + size > most):
+            yield batch, len(batch), len(pieces[batch[-1]].ids), -(-tokens // grain) * grain
+            batch, tokens = [], 0
+        if index is not None:
+            batch.append(index)
+            tokens += size
+
+
+def _by_length(pieces: Sequence[Piece]) -> list[int]:
+    return sorted(
         range(len(pieces)), key=lambda i: (pieces[i].kind, len(pieces[i].ids), pieces[i].ids)
     )
+
+
+def sorted_batches(pieces: Sequence[Piece], tokens: int = SORTED_TOKENS) -> Iterator[BatchPlan]:
+    """Pieces in order of length and content, cut where a batch would exceed ``tokens``."""
     batch: list[int] = []
-    for index in order:
+    for index in _by_length(pieces):
         width = len(pieces[index].ids)
         full = (len(batch) + 1) * width > tokens
         if batch and (full or pieces[batch[-1]].kind != pieces[index].kind):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from supertune.backbones.transformers.batching import Piece, exact_batches
+from supertune.backbones.transformers.batching import Piece
 from supertune.contracts import Encoding, FloatArray
 from supertune.errors import InputError
 
@@ -67,8 +67,8 @@ class Cutting:
         with backbone.lock, torch.inference_mode():
             if not backbone.tuned:  # else dropout may be on above the cut, and it stays on
                 backbone.model.eval()
-            for index, rows, width in exact_batches(pieces, backbone.offer.max_length):
-                batch = backbone.tensors([pieces[i] for i in index], rows, width)
+            for index, *shape in backbone.plan(pieces, True):
+                batch = backbone.tensors([pieces[i] for i in index], *shape)
                 hidden = self.entering(batch, cut)
                 for place, i in enumerate(index):
                     caught[i] = hidden[place, : len(pieces[i].ids)].float().cpu().numpy()
@@ -82,14 +82,15 @@ class Cutting:
             caught.append(args[0] if args else kwargs["hidden_states"])
             raise _Reached
 
-        handle = self.blocks[cut].register_forward_pre_hook(stop, with_kwargs=True)
-        try:
-            self.backbone.body(**batch.inputs)
-        except _Reached:
-            pass
-        finally:
-            handle.remove()
-        return caught[0]
+        with self.backbone.running(batch) as laid:
+            handle = self.blocks[cut].register_forward_pre_hook(stop, with_kwargs=True)
+            try:
+                self.backbone.body(**laid.inputs)
+            except _Reached:
+                pass
+            finally:
+                handle.remove()
+        return laid.spread(caught[0])
 
     @contextmanager
     def starting_at(self, cut: int, hidden: Any | None) -> Iterator[None]:
@@ -132,15 +133,19 @@ class Cutting:
             first = backbone.tokens(["Can this model go on from the middle?"], Encoding())[0][0]
             short = Piece(first.ids[: -(-len(first.ids) // 2)])
             batch = backbone.tensors([first, short], 2, len(first.ids) + 1)
-            with backbone.lock, torch.inference_mode():
-                whole = backbone.body(**batch.inputs).last_hidden_state
+            with backbone.lock, torch.inference_mode(), backbone.at("fp32"):
                 entering = self.entering(batch, cut)
-                with self.starting_at(cut, entering):
-                    resumed = backbone.body(**batch.inputs).last_hidden_state
+                whole, resumed = (
+                    self._whole(batch, *begun) for begun in ((0, None), (cut, entering))
+                )
             real = batch.mask.bool()
             apart = (whole - resumed)[real].abs().max()
             self._resumes[cut] = bool(apart <= SAME * whole[real].abs().max())
         return self._resumes[cut]
+
+    def _whole(self, batch: Batch, cut: int, hidden: Any) -> Any:
+        with self.backbone.running(batch, cut, hidden) as laid:
+            return laid.spread(self.backbone.body(**laid.inputs).last_hidden_state)
 
 
 class _Reached(Exception):

@@ -17,11 +17,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from supertune.backbones.transformers import packing
 from supertune.backbones.transformers.batching import Piece
+from supertune.backbones.transformers.packing import Packed, Padded
 from supertune.contracts import Encoding
 
 if TYPE_CHECKING:
-    from supertune.backbones.transformers.model import Batch, TransformersBackbone
+    from supertune.backbones.transformers.model import TransformersBackbone
 
 SAME = 1e-4  # of the largest value: what float32 rounding may make of another order of sums
 
@@ -37,15 +39,16 @@ class LastBlock:
         self._exact: bool | None = None
 
     @contextmanager
-    def only(self, places: Any | None, batch: Batch) -> Iterator[bool]:
-        """Inside, the stack gives (rows, R, d) at ``places`` (rows, R) of ``batch``.
+    def only(self, places: Any | None, laid: Packed | Padded) -> Iterator[bool]:
+        """Inside, the stack gives (rows, R, d) at ``places`` (rows, R) of a batch.
 
-        True if so; False where it gives all positions: nothing to spare or no way to.
+        True if so; False where it gives all positions: nothing to spare, no way to, or a pack
+        of one size, whose products must not depend on how many rows are in it.
         """
-        if places is None or not self.exact():
+        if places is None or laid.batch.fill or not self.exact():
             yield False
             return
-        with _replaced(self.backbone.blocks[-1], places, batch.mask.shape[1]):
+        with _replaced(self.backbone.blocks[-1], places, laid):
             yield True
 
     def exact(self) -> bool:
@@ -70,7 +73,7 @@ class LastBlock:
         try:
             with backbone.lock, torch.inference_mode():
                 whole = at(backbone.body(**batch.inputs).last_hidden_state, places)
-                with _replaced(backbone.blocks[-1], places, batch.mask.shape[1]):
+                with _replaced(backbone.blocks[-1], places, Padded(batch)):
                     read = backbone.body(**batch.inputs).last_hidden_state
         except (AttributeError, LookupError, RuntimeError, TypeError, ValueError):
             return False  # parts of the same names that are called otherwise
@@ -87,8 +90,9 @@ def at(hidden: Any, places: Any) -> Any:
 
 
 @contextmanager
-def _replaced(block: Any, places: Any, width: int) -> Iterator[None]:
-    """``block`` gives what it has at ``places``, counted in the last ``width`` positions."""
+def _replaced(block: Any, places: Any, laid: Packed | Padded) -> Iterator[None]:
+    """``block`` gives what it has at ``places``, counted in the positions of the batch."""
+    width = laid.batch.mask.shape[1]
     whole, reader = block.forward, _reader(block)
     signature = inspect.signature(whole)
     own = block.__dict__.get("forward")
@@ -98,6 +102,7 @@ def _replaced(block: Any, places: Any, width: int) -> Iterator[None]:
         for parameter in signature.parameters.values():
             if parameter.kind is parameter.VAR_KEYWORD:
                 given |= given.pop(parameter.name, {})
+        given = dict(laid.unpacked(given))
         # Tuned vectors may stand in front of the rows.
         moved = places + (given["hidden_states"].shape[1] - width)
         read = None if reader is None else reader(block, given, moved)
@@ -105,8 +110,8 @@ def _replaced(block: Any, places: Any, width: int) -> Iterator[None]:
             return read
         output = whole(*args, **kwargs)  # something tuned is in the way: read what it gives
         if isinstance(output, tuple):
-            return (at(output[0], moved), *output[1:])
-        return at(output, moved)
+            return (laid.read(output[0], moved), *output[1:])
+        return laid.read(output, moved)
 
     block.forward = forward
     try:
@@ -231,7 +236,8 @@ def _attended(
     from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
     mask, causal = given.get("attention_mask"), bool(getattr(attention, "is_causal", False))
-    if attention.config._attn_implementation != "sdpa" or (mask is not None and mask.dim() != 4):
+    known = attention.config._attn_implementation in ("sdpa", packing.NAME)
+    if not known or (mask is not None and mask.dim() != 4):
         return None
     past = given.get("past_key_values")
     if past is not None:

@@ -1,8 +1,8 @@
 """One loaded Transformers model: pooled vectors, and runs between numbered blocks.
 
-Batches for learning have a shape that depends on an input's own length alone: with equal
-shapes the arithmetic of a row does not depend on its neighbours, so a vector is the same bit
-for bit whatever else is in the file or already in the cache (docs/log.md has the measurement).
+Batches for learning have one shape, or one that depends on an input's own length alone: with
+equal shapes the arithmetic of a row does not depend on its neighbours, so a vector is the same
+bit for bit whatever else is in the file or already in the cache (docs/log.md).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -19,13 +19,16 @@ import numpy as np
 
 from supertune.backbones.transformers import answering, declared, loading, prompting
 from supertune.backbones.transformers.batching import (
-    EXACT_TOKENS,
+    BatchPlan,
     Piece,
     exact_batches,
+    packs,
     sorted_batches,
 )
 from supertune.backbones.transformers.cutting import Cutting
-from supertune.backbones.transformers.last_block import LastBlock, at
+from supertune.backbones.transformers.last_block import LastBlock
+from supertune.backbones.transformers.packing import Packed, Padded, offset, sizes
+from supertune.backbones.transformers.precision import Precision, computing, settled
 from supertune.backbones.transformers.tokenizing import Tokens
 from supertune.contracts import (
     BackboneRef,
@@ -38,14 +41,29 @@ from supertune.contracts import (
     Tunable,
 )
 
+_TOKENWISE = {"input_ids", "attention_mask", "token_type_ids"}  # one number a token
+
 
 class TransformersBackbone:
-    """One loaded model; see `supertune.contracts.Backbone`. Runs in float32, without dropout.
+    """One loaded model; see `supertune.contracts.Backbone`. Weights are float32, no dropout runs.
 
     While something is tuned or tuned numbers are in the model, other threads wait at ``lock``.
+
+    Args:
+        precision: of matrix products, see `precision`.
+        packing: whether rows share one long row where the model allows, see `packing`.
     """
 
-    def __init__(self, ref: BackboneRef, offer: Offer, *, device: str, threads: int | None) -> None:
+    def __init__(
+        self,
+        ref: BackboneRef,
+        offer: Offer,
+        *,
+        device: str,
+        threads: int | None,
+        precision: str = "fp32",
+        packing: bool = True,
+    ) -> None:
         import torch
 
         if threads is not None and torch.get_num_threads() != threads:
@@ -62,6 +80,10 @@ class TransformersBackbone:
         self.last_block = LastBlock(self)
         self.lock = threading.RLock()
         self.tuned = False  # tuned numbers are in the model at this moment
+        self.apart = not packing  # rows stay by themselves
+        self.any_size: dict[tuple[str, int], bool] = {}  # see `packing.sizes`
+        self.precision: Precision = "fp32"
+        self.precision = settled(self, precision)
 
     @property
     def tokenizer(self) -> Any:
@@ -87,7 +109,22 @@ class TransformersBackbone:
         assert self.ref.folder is not None
         made = f"torch {torch.__version__}, transformers {transformers.__version__}"
         where = f"{self.device}, {torch.get_num_threads()} threads"
-        return f"{made}, {where}, {EXACT_TOKENS} tokens, {declared.settings_hash(self.ref.folder)}"
+        how = f"{self.precision}, {'padded' if self.offset is None else 'packed'}"
+        return f"{made}, {where}, {how}, {declared.settings_hash(self.ref.folder)}"
+
+    @contextmanager
+    def at(self, precision: Precision) -> Iterator[None]:
+        """Inside, computed in that precision."""
+        before, self.precision = self.precision, precision
+        try:
+            yield
+        finally:
+            self.precision = before
+
+    @cached_property
+    def offset(self) -> int | None:
+        """See `packing.offset`; None where rows stay by themselves."""
+        return None if self.apart else offset(self)
 
     def fingerprint(self) -> str:
         """sha256 of the weights in memory, to prove that nothing has changed them."""
@@ -147,15 +184,21 @@ class TransformersBackbone:
         """Indices of the pieces of each batch, and what ``run`` gives for them as an array."""
         import torch
 
-        batches = exact_batches(flat, self.offer.max_length) if exact else sorted_batches(flat)
         with self.lock, torch.inference_mode():
             self.model.eval()
-            for index, rows, width in batches:
-                found = run(self.tensors([flat[i] for i in index], rows, width))
+            for index, *shape in self.plan(flat, exact):
+                found = run(self.tensors([flat[i] for i in index], *shape))
                 yield index, found[: len(index)].float().cpu().numpy()
 
-    def tensors(self, pieces: Sequence[Piece], rows: int, width: int) -> Batch:
-        """Pad pieces to (rows, width); rows beyond the pieces repeat the first one."""
+    def plan(self, flat: Sequence[Piece], exact: bool) -> Iterator[BatchPlan]:
+        """Batches for these pieces; ``exact``: a row's bits do not depend on the other rows."""
+        if self.offset is not None and not self.apart:
+            return packs(flat, *sizes(self))
+        return exact_batches(flat, self.offer.max_length) if exact else sorted_batches(flat)
+
+    def tensors(self, pieces: Sequence[Piece], rows: int, width: int, fill: int = 0) -> Batch:
+        """Pad pieces to (rows, width); rows beyond the pieces repeat the first one. Packed, they
+        are filled up to ``fill`` tokens."""
         import torch
 
         ids = np.full((rows, width), self._tokens.pad, dtype=np.int64)
@@ -172,14 +215,36 @@ class TransformersBackbone:
             inputs["token_type_ids"] = types
         moved = {name: torch.from_numpy(array).to(self.device) for name, array in inputs.items()}
         if not repeated or not repeated[0].reads:
-            return Batch(moved, moved["attention_mask"])
+            return Batch(moved, moved["attention_mask"], fill=fill)
         reads = torch.tensor(_filled([piece.reads for piece in repeated]), device=self.device)
         answers = None
         if self.offer.family == "seq2seq":
             start = self.model.config.decoder_start_token_id
             begun = _filled([(start, *piece.answer) for piece in repeated])
             answers = torch.tensor(begun, device=self.device)
-        return Batch(moved, moved["attention_mask"], reads, answers)
+        return Batch(moved, moved["attention_mask"], reads, answers, fill)
+
+    @contextmanager
+    def running(
+        self, batch: Batch, cut: int = 0, hidden: Any | None = None
+    ) -> Iterator[Packed | Padded]:
+        """Inside, the model may be called with ``inputs`` of what is given; it begins at block
+        ``cut`` with ``hidden`` (rows, width, d), and computes in its precision."""
+        laid = self.laid(batch)
+        entering = None if hidden is None else laid.laid(hidden)
+        with (
+            laid.attending(self.body.config),
+            self.starting_at(cut, entering),
+            computing(self.precision, self.device),
+        ):
+            yield laid
+
+    def laid(self, batch: Batch) -> Packed | Padded:
+        """The batch as the model is to read it."""
+        alone = self.apart or batch.answers is not None or set(batch.inputs) - _TOKENWISE
+        if alone or self.offset is None:
+            return Padded(batch)
+        return Packed(batch, self.offset)
 
     def forward(
         self,
@@ -196,21 +261,27 @@ class TransformersBackbone:
             batch: of whole inputs, piece after piece, when ``words`` are asked for.
             hidden: (pieces, width, d) entering block ``cut``; None starts at the input.
         """
+        import torch
+
         if words:
             assert encoding.prompt is not None
             read = self.log_probabilities(batch, cut=cut, hidden=hidden, reuse=encoding.reuse)
             return self._frame(encoding.prompt).words.scores(read)
         if self.extend is not None:
             batch = self.extend(batch)
-        with self.starting_at(cut, hidden):
+        with self.running(batch, cut, hidden) as laid:
             if self.offer.family == "seq2seq" and batch.answers is not None:
-                return answering.read(self, batch, reuse=encoding.reuse)[1][:, 0]
+                return answering.read(self, laid, reuse=encoding.reuse)[1][:, 0].float()
             places = self.places(batch, encoding)
-            with self.last_block.only(places if encoding.reuse else None, batch) as short:
-                last = self.body(**batch.inputs).last_hidden_state
-        if places is not None and not short:
-            last = at(last, places)
-        return self.pool(last, batch, places is not None)
+            with self.last_block.only(places if encoding.reuse else None, laid) as short:
+                last = self.body(**laid.inputs).last_hidden_state.float()
+        if places is None:
+            pooled = laid.mean(last)
+        else:
+            pooled = (last if short else laid.read(last, places))[:, 0]
+        if self.offer.normalize and batch.reads is None:
+            return torch.nn.functional.normalize(pooled, dim=-1)
+        return pooled
 
     def log_probabilities(
         self, batch: Batch, *, cut: int = 0, hidden: Any | None = None, reuse: bool = True
@@ -220,8 +291,8 @@ class TransformersBackbone:
 
         if self.extend is not None:
             batch = self.extend(batch)
-        with self.starting_at(cut, hidden):
-            logits = answering.read(self, batch, reuse=reuse)[0]
+        with self.running(batch, cut, hidden) as laid:
+            logits = answering.read(self, laid, reuse=reuse)[0]
         return torch.log_softmax(logits.float(), dim=-1)
 
     def places(self, batch: Batch, encoding: Encoding) -> Any:
@@ -234,19 +305,6 @@ class TransformersBackbone:
         if how == "last":
             return (batch.mask.shape[1] - 1 - batch.mask.flip(1).argmax(1))[:, None]
         return None
-
-    def pool(self, hidden: Any, batch: Batch, one: bool) -> Any:
-        """Vectors (rows, d) from hidden states (rows, width, d), or (rows, 1, d) with ``one``."""
-        import torch
-
-        if one:
-            pooled = hidden[:, 0]
-        else:
-            weight = batch.mask.unsqueeze(-1).to(hidden.dtype)
-            pooled = (hidden * weight).sum(1) / weight.sum(1)
-        if self.offer.normalize and batch.reads is None:
-            pooled = torch.nn.functional.normalize(pooled, dim=-1)
-        return pooled
 
     def _frame(self, prompt: Prompt) -> prompting.Frame:
         if prompt not in self._frames:
@@ -290,12 +348,14 @@ class Batch:
         mask: (rows, width) ones where a vector is pooled.
         reads: (rows, R) positions that are read in a prompt, of a decoder where there is one.
         answers: (rows, positions) what goes into the decoder.
+        fill: tokens of a pack that is always of one size, see `packing`.
     """
 
     inputs: dict[str, Any]
     mask: Any
     reads: Any = None
     answers: Any = None
+    fill: int = 0
 
 
 def _per_input(vectors: FloatArray, counts: list[int]) -> FloatArray:

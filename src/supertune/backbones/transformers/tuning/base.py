@@ -28,6 +28,7 @@ class TunableModel:
 
     room = 0  # positions of the backbone that are taken up
     copies_weights = False  # it writes into the backbone's own weights
+    apart = False  # it works on whole rows, which cannot be packed
 
     def __init__(self, backbone: TransformersBackbone, injection: Injection, seed: int) -> None:
         self.backbone = backbone
@@ -35,11 +36,12 @@ class TunableModel:
         self.seed = seed
         self.cut = min(injection.blocks) if injection.blocks else 0
         self.from_input = injection.blocks is None or not backbone.resumes(self.cut)
-        backbone.last_block.exact()  # before dropout or anything tuned is in the way
+        _ = backbone.last_block.exact(), backbone.offset  # before anything is in the way
         self._given: Arrays | None = None  # to be put in at the next entry; None: begin anew
         self._kept: Arrays | None = None  # as last left
         self._snapshot: Snapshot | None = None
         self._tuned = 0
+        self._before = False  # whether rows stay apart in the backbone itself
         self._dropped: list[tuple[Any, float]] = []
 
     def try_out(self) -> None:
@@ -56,6 +58,7 @@ class TunableModel:
             self.backbone.lock.release()
             raise RuntimeError(f"{self.backbone.ref.name} has tuned numbers in it already")
         self.backbone.tuned = True
+        self._before, self.backbone.apart = self.backbone.apart, self.apart or self.backbone.apart
         try:
             self._snapshot = Snapshot(self.backbone.model, copy_weights=self.copies_weights)
             with torch.random.fork_rng(devices=[]):
@@ -84,7 +87,7 @@ class TunableModel:
             self._snapshot.restore()
         self._snapshot = None
         self._taken()
-        self.backbone.tuned = False
+        self.backbone.tuned, self.backbone.apart = False, self._before
         self.backbone.lock.release()
 
     def _put(self) -> None:

@@ -25,6 +25,8 @@ _RELATIVE = ("position_bias", "relative_pos", "rel_pos", "alibi", "rel_embedding
 class DeepPrompts(TunableModel):
     """Settings: ``tokens`` vectors a block, ``init`` and ``init_text`` as for prompt tuning."""
 
+    apart = True
+
     def __init__(self, backbone: TransformersBackbone, injection: Injection, seed: int) -> None:
         super().__init__(backbone, injection, seed)
         blocks = injection.blocks

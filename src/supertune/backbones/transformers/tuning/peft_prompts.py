@@ -31,6 +31,8 @@ class PeftPrompts(PeftAdapter):
     put in again as they are saved: the outcome of the encoder.
     """
 
+    apart = True
+
     def __init__(self, backbone: TransformersBackbone, injection: Injection, seed: int) -> None:
         self.kind = injection.kind.upper()
         self.room = int(injection.settings.get("num_virtual_tokens") or 0)
