@@ -139,6 +139,7 @@ def _model(family: str) -> Any:
             t.RobertaPreLayerNormConfig(**bert, **ends)
         ),
         "olmo2": lambda: t.Olmo2ForCausalLM(t.Olmo2Config(**llama)),
+        "granite": lambda: t.GraniteForCausalLM(t.GraniteConfig(**llama, residual_multiplier=0.5)),
         "electra": lambda: t.ElectraModel(t.ElectraConfig(**bert, embedding_size=16)),
         "mpnet": lambda: t.MPNetModel(t.MPNetConfig(**bert, **ends)),
         "opt": lambda: t.OPTForCausalLM(
