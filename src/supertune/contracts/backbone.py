@@ -36,7 +36,10 @@ class BackboneRef:
 
 @dataclass(frozen=True)
 class Offer:
-    """What a backbone can do, read from its configuration and header; no weight is read."""
+    """What a backbone can do, read from its configuration and header; no weight is read.
+
+    Its blocks have the numbers 0 to depth - 1; those of a decoder on top of an encoder follow.
+    """
 
     capabilities: frozenset[str]
     family: Literal["encoder", "masked", "causal", "seq2seq"]
@@ -50,6 +53,7 @@ class Offer:
     normalize: bool = False
     languages: tuple[str, ...] = ()  # ISO codes; ("*",) means many; empty means unknown
     chat: bool = False  # it brings a chat template
+    decoder_depth: int = 0  # blocks of a decoder that answers prompts, on top of an encoder
 
 
 @dataclass(frozen=True)
@@ -198,7 +202,8 @@ class Backbone(Protocol):
         ...
 
     def activations(self, pieces: Sequence[Any], cut: int) -> list[FloatArray]:
-        """What enters block ``cut`` for each piece of tokens: (its tokens, d) float32."""
+        """What enters block ``cut`` for each piece of tokens: (its tokens, d) float32. For any
+        block of a decoder on top of an encoder it is the encoder's output."""
         ...
 
     def inject(self, injection: Injection, *, seed: int) -> Tunable: ...

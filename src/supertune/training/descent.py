@@ -172,7 +172,9 @@ def _put(tensors: list[Any], values: list[Any]) -> None:
 def _groups(run: _Run) -> list[dict[str, Any]]:
     """Parameters with their learning rate: lower blocks slower, LoRA's B faster if asked for."""
     options = run.options
-    depth = run.data.backbone.offer.depth
+    depth, blocks = run.data.backbone.offer.depth, run.injection.blocks
+    if blocks and min(blocks) >= depth:  # a decoder's, numbered anew in the names
+        depth = run.data.backbone.offer.decoder_depth
     groups: dict[float, list[Any]] = {}
     for name, tensor in run.tunable.named().items():
         found = re.search(r"\.(\d+)\.", f".{name}.")

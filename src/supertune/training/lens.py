@@ -83,12 +83,16 @@ class CachedLens:
         return self._last[tap][1]
 
     def activations(self, pieces: Sequence[Any], cut: int) -> list[FloatArray]:
-        """What enters block ``cut`` for each tokenised piece: (its tokens, d) float32."""
+        """What enters block ``cut`` for each tokenised piece: (its tokens, d) float32.
+
+        For blocks of a decoder it is the encoder's output, the same whatever is answered.
+        """
+        tap = f"block {cut}" if cut < self.backbone.offer.depth else "encoder"
 
         def compute(part: list[Any]) -> Sequence[FloatArray]:
             return self.backbone.activations(part, cut)
 
-        return self._through(list(pieces), f"block {cut}", compute)
+        return self._through([getattr(piece, "bare", piece) for piece in pieces], tap, compute)
 
     def _through(
         self, values: list[Any], tap: str, compute: Callable[[list[Any]], Sequence[FloatArray]]

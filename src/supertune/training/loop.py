@@ -101,6 +101,7 @@ def train(method: GradientMethod, problem: Problem, options: Any) -> TunedBackbo
     tunable = backbone.inject(_starting(injection, problem), seed=problem.seed)
     encoding = readout.encoding_for(problem, wanted)
     lens = problem.lens.under(_fitting(encoding, tunable, problem.lens))
+    _check_read(injection, lens)
     data = Rows(problem.examples.inputs, tunable, lens)
     trained = readout.trained(problem, lens, backbone.device, options.head_start)
     watch = Watch(problem, lens, injection, options)
@@ -148,6 +149,23 @@ def _tuned_features(problem: Problem, tunable: Tunable, data: Rows, lens: Lens) 
     return lens.backbone.features(tokens, lens.encoding)
 
 
+def _check_read(injection: Injection, lens: Lens) -> None:
+    """Refuse to tune a decoder that nothing is read from.
+
+    Raises:
+        InputError: ``decoder_not_read``.
+    """
+    depth = lens.backbone.offer.depth
+    if lens.encoding.prompt is None and any(i >= depth for i in injection.blocks or ()):
+        raise InputError(
+            "decoder_not_read",
+            f"The head reads the encoder of {lens.backbone.ref.name}, and never its decoder.",
+            received=f"blocks {list(injection.blocks or ())}, no prompt",
+            allowed=f"blocks 0 to {depth - 1}, or the readout verbalizer",
+            next="Ask in words: --set readout=verbalizer; or leave blocks out.",
+        )
+
+
 def _fitting(encoding: Encoding, tunable: Tunable, lens: Lens) -> Encoding:
     """The encoding with the positions left free that what is tuned takes up."""
     most = lens.backbone.offer.max_length - tunable.room
@@ -165,7 +183,7 @@ def _starting(injection: Injection, problem: Problem) -> Injection:
 
 def _checked(method: GradientMethod, lens: Lens, options: Any) -> Injection:
     injection = method.injection(lens.backbone.offer, options)
-    depth = lens.backbone.offer.depth
+    depth = lens.backbone.offer.depth + lens.backbone.offer.decoder_depth
     blocks = injection.blocks
     if blocks is not None and not (blocks and all(0 <= block < depth for block in blocks)):
         raise InputError(

@@ -263,6 +263,14 @@ class TransformersBackbone:
     def blocks(self) -> Any:
         return self.cutting.blocks
 
+    @property
+    def decoder_blocks(self) -> Any:
+        """Of a decoder that answers prompts, on top of an encoder; else none."""
+        return self.cutting.decoder_blocks
+
+    def block(self, number: int) -> Any:
+        return self.cutting.block(number)
+
     def activations(self, pieces: Sequence[Piece], cut: int) -> list[FloatArray]:
         return self.cutting.activations(pieces, cut)
 
