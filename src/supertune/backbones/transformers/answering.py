@@ -96,12 +96,12 @@ def read(backbone: TransformersBackbone, batch: Batch, *, reuse: bool = True) ->
     if batch.answers is not None:
         inputs["decoder_input_ids"] = batch.answers
     top = backbone.model.get_decoder() if backbone.offer.family == "seq2seq" else backbone.body
-    handle = top.register_forward_hook(narrow)
-    try:
-        with backbone.last_block.only(batch.reads if spared else None, batch) as short:
+    with backbone.last_block.only(batch.reads if spared else None, batch) as short:
+        handle = top.register_forward_hook(narrow)
+        try:
             return backbone.model(**inputs).logits, caught[0]
-    finally:
-        handle.remove()
+        finally:
+            handle.remove()
 
 
 def _of_words(words: Words, wanted: Any, read: Sequence[Any], runs: int) -> FloatArray:

@@ -130,7 +130,9 @@ class Cutting:
         """
         if hidden is None:
             yield
-        elif self.above_encoder(cut):
+            return
+        hidden = hidden.to(next(self.backbone.body.parameters()).dtype)
+        if self.above_encoder(cut):
             with _giving(self.backbone.body, hidden):
                 yield
         else:

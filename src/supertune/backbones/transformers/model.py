@@ -202,12 +202,15 @@ class TransformersBackbone:
             return self._frame(encoding.prompt).words.scores(read)
         if self.extend is not None:
             batch = self.extend(batch)
-        with self.starting_at(cut, hidden):
-            if self.offer.family == "seq2seq" and batch.answers is not None:
+        if self.offer.family == "seq2seq" and batch.answers is not None:
+            with self.starting_at(cut, hidden):
                 return answering.read(self, batch, reuse=encoding.reuse)[1][:, 0]
-            places = self.places(batch, encoding)
-            with self.last_block.only(places if encoding.reuse else None, batch) as short:
-                last = self.body(**batch.inputs).last_hidden_state
+        places = self.places(batch, encoding)
+        with (
+            self.last_block.only(places if encoding.reuse else None, batch) as short,
+            self.starting_at(cut, hidden),
+        ):
+            last = self.body(**batch.inputs).last_hidden_state
         if places is not None and not short:
             last = at(last, places)
         return self.pool(last, batch, places is not None)
