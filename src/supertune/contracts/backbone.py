@@ -201,9 +201,14 @@ class Backbone(Protocol):
         """(n, W) float32: log-likelihood of each word of ``encoding.prompt`` as the answer."""
         ...
 
-    def activations(self, pieces: Sequence[Any], cut: int) -> list[FloatArray]:
+    def activations(
+        self, pieces: Sequence[Any], cut: int, *, dropout: float = 0.0, draw: int = 0
+    ) -> list[FloatArray]:
         """What enters block ``cut`` for each piece of tokens: (its tokens, d) float32. For any
-        block of a decoder on top of an encoder it is the encoder's output."""
+        block of a decoder on top of an encoder it is the encoder's output.
+
+        With ``dropout`` below the cut; ``draw`` says which of many, and with the piece alone
+        decides what is dropped."""
         ...
 
     def inject(self, injection: Injection, *, seed: int) -> Tunable: ...
@@ -240,6 +245,8 @@ class Lens(Protocol):
         """(n, W) float32 of `Backbone.scores`, kept like features."""
         ...
 
-    def activations(self, pieces: Sequence[Any], cut: int) -> list[FloatArray]:
+    def activations(
+        self, pieces: Sequence[Any], cut: int, *, dropout: float = 0.0, draw: int = 0
+    ) -> list[FloatArray]:
         """What enters block ``cut`` for each tokenised piece: (its tokens, d) float32."""
         ...

@@ -102,7 +102,13 @@ def train(method: GradientMethod, problem: Problem, options: Any) -> TunedBackbo
     encoding = readout.encoding_for(problem, wanted)
     lens = problem.lens.under(_fitting(encoding, tunable, problem.lens))
     _check_read(injection, lens)
-    data = Rows(problem.examples.inputs, tunable, lens)
+    data = Rows(
+        problem.examples.inputs,
+        tunable,
+        lens,
+        dropout=options.dropout,
+        draws=_draws(options, lens.encoding),
+    )
     trained = readout.trained(problem, lens, backbone.device, options.head_start)
     watch = Watch(problem, lens, injection, options)
     with torch.random.fork_rng(devices=[]), tunable:
@@ -139,6 +145,31 @@ def restore(
     with tunable:  # names and shapes are checked here, not at the first prediction
         pass
     return TunedBackbone(tunable, fixed, prompt)
+
+
+def _draws(options: Any, encoding: Encoding) -> int:
+    """How often dropout below the cut is drawn.
+
+    Raises:
+        InputError: ``augmentations_without_dropout``, ``augmentations_not_kept``.
+    """
+    if not options.cached_augmentations:
+        return 0
+    if not options.dropout:
+        raise InputError(
+            "augmentations_without_dropout",
+            "Activations are augmented by dropout below the cut, and there is none.",
+            received=f"cached_augmentations {options.cached_augmentations}, dropout 0",
+            next="Set dropout too: --set dropout=0.1.",
+        )
+    if not encoding.reuse:
+        raise InputError(
+            "augmentations_not_kept",
+            "Augmented activations are kept and replayed, and nothing is to be reused.",
+            received=f"cached_augmentations {options.cached_augmentations}, reuse false",
+            next="Leave one of the two out.",
+        )
+    return int(options.cached_augmentations)
 
 
 def _tuned_features(problem: Problem, tunable: Tunable, data: Rows, lens: Lens) -> FloatArray:

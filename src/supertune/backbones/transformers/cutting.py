@@ -5,6 +5,7 @@ What is frozen below the lowest tuned block is computed once; training starts at
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -84,9 +85,13 @@ class Cutting:
         """Whether ``cut`` is in a decoder, where what enters is the encoder's whole output."""
         return cut >= self.backbone.offer.depth
 
-    def activations(self, pieces: Sequence[Piece], cut: int) -> list[FloatArray]:
+    def activations(
+        self, pieces: Sequence[Piece], cut: int, *, dropout: float = 0.0, draw: int = 0
+    ) -> list[FloatArray]:
         import torch
 
+        if dropout:
+            return [self._dropped(piece, cut, dropout, draw) for piece in pieces]
         backbone = self.backbone
         caught: list[FloatArray] = [np.empty(0)] * len(pieces)
         with backbone.lock, torch.inference_mode():
@@ -98,6 +103,28 @@ class Cutting:
                 for place, i in enumerate(index):
                     caught[i] = hidden[place, : len(pieces[i].ids)].float().cpu().numpy()
         return caught
+
+    def _dropped(self, piece: Piece, cut: int, dropout: float, draw: int) -> FloatArray:
+        """What enters ``cut`` with dropout below it; seeded by the piece and the draw, and alone
+        in its batch, so that the same is drawn for it whatever else there is."""
+        import torch
+
+        backbone = self.backbone
+        above = {id(m) for block in self.blocks[cut:] for m in block.modules()}
+        layers = [m for m in backbone.body.modules() if isinstance(m, torch.nn.Dropout)]
+        layers = [m for m in layers if id(m) not in above]
+        before = [(layer, layer.p, layer.training) for layer in layers]
+        seed = hashlib.sha256(f"{piece.ids}|{cut}|{draw}".encode()).digest()[:8]
+        with backbone.lock, torch.inference_mode(), torch.random.fork_rng(devices=[]):
+            torch.manual_seed(int.from_bytes(seed, "little") >> 1)
+            try:
+                for layer in layers:
+                    layer.p, layer.training = dropout, True
+                hidden = self.entering(backbone.tensors([piece], 1, len(piece.ids)), cut)
+            finally:
+                for layer, share, training in before:
+                    layer.p, layer.training = share, training
+        return np.asarray(hidden[0].float().cpu().numpy())
 
     def entering(self, batch: Batch, cut: int) -> Any:
         """Hidden states (rows, width, d) entering block ``cut``; nothing above it runs.
@@ -131,7 +158,6 @@ class Cutting:
         if hidden is None:
             yield
             return
-        hidden = hidden.to(next(self.backbone.body.parameters()).dtype)
         if self.above_encoder(cut):
             with _giving(self.backbone.body, hidden):
                 yield

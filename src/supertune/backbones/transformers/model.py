@@ -274,8 +274,10 @@ class TransformersBackbone:
     def block(self, number: int) -> Any:
         return self.cutting.block(number)
 
-    def activations(self, pieces: Sequence[Piece], cut: int) -> list[FloatArray]:
-        return self.cutting.activations(pieces, cut)
+    def activations(
+        self, pieces: Sequence[Piece], cut: int, *, dropout: float = 0.0, draw: int = 0
+    ) -> list[FloatArray]:
+        return self.cutting.activations(pieces, cut, dropout=dropout, draw=draw)
 
     def entering(self, batch: Batch, cut: int) -> Any:
         return self.cutting.entering(batch, cut)
