@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -69,7 +70,8 @@ class Recipe(BaseModel):
         "only what is read; false computes everything every time",
     )
     precision: Literal["auto", "fp32", "bf16"] = Field(
-        "auto",
+        default_factory=lambda: os.environ.get("SUPERTUNE_PRECISION", "auto"),
+        validate_default=True,
         description="of the backbone's matrix products; 'auto' is bf16 where this machine is "
         "fast at it and the backbone says nearly the same",
     )

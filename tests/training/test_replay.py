@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from supertune import registry
 from supertune.contracts import Encoding
-from supertune.training import replay
+from supertune.errors import InputError
+from supertune.training import fitting, replay
 from supertune.training.cache import ActivationCache
 from supertune.training.lens import CachedLens
 from supertune.training.replay import Replay
+
+LORA = registry.method("lora")
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +62,7 @@ def test_numbers_of_bfloat16_take_half_and_come_back_bit_for_bit(lens, pieces):
     class Rounded:
         backbone = lens.backbone
 
-        def activations(self, some, cut):
+        def activations(self, some, cut, **_):
             found = lens.activations(some, cut)
             return [torch.tensor(a).bfloat16().float().numpy() for a in found]
 
@@ -97,3 +103,48 @@ def test_what_is_computed_again_in_training_leaves_dropout_on(lens, pieces):
         assert layer.training
     finally:
         lens.backbone.tuned, layer.training = False, False
+
+
+# --- dropout below the cut --------------------------------------------------------------------
+
+
+def test_what_is_dropped_depends_on_the_text_and_the_draw_alone(lens, pieces):
+    first = lens.backbone.activations(pieces[:3], 3, dropout=0.2, draw=0)
+    again = lens.backbone.activations(pieces[2::-1], 3, dropout=0.2, draw=0)[::-1]
+    other = lens.backbone.activations(pieces[:3], 3, dropout=0.2, draw=1)
+    plain = lens.backbone.activations(pieces[:3], 3)
+    for one, same, drawn, without in zip(first, again, other, plain, strict=True):
+        np.testing.assert_array_equal(one, same)
+        assert one.shape == without.shape
+        assert np.abs(one - drawn).max() > 0.1
+        assert np.abs(one - without).max() > 0.1
+    assert not any(module.training for module in lens.backbone.model.modules())
+
+
+def test_augmentations_are_computed_once_and_taken_in_turn(problem_of, news, lens):
+    own = CachedLens(lens.backbone, lens.encoding, ActivationCache(None))
+    few = news.take(range(8))
+
+    def losses(**keys):
+        options = LORA.options(epochs=4, learning_rate=1e-9, dropout=0.1, **keys)
+        return fitting.fit(LORA, problem_of(few, lens=own), options).losses
+
+    drawn = losses(cached_augmentations=2)
+    assert own.computed == 2 * len(few) + 2 * len(few), "features, the cut, and two draws"
+    assert losses(cached_augmentations=2) == drawn
+    assert own.computed == 4 * len(few)
+    assert losses() != drawn
+    assert losses(cached_augmentations=1) != drawn
+    assert own.computed == 4 * len(few)
+
+
+def test_augmentations_without_dropout_or_reuse_are_refused(problem_of, news, lens):
+    few = news.take(range(8))
+    with pytest.raises(InputError) as caught:
+        fitting.fit(LORA, problem_of(few), LORA.options(cached_augmentations=2))
+    assert caught.value.code == "augmentations_without_dropout"
+    without = lens.under(replace(lens.encoding, reuse=False))
+    options = LORA.options(cached_augmentations=2, dropout=0.1)
+    with pytest.raises(InputError) as caught:
+        fitting.fit(LORA, problem_of(few, lens=without), options)
+    assert caught.value.code == "augmentations_not_kept"

@@ -126,7 +126,7 @@ Precision = Annotated[
     typer.Option(
         "--precision",
         help="Of the backbone's matrix products: auto (bf16 where this machine is fast at it and "
-        "the backbone says nearly the same), fp32 or bf16.",
+        "the backbone says nearly the same), fp32 or bf16. SUPERTUNE_PRECISION sets the default.",
         rich_help_panel=PLACE,
     ),
 ]

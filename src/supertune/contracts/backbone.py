@@ -37,7 +37,10 @@ class BackboneRef:
 
 @dataclass(frozen=True)
 class Offer:
-    """What a backbone can do, read from its configuration and header; no weight is read."""
+    """What a backbone can do, read from its configuration and header; no weight is read.
+
+    Its blocks have the numbers 0 to depth - 1; those of a decoder on top of an encoder follow.
+    """
 
     capabilities: frozenset[str]
     family: Literal["encoder", "masked", "causal", "seq2seq"]
@@ -51,6 +54,7 @@ class Offer:
     normalize: bool = False
     languages: tuple[str, ...] = ()  # ISO codes; ("*",) means many; empty means unknown
     chat: bool = False  # it brings a chat template
+    decoder_depth: int = 0  # blocks of a decoder that answers prompts, on top of an encoder
 
 
 @dataclass(frozen=True)
@@ -199,8 +203,14 @@ class Backbone(Protocol):
         """(n, W) float32: log-likelihood of each word of ``encoding.prompt`` as the answer."""
         ...
 
-    def activations(self, pieces: Sequence[Any], cut: int) -> list[FloatArray]:
-        """What enters block ``cut`` for each piece of tokens: (its tokens, d) float32."""
+    def activations(
+        self, pieces: Sequence[Any], cut: int, *, dropout: float = 0.0, draw: int = 0
+    ) -> list[FloatArray]:
+        """What enters block ``cut`` for each piece of tokens: (its tokens, d) float32. For any
+        block of a decoder on top of an encoder it is the encoder's output.
+
+        With ``dropout`` below the cut; ``draw`` says which of many, and with the piece alone
+        decides what is dropped."""
         ...
 
     def inject(self, injection: Injection, *, seed: int) -> Tunable: ...
@@ -255,6 +265,8 @@ class Lens(Protocol):
         """(n, W) float32 of `Backbone.scores`, kept like features."""
         ...
 
-    def activations(self, pieces: Sequence[Any], cut: int) -> list[FloatArray]:
+    def activations(
+        self, pieces: Sequence[Any], cut: int, *, dropout: float = 0.0, draw: int = 0
+    ) -> list[FloatArray]:
         """What enters block ``cut`` for each tokenised piece: (its tokens, d) float32."""
         ...

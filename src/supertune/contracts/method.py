@@ -214,7 +214,15 @@ class GradientOptions(Options):
         ge=0,
         lt=1,
         description="in the backbone's dropout layers above the cut, and before "
-        "the head; below the cut there is none, since activations are computed once",
+        "the head; below the cut there is none, since activations are computed once: see "
+        "cached_augmentations",
+    )
+    cached_augmentations: int = Field(
+        0,
+        ge=0,
+        le=64,
+        description="how many activations are kept of each row with dropout below the cut too, "
+        "taken in turn by the epochs; 0 keeps one without",
     )
     r_drop: float = Field(
         0.0, ge=0, le=10, description="weight of R-Drop (arXiv:2106.14448); needs dropout"

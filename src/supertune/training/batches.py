@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from supertune.contracts import Encoding, FloatArray, Input, Lens, Tunable
-from supertune.training.replay import Replay
+from supertune.training.replay import MEMORY, Replay
 
 TOKENS = 1024  # of a batch that only answers
 
@@ -19,21 +19,42 @@ class Rows:
     Attributes:
         pieces: of each row.
         hidden: what enters the cut for each piece, row after row; None: runs start at the input.
+        draws: the same with dropout below the cut, drawn several times.
+
+    Args:
+        dropout, draws: the share that is dropped below the cut, and how often it is drawn.
     """
 
-    def __init__(self, inputs: Sequence[Input], tunable: Tunable, lens: Lens) -> None:
+    def __init__(
+        self,
+        inputs: Sequence[Input],
+        tunable: Tunable,
+        lens: Lens,
+        *,
+        dropout: float = 0.0,
+        draws: int = 0,
+    ) -> None:
         backbone: Any = lens.backbone
         self.backbone = backbone
         self.encoding: Encoding = lens.encoding
         self.pieces = backbone.tokens(inputs, lens.encoding)
         self.hidden: Replay | None = None
+        self.draws: list[Replay] = []
         self._first = np.cumsum([0, *map(len, self.pieces)]).tolist()  # piece of each row
         if lens.encoding.reuse and not tunable.from_input and tunable.cut > 0:
             flat = [piece for pieces in self.pieces for piece in pieces]
-            self.hidden = Replay(lens, flat, tunable.cut)
+            room = MEMORY // (1 + draws)
+            self.hidden = Replay(lens, flat, tunable.cut, memory=room)
+            self.draws = [
+                Replay(lens, flat, tunable.cut, memory=room, dropout=dropout, draw=draw)
+                for draw in range(draws)
+            ]
 
-    def batch(self, index: Sequence[int]) -> tuple[Any, Any, Any]:
-        """Model inputs, hidden states at the cut (or None), and each piece's row in the batch."""
+    def batch(self, index: Sequence[int], draw: int | None = None) -> tuple[Any, Any, Any]:
+        """Model inputs, hidden states at the cut (or None), and each piece's row in the batch.
+
+        ``draw`` counts through those with dropout below the cut, where there are any.
+        """
         import torch
 
         flat = [piece for i in index for piece in self.pieces[i]]
@@ -43,7 +64,10 @@ class Rows:
         hidden = None
         if self.hidden is not None:
             numbers = [n for i in index for n in range(self._first[i], self._first[i + 1])]
-            hidden = torch.from_numpy(self.hidden.padded(numbers)).to(self.backbone.device)
+            kept = self.hidden
+            if draw is not None and self.draws:
+                kept = self.draws[draw % len(self.draws)]
+            hidden = torch.from_numpy(kept.padded(numbers)).to(self.backbone.device)
         return batch, hidden, torch.tensor(owner, device=self.backbone.device)
 
     def values(self, tunable: Tunable, *, words: bool) -> FloatArray:

@@ -39,6 +39,7 @@ class _Run:
     options: Any
     injection: Injection
     watch: Watch
+    draw: int | None = None  # of dropout below the cut, while a step is taken
 
     def tensors(self) -> list[Any]:
         return [*self.tunable.parameters(), *self.trained.parameters()]
@@ -93,8 +94,9 @@ def _one_run(run: _Run, number: int) -> list[float]:
     run.watch.optimizing(optimizer)
     loss_of, stop = _losses(run), _Stop(run, judges)
     losses: list[float] = []
+    epoch = number * options.epochs
     for step, (index, ends_epoch) in enumerate(batches):
-        with _dropping(run):
+        with _dropping(run, epoch):
             loss = loss_of(index)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -109,6 +111,7 @@ def _one_run(run: _Run, number: int) -> list[float]:
         if problem.progress is not None:
             done = number * len(batches) + step + 1
             problem.progress(done, options.seeds * len(batches))
+        epoch += ends_epoch
         if ends_epoch:
             stop.look(loss_of)
     stop.finish()
@@ -172,7 +175,9 @@ def _put(tensors: list[Any], values: list[Any]) -> None:
 def _groups(run: _Run) -> list[dict[str, Any]]:
     """Parameters with their learning rate: lower blocks slower, LoRA's B faster if asked for."""
     options = run.options
-    depth = run.data.backbone.offer.depth
+    depth, blocks = run.data.backbone.offer.depth, run.injection.blocks
+    if blocks and min(blocks) >= depth:  # a decoder's, numbered anew in the names
+        depth = run.data.backbone.offer.decoder_depth
     groups: dict[float, list[Any]] = {}
     for name, tensor in run.tunable.named().items():
         found = re.search(r"\.(\d+)\.", f".{name}.")
@@ -200,12 +205,15 @@ def _drops(options: Any) -> bool:
 
 
 @contextmanager
-def _dropping(run: _Run) -> Iterator[None]:
-    """Dropout on, in what was put in and, if asked for, in the backbone above the cut."""
+def _dropping(run: _Run, epoch: int) -> Iterator[None]:
+    """Dropout on, in what was put in and, if asked for, in the backbone above the cut; below it
+    in the draw whose turn it is, if any was kept."""
     run.tunable.training(True, run.options.dropout)
+    run.draw = epoch
     try:
         yield
     finally:
+        run.draw = None
         run.tunable.training(False)
 
 
@@ -221,7 +229,7 @@ def _losses(run: _Run) -> Loss:
     options = run.options
 
     def read(index: list[int]) -> Any:
-        batch, hidden, owner = run.data.batch(index)
+        batch, hidden, owner = run.data.batch(index, run.draw)
         if run.trained.words:
             return run.tunable.run(batch, hidden, run.data.encoding, words=True)
         pooled = by_row(run.tunable.run(batch, hidden, run.data.encoding), owner, len(index))

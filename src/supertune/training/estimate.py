@@ -61,7 +61,7 @@ def fit_seconds(
         return features + SOLVING
     injection = method.injection(offer, options)
     cut = min(injection.blocks) if injection.blocks else 0
-    below = cut / max(1, offer.depth)
+    below = min(1.0, cut / max(1, offer.depth))  # a decoder reads a word or two
     # Where weights stay frozen, no gradient of theirs is computed.
     passes = 3.0 if injection.kind == "unfreeze" else 2.3
     epoch = encode_seconds(offer, tokens) * (1 - below) * passes * PADDING

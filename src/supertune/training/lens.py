@@ -82,13 +82,22 @@ class CachedLens:
             self._last[tap] = inputs, vectors
         return self._last[tap][1]
 
-    def activations(self, pieces: Sequence[Any], cut: int) -> list[FloatArray]:
-        """What enters block ``cut`` for each tokenised piece: (its tokens, d) float32."""
+    def activations(
+        self, pieces: Sequence[Any], cut: int, *, dropout: float = 0.0, draw: int = 0
+    ) -> list[FloatArray]:
+        """What enters block ``cut`` for each tokenised piece: (its tokens, d) float32.
+
+        For blocks of a decoder it is the encoder's output, the same whatever is answered.
+        """
+        tap = f"block {cut}" if cut < self.backbone.offer.depth else "encoder"
+        keys: dict[str, Any] = {"dropout": dropout, "draw": draw} if dropout else {}
+        if dropout:
+            tap += f", dropout {dropout!r}, draw {draw}"
 
         def compute(part: list[Any]) -> Sequence[FloatArray]:
-            return self.backbone.activations(part, cut)
+            return self.backbone.activations(part, cut, **keys)
 
-        return self._through(list(pieces), f"block {cut}", compute)
+        return self._through([getattr(piece, "bare", piece) for piece in pieces], tap, compute)
 
     def _through(
         self, values: list[Any], tap: str, compute: Callable[[list[Any]], Sequence[FloatArray]]

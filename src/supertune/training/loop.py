@@ -101,7 +101,14 @@ def train(method: GradientMethod, problem: Problem, options: Any) -> TunedBackbo
     tunable = backbone.inject(_starting(injection, problem), seed=problem.seed)
     encoding = readout.encoding_for(problem, wanted)
     lens = problem.lens.under(_fitting(encoding, tunable, problem.lens))
-    data = Rows(problem.examples.inputs, tunable, lens)
+    _check_read(injection, lens)
+    data = Rows(
+        problem.examples.inputs,
+        tunable,
+        lens,
+        dropout=options.dropout,
+        draws=_draws(options, lens.encoding),
+    )
     trained = readout.trained(problem, lens, backbone.device, options.head_start)
     watch = Watch(problem, lens, injection, options)
     with torch.random.fork_rng(devices=[]), tunable:
@@ -140,12 +147,54 @@ def restore(
     return TunedBackbone(tunable, fixed, prompt)
 
 
+def _draws(options: Any, encoding: Encoding) -> int:
+    """How often dropout below the cut is drawn.
+
+    Raises:
+        InputError: ``augmentations_without_dropout``, ``augmentations_not_kept``.
+    """
+    if not options.cached_augmentations:
+        return 0
+    if not options.dropout:
+        raise InputError(
+            "augmentations_without_dropout",
+            "Activations are augmented by dropout below the cut, and there is none.",
+            received=f"cached_augmentations {options.cached_augmentations}, dropout 0",
+            next="Set dropout too: --set dropout=0.1.",
+        )
+    if not encoding.reuse:
+        raise InputError(
+            "augmentations_not_kept",
+            "Augmented activations are kept and replayed, and nothing is to be reused.",
+            received=f"cached_augmentations {options.cached_augmentations}, reuse false",
+            next="Leave one of the two out.",
+        )
+    return int(options.cached_augmentations)
+
+
 def _tuned_features(problem: Problem, tunable: Tunable, data: Rows, lens: Lens) -> FloatArray:
     """(n, d) of the rows, with the tunable in the model."""
     if data.hidden is not None:
         return data.values(tunable, words=False)
     tokens = lens.backbone.tokens(problem.examples.inputs, lens.encoding)
     return lens.backbone.features(tokens, lens.encoding)
+
+
+def _check_read(injection: Injection, lens: Lens) -> None:
+    """Refuse to tune a decoder that nothing is read from.
+
+    Raises:
+        InputError: ``decoder_not_read``.
+    """
+    depth = lens.backbone.offer.depth
+    if lens.encoding.prompt is None and any(i >= depth for i in injection.blocks or ()):
+        raise InputError(
+            "decoder_not_read",
+            f"The head reads the encoder of {lens.backbone.ref.name}, and never its decoder.",
+            received=f"blocks {list(injection.blocks or ())}, no prompt",
+            allowed=f"blocks 0 to {depth - 1}, or the readout verbalizer",
+            next="Ask in words: --set readout=verbalizer; or leave blocks out.",
+        )
 
 
 def _fitting(encoding: Encoding, tunable: Tunable, lens: Lens) -> Encoding:
@@ -165,7 +214,7 @@ def _starting(injection: Injection, problem: Problem) -> Injection:
 
 def _checked(method: GradientMethod, lens: Lens, options: Any) -> Injection:
     injection = method.injection(lens.backbone.offer, options)
-    depth = lens.backbone.offer.depth
+    depth = lens.backbone.offer.depth + lens.backbone.offer.decoder_depth
     blocks = injection.blocks
     if blocks is not None and not (blocks and all(0 <= block < depth for block in blocks)):
         raise InputError(

@@ -33,6 +33,7 @@ class Replay:
     Args:
         lens: computes it or has it in its cache.
         memory, disk: bounds in bytes; ``disk`` None: a share of what is free.
+        dropped: ``dropout`` and ``draw`` of `Lens.activations`, if it varies.
     """
 
     def __init__(
@@ -43,14 +44,16 @@ class Replay:
         *,
         memory: int = MEMORY,
         disk: int | None = None,
+        **dropped: Any,
     ) -> None:
         self._lens, self._pieces, self._cut = lens, pieces, cut
+        self._dropped = dropped
         self._memory, self._disk = memory, disk
         self._file: IO[bytes] | None = None
         self._kept: list[Array | tuple[int, tuple[int, ...], Any] | None] = []
         self.held = self.written = 0  # bytes in memory and in the file
         for start in range(0, len(pieces), CHUNK):
-            for array in lens.activations(pieces[start : start + CHUNK], cut):
+            for array in lens.activations(pieces[start : start + CHUNK], cut, **dropped):
                 self._keep(_compact(array))
 
     def __len__(self) -> int:
@@ -60,7 +63,8 @@ class Replay:
         """(tokens, d) float32; not to be written to."""
         kept = self._kept[number]
         if kept is None:
-            return self._lens.backbone.activations([self._pieces[number]], self._cut)[0]
+            piece = [self._pieces[number]]
+            return self._lens.backbone.activations(piece, self._cut, **self._dropped)[0]
         if isinstance(kept, tuple):
             assert self._file is not None
             place, shape, kind = kept

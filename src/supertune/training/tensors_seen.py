@@ -45,7 +45,9 @@ def where(backbone: Any, tunable: Any, injection: Injection) -> list[Finding]:
     """Whether what was named has tuned tensors in it, and whether any shares its memory."""
     named = tunable.named()
     numbers = {int(n) for name in named for n in re.findall(r"(?:^|\.)(\d+)(?:\.|$)", name)}
-    lost = [f"block {i}" for i in injection.blocks or () if i not in numbers]
+    depth = backbone.offer.depth  # a decoder's blocks are counted on, and named anew
+    own = {i: i - depth if i >= depth else i for i in injection.blocks or ()}
+    lost = [f"block {i}" for i in own if own[i] not in numbers]
     targets = injection.settings.get("target_modules") or ()
     if not isinstance(targets, str):
         parts = {part for name in named for part in name.split(".")}

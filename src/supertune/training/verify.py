@@ -119,5 +119,7 @@ class Remembering:
     def scores(self, inputs: Sequence[Input], *, prediction: bool = False) -> FloatArray:
         return self.lens.scores(inputs)
 
-    def activations(self, pieces: Sequence[Any], cut: int) -> list[FloatArray]:
-        return self.lens.activations(pieces, cut)
+    def activations(
+        self, pieces: Sequence[Any], cut: int, *, dropout: float = 0.0, draw: int = 0
+    ) -> list[FloatArray]:
+        return self.lens.activations(pieces, cut, dropout=dropout, draw=draw)

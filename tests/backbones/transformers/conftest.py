@@ -36,8 +36,9 @@ FAMILIES = ("bert", "roberta", "distilbert", "t5", "gpt2", "llama")
 Opened = Callable[[str], TransformersBackbone]
 
 
-def opened(folder: Path, name: str) -> TransformersBackbone:
-    return ENGINE.open(BackboneRef(name, "transformers", folder), device="cpu", threads=None)
+def opened(folder: Path, name: str, *, packing: bool = True) -> TransformersBackbone:
+    ref = BackboneRef(name, "transformers", folder)
+    return ENGINE.open(ref, device="cpu", threads=None, packing=packing)
 
 
 @pytest.fixture(scope="session")
@@ -119,6 +120,10 @@ def _model(family: str) -> Any:
     llama = {**bert, "num_key_value_heads": 2, **ends}
     wide = {"vocab_size": size, "dim": 32, "n_layers": 4, "n_heads": 4, "hidden_dim": 48}
     t5 = {"vocab_size": size, "d_model": 32, "d_kv": 8, "d_ff": 48, "num_layers": 4, "num_heads": 4}
+    bart = {"vocab_size": size, "d_model": 32, "encoder_layers": 4, "decoder_layers": 3}
+    bart |= {"encoder_attention_heads": 4, "decoder_attention_heads": 4, "init_std": 0.2}
+    bart |= {"encoder_ffn_dim": 48, "decoder_ffn_dim": 48, "max_position_embeddings": 64}
+    bart |= {"pad_token_id": 1, "decoder_start_token_id": 2, "forced_eos_token_id": 2, **ends}
     gpt = {"vocab_size": size, "n_embd": 32, "n_layer": 4, "n_head": 4, "n_positions": 64, **ends}
     build: dict[str, Callable[[], Any]] = {
         "bert": lambda: t.BertModel(t.BertConfig(**bert)),
@@ -128,6 +133,7 @@ def _model(family: str) -> Any:
         "masked-distilbert": lambda: t.DistilBertForMaskedLM(
             t.DistilBertConfig(**wide, max_position_embeddings=64, pad_token_id=1)
         ),
+        "bart": lambda: t.BartForConditionalGeneration(t.BartConfig(**bart)),
         "distilbert": lambda: t.DistilBertModel(
             t.DistilBertConfig(**wide, max_position_embeddings=64, pad_token_id=1)
         ),
@@ -139,6 +145,7 @@ def _model(family: str) -> Any:
             t.RobertaPreLayerNormConfig(**bert, **ends)
         ),
         "olmo2": lambda: t.Olmo2ForCausalLM(t.Olmo2Config(**llama)),
+        "granite": lambda: t.GraniteForCausalLM(t.GraniteConfig(**llama, residual_multiplier=0.5)),
         "electra": lambda: t.ElectraModel(t.ElectraConfig(**bert, embedding_size=16)),
         "mpnet": lambda: t.MPNetModel(t.MPNetConfig(**bert, **ends)),
         "opt": lambda: t.OPTForCausalLM(

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from supertune.backbones.transformers import last_block
+from supertune.backbones.transformers.model import TransformersBackbone
+from supertune.backbones.transformers.packing import Padded
 from supertune.contracts import Encoding, Injection, Prompt
 
 TEXTS = ["good", "a very long film and a dull story of two", "the film was good", "bad bad"] * 3
@@ -27,6 +29,14 @@ def positions(monkeypatch):
 
     monkeypatch.setattr(last_block, "_replaced", watching)
     return seen
+
+
+@pytest.fixture(autouse=True)
+def padded(monkeypatch):
+    """Packs of set size run the last block whole, so that their bits do not depend on how many
+    rows are in them: here rows stay padded."""
+    monkeypatch.setattr(TransformersBackbone, "laid", lambda _self, batch: Padded(batch))
+    monkeypatch.setattr(TransformersBackbone, "offset", None)
 
 
 def vectors(backbone, encoding, texts=TEXTS, exact=True):
@@ -100,11 +110,11 @@ def test_an_architecture_that_is_not_known_runs_whole(tiny, family):
     np.testing.assert_array_equal(vectors(backbone, how), vectors(backbone, whole(how)))
 
 
-@pytest.mark.parametrize("family", ["roberta-prelayernorm", "olmo2"])
+@pytest.mark.parametrize("family", ["roberta-prelayernorm", "olmo2", "granite"])
 def test_parts_of_known_names_that_do_other_things_are_found_out(tiny, family):
-    # Both normalise elsewhere than the architectures whose names they share.
+    # The first two have a norm beside; the third has the very parts of Llama, but adds a share.
     backbone, how = tiny(family), Encoding(max_length=24, pooling="last")
-    assert last_block._reader(backbone.blocks[-1]) is not None or family == "olmo2"
+    assert (last_block._reader(backbone.blocks[-1]) is None) == (family != "granite")
     assert not backbone.last_block.exact()
     np.testing.assert_array_equal(vectors(backbone, how), vectors(backbone, whole(how)))
 

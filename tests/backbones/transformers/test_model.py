@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
 
-from supertune.backbones.transformers import ENGINE
+from supertune.backbones.transformers import ENGINE, cutting
 from supertune.backbones.transformers.batching import WIDTHS, Piece
 from supertune.catalogue.corpora import few_shot
 from supertune.contracts import BackboneRef, Encoding, Injection
@@ -218,8 +219,15 @@ def test_resuming_at_any_block_is_the_whole_model(tiny, family):
     assert all(tiny(family).resumes(cut) for cut in range(4))
 
 
-def test_where_later_blocks_need_the_first_resuming_is_found_not_to_work(tiny):
-    t5 = tiny("t5")
+def test_blocks_of_t5_get_the_positions_that_the_first_one_makes(tiny):
+    assert max(apart(tiny("t5"), [1, 5, 11], cut) for cut in range(4)) < 1e-5
+    assert all(tiny("t5").resumes(cut) for cut in range(4))
+
+
+def test_where_later_blocks_need_the_first_resuming_is_found_not_to_work(tiny_folder, monkeypatch):
+    ref = BackboneRef("t5", "transformers", tiny_folder("t5"))
+    t5 = ENGINE.open(ref, device="cpu", threads=None)
+    monkeypatch.setattr(cutting, "_positions_lent", lambda *_: nullcontext())
     assert t5.resumes(0)
     assert not t5.resumes(2)
     assert apart(t5, [1, 5, 11], 2) > 1e-3

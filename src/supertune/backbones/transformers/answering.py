@@ -101,15 +101,16 @@ def read(
     if batch.answers is not None:
         inputs["decoder_input_ids"] = batch.answers
     top = backbone.model.get_decoder() if backbone.offer.family == "seq2seq" else backbone.body
-    handle = top.register_forward_hook(narrow)
-    try:
-        with backbone.last_block.only(batch.reads if spared else None, laid) as short:
+    with backbone.last_block.only(batch.reads if spared else None, laid) as short:
+        handle = top.register_forward_hook(narrow)
+        try:
             logits, read = backbone.model(**inputs).logits, caught[0]
-        rows, places = batch.reads.shape
-        unfilled = (one.flatten(0, 1)[: rows * places] for one in (logits, read))
-        return tuple(one.view(rows, places, -1) for one in unfilled)
-    finally:
-        handle.remove()
+        finally:
+            handle.remove()
+    rows, places = batch.reads.shape
+    unfilled = (one.flatten(0, 1)[: rows * places] for one in (logits, read))
+    logits, read = (one.view(rows, places, -1) for one in unfilled)
+    return logits, read
 
 
 def _of_words(words: Words, wanted: Any, read: Sequence[Any], runs: int) -> FloatArray:

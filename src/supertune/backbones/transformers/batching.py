@@ -45,6 +45,11 @@ class Piece:
         """Pieces of one kind can share a batch."""
         return len(self.reads), len(self.answer)
 
+    @property
+    def bare(self) -> Piece:
+        """What the frozen part is computed of, wherever it is read and whatever is answered."""
+        return Piece(self.ids, self.types)
+
     def without(self, count: int) -> Piece:
         """The same behind its first ``count`` tokens."""
         reads = tuple(place - count for place in self.reads)

@@ -5,6 +5,7 @@ What is frozen below the lowest tuned block is computed once; training starts at
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 SAME = 1e-4  # of the largest value: what float32 rounding may make of another order of sums
 
+# Where T5 and its like keep the relative positions that their first block makes.
+_HAS_POSITIONS, _POSITIONS = "has_relative_attention_bias", "relative_attention_bias"
+
 
 class Cutting:
     """The numbered blocks of one loaded model, and runs that begin or end at one of them."""
@@ -32,11 +36,13 @@ class Cutting:
     @cached_property
     def _block_list(self) -> tuple[Any, str]:
         """The module that holds the numbered blocks, and the attribute's name in it."""
+        return self._found(self.backbone.body, self.backbone.offer.depth)
+
+    def _found(self, stack: Any, depth: int) -> tuple[Any, str]:
         import torch
 
-        depth = self.backbone.offer.depth
         best: tuple[int, Any, str] = (0, None, "")
-        for module in self.backbone.body.modules():
+        for module in stack.modules():
             for name, child in module.named_children():
                 if isinstance(child, torch.nn.ModuleList) and len(child) == depth:
                     size = sum(p.numel() for p in child.parameters())
@@ -59,9 +65,33 @@ class Cutting:
         holder, name = self._block_list
         return getattr(holder, name)
 
-    def activations(self, pieces: Sequence[Piece], cut: int) -> list[FloatArray]:
+    @cached_property
+    def decoder_blocks(self) -> Any:
+        """Of a decoder that answers prompts, on top of an encoder; else none."""
         import torch
 
+        depth = self.backbone.offer.decoder_depth
+        if not depth:
+            return torch.nn.ModuleList()
+        holder, name = self._found(self.backbone.model.get_decoder(), depth)
+        return getattr(holder, name)
+
+    def block(self, number: int) -> Any:
+        """One block by number; those of a decoder follow those of its encoder."""
+        depth = self.backbone.offer.depth
+        return self.blocks[number] if number < depth else self.decoder_blocks[number - depth]
+
+    def above_encoder(self, cut: int) -> bool:
+        """Whether ``cut`` is in a decoder, where what enters is the encoder's whole output."""
+        return cut >= self.backbone.offer.depth
+
+    def activations(
+        self, pieces: Sequence[Piece], cut: int, *, dropout: float = 0.0, draw: int = 0
+    ) -> list[FloatArray]:
+        import torch
+
+        if dropout:
+            return [self._dropped(piece, cut, dropout, draw) for piece in pieces]
         backbone = self.backbone
         caught: list[FloatArray] = [np.empty(0)] * len(pieces)
         with backbone.lock, torch.inference_mode():
@@ -74,8 +104,36 @@ class Cutting:
                     caught[i] = hidden[place, : len(pieces[i].ids)].float().cpu().numpy()
         return caught
 
+    def _dropped(self, piece: Piece, cut: int, dropout: float, draw: int) -> FloatArray:
+        """What enters ``cut`` with dropout below it; seeded by the piece and the draw, and alone
+        in its batch, so that the same is drawn for it whatever else there is."""
+        import torch
+
+        backbone = self.backbone
+        above = {id(m) for block in self.blocks[cut:] for m in block.modules()}
+        layers = [m for m in backbone.body.modules() if isinstance(m, torch.nn.Dropout)]
+        layers = [m for m in layers if id(m) not in above]
+        before = [(layer, layer.p, layer.training) for layer in layers]
+        seed = hashlib.sha256(f"{piece.ids}|{cut}|{draw}".encode()).digest()[:8]
+        with backbone.lock, torch.inference_mode(), torch.random.fork_rng(devices=[]):
+            torch.manual_seed(int.from_bytes(seed, "little") >> 1)
+            try:
+                for layer in layers:
+                    layer.p, layer.training = dropout, True
+                hidden = self.entering(backbone.tensors([piece], 1, len(piece.ids)), cut)
+            finally:
+                for layer, share, training in before:
+                    layer.p, layer.training = share, training
+        return np.asarray(hidden[0].float().cpu().numpy())
+
     def entering(self, batch: Batch, cut: int) -> Any:
-        """Hidden states (rows, width, d) entering block ``cut``; nothing above it runs."""
+        """Hidden states (rows, width, d) entering block ``cut``; nothing above it runs.
+
+        Of a decoder's block it is what the encoder gives: its blocks read all of it.
+        """
+        if self.above_encoder(cut):
+            with self.backbone.running(batch) as laid:
+                return laid.spread(self.backbone.body(**laid.inputs).last_hidden_state)
         caught: list[Any] = []
 
         def stop(_module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -97,12 +155,22 @@ class Cutting:
         """Inside, a run of the model begins at block ``cut`` with ``hidden`` entering it.
 
         The model's own forward builds masks and positions; only its lower blocks are left out.
+        In a decoder it is the encoder that is left out; no more than a few tokens enter there.
         """
-        import torch
-
         if hidden is None:
             yield
             return
+        if self.above_encoder(cut):
+            with _giving(self.backbone.body, hidden):
+                yield
+        else:
+            with _positions_lent(self.blocks, cut), self._without_lower(cut, hidden):
+                yield
+
+    @contextmanager
+    def _without_lower(self, cut: int, hidden: Any) -> Iterator[None]:
+        import torch
+
         holder, name = self._block_list
         blocks = getattr(holder, name)
 
@@ -123,8 +191,8 @@ class Cutting:
     def resumes(self, cut: int) -> bool:
         """Whether a run from ``cut`` on gives what the whole model gives; tried out once.
 
-        Some architectures make in the first block what later ones use (relative positions in
-        T5): there, training has to start at the input.
+        Some architectures make in a lower block what later ones use: there, training has to
+        start at the input.
         """
         import torch
 
@@ -135,17 +203,59 @@ class Cutting:
             batch = backbone.tensors([first, short], 2, len(first.ids) + 1)
             with backbone.lock, torch.inference_mode(), backbone.at("fp32"):
                 entering = self.entering(batch, cut)
-                whole, resumed = (
-                    self._whole(batch, *begun) for begun in ((0, None), (cut, entering))
-                )
-            real = batch.mask.bool()
-            apart = (whole - resumed)[real].abs().max()
-            self._resumes[cut] = bool(apart <= SAME * whole[real].abs().max())
+                whole = self._outcome(batch, cut)
+                resumed = self._outcome(batch, cut, entering)
+            if not self.above_encoder(cut):
+                real = batch.mask.bool()
+                whole, resumed = whole[real], resumed[real]
+            apart = (whole - resumed).abs().max()
+            self._resumes[cut] = bool(apart <= SAME * whole.abs().max())
         return self._resumes[cut]
 
-    def _whole(self, batch: Batch, cut: int, hidden: Any) -> Any:
-        with self.backbone.running(batch, cut, hidden) as laid:
-            return laid.spread(self.backbone.body(**laid.inputs).last_hidden_state)
+    def _outcome(self, batch: Batch, cut: int, hidden: Any | None = None) -> Any:
+        """What the stack of block ``cut`` gives: hidden states, or a decoder's logits; with
+        ``hidden`` entering there, or from the input on."""
+        backbone = self.backbone
+        with backbone.running(batch, cut, hidden) as laid:
+            if not self.above_encoder(cut):
+                return laid.spread(backbone.body(**laid.inputs).last_hidden_state)
+            answer = batch.inputs["input_ids"][:, :3]
+            return backbone.model(**laid.inputs, decoder_input_ids=answer).logits
+
+
+@contextmanager
+def _giving(encoder: Any, hidden: Any) -> Iterator[None]:
+    """Inside, ``encoder`` gives ``hidden`` whatever it is given."""
+    from transformers.modeling_outputs import BaseModelOutput
+
+    encoder.forward = lambda *_args, **_kwargs: BaseModelOutput(last_hidden_state=hidden)
+    try:
+        yield
+    finally:
+        del encoder.forward
+
+
+@contextmanager
+def _positions_lent(blocks: Any, cut: int) -> Iterator[None]:
+    """Inside, the first of the blocks that still run makes T5's relative positions.
+
+    They belong to the lowest block of all, which hands them up. It is frozen below a cut.
+    """
+    owner = next(
+        (n for n, m in blocks[0].named_modules() if getattr(m, _HAS_POSITIONS, False)), None
+    )
+    borrower = None if owner is None else blocks[cut].get_submodule(owner)
+    if owner is None or getattr(borrower, _HAS_POSITIONS, True):  # each block makes its own
+        yield
+        return
+    lender = blocks[0].get_submodule(owner)
+    setattr(borrower, _HAS_POSITIONS, True)
+    setattr(borrower, _POSITIONS, getattr(lender, _POSITIONS))
+    try:
+        yield
+    finally:
+        setattr(borrower, _HAS_POSITIONS, False)
+        delattr(borrower, _POSITIONS)
 
 
 class _Reached(Exception):

@@ -48,15 +48,16 @@ def offer(folder: Path) -> Offer:
     family = _family(config)
     sentence = _json(folder / "sentence_bert_config.json") or {}
     positions = _positions(sizes, str(config.get("model_type", "")))
+    depth = _first(
+        sizes, "num_hidden_layers", "n_layer", "num_layers", "n_layers", "encoder_layers"
+    )
     shapes = {name: shape for path in files for name, shape in _shapes(path).items()}
     return Offer(
         capabilities=_capabilities(config, family, shapes),
         family=family,
         architecture=str((config.get("architectures") or [config.get("model_type", "model")])[0]),
         width=_first(sizes, "hidden_size", "d_model", "n_embd", "dim", "emb_dim"),
-        depth=_first(
-            sizes, "num_hidden_layers", "n_layer", "num_layers", "n_layers", "encoder_layers"
-        ),
+        depth=depth,
         parameters=sum(math.prod(shape) for shape in shapes.values()),
         max_length=min(int(sentence.get("max_seq_length") or positions), positions),
         pooling=_pooling(folder, family),
@@ -64,6 +65,7 @@ def offer(folder: Path) -> Offer:
         normalize=any("Normalize" in str(part.get("type")) for part in _modules(folder)),
         languages=_languages(folder, config),
         chat=_chats(folder),
+        decoder_depth=_decoder_depth(config, family, depth),
     )
 
 
@@ -147,6 +149,12 @@ def _capabilities(
     elif family == "causal" or "ConditionalGeneration" in names:
         found |= {"next_token_logits", "score_text", "sequence_loss", "generate"}
     return frozenset(found)
+
+
+def _decoder_depth(config: dict[str, Any], family: str, depth: int) -> int:
+    if family != "seq2seq" or "ConditionalGeneration" not in str(config.get("architectures")):
+        return 0
+    return _first(config, "num_decoder_layers", "decoder_layers") or depth
 
 
 def _chats(folder: Path) -> bool:

@@ -25,7 +25,8 @@ from supertune.contracts import Encoding
 if TYPE_CHECKING:
     from supertune.backbones.transformers.model import TransformersBackbone
 
-SAME = 1e-4  # of the largest value: what float32 rounding may make of another order of sums
+SAME = 2e-5  # of the largest value: what float32 rounding may make of another order of sums
+ROUNDED = 4  # units in the last place of the largest value, of a coarser type of number
 
 # From a block, its arguments and (rows, R) positions to (rows, R, d); None: cannot be done here.
 Reader = Callable[[Any, Mapping[str, Any], Any], Any]
@@ -79,7 +80,8 @@ class LastBlock:
             return False  # parts of the same names that are called otherwise
         if read.shape != whole.shape:
             return False
-        return bool((whole - read).abs().max() <= SAME * whole.abs().max())
+        allowed = max(SAME, ROUNDED * torch.finfo(whole.dtype).eps)
+        return bool((whole - read).abs().max() <= allowed * whole.abs().max())
 
 
 def at(hidden: Any, places: Any) -> Any:
@@ -126,13 +128,22 @@ def _replaced(block: Any, places: Any, laid: Packed | Padded) -> Iterator[None]:
 
 
 def _reader(block: Any) -> Reader | None:
-    """How this block is read, by its parts; None where parts that are gone around are not as
-    transformers made them or somebody listens to them."""
-    for around, parts, reader in _KNOWN:
-        found = [_part(block, name) for name in around]
-        if all(_plain(part) for part in found) and all(_part(block, name) for name in parts):
+    """How this block is read, by its parts; None where those that are gone around have others
+    beside, are not as transformers made them, or have somebody who listens to them."""
+    for reader, parts in _KNOWN.items():
+        found = {name: _part(block, name) for name in parts}
+        if not all(_has(found[name], *parts[name]) for name in parts):
+            continue
+        if all(_plain(part) for name, part in found.items() if name):
             return reader
     return None
+
+
+def _has(part: Any, needed: str, also: str = "") -> bool:
+    if part is None:
+        return False
+    children = {name for name, _ in part.named_children()}
+    return set(needed.split()) <= children <= {*needed.split(), *also.split()}
 
 
 def _part(block: Any, name: str) -> Any:
@@ -142,8 +153,7 @@ def _part(block: Any, name: str) -> Any:
 
 
 def _plain(part: Any) -> bool:
-    """A module of transformers with no hooks; of the block itself only its class is asked."""
-    if part is None or not type(part).__module__.startswith("transformers."):
+    if not type(part).__module__.startswith("transformers."):
         return False
     return not (part._forward_hooks or part._forward_pre_hooks)
 
@@ -201,20 +211,22 @@ def _llama(block: Any, given: Mapping[str, Any], places: Any) -> Any:
     return middle + block.mlp(block.post_attention_layernorm(middle))
 
 
-# (parts that are gone around, parts that are called, how), the block itself being "".
-_KNOWN: tuple[tuple[tuple[str, ...], tuple[str, ...], Reader], ...] = (
-    (
-        ("attention", "attention.self"),
-        ("attention.self.query", "attention.self.key", "attention.output", "feed_forward_chunk"),
-        _bert,
-    ),
-    (("attention",), ("attention.q_lin", "sa_layer_norm", "ffn", "output_layer_norm"), _distilbert),
-    (
-        ("self_attn",),
-        ("self_attn.q_proj", "self_attn.o_proj", "input_layernorm", "mlp.down_proj"),
-        _llama,
-    ),
-)
+# By reader: the children that the block ("") and what is gone around in it must have, and may.
+_KNOWN: Mapping[Reader, Mapping[str, tuple[str, ...]]] = {
+    _bert: {
+        "": ("attention intermediate output",),
+        "attention": ("self output",),
+        "attention.self": ("query key value", "dropout"),
+    },
+    _distilbert: {
+        "": ("attention sa_layer_norm ffn output_layer_norm",),
+        "attention": ("q_lin k_lin v_lin out_lin", "dropout"),
+    },
+    _llama: {
+        "": ("self_attn mlp input_layernorm post_attention_layernorm",),
+        "self_attn": ("q_proj k_proj v_proj o_proj", "q_norm k_norm rotary_emb rotary_fn"),
+    },
+}
 
 
 def _heads(states: Any, size: int, norm: Any = None) -> Any:

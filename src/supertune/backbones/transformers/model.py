@@ -269,10 +269,11 @@ class TransformersBackbone:
             return self._frame(encoding.prompt).words.scores(read)
         if self.extend is not None:
             batch = self.extend(batch)
+        places = self.places(batch, encoding)
+        self.last_block.exact()  # before a run that begins in the middle
         with self.running(batch, cut, hidden) as laid:
             if self.offer.family == "seq2seq" and batch.answers is not None:
                 return answering.read(self, laid, reuse=encoding.reuse)[1][:, 0].float()
-            places = self.places(batch, encoding)
             with self.last_block.only(places if encoding.reuse else None, laid) as short:
                 last = self.body(**laid.inputs).last_hidden_state.float()
         if places is None:
@@ -291,6 +292,7 @@ class TransformersBackbone:
 
         if self.extend is not None:
             batch = self.extend(batch)
+        self.last_block.exact()  # before a run that begins in the middle
         with self.running(batch, cut, hidden) as laid:
             logits = answering.read(self, laid, reuse=reuse)[0]
         return torch.log_softmax(logits.float(), dim=-1)
@@ -321,8 +323,18 @@ class TransformersBackbone:
     def blocks(self) -> Any:
         return self.cutting.blocks
 
-    def activations(self, pieces: Sequence[Piece], cut: int) -> list[FloatArray]:
-        return self.cutting.activations(pieces, cut)
+    @property
+    def decoder_blocks(self) -> Any:
+        """Of a decoder that answers prompts, on top of an encoder; else none."""
+        return self.cutting.decoder_blocks
+
+    def block(self, number: int) -> Any:
+        return self.cutting.block(number)
+
+    def activations(
+        self, pieces: Sequence[Piece], cut: int, *, dropout: float = 0.0, draw: int = 0
+    ) -> list[FloatArray]:
+        return self.cutting.activations(pieces, cut, dropout=dropout, draw=draw)
 
     def entering(self, batch: Batch, cut: int) -> Any:
         return self.cutting.entering(batch, cut)

@@ -119,7 +119,8 @@ class TunableModel:
         if not (on and dropout):
             return
         known = {id(module) for module in new}
-        for module in self.backbone.blocks[self.cut :].modules():
+        above = [*self.backbone.blocks, *self.backbone.decoder_blocks][self.cut :]
+        for module in (part for block in above for part in block.modules()):
             if isinstance(module, torch.nn.Dropout) and id(module) not in known:
                 self._dropped.append((module, module.p))
                 module.p, module.training = dropout, True

@@ -34,7 +34,7 @@ class BottleneckAdapters(TunableModel):
     def _put(self) -> None:
         placement = self.injection.settings.get("placement", "pfeiffer")
         for i in self._blocks:
-            block, found = self.backbone.blocks[i], feed_forward(self.backbone, i)
+            block, found = self.backbone.block(i), feed_forward(self.backbone, i)
             output = block.get_submodule(found.output)
             if placement == "parallel":
                 beside = self._made(f"{i}.parallel")

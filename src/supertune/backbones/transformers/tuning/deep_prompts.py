@@ -33,7 +33,7 @@ class DeepPrompts(TunableModel):
         self._blocks = list(range(len(backbone.blocks)) if blocks is None else blocks)
         self._prompts: dict[int, Any] = {}
         for i in self._blocks:
-            _check_positions(backbone, backbone.blocks[i])
+            _check_positions(backbone, backbone.block(i))
         self.try_out()
 
     def _put(self) -> None:
@@ -42,7 +42,7 @@ class DeepPrompts(TunableModel):
         started = {i: self._started(i) for i in self._blocks}
         for i, start in started.items():
             self._prompts[i] = torch.nn.Parameter(start)
-            block = self.backbone.blocks[i]
+            block = self.backbone.block(i)
             _Prompted(block, self._prompts[i])
         self._put_given()
 
@@ -141,6 +141,8 @@ def _check_positions(backbone: TransformersBackbone, block: Any) -> None:
     """
     names = set(inspect.signature(block.forward).parameters)
     relative = sorted(names & set(_RELATIVE))
+    if block in list(backbone.decoder_blocks):  # whose mask over the encoder would grow as well
+        relative = ["encoder_hidden_states"]
     if relative or "hidden_states" not in names:
         raise InputError(
             "prompts_unsupported",

@@ -51,7 +51,8 @@ def linears(module: Any) -> list[tuple[str, int, int]]:
 
 def linear_names(backbone: TransformersBackbone) -> list[str]:
     """Last names of the linear layers inside the blocks, e.g. query, key, value, dense."""
-    return sorted({name.rsplit(".", 1)[-1] for name, _, _ in linears(backbone.blocks)})
+    stacks = [backbone.blocks, backbone.decoder_blocks]
+    return sorted({n.rsplit(".", 1)[-1] for stack in stacks for n, _, _ in linears(stack)})
 
 
 def norm_names(backbone: TransformersBackbone) -> list[str]:
@@ -80,7 +81,7 @@ def feed_forward(backbone: TransformersBackbone, block: int) -> FeedForward:
     Raises:
         InputError: ``feed_forward_not_found``.
     """
-    width, found = backbone.offer.width, linears(backbone.blocks[block])
+    width, found = backbone.offer.width, linears(backbone.block(block))
     last = max((i for i, (_, n, m) in enumerate(found) if n > m == width), default=-1)
     attention = max((i for i, (_, _, m) in enumerate(found[: max(last, 0)]) if m == width),
                     default=-1)  # fmt: skip
@@ -96,9 +97,8 @@ def feed_forward(backbone: TransformersBackbone, block: int) -> FeedForward:
     return FeedForward(found[attention][0], between[0], found[last][0])
 
 
-def place(backbone: TransformersBackbone) -> str:
-    """The dotted name of the numbered blocks in the whole model, such as ``encoder.layer``."""
-    blocks = backbone.blocks
+def place(backbone: TransformersBackbone, blocks: Any) -> str:
+    """The dotted name of a stack's numbered blocks in the whole model: ``encoder.layer``."""
     return next(str(name) for name, module in backbone.model.named_modules() if module is blocks)
 
 
@@ -113,7 +113,7 @@ def pattern(
         InputError: ``target_not_found`` when a name is that of no layer there.
     """
     chosen = range(len(backbone.blocks)) if blocks is None else blocks
-    inside = {n for i in chosen for n, _ in backbone.blocks[i].named_modules() if n}
+    inside = {n for i in chosen for n, _ in backbone.block(i).named_modules() if n}
     lost = [name for name in names if not any(f".{n}".endswith(f".{name}") for n in inside)]
     if lost or not names:
         raise InputError(
@@ -123,6 +123,21 @@ def pattern(
             allowed=", ".join(linear_names(backbone)),
             next="Set targets to some of the allowed names: --set 'targets=[\"query\"]'.",
         )
-    which = r"\d+" if blocks is None else f"(?:{'|'.join(map(str, blocks))})"
     any_of = "|".join(re.escape(name) for name in names)
-    return rf"{re.escape(place(backbone))}\.{which}\.(?:.*\.)?(?:{any_of})"
+    return rf"{_which(backbone, blocks)}\.(?:.*\.)?(?:{any_of})"
+
+
+def _which(backbone: TransformersBackbone, blocks: Sequence[int] | None) -> str:
+    """A regular expression for the dotted names of these blocks, of one stack or of both."""
+    depth = len(backbone.blocks)
+    if blocks is None:
+        return rf"{re.escape(place(backbone, backbone.blocks))}\.\d+"
+    parts = []
+    for stack, numbers in (
+        (backbone.blocks, [i for i in blocks if i < depth]),
+        (backbone.decoder_blocks, [i - depth for i in blocks if i >= depth]),
+    ):
+        if numbers:
+            any_of = "|".join(map(str, numbers))
+            parts.append(rf"{re.escape(place(backbone, stack))}\.(?:{any_of})")
+    return parts[0] if len(parts) == 1 else f"(?:{'|'.join(parts)})"

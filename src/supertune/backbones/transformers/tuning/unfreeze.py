@@ -45,7 +45,7 @@ def _names(backbone: TransformersBackbone, injection: Injection) -> list[str]:
         holders = [(name, child) for name, child in backbone.body.named_children()]
         wanted = [child for name, child in holders if name != "pooler"]
     else:
-        wanted = [backbone.blocks[i] for i in injection.blocks]
+        wanted = [backbone.block(i) for i in injection.blocks]
     chosen = {id(p) for module in wanted for p in _parameters(module, only)}
     names = [name for name, p in backbone.model.named_parameters() if id(p) in chosen]
     if not names:
