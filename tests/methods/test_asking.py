@@ -10,7 +10,7 @@ import pytest
 from supertune import registry
 from supertune.catalogue.corpora import few_shot
 from supertune.config import Recipe
-from supertune.contracts import Examples, HeadSpec, Problem, Prompt
+from supertune.contracts import Asking, Examples, HeadSpec, Problem, Prompt, asked_by
 from supertune.errors import InputError
 from supertune.pipeline import Workshop
 from supertune.prompts.likelihoods import bias, by_label, log_shares, reference_inputs
@@ -93,6 +93,16 @@ def test_answered_rows_are_shown_in_turns_within_the_room(reviews, lens, select)
     found = tuned.logits(reviews.inputs[:3], lens)
     assert found.shape == (3, 2)
     assert np.isfinite(found).all()
+
+
+def test_what_asks_in_words_tells_by_which_prompt_and_what_does_not_tells_none(reviews, lens):
+    given = problem(reviews, lens)
+    for name in ("zero_shot_prompt", "prompt_search", "in_context"):
+        tuned = fitted(name, given)
+        assert isinstance(tuned, Asking)
+        assert asked_by(tuned) == MOVIE
+    for name in ("majority", "nearest_centroid"):
+        assert asked_by(fitted(name, given)) is None
 
 
 def test_label_scores_are_the_mean_likelihood_of_a_labels_words():

@@ -53,6 +53,20 @@ class Replaying(Tuned, Protocol):
         ...
 
 
+@runtime_checkable
+class Asking(Protocol):
+    """A `Tuned` that may ask in words: ``prompt`` is what it asks by, None where it reads vectors
+    instead."""
+
+    @property
+    def prompt(self) -> Prompt | None: ...
+
+
+def asked_by(tuned: Tuned) -> Prompt | None:
+    """What a fitted method asks by, None where it does not ask in words."""
+    return tuned.prompt if isinstance(tuned, Asking) else None
+
+
 @dataclass(frozen=True)
 class Curve:
     """How a number changed while a method learned.
