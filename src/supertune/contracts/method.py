@@ -180,8 +180,8 @@ class Method(Protocol):
 class Solver(Method, Protocol):
     """A method that finds its numbers by itself: closed forms, counts, prompts.
 
-    One whose models hold labelled rows says so with an attribute ``holds_rows = True``; it is
-    then refused where no rows may be kept.
+    One whose models hold labelled rows says so with an attribute ``holds_rows = True``, of its
+    own or, where it depends on them, of its options; it is then refused where no rows may be kept.
     """
 
     def fit(self, problem: Problem, options: Any) -> Tuned: ...
