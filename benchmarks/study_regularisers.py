@@ -17,7 +17,7 @@ from benchmarks import figures, study_draw
 from benchmarks.benchmark import RESULTS, Benchmark, Demands, Draw, Item, run
 from benchmarks.figures import Figure
 from benchmarks.study_figures import name
-from benchmarks.study_plan import MAX_LENGTH, defaults
+from benchmarks.study_plan import MAX_LENGTH, defaults, outdated
 from supertune.errors import SupertuneError
 
 BACKBONE = "minilm"
@@ -148,16 +148,11 @@ def main(given: Sequence[str] | None = None) -> int:
     parser.add_argument("--tiny", action="store_true", help="smallest sizes, to try the code")
     asked = parser.parse_args(given)
     study_draw.fit_and_answer(plan(True)[0], "cpu")  # imports and weights are paid for here
-    demands = Demands(budget=asked.budget, tiny=asked.tiny, keep=_current)
+    demands = Demands(budget=asked.budget, tiny=asked.tiny, keep=lambda draw: not outdated(draw))
     found = run(BENCHMARK, asked.out, demands)
     for one in found["figures"]:
         print(f"{one['name']}: {one['value']:+.1f} [{one['low']:.1f}, {one['high']:.1f}]")
     return 0
-
-
-def _current(draw: Draw) -> bool:
-    """Whether a draw was made under the defaults of today."""
-    return bool(draw["defaults"] == defaults(draw["method"]))
 
 
 if __name__ == "__main__":
