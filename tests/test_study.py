@@ -303,3 +303,38 @@ def test_seconds_of_two_machines_are_kept_apart(page_of: Page) -> None:
     assert "s to fit, cpu | s to predict, cpu | s to fit, cuda | s to predict, cuda" in page
     assert "| `lora` | minilm | 85.0 ± 7.1 (2) | 9 | 1 | 0.5 | 1 | 10 | 99 |  |" in page
     assert "1 draws on another" in page
+
+
+def test_each_regulariser_is_an_option_of_its_method_and_changes_something() -> None:
+    study = module("study_regularisers")
+    for method, variants in study.VARIANTS.items():
+        kind = registry.method(method).options
+        assert len({str(one) for one in variants}) == len(variants)
+        for options in variants:
+            assert kind(**options) != kind()
+    plan = study.plan(False)
+    assert len({str(item) for item in plan}) == len(plan)
+    for item in plan:  # what each is compared with is measured too
+        assert {**item, "options": {}} in plan
+
+
+@pytest.mark.slow
+def test_a_regulariser_is_compared_on_the_same_rows(tmp_path: Path) -> None:
+    study = module("study_regularisers")
+    assert study.main(["--tiny", "--out", str(tmp_path)]) == 0
+    saved_there = json.loads((tmp_path / "minilm-cpu.json").read_text("utf-8"))
+    for draw in saved_there["draws"]:
+        assert draw["accuracy"] * 20 == pytest.approx(round(draw["accuracy"] * 20))
+        assert draw["defaults"] == module("study_plan").defaults("top_blocks")
+    item = study.plan(False)[0]
+    accuracies = {"{}": [0.5, 0.6], '{"dropout": 0.1}': [0.52, 0.66]}
+    draws = [
+        {**item, "method": "lora", "options": json.loads(options), "seed": seed, "accuracy": one}
+        for options, values in accuracies.items()
+        for seed, one in enumerate(values)
+    ]
+    alone = {**draws[-1], "seed": 2}  # nothing to compare it with
+    (found,) = study.summarise([*draws, alone])
+    assert found.name == "lora (dropout=0.1)"
+    assert found.value == pytest.approx(4)
+    assert found.low < found.value < found.high

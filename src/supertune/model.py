@@ -20,6 +20,7 @@ from supertune.contracts import (
     Examples,
     FloatArray,
     HeadSpec,
+    Input,
     Judged,
     Lens,
     State,
@@ -96,7 +97,8 @@ class Model:
         return self._workshop
 
     def predictions(self, inputs: Sequence[Any], *, coverage: float | None = None) -> Answers:
-        """Answers to n texts, tuples of texts, or rows of numbers.
+        """Answers to n texts, tuples of texts, or rows of numbers. Where the model learned from
+        rows like ``Text: ... Label: ...``, a text may be written so too.
 
         Labels with confidence (n,) and probabilities (n, C); of a regression, values (n,) with
         the ends of intervals that hold a share ``coverage`` of new rows (0.9 by default).
@@ -104,11 +106,14 @@ class Model:
         Raises:
             InputError: when ``inputs`` is not a sequence of such rows, or ``coverage`` fits not.
         """
-        checked = given.inputs(inputs, self.columns)
+        return self._answers(given.inputs(inputs, self.columns), coverage)
+
+    def _answers(self, inputs: Sequence[Input], coverage: float | None = None) -> Answers:
+        """Answers to inputs that were read and checked."""
         lens = self.workshop.lens(self.backbone)
         parts = [
-            self.tuned.logits(checked[start : start + WINDOW], lens)
-            for start in range(0, len(checked), WINDOW)
+            self.tuned.logits(inputs[start : start + WINDOW], lens)
+            for start in range(0, len(inputs), WINDOW)
         ]
         logits = np.concatenate(parts) if parts else np.zeros((0, self.head.outputs))
         costs = self.workshop.costs(self.labels)
@@ -143,7 +148,7 @@ class Model:
         task = registry.task(self.task)
         columns = replace(self.columns, text=tuple(text)) if text else self.columns
         for table, inputs in task.stream(source, columns, window):
-            yield table, self.predictions(inputs, coverage=coverage)
+            yield table, self._answers(inputs, coverage)
 
     def evaluate(
         self,
@@ -201,7 +206,7 @@ class Model:
         reading = registry.task(self.task).read(data, columns or self.columns, labels=self.labels)
         examples = labelled(reading.train)
         findings = [finding.as_dict() for finding in reading.findings]
-        answers = self.predictions(examples.inputs)
+        answers = self._answers(examples.inputs)
         return Judged(examples, answers.scored, True), findings
 
     def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:

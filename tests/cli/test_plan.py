@@ -28,7 +28,7 @@ def test_a_machine_that_has_nothing_is_told_what_would_be_fetched(
     tried = [(one["backbone"], one["method"]) for one in answer["candidates"]]
     assert tried[0] == (None, "bag_of_words")
     assert ("minilm", "linear_probe") in tried
-    assert ("e5-small", "lora") in tried
+    assert ("e5-small", "contrastive") in tried
     assert {one["method"] for one in answer["unfit"]} >= {"full", "majority"}
     assert all(one["why"] for one in answer["unfit"])
     assert answer["seconds"] > 0

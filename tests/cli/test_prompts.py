@@ -17,6 +17,12 @@ FILMS = (
     *(("特效很差", "消极"), ("非常感人", "积极"), ("太长了，看睡着了", "消极")),
 )
 
+ENGLISH = (
+    *(("a joy to watch", "good"), ("dull and far too long", "bad"), ("warm, funny, true", "good")),
+    *(("a waste of time", "bad"), ("I loved every minute", "good"), ("the plot is a mess", "bad")),
+    *(("worth a long review", "good"), ("no review can save it", "bad")),
+)
+
 
 def answered(path: Path, *more: str) -> Path:
     lines = [f"输入：{text} 输出：{label}" for text, label in FILMS]
@@ -70,6 +76,37 @@ def test_further_rows_are_answered_by_the_same_markers(
     assert set(rows[0]) == {"text", "prediction", "confidence", "p_积极", "p_消极"}
     plain = package.load(films).predict(texts)
     assert [row["prediction"] for row in rows] == plain.tolist()
+
+
+def test_texts_in_python_are_answered_by_the_same_markers(films: Path) -> None:
+    model, texts = package.load(films), ["非常感人", "特效很差", "好看"]
+    written = [f"输入：{texts[0]} 输出：", f"输入:{texts[1]} 输出：积极", texts[2]]
+    assert model.predict_proba(written).tolist() == model.predict_proba(texts).tolist()
+    assert model.predict(["输入： 输出："]).tolist() == model.predict([""]).tolist()
+
+
+@pytest.fixture(scope="module")
+def english() -> package.Model:
+    lines = [f"Review: {text} Sentiment: {label}" for text, label in ENGLISH]
+    return package.fit(lines, method="bag_of_words", folds=3, repeats=1)
+
+
+def test_texts_in_python_may_be_written_as_the_rows_were_in_english_too(
+    english: package.Model,
+) -> None:
+    assert english.recipe.template == "Review: {text} Sentiment: {answer}"
+    texts = ["A joy of a film.", "Two dull hours"]
+    for written in ("Review: {} Sentiment:", "review:{}  sentiment: bad", "Review: {}"):
+        given = [written.format(text) for text in texts]
+        assert english.predict_proba(given).tolist() == english.predict_proba(texts).tolist()
+
+
+def test_markers_are_taken_off_once_whichever_way_a_text_comes(english: package.Model) -> None:
+    twice = ["Review: Review: too long Sentiment:"]
+    once = english.predict_proba(twice).tolist()
+    ((_, answers),) = english.stream(twice)
+    assert answers.scored.tolist() == once
+    assert once != english.predict_proba(["too long"]).tolist(), "the inner one is a word"
 
 
 def test_a_text_on_the_command_line_may_be_written_so_too(supertune: Run, films: Path) -> None:

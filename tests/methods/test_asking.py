@@ -7,10 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+import supertune
 from supertune import registry
 from supertune.catalogue.corpora import few_shot
 from supertune.config import Recipe
-from supertune.contracts import Examples, HeadSpec, Problem, Prompt
+from supertune.contracts import Asking, Examples, HeadSpec, Problem, Prompt, asked_by
 from supertune.errors import InputError
 from supertune.pipeline import Workshop
 from supertune.prompts.likelihoods import bias, by_label, log_shares, reference_inputs
@@ -84,6 +85,63 @@ def test_templates_of_ones_own_are_tried_first_and_a_bad_one_is_refused(reviews,
     assert caught.value.code == "template_hides_text"
 
 
+SHOWS = {"shots": 4, "orders": 3}
+
+
+def test_orders_of_shown_rows_are_tried_behind_the_best_template(reviews, lens):
+    tuned = fitted("prompt_search", problem(reviews, lens, OTHER, MOVIE), **SHOWS)
+    templates, orders = tuned.searched[:2], [one["shown"] for one in tuned.searched[2:]]
+    assert [one["template"] for one in templates] == [OTHER.template, MOVIE.template]
+    assert len({tuple(order) for order in orders}) == 3
+    assert len({tuple(sorted(order)) for order in orders}) == 1
+    first = [reviews.targets[row - 1] for row in orders[0]]
+    assert first in ([0, 1, 0, 1], [1, 0, 1, 0]), "labels take turns"
+    losses = [one["log_loss"] for one in tuned.searched[2:]]
+    assert len(set(losses)) == 3, "the order matters"
+    # What is shown stands in front of the question, or nothing does where it is as good.
+    heads = [" ".join(text.split()[:4]) for text in reviews.inputs]
+    shown = [head for head in heads if head in tuned.prompt.shown]
+    assert len(shown) in (0, 4)
+    again = type(tuned).from_state(tuned.state())
+    expected = tuned.logits(reviews.inputs[:3], lens)
+    np.testing.assert_array_equal(again.logits(reviews.inputs[:3], lens), expected)
+
+
+def test_few_rows_have_few_orders_and_half_of_them_stay_to_judge_by(reviews, lens):
+    few = problem(reviews.take(np.array([0, 1, 6, 7, 8])), lens)
+    tuned = fitted("prompt_search", few, shots=60, orders=24)
+    orders = [one["shown"] for one in tuned.searched if "shown" in one]
+    assert len(orders) == 2
+    assert {len(order) for order in orders} == {2}
+
+
+def test_the_search_has_not_seen_the_answers_it_is_judged_by(reviews, lens):
+    method = registry.method("prompt_search")
+    options = method.options(**SHOWS)
+    train, test = np.array([0, 1, 2, 3, 6, 7, 8, 9]), np.array([4, 5, 10, 11])
+    targets = reviews.targets.copy()
+    targets[test] = 1 - targets[test]
+    answers = [
+        method.out_of_fold(problem(rows, lens, OTHER, MOVIE), options, [(train, test)])[0]
+        for rows in (reviews, replace(reviews, targets=targets))
+    ]
+    np.testing.assert_array_equal(*answers)
+    alone = method.fit(problem(reviews.take(train), lens, OTHER, MOVIE), options)
+    asked = [reviews.inputs[i] for i in test]
+    np.testing.assert_allclose(alone.logits(asked, lens), answers[0], atol=1e-4)
+
+
+def test_a_search_that_shows_rows_is_refused_where_none_may_be_kept(reviews):
+    rows = [
+        (text, reviews.labels[i]) for text, i in zip(reviews.inputs, reviews.targets, strict=True)
+    ]
+    keys = {"method": "prompt_search", "backbone": "smollm2", "keep_rows": False}
+    with pytest.raises(InputError) as caught:
+        supertune.fit(rows, shots=4, **keys)
+    assert caught.value.code == "method_holds_rows"
+    assert registry.method("prompt_search").options().holds_rows is False
+
+
 @pytest.mark.parametrize("select", ["random", "diverse", "nearest"])
 def test_answered_rows_are_shown_in_turns_within_the_room(reviews, lens, select):
     tuned = fitted("in_context", problem(reviews, lens), select=select, shots=4)
@@ -93,6 +151,16 @@ def test_answered_rows_are_shown_in_turns_within_the_room(reviews, lens, select)
     found = tuned.logits(reviews.inputs[:3], lens)
     assert found.shape == (3, 2)
     assert np.isfinite(found).all()
+
+
+def test_what_asks_in_words_tells_by_which_prompt_and_what_does_not_tells_none(reviews, lens):
+    given = problem(reviews, lens)
+    for name in ("zero_shot_prompt", "prompt_search", "in_context"):
+        tuned = fitted(name, given)
+        assert isinstance(tuned, Asking)
+        assert asked_by(tuned) == MOVIE
+    for name in ("majority", "nearest_centroid"):
+        assert asked_by(fitted(name, given)) is None
 
 
 def test_label_scores_are_the_mean_likelihood_of_a_labels_words():

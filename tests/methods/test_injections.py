@@ -9,7 +9,6 @@ from pydantic import ValidationError
 
 from supertune import registry
 from supertune.contracts import Injection, misfit
-from supertune.errors import InputError
 
 UPPER = (3, 4, 5)
 
@@ -93,16 +92,19 @@ def test_a_text_to_start_at_goes_with_that_choice_alone(lens, name):
             injection(lens, name, **wrong)
 
 
-@pytest.mark.parametrize("name", ["prefix_tuning", "deep_prompts"])
-def test_prompts_that_an_encoder_of_two_stacks_has_no_place_for_are_refused(lens, name):
-    method = registry.method(name)
-    offer = replace(
-        lens.backbone.offer, family="seq2seq", architecture="T5ForConditionalGeneration"
-    )
-    with pytest.raises(InputError) as caught:
-        method.injection(offer, method.options())
-    assert caught.value.code == "method_does_not_fit"
-    assert "prompt_tuning" in str(caught.value.next)
+@pytest.mark.parametrize(
+    ("name", "missing"),
+    [
+        ("prefix_tuning", "past_keys"),
+        ("peft:PREFIX_TUNING", "past_keys"),
+        ("deep_prompts", "block_prompts"),
+    ],
+)
+def test_prompts_that_a_backbone_has_no_place_for_are_refused_by_name(lens, name, missing):
+    method, offer = registry.method(name), lens.backbone.offer
+    assert misfit(method, "classify", offer) is None
+    bare = replace(offer, capabilities=offer.capabilities - {missing}, architecture="T5Model")
+    assert misfit(method, "classify", bare) == f"{name} needs {missing}, which T5Model lacks"
 
 
 def test_bitfit_needs_biases_which_some_models_lack(lens):

@@ -118,7 +118,7 @@ def _read(
     examples = pipeline.labelled(reading.train)
     pipeline.check_settings(workshop, examples)
     if not keep_rows:
-        _refuse_rows(settled.method)
+        _refuse_rows(settled)
     entries = choose.candidates(workshop, examples)  # fetches what is not there yet
     started = time.monotonic()
     return _Run(
@@ -136,8 +136,12 @@ def _read(
     )
 
 
-def _refuse_rows(method: str) -> None:
-    if method != "auto" and getattr(registry.method(method), "holds_rows", False):
+def _refuse_rows(settled: Recipe) -> None:
+    method = settled.method
+    if method == "auto":
+        return
+    said_by = registry.method(method), method_options(settled, method)
+    if any(getattr(one, "holds_rows", False) for one in said_by):
         raise InputError(
             "method_holds_rows",
             f"A model of {method} is made of labelled rows, so none can be left out.",

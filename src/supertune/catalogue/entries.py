@@ -77,11 +77,9 @@ class DatasetEntry:
     layout: str
 
 
-_ENCODER = frozenset({"features", "blocks", "biases", "torch"})
-_CAUSAL = frozenset({"features", "blocks", "torch", "next_token_logits", "score_text"}) | {
-    "sequence_loss",
-    "generate",
-}
+_TUNABLE = frozenset({"features", "blocks", "past_keys", "block_prompts", "torch"})
+_ENCODER = _TUNABLE | {"biases"}
+_CAUSAL = _TUNABLE | {"next_token_logits", "score_text", "sequence_loss", "generate"}
 
 _MINILM = Package(
     "pypi",

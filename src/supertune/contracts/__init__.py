@@ -37,6 +37,7 @@ from supertune.contracts.data import (
     content_key,
 )
 from supertune.contracts.method import (
+    Asking,
     Coefficient,
     Curve,
     FoldSolver,
@@ -51,6 +52,7 @@ from supertune.contracts.method import (
     Solver,
     State,
     Tuned,
+    asked_by,
     features,
     misfit,
 )
@@ -69,6 +71,7 @@ from supertune.contracts.task import (
 
 __all__ = [
     "Answers",
+    "Asking",
     "Backbone",
     "BackboneRef",
     "Capability",
@@ -108,6 +111,7 @@ __all__ = [
     "Tunable",
     "Tuned",
     "Values",
+    "asked_by",
     "content_key",
     "features",
     "misfit",

@@ -16,6 +16,8 @@ Capability = Literal[
     "features",  # one vector per input
     "blocks",  # activations can be taken and resumed between numbered blocks
     "biases",  # its linear layers have biases
+    "past_keys",  # every block takes keys and values from before the text
+    "block_prompts",  # vectors can stand before the text at any block
     "mask_logits",
     "next_token_logits",
     "score_text",  # how likely words are as the answer to a prompt, whichever of the two gives it

@@ -53,6 +53,20 @@ class Replaying(Tuned, Protocol):
         ...
 
 
+@runtime_checkable
+class Asking(Protocol):
+    """A `Tuned` that may ask in words: ``prompt`` is what it asks by, None where it reads vectors
+    instead."""
+
+    @property
+    def prompt(self) -> Prompt | None: ...
+
+
+def asked_by(tuned: Tuned) -> Prompt | None:
+    """What a fitted method asks by, None where it does not ask in words."""
+    return tuned.prompt if isinstance(tuned, Asking) else None
+
+
 @dataclass(frozen=True)
 class Curve:
     """How a number changed while a method learned.
@@ -166,8 +180,8 @@ class Method(Protocol):
 class Solver(Method, Protocol):
     """A method that finds its numbers by itself: closed forms, counts, prompts.
 
-    One whose models hold labelled rows says so with an attribute ``holds_rows = True``; it is
-    then refused where no rows may be kept.
+    One whose models hold labelled rows says so with an attribute ``holds_rows = True``, of its
+    own or, where it depends on them, of its options; it is then refused where no rows may be kept.
     """
 
     def fit(self, problem: Problem, options: Any) -> Tuned: ...

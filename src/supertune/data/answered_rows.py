@@ -106,17 +106,15 @@ def recognised(table: Table, columns: Columns) -> tuple[Table, Columns]:
 def column(table: Table, columns: Columns) -> str | None:
     """The column that is written in the markers which ``columns`` comes from: the only one, or
     the first with a cell that begins so."""
-    if len(columns.text) != 1 or columns.label is None or columns.text[0] in table.values:
-        return None
-    marker = columns.text[0]
-    if not _is_marker(marker):
+    markers = _of(columns)
+    if markers is None or markers.text in table.values:
         return None
     if len(table.names) == 1:
         return table.names[0]
     written = (
         name
         for name, cells in table.values.items()
-        if any(isinstance(cell, str) and _head(cell, marker) for cell in cells)
+        if any(isinstance(cell, str) and _head(cell, markers.text) for cell in cells)
     )
     return next(written, None)
 
@@ -128,10 +126,24 @@ def split(table: Table, columns: Columns, name: str | None = None) -> Table:
     Args:
         name: the `column` of an earlier window.
     """
-    name = name or column(table, columns)
-    if name is None:
+    name, markers = name or column(table, columns), _of(columns)
+    if name is None or markers is None:
         return table
-    return _apart(table, name, Markers(columns.text[0], str(columns.label), ""))
+    return _apart(table, name, markers)
+
+
+def bare(text: str, columns: Columns) -> str:
+    """One text without the markers in which the rows of ``columns`` are written, and without an
+    answer behind them, as `split` reads a cell."""
+    markers = _of(columns)
+    return text if markers is None else _parts(text, markers)[0] or ""
+
+
+def _of(columns: Columns) -> Markers | None:
+    """The markers that ``columns`` comes from, if its rows were written with such."""
+    if len(columns.text) != 1 or columns.label is None or not _is_marker(columns.text[0]):
+        return None
+    return Markers(columns.text[0], columns.label, "")
 
 
 def _candidates(table: Table, columns: Columns) -> Sequence[str]:

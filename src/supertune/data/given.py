@@ -7,20 +7,22 @@ from collections.abc import Mapping
 from typing import Any
 
 from supertune.contracts import Columns, Input
+from supertune.data.answered_rows import bare
 from supertune.data.cells import as_number, shown
 from supertune.errors import InputError
 
 
 def inputs(given: Any, columns: Columns) -> list[Input]:
-    """What a model with these columns reads.
+    """What a model with these columns reads; texts may be written as its rows were, with or
+    without an answer, which is not read.
 
     Raises:
         InputError: what is no such row, by its number.
     """
-    return _numbers(given, columns.numbers) if columns.numbers else _texts(given)
+    return _numbers(given, columns.numbers) if columns.numbers else _texts(given, columns)
 
 
-def _texts(given: Any) -> list[Input]:
+def _texts(given: Any, columns: Columns) -> list[Input]:
     if isinstance(given, (str, bytes)):
         raise InputError(
             "one_text_given",
@@ -50,7 +52,10 @@ def _texts(given: Any) -> list[Input]:
                 next="Leave empty cells out, or turn values into text with str().",
             )
     # A row of an array is a NumPy text, which others would write down as one.
-    return [tuple(map(str, value)) if isinstance(value, tuple) else str(value) for value in listed]
+    return [
+        tuple(map(str, value)) if isinstance(value, tuple) else bare(str(value), columns)
+        for value in listed
+    ]
 
 
 def _numbers(given: Any, names: tuple[str, ...]) -> list[Input]:

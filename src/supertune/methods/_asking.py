@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -39,9 +39,7 @@ class Asked:
         return label_scores(lens, self.prompt, inputs, prediction=True) + self.bias
 
     def notes(self) -> Notes:
-        tried = [
-            (f"Tried: {one['template']}", f"log loss {one['log_loss']}") for one in self.searched
-        ]
+        tried = [(_named(one), f"log loss {one['log_loss']}") for one in self.searched]
         return Notes(asked=(*parts(self.prompt, self.labels), *tried) if self.labels else ())
 
     def state(self) -> State:
@@ -54,6 +52,12 @@ class Asked:
     def from_state(cls, state: State) -> Asked:
         prompt = Prompt.from_dict(state.settings["prompt"])
         return cls(prompt, state.arrays["bias"], tuple(state.settings.get("searched", ())))
+
+
+def _named(searched: Mapping[str, Any]) -> str:
+    """A prompt that was tried, with the numbers of the rows shown in front, in their order."""
+    shown = ", ".join(map(str, searched.get("shown", ())))
+    return f"Tried: {searched['template']}" + (f", behind rows {shown}" if shown else "")
 
 
 def prompt_of(problem: Problem) -> Prompt:

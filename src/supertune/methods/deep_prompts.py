@@ -5,7 +5,6 @@ from __future__ import annotations
 from pydantic import Field
 
 from supertune.contracts import Injection, Offer, Options
-from supertune.errors import InputError
 from supertune.methods._blocks import WHICH, BlockChoice, chosen_blocks
 from supertune.methods._prompts import PromptOptions
 
@@ -24,20 +23,12 @@ class DeepPrompts:
     name = "deep_prompts"
     summary = "Trainable vectors before the text at each upper block, P-tuning v2 from the cut"
     reference = "Liu et al. 2022, arXiv:2110.07602; Jia et al. 2022, arXiv:2203.12119"
-    needs = frozenset({"blocks", "torch"})
+    needs = frozenset({"block_prompts", "blocks", "torch"})
     objectives = frozenset({"classify"})
     simplicity = 33
     options: type[Options] = DeepPromptsOptions
 
     def injection(self, offer: Offer, options: DeepPromptsOptions) -> Injection:
-        if offer.family == "seq2seq":
-            raise InputError(
-                "method_does_not_fit",
-                "deep_prompts needs absolute or rotary positions.",
-                received=offer.architecture,
-                allowed="encoders and causal models",
-                next="Use prompt_tuning.",
-            )
         settings = {"tokens": options.tokens, **options.start()}
         return Injection("deep_prompts", chosen_blocks(offer, options.blocks), settings)
 

@@ -17,12 +17,10 @@ import numpy as np
 from pydantic import Field
 
 from supertune.contracts import (
-    Encoding,
     Examples,
     FloatArray,
     HeadSpec,
     Input,
-    IntArray,
     Lens,
     Notes,
     Options,
@@ -31,12 +29,9 @@ from supertune.contracts import (
     State,
 )
 from supertune.methods._asking import label_scores, learned_bias, prompt_of
+from supertune.methods._shown import Row, first_labels, in_turns, showing, written
 from supertune.methods._unit import unit
 from supertune.prompts.likelihoods import Calibration, parts
-from supertune.prompts.template import filled
-
-BETWEEN = "\n\n"
-SHOWN_WORDS = 60  # of each shown row, so that one long text does not push out all others
 
 
 class InContextOptions(Options):
@@ -60,7 +55,7 @@ class Shown:
 
     prompt: Prompt
     bias: FloatArray
-    rows: tuple[tuple[Input, str], ...]
+    rows: tuple[Row, ...]
     vectors: FloatArray
     shots: int
     labels: tuple[str, ...] = ()  # of the rows it was fitted on
@@ -82,7 +77,7 @@ class Shown:
     ) -> FloatArray:
         """(n, C) before the bias."""
         if not len(self.vectors):
-            asked = _showing(self.prompt, self.rows, lens)
+            asked = showing(self.prompt, self.rows, lens)
             return label_scores(lens, asked, inputs, prediction=prediction)
         if not len(inputs):
             return np.zeros((0, len(self.prompt.words)))
@@ -90,7 +85,7 @@ class Shown:
         found = []
         for one, closeness in zip(inputs, near, strict=True):
             order = np.argsort(closeness, kind="stable")[-self.shots :]  # the nearest last
-            asked = _showing(self.prompt, [self.rows[i] for i in order], lens)
+            asked = showing(self.prompt, [self.rows[i] for i in order], lens)
             found.append(label_scores(lens, asked, [one], prediction=prediction)[0])
         return np.stack(found)
 
@@ -121,8 +116,7 @@ class InContext:
         if options.select != "random":
             vectors = unit(lens.features(examples.inputs))
         order = _chosen(examples, vectors, options, problem.seed)
-        labels = _first_labels(examples)
-        rows = tuple((_short(examples.inputs[i]), prompt.words[labels[i]][0]) for i in order)
+        rows = written(examples, prompt, order)
         kept = vectors[order] if options.select == "nearest" else np.zeros((0, 0), np.float32)
         none = np.zeros(len(prompt.words))
         shown = Shown(prompt, none, rows, kept, options.shots, examples.labels)
@@ -135,9 +129,9 @@ class InContext:
         if options.calibration == "none":
             return shown.bias
         if options.select == "nearest":  # each row would find itself
-            asked = _showing(shown.prompt, shown.rows[: shown.shots], lens)
+            asked = showing(shown.prompt, shown.rows[: shown.shots], lens)
         else:
-            asked = _showing(shown.prompt, shown.rows, lens)
+            asked = showing(shown.prompt, shown.rows, lens)
         others = np.setdiff1d(np.arange(len(problem.examples)), order[: options.shots])
         rows = others if len(others) else np.arange(len(problem.examples))
         part = replace(problem, examples=problem.examples.take(rows))
@@ -157,65 +151,11 @@ class InContext:
 def _chosen(
     examples: Examples, vectors: FloatArray, options: InContextOptions, seed: int
 ) -> list[int]:
-    """Rows to show, labels taking turns; for ``nearest`` all rows, of which each question
-    chooses."""
-    labels = _first_labels(examples)
+    """Rows to show; for ``nearest`` all that have a label, of which each question chooses."""
     if options.select == "nearest":
-        return [int(i) for i in np.flatnonzero(labels >= 0)]
-    rng = np.random.default_rng(seed)
-    by_label = []
-    for label in range(len(examples.labels)):
-        own = np.flatnonzero(labels == label)
-        order = rng.permutation(own) if options.select == "random" else _spread(own, vectors)
-        by_label.append([int(i) for i in order])
-    turns = [
-        rows[turn]
-        for turn in range(max(map(len, by_label), default=0))
-        for rows in by_label
-        if turn < len(rows)
-    ]
-    return turns[: options.shots]
-
-
-def _first_labels(examples: Examples) -> IntArray:
-    """(n,) the label each row is shown with: of several its first, of none -1."""
-    targets = examples.targets
-    assert targets is not None
-    if targets.ndim == 1:
-        return np.asarray(targets)
-    return np.where(targets.any(axis=1), targets.argmax(axis=1), -1)
-
-
-def _spread(rows: Any, vectors: FloatArray) -> list[int]:
-    """Farthest first: each next row is the one least like those already taken."""
-    if not len(rows):
-        return []
-    own = vectors[rows]
-    taken = [int(np.argmax(own @ own.mean(axis=0)))]
-    while len(taken) < len(rows):
-        closest = (own @ own[taken].T).max(axis=1)
-        closest[taken] = np.inf
-        taken.append(int(np.argmin(closest)))
-    return [int(rows[i]) for i in taken]
-
-
-def _showing(prompt: Prompt, rows: Sequence[tuple[Input, str]], lens: Lens) -> Prompt:
-    """The prompt with as many of the last rows in front as the backbone has room for."""
-    texts = [filled(prompt.template, text, word) + BETWEEN for text, word in rows]
-    plain = Encoding(max_length=1 << 30, prefix="")
-    counts = [len(pieces[0].ids) for pieces in lens.backbone.tokens(texts, plain)]
-    free = lens.backbone.offer.max_length - lens.encoding.max_length
-    first = len(texts)
-    while first and counts[first - 1] + sum(counts[first:]) < free // 2:
-        first -= 1
-    return replace(prompt, shown=prompt.shown + "".join(texts[first:]))
-
-
-def _short(value: Input) -> Input:
-    """The first words of each text of an input."""
-    if isinstance(value, str):
-        return " ".join(value.split()[:SHOWN_WORDS])
-    return tuple(" ".join(str(text).split()[:SHOWN_WORDS]) for text in value)
+        return [int(i) for i in np.flatnonzero(first_labels(examples) >= 0)]
+    spread = vectors if options.select == "diverse" else None
+    return in_turns(examples, options.shots, seed, spread)
 
 
 METHOD = InContext()

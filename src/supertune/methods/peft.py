@@ -75,6 +75,8 @@ class PeftMethod:
         self.needs = frozenset({"blocks", "torch"})
         if kind in _ONLY_CAUSAL:
             self.needs |= {"next_token_logits"}
+        if kind in _NO_SEQ2SEQ:
+            self.needs |= {"past_keys"}
 
     @property
     def reference(self) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pydantic import Field
 
 from supertune.contracts import Injection, Offer, Options
-from supertune.errors import InputError
 from supertune.methods._prompts import PromptOptions
 
 
@@ -22,20 +21,12 @@ class PrefixTuning:
     name = "prefix_tuning"
     summary = "Trainable keys and values in every block; with readout=head it is P-tuning v2"
     reference = "Li & Liang 2021, arXiv:2101.00190; Liu et al. 2022, arXiv:2110.07602"
-    needs = frozenset({"features", "torch"})
+    needs = frozenset({"features", "past_keys", "torch"})
     objectives = frozenset({"classify"})
     simplicity = 32
     options: type[Options] = PrefixTuningOptions
 
     def injection(self, offer: Offer, options: PrefixTuningOptions) -> Injection:
-        if offer.family == "seq2seq":
-            raise InputError(
-                "method_does_not_fit",
-                "prefix_tuning puts its prefix into a decoder, and here the encoder is read.",
-                received=offer.architecture,
-                allowed="encoders and causal models",
-                next="Use prompt_tuning.",
-            )
         settings = {"num_virtual_tokens": options.tokens, **options.start()}
         return Injection("PREFIX_TUNING", None, settings)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from supertune.config import Recipe
-from supertune.contracts import Examples, Finding, Prompt, Task, Tuned
+from supertune.contracts import Examples, Finding, Prompt, Task, Tuned, asked_by
 from supertune.data.cells import listed
 from supertune.data.joining import as_one
 from supertune.data.language import guess_language
@@ -59,7 +59,7 @@ def prompts(recipe: Recipe, task: Task, examples: Examples) -> tuple[Prompt, ...
 def unused(recipe: Recipe, tuned: Tuned) -> list[Finding]:
     """``prompt_not_used``: the person gave a prompt, and what was fitted does not ask in words."""
     said = [key for key in _KEYS if key in _given(recipe)]
-    if not said or getattr(tuned, "prompt", None) is not None:
+    if not said or asked_by(tuned) is not None:
         return []
     message = (
         f"{listed(said)} had no effect: the method does not ask in words. Methods that do are "

@@ -22,6 +22,7 @@ from supertune.contracts import (
     Method,
     Problem,
     Tuned,
+    asked_by,
 )
 from supertune.training import answers, fitting, inputs_seen
 from supertune.training.codes import finding, stop
@@ -88,8 +89,7 @@ def _solved(method: Method, problem: Problem, tuned: Tuned) -> Seen:
         if not np.isfinite(fresh).all():
             raise stop("answers_not_finite")
         return [], asked, fresh
-    prompt = getattr(tuned, "prompt", None)
-    found = _inputs(replace(lens.encoding, prompt=prompt), lens, examples)
+    found = _inputs(replace(lens.encoding, prompt=asked_by(tuned)), lens, examples)
     given = tuned.logits(examples.inputs, Remembering(lens))
     if np.isfinite(given).all() and answers.apart(given[:FRESH], fresh) > ALIKE:
         raise stop("stale_cache", received=lens.backbone.ref.name)

@@ -21,7 +21,9 @@ def test_minilm_is_an_english_encoder_that_averages_its_tokens(minilm):
     assert (offer.family, offer.architecture, offer.pooling) == ("encoder", "BertModel", "mean")
     assert (offer.width, offer.depth, offer.max_length) == (384, 6, 256)
     assert (offer.prefix, offer.normalize, offer.languages) == ("", True, ("en",))
-    assert offer.capabilities == {"features", "blocks", "biases", "torch"}
+    assert offer.capabilities == {
+        *("features", "blocks", "biases", "past_keys", "block_prompts", "torch"),
+    }
     in_memory = sum(parameter.numel() for parameter in minilm.model.parameters())
     assert offer.parameters == pytest.approx(in_memory, rel=1e-4)  # the file has position ids too
 

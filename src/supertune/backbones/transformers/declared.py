@@ -17,6 +17,17 @@ from supertune.errors import InputError
 ORIGIN = "supertune-origin.json"  # written by the catalogue
 _ROBERTA_LIKE = {"camembert", "mpnet", "longformer", "data2vec-text", "ibert", "xmod", "esm"}
 _NORM = re.compile(r"\.(ln|sa_layer|layer_)\w*\.bias$")  # norms that are not called so
+# Types of transformers 5 whose forward pass takes no keys and values from before the text.
+_NO_PAST = {
+    *("albert", "convbert", "deberta", "deberta-v2", "distilbert", "esm", "eurobert", "flaubert"),
+    *("fnet", "funnel", "gte", "ibert", "layoutlm", "longformer", "luke", "mobilebert"),
+    *("modernbert", "mpnet", "mra", "nomic_bert", "nystromformer", "openai-gpt", "reformer"),
+    *("rwkv", "squeezebert", "mamba", "mamba2", "falcon_mamba", "xlm", "xlnet", "xlstm", "yoso"),
+}
+# Those whose blocks are told of positions in a form that cannot be made longer.
+_RELATIVE = {
+    *("bloom", "deberta", "deberta-v2", "flaubert", "funnel", "luke", "mpnet", "mpt", "xlm"),
+}
 _MULTILINGUAL = ("xlm", "mbert", "multilingual", "bert-base-multilingual", "mt5", "mmarco")
 
 
@@ -140,6 +151,11 @@ def _capabilities(
     config: dict[str, Any], family: str, shapes: Mapping[str, Sequence[int]]
 ) -> frozenset[str]:
     found = {"features", "blocks", "torch"}
+    kind = str(config.get("model_type", ""))
+    if family != "seq2seq" and kind not in _NO_PAST:  # of two stacks the encoder is read
+        found.add("past_keys")
+    if family != "seq2seq" and kind not in _RELATIVE:
+        found.add("block_prompts")
     linear = (name for name in shapes if name.endswith(".bias") and "norm" not in name.lower())
     if any(re.search(r"\.\d+\.", name) and not _NORM.search(name) for name in linear):
         found.add("biases")

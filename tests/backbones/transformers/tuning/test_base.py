@@ -18,8 +18,23 @@ IMPOSSIBLE = {
     *((f, "prefix") for f in ("distilbert", "t5", "mpnet")),
     *((f, "deep_prompts") for f in ("t5", "mpnet")),
 }
+DECLARED = {"prefix": "past_keys", "deep_prompts": "block_prompts"}
 # What starts at something else than nothing at all.
 PROMPTS = {"deep_prompts", "prompt", "prefix", "p_tuning"}
+
+
+@pytest.mark.parametrize("kind", sorted(DECLARED))
+@pytest.mark.parametrize("family", FAMILIES)
+def test_what_a_folder_declares_of_prompts_is_what_its_model_takes(tiny, family, kinds, kind):
+    backbone = tiny(family)
+    declared = DECLARED[kind] in backbone.offer.capabilities
+    assert declared == ((family, kind) not in IMPOSSIBLE)
+    if declared:
+        backbone.inject(kinds[kind], seed=0)
+        return
+    with pytest.raises(InputError) as caught:
+        backbone.inject(kinds[kind], seed=0)
+    assert caught.value.code == "prompts_unsupported"
 
 
 @pytest.mark.parametrize("family", FAMILIES)
