@@ -169,3 +169,14 @@ def test_numbers_are_taken_up_as_peft_would(minilm, changes):
     np.testing.assert_array_equal(
         alone(minilm, again, TEXTS, encoding), alone(minilm, first, TEXTS, encoding)
     )
+
+
+def test_loading_a_plain_adapter_does_not_take_the_model_apart(minilm, monkeypatch):
+    first, odd = lora(minilm, 3), lora(minilm, 3, use_dora=True)
+    entered = []
+    enter = type(first).__enter__
+    monkeypatch.setattr(type(first), "__enter__", lambda own: entered.append(own) or enter(own))
+    minilm.inject(first.injection, seed=0, numbers=first.kept)
+    assert not entered
+    minilm.inject(odd.injection, seed=0, numbers=odd.kept)
+    assert len(entered) == 1

@@ -87,16 +87,16 @@ def _by_rows(backbone: TransformersBackbone) -> frozenset[str]:
         return hook
 
     within = layers.place(backbone)
-    for name, _, _ in layers.linears(backbone.blocks):
-        layer = backbone.blocks.get_submodule(name)
-        handles.append(layer.register_forward_pre_hook(look(f"{within}.{name}")))
     piece = Piece(backbone.tokens(["one two"], Encoding())[0][0].ids[:3] * 2)
-    try:
-        with backbone.lock, torch.inference_mode():
+    with backbone.lock, torch.inference_mode():
+        for name, _, _ in layers.linears(backbone.blocks):
+            layer = backbone.blocks.get_submodule(name)
+            handles.append(layer.register_forward_pre_hook(look(f"{within}.{name}")))
+        try:
             backbone.body(**backbone.tensors([piece, piece], 2, len(piece.ids)).inputs)
-    finally:
-        for handle in handles:
-            handle.remove()
+        finally:
+            for handle in handles:
+                handle.remove()
     _known[backbone] = frozenset(name for name, apart in seen.items() if apart)
     return _known[backbone]
 
