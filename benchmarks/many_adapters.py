@@ -48,11 +48,11 @@ def fitted(method: str, folder: Path) -> Path:
     import supertune
 
     train = rows.mixed("pang-lee", 16)
-    options = {} if method == "linear_probe" else {"epochs": 1}
+    options: dict[str, Any] = {"precision": "fp32", "folds": 2, "repeats": 1}
+    if method != "linear_probe":
+        options["epochs"] = 1
     with supertune_side.own_cache():
-        model = supertune.fit(
-            train, backbone=supertune_side.BACKBONE, method=method, folds=2, repeats=1, **options
-        )
+        model = supertune.fit(train, backbone=supertune_side.BACKBONE, method=method, **options)
         return model.save(folder / method)
 
 

@@ -9,7 +9,7 @@ import supertune
 from supertune.api.many import Shared
 from supertune.errors import InputError
 
-FEW = {"folds": 2, "repeats": 1, "backbone": "minilm", "max_length": 24}
+FEW = {"folds": 2, "repeats": 1, "backbone": "minilm", "max_length": 24, "precision": "fp32"}
 TOPICS = [
     ("The match was lost in the last minute", "sport"),
     ("Two goals and a red card", "sport"),
