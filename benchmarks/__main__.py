@@ -11,7 +11,14 @@ from benchmarks import page
 from benchmarks.benchmark import RESULTS, Benchmark, Demands, run
 from supertune.errors import SupertuneError
 
-NAMES = ("startup", "linear_probe", "grid_search", "predict", "setfit")  # the dearest last
+NAMES = (
+    "startup",
+    "linear_probe",
+    "grid_search",
+    "many_adapters",
+    "predict",
+    "setfit",
+)  # the dearest last
 
 
 def benchmark(name: str) -> Benchmark:

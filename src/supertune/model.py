@@ -116,6 +116,10 @@ class Model:
             for start in range(0, len(inputs), WINDOW)
         ]
         logits = np.concatenate(parts) if parts else np.zeros((0, self.head.outputs))
+        return self.decoded(logits, coverage=coverage)
+
+    def decoded(self, logits: FloatArray, *, coverage: float | None = None) -> Answers:
+        """What `predictions` makes of (n, C) outputs of ``tuned``."""
         costs = self.workshop.costs(self.labels)
         answers = self.workshop.task.decode(logits, self.labels, self.head, costs)
         return self.workshop.objective.bounded(answers, self.calibration, coverage)

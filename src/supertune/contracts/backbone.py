@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy.typing as npt
 
@@ -168,6 +168,11 @@ class Tunable(Protocol):
         ...
 
     @property
+    def joins(self) -> str | None:
+        """Those of one name may be in the model together (`Joining`); None: it goes in alone."""
+        ...
+
+    @property
     def tuned_parameters(self) -> int: ...
     @property
     def kept(self) -> dict[str, npt.NDArray[Any]]: ...
@@ -177,6 +182,37 @@ class Tunable(Protocol):
 
     def config(self) -> dict[str, Any] | None:
         """The adapter's own configuration in PEFT's format, where PEFT made it."""
+        ...
+
+
+class Joined(Protocol):
+    """Several tunables in the model at once, each input going through one of them.
+
+    A context manager as a `Tunable` is one. The frozen part is computed once a batch, whichever
+    tunables its rows go through.
+    """
+
+    def __enter__(self) -> Any: ...
+    def __exit__(self, *exc: object) -> None: ...
+    def vectors(
+        self,
+        tokens: Sequence[Any],
+        which: Sequence[int],
+        encoding: Encoding,
+        *,
+        words: bool = False,
+    ) -> FloatArray:
+        """(n, d) of `Backbone.features` or with ``words`` (n, W) of `Backbone.scores`, of inputs
+        that go through the tunables of these numbers; in batches for prediction."""
+        ...
+
+
+@runtime_checkable
+class Joining(Protocol):
+    """A backbone that can hold several tunables at once."""
+
+    def join(self, tunables: Sequence[Tunable]) -> Joined:
+        """Tunables of one ``joins``, which is not None."""
         ...
 
 
@@ -215,7 +251,17 @@ class Backbone(Protocol):
         decides what is dropped."""
         ...
 
-    def inject(self, injection: Injection, *, seed: int) -> Tunable: ...
+    def inject(
+        self,
+        injection: Injection,
+        *,
+        seed: int,
+        numbers: Mapping[str, npt.NDArray[Any]] | None = None,
+    ) -> Tunable:
+        """Numbers to tune, begun by ``seed``, or ``numbers`` that were tuned before: their names
+        and shapes are checked now, not when they are first put in."""
+        ...
+
     def at(self, precision: Literal["fp32", "bf16"]) -> AbstractContextManager[None]:
         """Inside, computed in that precision whatever its own is."""
         ...

@@ -58,7 +58,7 @@ class TunedBackbone:
 
     def logits(self, inputs: Sequence[Input], lens: Lens | None) -> FloatArray:
         assert lens is not None
-        backbone, encoding = lens.backbone, self._encoding(lens)
+        backbone, encoding = lens.backbone, self.encoding(lens)
         with self.tunable:  # not through the lens, which shows the frozen backbone
             tokens = backbone.tokens(inputs, encoding)
             read = backbone.features if self.prompt is None else backbone.scores
@@ -67,13 +67,14 @@ class TunedBackbone:
     def held_out(self, inputs: Sequence[Input], lens: Lens | None) -> FloatArray:
         """See `supertune.contracts.Replaying`."""
         assert lens is not None
-        data = Rows(inputs, self.tunable, lens.under(self._encoding(lens)))
+        data = Rows(inputs, self.tunable, lens.under(self.encoding(lens)))
         if data.hidden is None or not inputs:
             return self.logits(inputs, lens)
         with self.tunable:
             return self.readout.apply(data.values(self.tunable, words=self.prompt is not None))
 
-    def _encoding(self, lens: Lens) -> Encoding:
+    def encoding(self, lens: Lens) -> Encoding:
+        """How it reads inputs under ``lens``."""
         return _fitting(replace(lens.encoding, prompt=self.prompt), self.tunable, lens)
 
     def state(self) -> State:
@@ -135,15 +136,12 @@ def restore(
 ) -> TunedBackbone:
     """The inverse of `TunedBackbone.state`."""
     assert lens is not None
-    tunable = lens.backbone.inject(_checked(method, lens, options), seed=0)
     asked = state.settings.get("prompt")
     prompt = None if asked is None else Prompt.from_dict(asked)
     fixed = readout.restored(state.arrays, prompt)
-    tunable.keep(
-        state.adapter or {n: a for n, a in state.arrays.items() if n not in fixed.arrays()}
-    )
-    with tunable:  # names and shapes are checked here, not at the first prediction
-        pass
+    own = {name: a for name, a in state.arrays.items() if name not in fixed.arrays()}
+    injection = _checked(method, lens, options)
+    tunable = lens.backbone.inject(injection, seed=0, numbers=state.adapter or own)
     return TunedBackbone(tunable, fixed, prompt)
 
 

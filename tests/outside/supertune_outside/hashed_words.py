@@ -9,6 +9,7 @@ import hashlib
 import re
 import zlib
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -65,7 +66,7 @@ class HashedWordsBackbone:
     def activations(self, pieces: Sequence[list[int]], cut: int) -> list[FloatArray]:
         raise self._nothing("the activations at a cut")
 
-    def inject(self, injection: Injection, *, seed: int) -> Tunable:
+    def inject(self, injection: Injection, *, seed: int, numbers: Any = None) -> Tunable:
         raise self._nothing(injection.kind)
 
     def _nothing(self, wanted: str) -> InputError:

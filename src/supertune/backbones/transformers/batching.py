@@ -9,7 +9,7 @@ can be packed (`packing`), `packs` does both.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 # Widths in tokens; steps grow with length so that few rows fill few shapes. 72 and 136 stand just
 # above 64 and 128, at which people cut.
@@ -33,12 +33,15 @@ class Piece:
         types: marks the second text of a pair.
         reads: positions that are read, in a prompt.
         answer: the beginning of an answer, for models with a decoder of its own.
+        adapter: which of several adapters in the model it goes through. It is no part of what
+            the frozen model sees, so it is no part of a cache key (`repr`).
     """
 
     ids: tuple[int, ...]
     types: tuple[int, ...] | None = None
     reads: tuple[int, ...] = ()
     answer: tuple[int, ...] = ()
+    adapter: int = field(default=0, repr=False)
 
     @property
     def kind(self) -> tuple[int, int]:

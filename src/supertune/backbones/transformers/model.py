@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
+import numpy.typing as npt
 
 from supertune.backbones.transformers import answering, declared, loading, prompting
 from supertune.backbones.transformers.batching import (
@@ -36,12 +37,14 @@ from supertune.contracts import (
     FloatArray,
     Injection,
     Input,
+    Joined,
     Offer,
     Prompt,
     Tunable,
 )
 
 _TOKENWISE = {"input_ids", "attention_mask", "token_type_ids"}  # one number a token
+Arrays = Mapping[str, npt.NDArray[Any]]
 
 
 class TransformersBackbone:
@@ -161,7 +164,7 @@ class TransformersBackbone:
         vectors = np.zeros((len(flat), self.offer.width), dtype=np.float32)
         for index, found in self.batched(flat, exact, lambda batch: self.forward(batch, encoding)):
             vectors[index] = found
-        return _per_input(vectors, [len(pieces) for pieces in tokens])
+        return per_input(vectors, [len(pieces) for pieces in tokens])
 
     def scores(
         self,
@@ -214,15 +217,16 @@ class TransformersBackbone:
         if types.any():
             inputs["token_type_ids"] = types
         moved = {name: torch.from_numpy(array).to(self.device) for name, array in inputs.items()}
+        adapters = torch.tensor([piece.adapter for piece in repeated], device=self.device)
         if not repeated or not repeated[0].reads:
-            return Batch(moved, moved["attention_mask"], fill=fill)
+            return Batch(moved, moved["attention_mask"], fill=fill, adapters=adapters)
         reads = torch.tensor(_filled([piece.reads for piece in repeated]), device=self.device)
         answers = None
         if self.offer.family == "seq2seq":
             start = self.model.config.decoder_start_token_id
             begun = _filled([(start, *piece.answer) for piece in repeated])
             answers = torch.tensor(begun, device=self.device)
-        return Batch(moved, moved["attention_mask"], reads, answers, fill)
+        return Batch(moved, moved["attention_mask"], reads, answers, fill, adapters)
 
     @contextmanager
     def running(
@@ -345,10 +349,15 @@ class TransformersBackbone:
     def resumes(self, cut: int) -> bool:
         return self.cutting.resumes(cut)
 
-    def inject(self, injection: Injection, *, seed: int) -> Tunable:
+    def inject(self, injection: Injection, *, seed: int, numbers: Arrays | None = None) -> Tunable:
         from supertune.backbones.transformers.tuning import inject
 
-        return inject(self, injection, seed)
+        return inject(self, injection, seed, numbers)
+
+    def join(self, tunables: Sequence[Tunable]) -> Joined:
+        from supertune.backbones.transformers.tuning.side_by_side import SideBySide
+
+        return SideBySide(self, cast(Any, tunables))
 
 
 @dataclass(frozen=True)
@@ -361,6 +370,7 @@ class Batch:
         reads: (rows, R) positions that are read in a prompt, of a decoder where there is one.
         answers: (rows, positions) what goes into the decoder.
         fill: tokens of a pack that is always of one size, see `packing`.
+        adapters: (rows,) which adapter each goes through, where several are in the model.
     """
 
     inputs: dict[str, Any]
@@ -368,9 +378,10 @@ class Batch:
     reads: Any = None
     answers: Any = None
     fill: int = 0
+    adapters: Any = None
 
 
-def _per_input(vectors: FloatArray, counts: list[int]) -> FloatArray:
+def per_input(vectors: FloatArray, counts: list[int]) -> FloatArray:
     """Mean over the pieces of each input."""
     if all(count == 1 for count in counts):
         return vectors

@@ -8,7 +8,10 @@ tokens or keys and values before the text.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy.typing as npt
 
 from supertune.contracts import Injection
 
@@ -17,13 +20,27 @@ if TYPE_CHECKING:
     from supertune.backbones.transformers.tuning.base import TunableModel
 
 
-def inject(backbone: TransformersBackbone, injection: Injection, seed: int) -> TunableModel:
-    """The tunable of one injection.
+def inject(
+    backbone: TransformersBackbone,
+    injection: Injection,
+    seed: int,
+    numbers: Mapping[str, npt.NDArray[Any]] | None = None,
+) -> TunableModel:
+    """The tunable of one injection, begun by ``seed`` or with ``numbers`` tuned before.
 
     Raises:
         InputError: ``unknown_peft_type``, ``peft_refused``, ``target_not_found``,
-            ``feed_forward_not_found`` or ``prompts_unsupported``.
+            ``feed_forward_not_found``, ``prompts_unsupported`` or ``adapter_mismatch``.
     """
+    made = _made(backbone, injection, seed)
+    if numbers is None:
+        made.try_out()
+    else:
+        made.accept(numbers)
+    return made
+
+
+def _made(backbone: TransformersBackbone, injection: Injection, seed: int) -> TunableModel:
     if injection.kind == "unfreeze":
         from supertune.backbones.transformers.tuning.unfreeze import UnfrozenWeights
 

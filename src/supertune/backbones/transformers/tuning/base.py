@@ -44,11 +44,26 @@ class TunableModel:
         self._before = False  # whether rows stay apart in the backbone itself
         self._dropped: list[tuple[Any, float]] = []
 
+    @property
+    def joins(self) -> str | None:
+        """See `supertune.contracts.Tunable`."""
+        return None
+
     def try_out(self) -> None:
         """Enter and leave once, so that what cannot work is refused before anything is computed."""
         with self:
             pass
         self._given = None
+
+    def accept(self, numbers: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Take up numbers that were tuned before.
+
+        Raises:
+            InputError: ``adapter_mismatch``, or whatever `try_out` raises.
+        """
+        self.keep(numbers)
+        with self:
+            pass
 
     def __enter__(self) -> Self:
         import torch

@@ -29,7 +29,6 @@ class BottleneckAdapters(TunableModel):
         blocks = injection.blocks
         self._blocks = range(len(backbone.blocks)) if blocks is None else blocks
         self._adapters: dict[str, Any] = {}
-        self.try_out()
 
     def _put(self) -> None:
         placement = self.injection.settings.get("placement", "pfeiffer")

@@ -34,7 +34,6 @@ class DeepPrompts(TunableModel):
         self._prompts: dict[int, Any] = {}
         for i in self._blocks:
             _check_positions(backbone, backbone.block(i))
-        self.try_out()
 
     def _put(self) -> None:
         import torch

@@ -5,9 +5,12 @@ from __future__ import annotations
 import contextlib
 import io
 import warnings
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from supertune.backbones.transformers.tuning import peft_config
+import numpy.typing as npt
+
+from supertune.backbones.transformers.tuning import peft_config, side_by_side
 from supertune.backbones.transformers.tuning.base import Arrays, TunableModel
 from supertune.contracts import Injection
 from supertune.errors import InputError
@@ -33,7 +36,24 @@ class PeftAdapter(TunableModel):
         init = str(injection.settings.get("init_lora_weights", True))
         kind = injection.kind.upper()
         self.copies_weights = kind in _WRITING_TYPES or init not in _FROZEN_INITS
-        self.try_out()
+
+    def accept(self, numbers: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Of plain LoRA names and shapes follow from the model: peft is not asked, which would
+        take ten times as long."""
+        self._config = self._configured()
+        shapes = side_by_side.shapes(self.backbone, self._config)
+        if self.copies_weights or shapes != {n: array.shape for n, array in numbers.items()}:
+            super().accept(numbers)
+            return
+        self.keep(numbers)
+        self._tuned = sum(int(array.size) for array in numbers.values())
+
+    @property
+    def joins(self) -> str | None:
+        """Adapters that are nothing but LoRA's two factors go into one model together."""
+        if self.injection.kind.upper() != "LORA" or self.copies_weights:
+            return None
+        return "lora" if side_by_side.plain(self.backbone, self._config, self.kept) else None
 
     def _put(self) -> None:
         self._config = self._configured()
@@ -44,6 +64,12 @@ class PeftAdapter(TunableModel):
             )
         self._peft.eval()
         self._put_given()
+
+    @property
+    def scale(self) -> float:
+        """What the product of LoRA's factors is multiplied by."""
+        rank = self._config.r
+        return float(self._config.lora_alpha / (rank**0.5 if self._config.use_rslora else rank))
 
     def _configured(self) -> Any:
         return peft_config.peft_config(self.backbone, self.injection)

@@ -23,6 +23,9 @@ class UnfrozenWeights(TunableModel):
         super().__init__(backbone, injection, seed)
         self._names = _names(backbone, injection)
 
+    def try_out(self) -> None:
+        """What is tuned is there already: nothing could be refused."""
+
     def _put(self) -> None:
         for parameter in self.named().values():
             parameter.data = parameter.data.clone()
