@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from supertune.contracts import Encoding, FloatArray, Input, Lens, Tunable
+from supertune.limits import check
 from supertune.training.replay import Replay
 
 TOKENS = 1024  # of a batch that only answers
@@ -51,13 +52,18 @@ class Rows:
         in the model; without gradients."""
         import torch
 
+        def read(index: Sequence[int]) -> FloatArray:
+            check()
+            batch, hidden, owner = self.batch(index)
+            values = tunable.run(batch, hidden, self.encoding, words=words)
+            rows = values if words else by_row(values, owner, len(index))
+            return np.asarray(rows.float().cpu().numpy())
+
         found: list[Any] = [None] * len(self.pieces)
         with torch.inference_mode():
             for index in self._by_length():
-                batch, hidden, owner = self.batch(index)
-                read = tunable.run(batch, hidden, self.encoding, words=words)
-                rows = read if words else by_row(read, owner, len(index))
-                for i, row in zip(index, rows.float().cpu().numpy(), strict=True):
+                parts = self.backbone.splitting.over(index, lambda parts: list(map(read, parts)))
+                for i, row in zip(index, (row for part in parts for row in part), strict=True):
                     found[i] = row
         return np.stack(found)
 
