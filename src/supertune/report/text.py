@@ -9,6 +9,7 @@ from supertune.report import views, wording
 
 FINDINGS = 6
 CANDIDATES = 10
+WIDTH = 90  # of a line of the table, less what stands between its columns
 
 
 def summary(report: Mapping[str, Any]) -> str:
@@ -55,8 +56,9 @@ def _candidates(report: Mapping[str, Any]) -> list[str]:
     numerals = wording.numerals(report)
     rows = [_candidate(one, numerals) for one in given[:CANDIDATES]]
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    room = max(40, WIDTH - sum(widths))
     lines = [
-        "  " + "  ".join([*map(str.ljust, row, widths), wording.shorten(row[3], 100)])
+        "  " + "  ".join([*map(str.ljust, row, widths), wording.shorten(row[3], room)])
         for row in rows
     ]
     more = len(given) - len(rows)
@@ -71,7 +73,8 @@ def _candidate(one: Mapping[str, Any], numerals: Any) -> tuple[str, str, str, st
     took, said = (wording.finite(one.get(key)) for key in ("seconds", "predicted_seconds"))
     time = "-" if took is None else wording.duration(took)
     if said is not None:
-        time += f" of {wording.duration(said)}"
+        time = f"about {wording.duration(said)}" if took is None else time
+        time += "" if took is None else f" of {wording.duration(said)}"
     status, why = str(one.get("status") or ""), str(one.get("why") or "")
     return name, score, time, f"{status}: {why}" if why and status != "compared" else status
 
