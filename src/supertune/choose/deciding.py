@@ -114,7 +114,7 @@ def _judging_seconds(workshop: Workshop, examples: Examples, test: Examples | No
     offers = [workshop.offer(name) for name in backbones(recipe, examples)]
     if not offers:
         return 0.0
-    known = speed(recipe.device, recipe.threads)
+    known = speed(recipe.device, recipe.threads, recipe.precision)
     return max(estimate.encode_seconds(offer, tokens, known) for offer in offers)
 
 

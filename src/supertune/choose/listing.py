@@ -167,7 +167,7 @@ class _Costs:
     def speed(self, offer: Offer | None) -> Speed | None:
         """Of this machine; probed when the first backbone comes."""
         if offer is not None and self._speed is None:
-            self._speed = speed(self.recipe.device, self.recipe.threads)
+            self._speed = speed(self.recipe.device, self.recipe.threads, self.recipe.precision)
         return self._speed if offer is not None else None
 
 

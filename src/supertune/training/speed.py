@@ -46,17 +46,19 @@ def operations(width: int, depth: int, tokens: float) -> float:
 
 
 @cache
-def speed(device: str = "auto", threads: int | None = None) -> Speed:
+def speed(device: str = "auto", threads: int | None = None, precision: str = "fp32") -> Speed:
     """Of this machine; measured in a second or two when nobody has measured it yet."""
     count = str(threads or os.environ.get("OMP_NUM_THREADS") or "all")
-    name = f"blocks on {device}, {count} threads, torch {metadata.version('torch')}"
-    kept = remembered(name, lambda: asdict(measured(device, threads)))
-    return Speed(**kept) if isinstance(kept, dict) else measured(device, threads)
+    name = f"blocks in {precision} on {device}, {count} threads, torch {metadata.version('torch')}"
+    kept = remembered(name, lambda: asdict(measured(device, threads, precision)))
+    return Speed(**kept) if isinstance(kept, dict) else measured(device, threads, precision)
 
 
-def measured(device: str = "auto", threads: int | None = None) -> Speed:
-    """The probe itself."""
+def measured(device: str = "auto", threads: int | None = None, precision: str = "fp32") -> Speed:
+    """The probe itself; ``"auto"`` is the precision that engines take where it is worth it."""
     import torch
+
+    from supertune.backbones.transformers.precision import computing, fast
 
     before = torch.get_num_threads()
     if threads is not None:
@@ -64,10 +66,13 @@ def measured(device: str = "auto", threads: int | None = None) -> Speed:
     try:
         place = "cuda" if device == "auto" and torch.cuda.is_available() else device
         place = "cpu" if place == "auto" else place
+        where = torch.device(place)
+        half = precision == "bf16" or (precision == "auto" and fast(where))
         least: dict[Pass, float] = {}
-        for what in ("forward", "frozen", "trained"):
-            least[what] = _least(_Blocks(place, ROWS, TOKENS, what))
-        tiny = _least(_Blocks(place, 1, 2, "forward")) / BLOCKS
+        with computing("bf16" if half else "fp32", where):
+            for what in ("forward", "frozen", "trained"):
+                least[what] = _least(_Blocks(place, ROWS, TOKENS, what))
+            tiny = _least(_Blocks(place, 1, 2, "forward")) / BLOCKS
     finally:
         torch.set_num_threads(before)
     whole = operations(WIDTH, BLOCKS, ROWS * TOKENS)

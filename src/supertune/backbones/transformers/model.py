@@ -81,11 +81,11 @@ class TransformersBackbone:
         self.last_block = LastBlock(self)
         self.lock = threading.RLock()
         self.tuned = False  # tuned numbers are in the model at this moment
+        self.splitting = Splitting()  # of batches, once memory has not sufficed
         self.apart = not packing  # rows stay by themselves
         self.any_size: dict[tuple[str, int], bool] = {}  # see `packing.sizes`
         self.precision: Precision = "fp32"
         self.precision = settled(self, precision)
-        self.splitting = Splitting()  # of batches, once memory has not sufficed
 
     @property
     def tokenizer(self) -> Any:
