@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 
 from supertune import limits, registry
+from supertune.config import Recipe
+from supertune.contracts import HeadSpec, Problem
 from supertune.limits import Splitting
+from supertune.pipeline import Workshop
 from supertune.training import descent, loop
 
 METHODS = ("lora", "contrastive", "full")
@@ -33,6 +36,21 @@ def alike(one, other):
 
 def codes(tuned):
     return {found.code for found in tuned.findings}
+
+
+@pytest.fixture(scope="module")
+def lens(own_activations):
+    """In float32: in bf16 the rows of a pack decide how its products are rounded."""
+    return Workshop(Recipe(max_length=24, precision="fp32")).lens("minilm")
+
+
+@pytest.fixture(scope="module")
+def problem_of(lens):
+    def made(examples, **changes):
+        head = HeadSpec(len(examples.labels), examples.multi_label)
+        return Problem(examples, head, **{"lens": lens, "seed": 0, **changes})
+
+    return made
 
 
 @pytest.fixture

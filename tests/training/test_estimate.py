@@ -113,7 +113,7 @@ def test_predicted_seconds_are_those_it_takes_within_a_factor_of_two(problem_of,
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        speed = measured("cpu", 1)
+        speed = measured("cpu", 1, lens.backbone.precision)
         method = registry.method(name)
         options = method.options(**({} if name == "linear_probe" else {"epochs": 1}))
         lens.features(["once, to warm up"], prediction=True)

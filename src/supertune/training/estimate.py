@@ -24,12 +24,13 @@ from supertune.training.replay import MEMORY
 from supertune.training.speed import Speed, operations
 
 EFFICIENCY = 0.8  # of the probe's blocks, reached by the blocks of a real model
-FILLED, SHAPE = 128, 16  # tokens by which a batch is filled up on average, one a shape of rows
+FILLED, SHAPE = 64, 16  # tokens by which a batch is filled up on average, one a shape of rows
 WIDENING = 1.1  # of a row, up to the width of its shape
-SOLVING = 0.1  # seconds of a closed form over all folds
+SOLVING = 0.03  # seconds of a closed form over all folds
 LEARNING = 0.8  # share of the rows that one of five folds learns from
 LOADING = 1.5  # seconds to import the framework and open a small backbone
 WATCHED, WATCHES = 8, 4  # rows that a fit watches, and how often they pass through the model
+UNFREEZING = 4e-8  # seconds a weight that is trained itself: kept, stepped, put back
 SIGNING = 1e-8  # seconds a weight, to see that a fit has not changed it
 COUNTING = 3e-6  # seconds a token, of a bag of words
 IMPORTING = 0.3  # seconds until a bag of words can be solved
@@ -89,7 +90,18 @@ def fit_seconds(
     training = above * passes * options.epochs * options.seeds * models
     held_out = encode_seconds(offer, tokens, speed, offer.depth - cut)
     answers = held_out * folds * (1 - LEARNING)
-    return features + filled + training + answers + watch_seconds(offer, lengths, speed, folds + 1)
+    watched = watch_seconds(offer, lengths, speed, folds + 1)
+    moved = UNFREEZING * _unfrozen(offer, injection) * (folds + 1)
+    return features + filled + training + answers + watched + moved
+
+
+def _unfrozen(offer: Offer, injection: Injection) -> int:
+    """Weights of the backbone that are trained themselves."""
+    if injection.kind != "unfreeze":
+        return 0
+    if injection.blocks is None:
+        return offer.parameters
+    return 12 * offer.width**2 * len(injection.blocks)
 
 
 def watch_seconds(offer: Offer, lengths: Sequence[int], speed: Speed, fits: int) -> float:
