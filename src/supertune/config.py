@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from supertune import registry
 from supertune.errors import InputError
+from supertune.limits import parse_bytes
 
 
 class Recipe(BaseModel):
@@ -29,6 +30,9 @@ class Recipe(BaseModel):
     method: str = Field("auto", description="a name from `supertune methods`, or 'auto'")
     metric: str | None = Field(None, description="what is optimised; the task's own by default")
     time_limit: float = Field(60.0, gt=0, description="seconds for the whole fit")
+    memory_limit: int | None = Field(
+        None, gt=0, description="bytes that the process may hold, or '4GB'; what is free by default"
+    )
     max_candidates: int | None = Field(None, ge=1, description="fixed number instead of the clock")
     seed: int = Field(0, ge=0, lt=2**32)
     folds: int = Field(5, ge=2, le=50)
@@ -83,6 +87,11 @@ class Recipe(BaseModel):
     device: str = "auto"
     threads: int | None = Field(None, ge=1)
     options: dict[str, Any] = Field(default_factory=dict, description="the method's own keys")
+
+    @field_validator("memory_limit", mode="before")
+    @classmethod
+    def _sizes_are_bytes(cls, given: Any) -> Any:
+        return parse_bytes(given) if isinstance(given, str) else given
 
     @field_validator("verbalizer", mode="before")
     @classmethod
@@ -197,7 +206,9 @@ def recipe_text(settled: Recipe) -> bytes:
     """A recipe as YAML that `read_recipe` reads back."""
     import yaml
 
-    values = settled.model_dump(mode="json", exclude={"device", "threads"}, exclude_none=True)
+    values = settled.model_dump(
+        mode="json", exclude={"device", "threads", "memory_limit"}, exclude_none=True
+    )
     return bytes(yaml.safe_dump(values, encoding="utf-8", allow_unicode=True, sort_keys=False))
 
 

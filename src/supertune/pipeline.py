@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from supertune import registry
+from supertune import limits, registry
 from supertune.catalogue.entries import model
 from supertune.catalogue.places import cache_folder
 from supertune.catalogue.resolve import fetched, resolve
@@ -294,9 +294,22 @@ def assess(
     method = registry.method(candidate.method)
     problem = workshop.problem(examples, candidate.backbone)
     options = method_options(workshop.recipe, candidate.method)
-    logits = fitting.out_of_fold(method, problem, options, folds, done=done)
+    with limits.within(workshop.recipe.memory_limit):
+        logits = fitting.out_of_fold(method, problem, options, folds, done=done)
     answers = [workshop.answers(each, examples.labels, problem.head) for each in logits]
     return Assessed(candidate, np.stack(answers), time.perf_counter() - started)
+
+
+def assess_fold(
+    workshop: Workshop, candidate: Candidate, examples: Examples, fold: tuple[IntArray, IntArray]
+) -> FloatArray:
+    """Answers (rows in test, C) of ``candidate`` fitted on the other side of one fold."""
+    method = registry.method(candidate.method)
+    problem = workshop.problem(examples, candidate.backbone)
+    options = method_options(workshop.recipe, candidate.method)
+    with limits.within(workshop.recipe.memory_limit):
+        logits = fitting.out_of_fold(method, problem, options, [[fold]])[0][fold[1]]
+    return workshop.answers(logits, examples.labels, problem.head)
 
 
 def tune(workshop: Workshop, candidate: Candidate, examples: Examples) -> Tuned:
@@ -305,7 +318,8 @@ def tune(workshop: Workshop, candidate: Candidate, examples: Examples) -> Tuned:
     problem = workshop.problem(examples, candidate.backbone)
     if workshop.progress is not None:
         problem = replace(problem, progress=partial(workshop.progress, f"tune {candidate}"))
-    return fitting.fit(method, problem, method_options(workshop.recipe, candidate.method))
+    with limits.within(workshop.recipe.memory_limit):
+        return fitting.fit(method, problem, method_options(workshop.recipe, candidate.method))
 
 
 def verify(

@@ -18,8 +18,9 @@ import pytest
 
 from supertune.contracts import Finding
 from supertune.errors import InputError
+from supertune.limits import parse_bytes
 from supertune.training import rows
-from supertune.training.cache import FILE, ActivationCache, parse_bytes
+from supertune.training.cache import FILE, ActivationCache
 
 SOURCE = Path(__file__).resolve().parents[2] / "src"
 MIB = 2**20

@@ -9,12 +9,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from supertune import __version__, artifact, baselines, choose, pipeline, registry
+from supertune import __version__, artifact, baselines, choose, limits, pipeline, registry
 from supertune.api import continuing, machine
 from supertune.choose import Decision, Entry
 from supertune.config import Recipe, method_options, recipe
 from supertune.contracts import Examples, Finding, Judged, Noted, Notes, Reading, Tuned
 from supertune.errors import InputError
+from supertune.limits import OutOfTime
 from supertune.model import Model, Report, load
 from supertune.pipeline import Workshop
 from supertune.prompts import asking
@@ -89,8 +90,8 @@ def fit(
     run = _read(data, test, settled, before, keep_rows, progress)
     if began is not None:
         began(run.reading, run.predicted)
-    decision = _decide(run)
-    model = _finish(run, decision)
+    decision, tuned = _tuned(run, _decide(run))
+    model = _finish(run, decision, tuned)
     if output is not None:
         model.save(output, overwrite=overwrite)
     return model
@@ -156,8 +157,29 @@ def _decide(run: _Run) -> Decision:
     deadline = run.started + workshop.recipe.time_limit
     test = run.reading.test
     decision = choose.decide(workshop, run.entries, run.examples, deadline, test=test)
-    # From here on the recipe is resolved: nothing in it depends on the clock any more.
-    winner = decision.candidate
+    _resolve(run, decision)
+    return decision
+
+
+def _tuned(run: _Run, decision: Decision) -> tuple[Decision, Tuned]:
+    """The model that is kept. One that was chosen and turns out too slow on all rows gives way
+    to the next; one that was asked for by name is waited for."""
+    workshop, limit = run.workshop, run.given.time_limit
+    try:
+        timed = choose.has_other(decision) and run.given.max_candidates is None
+        with limits.until(run.started + limit if timed else float("inf")):
+            return decision, pipeline.tune(workshop, decision.candidate, run.examples)
+    except OutOfTime:
+        why = f"its fit on all rows would not have ended within {limit:.0f} s"
+        decision = choose.without(workshop, run.examples, decision, why)
+    _resolve(run, decision)
+    with limits.until(float("inf")):
+        return decision, pipeline.tune(workshop, decision.candidate, run.examples)
+
+
+def _resolve(run: _Run, decision: Decision) -> None:
+    """From here on nothing in the recipe depends on the clock any more."""
+    workshop, winner = run.workshop, decision.candidate
     workshop.recipe = decision.recipe.model_copy(
         update={
             "method": winner.method,
@@ -168,7 +190,6 @@ def _decide(run: _Run) -> Decision:
             **_named(run.reading),
         }
     )
-    return decision
 
 
 def _named(reading: Reading) -> dict[str, Any]:
@@ -178,9 +199,8 @@ def _named(reading: Reading) -> dict[str, Any]:
     return {**section, **{key: tuple(section.get(key, ())) for key in lists}}
 
 
-def _finish(run: _Run, decision: Decision) -> Model:
+def _finish(run: _Run, decision: Decision, tuned: Tuned) -> Model:
     workshop, examples = run.workshop, run.examples
-    tuned = pipeline.tune(workshop, decision.candidate, examples)
     verified = pipeline.verify(workshop, decision.candidate, tuned, examples)
     judged, free = _judged(run, decision, tuned)
     calibration = _calibration(run, decision)
@@ -353,4 +373,6 @@ def _cost(run: _Run, decision: Decision) -> dict[str, Any]:
         "fetch_seconds": run.fetched,
         "peak_memory_bytes": machine.peak_memory_bytes(),
         "predicted_memory_bytes": max(entry.memory_bytes for entry in ran),
+        "time_limit": run.given.time_limit,
+        "memory_limit": run.given.memory_limit,
     }

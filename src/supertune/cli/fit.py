@@ -77,6 +77,7 @@ def fit(
     settings: keys.Settings = None,
     recipe: keys.RecipeFile = None,
     time_limit: keys.TimeLimit = None,
+    memory_limit: keys.MemoryLimit = None,
     max_candidates: keys.MaxCandidates = None,
     seed: keys.Seed = None,
     precision: Precision = None,

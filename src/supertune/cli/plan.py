@@ -50,6 +50,7 @@ def plan(
     settings: keys.Settings = None,
     recipe: keys.RecipeFile = None,
     time_limit: keys.TimeLimit = None,
+    memory_limit: keys.MemoryLimit = None,
     max_candidates: keys.MaxCandidates = None,
     precision: Precision = None,
     device: Device = None,

@@ -142,6 +142,14 @@ TimeLimit = Annotated[
     str | None,
     typer.Option("--time-limit", help="60s (default), 2m, 1h.", rich_help_panel=CHOICE),
 ]
+MemoryLimit = Annotated[
+    str | None,
+    typer.Option(
+        "--memory-limit",
+        help="4GB, 800MB; what this machine and its container have free by default.",
+        rich_help_panel=CHOICE,
+    ),
+]
 MaxCandidates = Annotated[
     int | None,
     typer.Option(
@@ -157,7 +165,7 @@ Seed = Annotated[int | None, typer.Option("--seed", help="0 by default.", rich_h
 _KEYS = (
     *("text", "label", "template", "pair", "separator", "split", "group", "time", "weight"),
     *("task", "backbone", "method", "metric", "preset"),
-    *("max_candidates", "seed", "precision", "device", "threads"),
+    *("memory_limit", "max_candidates", "seed", "precision", "device", "threads"),
 )
 """Options whose name is the recipe's key."""
 

@@ -31,6 +31,7 @@ from supertune.contracts import (
     Problem,
     State,
 )
+from supertune.limits import check
 
 _UNSPACED = "\u0e00-\u0e7f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 _WORD = re.compile(rf"[{_UNSPACED}]|[^\W{_UNSPACED}]{{2,}}")
@@ -123,6 +124,7 @@ class BagOfWords:
         _, counts = _count(problem.examples.inputs, options.pairs)
         answers = []
         for train, test in folds:
+            check()
             idf, weight, bias = _solve(counts, train, problem, options.strength)
             answers.append(np.asarray(_weighted(counts[test], idf) @ weight + bias))
         return answers

@@ -29,7 +29,9 @@ from supertune.contracts import (
     State,
     features,
 )
+from supertune.limits import Splitting, check, room
 
+COPIES = 6  # of the rows of all folds, that solving them together holds at once
 TEMPERATURES = np.geomspace(1.0, 64.0, 25)
 
 
@@ -102,11 +104,19 @@ class LinearProbe:
         by_size: dict[int, list[int]] = {}
         for number, (train, _) in enumerate(folds):
             by_size.setdefault(len(train), []).append(number)
-        for numbers in by_size.values():
-            train = np.stack([folds[number][0] for number in numbers])
-            batch = _ridge(problem, x[train], y[train], weights[train])
-            for head, number in zip(batch.heads(options.penalties), numbers, strict=True):
-                answers[number] = head.apply(x[folds[number][1]].astype(head.weight.dtype))
+
+        def solve_parts(parts: Sequence[Sequence[int]]) -> None:
+            for numbers in parts:
+                check()
+                train = np.stack([folds[number][0] for number in numbers])
+                batch = _ridge(problem, x[train], y[train], weights[train])
+                for head, number in zip(batch.heads(options.penalties), numbers, strict=True):
+                    answers[number] = head.apply(x[folds[number][1]].astype(head.weight.dtype))
+
+        for size, alike in by_size.items():
+            splitting = Splitting()
+            splitting.start(COPIES * 8 * len(alike) * size * x.shape[1], room())
+            splitting.over(alike, solve_parts)
         return answers
 
 

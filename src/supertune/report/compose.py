@@ -115,7 +115,11 @@ def candidates(decision: Decision) -> list[dict[str, Any]]:
                 "backbone": entry.candidate.backbone,
                 "method": entry.candidate.method,
                 "estimate": None if standing is None else standing.estimate.as_dict(),
-                "seconds": None if entry.assessed is None else entry.assessed.seconds,
+                "seconds": entry.seconds or None,
+                "predicted_seconds": entry.predicted_so_far or entry.comparing_seconds,
+                "memory_bytes": entry.memory_bytes,
+                "folds": [entry.folds_done, entry.folds] if entry.folds_done else None,
+                "seen": None if entry.outlook is None else asdict(entry.outlook),
                 "status": entry.status,
                 "why": entry.why,
             }

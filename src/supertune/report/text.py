@@ -8,11 +8,16 @@ from typing import Any
 from supertune.report import views, wording
 
 FINDINGS = 6
+CANDIDATES = 10
+WIDTH = 90  # of a line of the table, less what stands between its columns
 
 
 def summary(report: Mapping[str, Any]) -> str:
     """Verdict, score, baselines, findings, cost and next steps, one thing a line."""
-    parts = [_verdict(report), _scores(report), _findings(report), _facts(report), _next(report)]
+    parts = [
+        *(_verdict(report), _scores(report), _candidates(report), _findings(report)),
+        *(_facts(report), _next(report)),
+    ]
     lines = "\n\n".join("\n".join(part) for part in parts if part)
     return wording.clean(lines).replace(wording.SPACE, " ")
 
@@ -41,6 +46,37 @@ def _scores(report: Mapping[str, Any]) -> list[str]:
         )
         lines.append(f"Weakest: {named}")
     return [title, *lines]
+
+
+def _candidates(report: Mapping[str, Any]) -> list[str]:
+    """What was compared: score, time taken beside time predicted, and why it ended."""
+    given = list(report.get("candidates") or [])
+    if len(given) < 2:
+        return []
+    numerals = wording.numerals(report)
+    rows = [_candidate(one, numerals) for one in given[:CANDIDATES]]
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    room = max(40, WIDTH - sum(widths))
+    lines = [
+        "  " + "  ".join([*map(str.ljust, row, widths), wording.shorten(row[3], room)])
+        for row in rows
+    ]
+    more = len(given) - len(rows)
+    return ["Compared", *lines, *([f"  {more} more in the report."] if more else [])]
+
+
+def _candidate(one: Mapping[str, Any], numerals: Any) -> tuple[str, str, str, str]:
+    name = str(one.get("method") or "")
+    if one.get("backbone"):
+        name += f" on {wording.backbone_name(one['backbone'])}"
+    score = numerals.estimate(one["estimate"], rows=False) if one.get("estimate") else "-"
+    took, said = (wording.finite(one.get(key)) for key in ("seconds", "predicted_seconds"))
+    time = "-" if took is None else wording.duration(took)
+    if said is not None:
+        time = f"about {wording.duration(said)}" if took is None else time
+        time += "" if took is None else f" of {wording.duration(said)}"
+    status, why = str(one.get("status") or ""), str(one.get("why") or "")
+    return name, score, time, f"{status}: {why}" if why and status != "compared" else status
 
 
 def _findings(report: Mapping[str, Any]) -> list[str]:

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from supertune.contracts import Encoding, FloatArray, Input, Lens, Tunable
-from supertune.training.replay import MEMORY, Replay
+from supertune.limits import check
+from supertune.training.replay import Replay
 
 TOKENS = 1024  # of a batch that only answers
 
@@ -43,10 +44,10 @@ class Rows:
         self._first = np.cumsum([0, *map(len, self.pieces)]).tolist()  # piece of each row
         if lens.encoding.reuse and not tunable.from_input and tunable.cut > 0:
             flat = [piece for pieces in self.pieces for piece in pieces]
-            room = MEMORY // (1 + draws)
-            self.hidden = Replay(lens, flat, tunable.cut, memory=room)
+            several = 1 + draws
+            self.hidden = Replay(lens, flat, tunable.cut, sharers=several)
             self.draws = [
-                Replay(lens, flat, tunable.cut, memory=room, dropout=dropout, draw=draw)
+                Replay(lens, flat, tunable.cut, sharers=several, dropout=dropout, draw=draw)
                 for draw in range(draws)
             ]
 
@@ -75,13 +76,18 @@ class Rows:
         in the model; without gradients."""
         import torch
 
+        def read(index: Sequence[int]) -> FloatArray:
+            check()
+            batch, hidden, owner = self.batch(index)
+            values = tunable.run(batch, hidden, self.encoding, words=words)
+            rows = values if words else by_row(values, owner, len(index))
+            return np.asarray(rows.float().cpu().numpy())
+
         found: list[Any] = [None] * len(self.pieces)
         with torch.inference_mode():
             for index in self._by_length():
-                batch, hidden, owner = self.batch(index)
-                read = tunable.run(batch, hidden, self.encoding, words=words)
-                rows = read if words else by_row(read, owner, len(index))
-                for i, row in zip(index, rows.float().cpu().numpy(), strict=True):
+                parts = self.backbone.splitting.over(index, lambda parts: list(map(read, parts)))
+                for i, row in zip(index, (row for part in parts for row in part), strict=True):
                     found[i] = row
         return np.stack(found)
 

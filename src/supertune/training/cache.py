@@ -10,7 +10,6 @@ never raises for a fault of the disk.
 from __future__ import annotations
 
 import os
-import re
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
@@ -22,6 +21,7 @@ import numpy.typing as npt
 
 from supertune.contracts import Finding
 from supertune.errors import InputError
+from supertune.limits import parse_bytes
 from supertune.training.rows import FAULTS, RowFile, Touched, Verdict, verdict
 
 Array = npt.NDArray[Any]
@@ -31,8 +31,6 @@ LIMIT_VARIABLE = "SUPERTUNE_CACHE_LIMIT"
 DEFAULT_LIMIT = 2 * 2**30
 DEFAULT_MEMORY = 256 * 2**20
 FILE = "activations-v1.sqlite3"
-_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
-_UNITS |= {"ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
 
 
 class ActivationCache:
@@ -201,18 +199,6 @@ class ActivationCache:
         self.findings.append(finding)
         if self._on_finding is not None:
             self._on_finding(finding)
-
-
-def parse_bytes(text: str) -> int:
-    """``"500MB"``, ``"2 GiB"`` or ``"1000000"`` as a number of bytes.
-
-    Raises:
-        ValueError: it is not a size.
-    """
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]i?)?b?\s*", text.lower())
-    if match is None:
-        raise ValueError(f"not a size: {text!r}")
-    return int(float(match[1]) * _UNITS[match[2] or ""])
 
 
 def _limit_from_environment() -> int:

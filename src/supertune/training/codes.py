@@ -104,6 +104,12 @@ CODES: dict[str, Code] = {
         "Check the verbalizer and the label column.",
     ),
     # --- during training ---------------------------------------------------------------------
+    "step_in_parts": Code(
+        "warning",
+        "Memory did not suffice for the rows of one step at a time. Each was computed in parts, "
+        "which gives the same numbers up to rounding and takes longer.",
+        "Close other programs, raise --memory-limit if one was set, or lower max_length.",
+    ),
     "loss_not_finite": Code(
         "stop", "The loss or its gradient is not a number.", "Lower the learning rate."
     ),

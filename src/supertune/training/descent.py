@@ -7,18 +7,22 @@ order of rows for one seed. All regularisers are here, for every method at once.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from supertune import limits
 from supertune.contracts import GradientOptions, HeadSpec, Injection, Problem, Tunable
 from supertune.errors import InputError
 from supertune.evaluation.splits import feasible_folds, repeated_folds
-from supertune.training import contrastive
+from supertune.limits import Splitting
+from supertune.training import contrastive, estimate
+from supertune.training.accumulating import Accumulation
 from supertune.training.batches import Rows, by_row
+from supertune.training.codes import finding
 from supertune.training.readout import Trained
 from supertune.training.watch import Watch, diverged
 
@@ -26,6 +30,7 @@ WARM_UP = 0.1  # share of the steps over which the learning rate rises
 CLIP = 1.0  # largest norm of the gradient
 
 Loss = Callable[[list[int]], Any]
+Index = Sequence[int]
 
 
 @dataclass(eq=False)
@@ -39,6 +44,7 @@ class _Run:
     options: Any
     injection: Injection
     watch: Watch
+    splitting: Splitting
     draw: int | None = None  # of dropout below the cut, while a step is taken
 
     def tensors(self) -> list[Any]:
@@ -69,7 +75,8 @@ def descend(
             received=f"r_drop {options.r_drop:g}, dropout 0",
             next="Set dropout too: --set dropout=0.1.",
         )
-    run = _Run(tunable, trained, data, problem, options, injection, watch)
+    splitting = _splitting(data, options, injection)
+    run = _Run(tunable, trained, data, problem, options, injection, watch, splitting)
     start = [tensor.detach().clone() for tensor in run.tensors()]
     sums = [torch.zeros_like(tensor) for tensor in start]
     losses: list[float] = []
@@ -80,7 +87,19 @@ def descend(
         for total, tensor in zip(sums, run.tensors(), strict=True):
             total += tensor.detach()
     _put(run.tensors(), [total / options.seeds for total in sums])
+    if splitting.parts > 1:
+        watch.findings.append(finding("step_in_parts", f"{splitting.parts} parts"))
     return losses
+
+
+def _splitting(data: Rows, options: GradientOptions, injection: Injection) -> Splitting:
+    """Steps are cut into parts from the start where the largest would not fit into memory."""
+    lengths = sorted((sum(len(p.ids) for p in pieces) for pieces in data.pieces), reverse=True)
+    tokens = lengths[0] * min(options.batch_size, len(lengths))
+    needed = estimate.step_bytes(data.backbone.offer, injection, tokens)
+    splitting = Splitting()
+    splitting.start(needed, limits.room(data.backbone.device))
+    return splitting
 
 
 def _one_run(run: _Run, number: int) -> list[float]:
@@ -92,14 +111,13 @@ def _one_run(run: _Run, number: int) -> list[float]:
     optimizer = torch.optim.AdamW(_groups(run))
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, len(batches)))
     run.watch.optimizing(optimizer)
-    loss_of, stop = _losses(run), _Stop(run, judges)
+    loss_of, stop = _Losses(run), _Stop(run, judges)
+    gradient = _accumulation(run, loss_of)
     losses: list[float] = []
     epoch = number * options.epochs
     for step, (index, ends_epoch) in enumerate(batches):
         with _dropping(run, epoch):
-            loss = loss_of(index)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+            loss = gradient(index)
         norm = torch.nn.utils.clip_grad_norm_(run.tensors(), CLIP)
         if not (torch.isfinite(loss) and torch.isfinite(norm)):
             raise diverged(step, loss.item(), options.learning_rate)
@@ -116,6 +134,17 @@ def _one_run(run: _Run, number: int) -> list[float]:
             stop.look(loss_of)
     stop.finish()
     return losses
+
+
+def _accumulation(run: _Run, losses: _Losses) -> Accumulation:
+    def forget() -> None:
+        for tensor in run.tensors():
+            tensor.grad = None
+
+    compared = losses.compared if run.injection.criterion == "contrastive" else None
+    return Accumulation(
+        run.splitting, partial=losses.share, rows=losses.read, whole=compared, forget=forget
+    )
 
 
 def _orders(
@@ -217,38 +246,52 @@ def _dropping(run: _Run, epoch: int) -> Iterator[None]:
         run.tunable.training(False)
 
 
-def _losses(run: _Run) -> Loss:
-    """The loss of a batch of rows, by the injection's criterion."""
-    import torch
+class _Losses:
+    """The loss of a batch of rows by the injection's criterion, whole or in parts."""
 
-    examples, device = run.problem.examples, run.data.backbone.device
-    assert examples.targets is not None
-    targets = torch.tensor(examples.targets, device=device)
-    given = np.ones(len(examples)) if examples.weights is None else examples.weights
-    weights = torch.as_tensor(given, dtype=torch.float32, device=device)
-    options = run.options
+    def __init__(self, run: _Run) -> None:
+        import torch
 
-    def read(index: list[int]) -> Any:
+        examples, device = run.problem.examples, run.data.backbone.device
+        assert examples.targets is not None
+        self.run = run
+        self.targets = torch.tensor(examples.targets, device=device)
+        given = np.ones(len(examples)) if examples.weights is None else examples.weights
+        self.weights = torch.as_tensor(given, dtype=torch.float32, device=device)
+
+    def __call__(self, index: Index) -> Any:
+        if self.run.injection.criterion == "contrastive":
+            return self.compared(self.read(index), index)
+        return self.share(index, index)
+
+    def read(self, index: Index) -> Any:
+        """Vectors (rows, d), or word scores (rows, W)."""
+        import torch
+
+        run = self.run
         batch, hidden, owner = run.data.batch(index, run.draw)
         if run.trained.words:
             return run.tunable.run(batch, hidden, run.data.encoding, words=True)
         pooled = by_row(run.tunable.run(batch, hidden, run.data.encoding), owner, len(index))
-        return torch.nn.functional.dropout(pooled, options.dropout, torch.is_grad_enabled())
+        return torch.nn.functional.dropout(pooled, run.options.dropout, torch.is_grad_enabled())
 
-    def loss(index: list[int]) -> Any:
-        wanted, share = targets[index], weights[index] / weights[index].sum()
-        if run.injection.criterion == "contrastive":
-            heat = float(run.injection.settings["temperature"])
-            return contrastive.loss(read(index), wanted, weights[index], heat)
-        passes = [run.trained(read(index)) for _ in range(2 if options.r_drop else 1)]
-        rows = sum(
-            _loss(logits, wanted, run.problem.head, options.label_smoothing) for logits in passes
-        ) / len(passes)
+    def share(self, part: Index, index: Index) -> Any:
+        """What the rows of ``part`` add to the loss of the step over ``index``."""
+        run, options = self.run, self.run.options
+        head, rows = run.problem.head, list(part)
+        wanted, share = self.targets[rows], self.weights[rows] / self.weights[list(index)].sum()
+        passes = [run.trained(self.read(rows)) for _ in range(2 if options.r_drop else 1)]
+        each = sum(_loss(one, wanted, head, options.label_smoothing) for one in passes)
+        each = each / len(passes)
         if options.r_drop:
-            rows = rows + options.r_drop * _apart(passes[0], passes[1], run.problem.head)
-        return (rows * share).sum()
+            each = each + options.r_drop * _apart(passes[0], passes[1], head)
+        return (each * share).sum()
 
-    return loss
+    def compared(self, vectors: Any, index: Index) -> Any:
+        """The loss of a step whose rows are compared with one another, from their vectors."""
+        rows = list(index)
+        heat = float(self.run.injection.settings["temperature"])
+        return contrastive.loss(vectors, self.targets[rows], self.weights[rows], heat)
 
 
 def _apart(one: Any, other: Any, head: HeadSpec) -> Any:

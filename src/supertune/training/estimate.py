@@ -1,86 +1,156 @@
 """Predicted seconds and bytes, before anything is loaded.
 
-One token through one block of width d costs about 24·d² operations forward (12·d² weights,
-a multiplication and an addition each), and backward as much again for each of the activations'
-and the weights' gradients. The machine's rate is probed once a process by a small matrix product.
-Meant to be right within a factor of two; the constants are measured (docs/log.md).
+Operations are counted and divided by what this machine was measured to do (`speed`): a pass over
+the rows for features, one to fill the cache below the cut, and forward and backward passes from
+the cut on, once an epoch and fold. Meant to be right within a factor of two; a test holds that to
+real fits.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
-from functools import cache
 
-import numpy as np
-
-from supertune.contracts import GradientMethod, GradientOptions, Input, Method, Offer
+from supertune.contracts import (
+    GradientMethod,
+    GradientOptions,
+    Injection,
+    Input,
+    Method,
+    Offer,
+)
 from supertune.data import checks
 from supertune.data.joining import as_one
+from supertune.training.replay import MEMORY
+from supertune.training.speed import Speed, operations
 
-EFFICIENCY = 0.55  # of a plain matrix product, reached by a whole forward pass
-FILLING = 600  # tokens by which exact batches are filled up, a fit
-PADDING = 1.5  # tokens of a training batch, padded to its longest row, to those of its rows
-SOLVING = 0.1  # seconds of a closed form over all folds
+EFFICIENCY = 0.8  # of the probe's blocks, reached by the blocks of a real model
+FILLED, SHAPE = 64, 16  # tokens by which a batch is filled up on average, one a shape of rows
+WIDENING = 1.1  # of a row, up to the width of its shape
+SOLVING = 0.03  # seconds of a closed form over all folds
 LEARNING = 0.8  # share of the rows that one of five folds learns from
 LOADING = 1.5  # seconds to import the framework and open a small backbone
+WATCHED, WATCHES = 8, 4  # rows that a fit watches, and how often they pass through the model
+UNFREEZING = 4e-8  # seconds a weight that is trained itself: kept, stepped, put back
+SIGNING = 1e-8  # seconds a weight, to see that a fit has not changed it
+COUNTING = 3e-6  # seconds a token, of a bag of words
+IMPORTING = 0.3  # seconds until a bag of words can be solved
+DENSE = 3e10  # operations a second of a symmetric eigenvalue problem
 RUNTIME_BYTES = 450_000_000  # interpreter, framework and libraries
+KEPT_VECTORS = 16  # activations of a block, in vectors of its width, that a gradient needs
+BATCH_BYTES = 60_000_000  # a batch that is encoded
 
 
-@cache
-def operations_per_second() -> float:
-    """Float32 rate of a (512, 512) product in NumPy; best of a few, about 30 ms in all."""
-    left = np.random.default_rng(0).standard_normal((512, 512)).astype(np.float32)
-    best = float("inf")
-    for _ in range(6):
-        start = time.perf_counter()
-        left @ left
-        best = min(best, time.perf_counter() - start)
-    return 2 * 512**3 / best
+def token_counts(inputs: Sequence[Input], max_length: int) -> list[int]:
+    """Tokens of each input, as estimated, cut to ``max_length``."""
+    return [min(max_length, checks.token_count(as_one(value))) for value in inputs]
 
 
-def token_count(inputs: Sequence[Input], max_length: int) -> int:
-    """Tokens of all inputs, as estimated, each cut to ``max_length``."""
-    return sum(min(max_length, checks.token_count(as_one(value))) for value in inputs)
+def padded(lengths: Sequence[int], batch_size: int) -> int:
+    """Tokens of one epoch, each batch padded to its longest row; the rows are in no order."""
+    batches = (lengths[at : at + batch_size] for at in range(0, len(lengths), batch_size))
+    return sum(max(batch) * len(batch) for batch in batches)
 
 
-def encode_seconds(offer: Offer, tokens: int) -> float:
-    """One forward pass of ``tokens`` tokens through all blocks."""
-    operations = 24 * offer.width**2 * offer.depth * tokens
-    return operations / (operations_per_second() * EFFICIENCY)
+def encode_seconds(offer: Offer, tokens: float, speed: Speed, blocks: int | None = None) -> float:
+    """One forward pass of ``tokens`` tokens through so many blocks, all by default."""
+    depth = offer.depth if blocks is None else blocks
+    calls = depth * tokens / 256  # batches of so many tokens
+    work = operations(offer.width, depth, tokens) / (speed.operations * EFFICIENCY)
+    return work + calls * speed.block
 
 
 def fit_seconds(
-    method: Method, options: object, offer: Offer | None, tokens: int, folds: int
+    method: Method,
+    options: object,
+    offer: Offer | None,
+    lengths: Sequence[int],
+    folds: int,
+    speed: Speed | None,
 ) -> float:
-    """Cross-validation with ``folds`` models in all, and the final fit, without loading."""
-    if offer is None:
-        return 0.1 + 0.02 * folds
-    features = encode_seconds(offer, tokens + FILLING)
+    """Cross-validation with ``folds`` models in all, and the final fit, without loading.
+
+    Args:
+        lengths: tokens of each row.
+        speed: of this machine; not asked for without a backbone.
+    """
+    if offer is None or speed is None:
+        return _words_seconds(lengths, folds)
+    tokens = sum(lengths)
+    read = WIDENING * tokens + FILLED * len({length // SHAPE for length in lengths})
+    features = encode_seconds(offer, read, speed)
     if not isinstance(method, GradientMethod) or not isinstance(options, GradientOptions):
-        return features + SOLVING
+        return features + SOLVING + _solving_seconds(len(lengths), offer.width, folds)
     injection = method.injection(offer, options)
     cut = min(injection.blocks) if injection.blocks else 0
-    below = min(1.0, cut / max(1, offer.depth))  # a decoder reads a word or two
+    filled = encode_seconds(offer, read, speed, cut)
     # Where weights stay frozen, no gradient of theirs is computed.
-    passes = 3.0 if injection.kind == "unfreeze" else 2.3
-    epoch = encode_seconds(offer, tokens) * (1 - below) * passes * PADDING
-    answers = encode_seconds(offer, tokens) * folds * (1 - LEARNING)
-    training = epoch * options.epochs * (folds * LEARNING + 1)
-    return features * (1 + below) + training + answers + SOLVING
+    passes = speed.trained if injection.kind == "unfreeze" else speed.frozen
+    above = encode_seconds(offer, padded(lengths, options.batch_size), speed, offer.depth - cut)
+    models = folds * LEARNING + 1
+    training = above * passes * options.epochs * options.seeds * models
+    held_out = encode_seconds(offer, tokens, speed, offer.depth - cut)
+    answers = held_out * folds * (1 - LEARNING)
+    watched = watch_seconds(offer, lengths, speed, folds + 1)
+    moved = UNFREEZING * _unfrozen(offer, injection) * (folds + 1)
+    return features + filled + training + answers + watched + moved
 
 
-def memory_bytes(method: Method, options: object, offer: Offer | None, max_length: int) -> int:
-    """Peak resident bytes: weights once, twice or four times, and one batch of activations."""
+def _unfrozen(offer: Offer, injection: Injection) -> int:
+    """Weights of the backbone that are trained themselves."""
+    if injection.kind != "unfreeze":
+        return 0
+    if injection.blocks is None:
+        return offer.parameters
+    return 12 * offer.width**2 * len(injection.blocks)
+
+
+def watch_seconds(offer: Offer, lengths: Sequence[int], speed: Speed, fits: int) -> float:
+    """What ``fits`` fits take to see that they do what they should."""
+    each = WATCHED * sum(lengths) / max(1, len(lengths))
+    signed = offer.parameters * SIGNING
+    return fits * (WATCHES * encode_seconds(offer, each, speed) + signed)
+
+
+def _words_seconds(lengths: Sequence[int], folds: int) -> float:
+    """Counting words, and a problem of as many unknowns as there are rows, in each fold."""
+    each = 0.01 + 12.0 * (LEARNING * len(lengths)) ** 3 / DENSE
+    return IMPORTING + COUNTING * sum(lengths) + (folds + 1) * each
+
+
+def _solving_seconds(rows: int, width: int, folds: int) -> float:
+    """Eigenvalue problems of the smaller side, and products with it."""
+    small, large = sorted((rows, width))
+    return (folds + 1) * (12.0 * small**3 + 4.0 * small**2 * large) / DENSE
+
+
+def memory_bytes(
+    method: Method,
+    options: object,
+    offer: Offer | None,
+    rows: int,
+    longest: int,
+    limit: int | None = None,
+) -> int:
+    """Peak resident bytes: what runs anyway, weights once, twice or five times, the rows and a
+    batch of activations, which shrinks down to a single row where ``limit`` asks for it."""
     if offer is None:
-        return RUNTIME_BYTES // 2
-    weights = offer.parameters * 4
+        return RUNTIME_BYTES // 2 + 2 * 8 * rows**2
+    base = RUNTIME_BYTES + offer.parameters * 4 + BATCH_BYTES + rows * offer.width * 4
     if not isinstance(method, GradientMethod) or not isinstance(options, GradientOptions):
-        return RUNTIME_BYTES + weights + 60_000_000
+        return base
     injection = method.injection(offer, options)
-    copies = 5 if injection.kind == "unfreeze" else 1
-    batch = options.batch_size * max_length * offer.width * 4
-    return RUNTIME_BYTES + weights * copies + batch * 16 * offer.depth
+    # Weights that are trained are kept as they were, and have a gradient and two moments.
+    base += offer.parameters * 4 * (4 if injection.kind == "unfreeze" else 0)
+    base += 0 if injection.blocks is None else min(MEMORY, rows * longest * offer.width * 4)
+    step = step_bytes(offer, injection, min(rows, options.batch_size) * longest)
+    least = step_bytes(offer, injection, longest)
+    return base + (step if limit is None else max(least, min(step, limit - base)))
+
+
+def step_bytes(offer: Offer, injection: Injection, tokens: int) -> int:
+    """Activations that are kept for the gradient of a step over ``tokens`` padded tokens."""
+    cut = min(injection.blocks) if injection.blocks else 0
+    return tokens * offer.width * 4 * KEPT_VECTORS * (offer.depth - cut)
 
 
 def disk_bytes(method: Method, options: object, offer: Offer | None, rows: int, tokens: int) -> int:

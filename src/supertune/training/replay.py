@@ -17,9 +17,11 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
+from supertune import limits
 from supertune.contracts import FloatArray, Lens
 
 MEMORY = 2**30  # bytes of activations that one fit holds in memory
+SHARE = 0.3  # of the memory that there is room for
 SPARE = 0.5  # of the free room of the disk with the temporary files
 CHUNK = 256  # pieces asked of the lens at a time
 
@@ -32,7 +34,9 @@ class Replay:
 
     Args:
         lens: computes it or has it in its cache.
-        memory, disk: bounds in bytes; ``disk`` None: a share of what is free.
+        memory, disk: bounds in bytes; ``memory`` None: `MEMORY`, less where memory is short,
+            ``disk`` None: a share of what is free.
+        sharers: how many of these share the memory.
         dropped: ``dropout`` and ``draw`` of `Lens.activations`, if it varies.
     """
 
@@ -42,13 +46,16 @@ class Replay:
         pieces: Sequence[Any],
         cut: int,
         *,
-        memory: int = MEMORY,
+        memory: int | None = None,
+        sharers: int = 1,
         disk: int | None = None,
         **dropped: Any,
     ) -> None:
         self._lens, self._pieces, self._cut = lens, pieces, cut
         self._dropped = dropped
-        self._memory, self._disk = memory, disk
+        room = min(MEMORY, int(SHARE * limits.room())) // sharers
+        self._memory = room if memory is None else memory
+        self._disk = disk
         self._file: IO[bytes] | None = None
         self._kept: list[Array | tuple[int, tuple[int, ...], Any] | None] = []
         self.held = self.written = 0  # bytes in memory and in the file

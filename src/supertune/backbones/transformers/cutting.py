@@ -97,11 +97,11 @@ class Cutting:
         with backbone.lock, torch.inference_mode():
             if not backbone.tuned:  # else dropout may be on above the cut, and it stays on
                 backbone.model.eval()
-            for index, *shape in backbone.plan(pieces, True):
-                batch = backbone.tensors([pieces[i] for i in index], *shape)
-                hidden = self.entering(batch, cut)
-                for place, i in enumerate(index):
-                    caught[i] = hidden[place, : len(pieces[i].ids)].float().cpu().numpy()
+            for plan in backbone.plan(pieces, True):
+                parts = backbone.parts(pieces, plan, lambda batch: self.entering(batch, cut))
+                rows = (row for part in parts for row in part)
+                for i, states in zip(plan[0], rows, strict=True):
+                    caught[i] = states[: len(pieces[i].ids)].copy()
         return caught
 
     def _dropped(self, piece: Piece, cut: int, dropout: float, draw: int) -> FloatArray:

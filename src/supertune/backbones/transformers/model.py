@@ -42,6 +42,7 @@ from supertune.contracts import (
     Prompt,
     Tunable,
 )
+from supertune.limits import Splitting, check
 
 _TOKENWISE = {"input_ids", "attention_mask", "token_type_ids"}  # one number a token
 Arrays = Mapping[str, npt.NDArray[Any]]
@@ -83,6 +84,7 @@ class TransformersBackbone:
         self.last_block = LastBlock(self)
         self.lock = threading.RLock()
         self.tuned = False  # tuned numbers are in the model at this moment
+        self.splitting = Splitting()  # of batches, once memory has not sufficed
         self.apart = not packing  # rows stay by themselves
         self.any_size: dict[tuple[str, int], bool] = {}  # see `packing.sizes`
         self.precision: Precision = "fp32"
@@ -189,9 +191,29 @@ class TransformersBackbone:
 
         with self.lock, torch.inference_mode():
             self.model.eval()
-            for index, *shape in self.plan(flat, exact):
-                found = run(self.tensors([flat[i] for i in index], *shape))
-                yield index, found[: len(index)].float().cpu().numpy()
+            for plan in self.plan(flat, exact):
+                yield plan[0], np.concatenate(self.parts(flat, plan, run))
+
+    def parts(
+        self, flat: Sequence[Piece], plan: BatchPlan, run: Callable[[Batch], Any]
+    ) -> list[FloatArray]:
+        """What ``run`` gives for one batch: in one part, in more where memory does not suffice."""
+        index, rows, width, *fill = plan
+        # Rows that only fill a batch up stand for themselves, and make no part of their own.
+        slots = [*index, *[None] * (rows - len(index))]
+
+        def part(some: Sequence[int | None], rows: int, *fill: int) -> FloatArray:
+            check()
+            members = [i for i in some if i is not None]
+            found = run(self.tensors([flat[i] for i in members], rows, width, *fill))
+            return np.asarray(found[: len(members)].float().cpu().numpy())
+
+        def whole(parts: list[Sequence[int | None]]) -> list[FloatArray]:
+            if len(parts) == 1:
+                return [part(slots, rows, *fill)]
+            return [part(each, len(each)) for each in parts if each[0] is not None]
+
+        return self.splitting.over(slots, whole)
 
     def plan(self, flat: Sequence[Piece], exact: bool) -> Iterator[BatchPlan]:
         """Batches for these pieces; ``exact``: a row's bits do not depend on the other rows."""

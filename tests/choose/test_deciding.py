@@ -63,8 +63,8 @@ def test_without_time_the_dear_ones_are_skipped_and_say_why(rows: Examples) -> N
     workshop = shop(time_limit=0.01)
     found = decided(workshop, rows, time.monotonic())
     ran = [entry for entry in found.entries if entry.assessed is not None]
-    # What costs next to nothing runs whatever the clock says; nothing trained by gradients does.
-    assert len(ran) >= 2
+    # The first runs whatever the clock says; nothing that is trained by gradients does.
+    assert ran
     assert "contrastive" not in {entry.candidate.method for entry in ran}
     assert "contrastive" in {entry.candidate.method for entry in found.entries}
     assert found.candidate in [entry.candidate for entry in ran]

@@ -1,0 +1,31 @@
+"""Which backbone and which method, within limits of time and memory, and how good the choice
+really is.
+
+`prior` says what is worth trying, `listing` what it is expected to cost, `race` compares on shared
+folds and stops what can no longer win (`halving`), `deciding` takes the simplest within one
+standard error of the best and corrects its estimate for having been chosen.
+"""
+
+from supertune.choose.deciding import decide, has_other, without
+from supertune.choose.entries import BACKBONES, Decision, Entry
+from supertune.choose.listing import (
+    NOT_TRIED,
+    backbones,
+    candidates,
+    expected_seconds,
+    language_notes,
+)
+
+__all__ = [
+    "BACKBONES",
+    "NOT_TRIED",
+    "Decision",
+    "Entry",
+    "backbones",
+    "candidates",
+    "decide",
+    "expected_seconds",
+    "has_other",
+    "language_notes",
+    "without",
+]

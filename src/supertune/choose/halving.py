@@ -1,0 +1,139 @@
+"""When a candidate that is compared fold by fold can no longer win.
+
+Everything is compared on the same folds, so after k of them a candidate and its rival have
+answered the same rows. Their paired difference on those rows, and how far the difference on all
+rows may still lie above it, say whether going on is worth anything. Successive halving (Jamieson &
+Talwalkar 2016, arXiv:1502.07943) with a bound in place of a fixed share: docs/decisions/0009.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from supertune.contracts import FloatArray, IntArray
+from supertune.evaluation.resampling import Sampling, Score, averaged, repeats_of
+
+CONFIDENCE = 0.95  # that a difference does not exceed its upper bound, one-sided
+TINY = 1e-9
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What the folds seen so far say about a candidate. Differences are signed so that more is
+    better for it.
+
+    Attributes:
+        rival: whom it is compared with.
+        score, rival_score: on the rows seen.
+        difference: of the two, paired.
+        upper: bound of the difference on all rows.
+        needed: the difference on all rows from which the candidate would be chosen.
+        rows: how many were seen.
+    """
+
+    rival: str
+    score: float
+    rival_score: float
+    difference: float
+    upper: float
+    needed: float
+    rows: int
+
+    @property
+    def hopeless(self) -> bool:
+        return self.upper < self.needed
+
+
+@dataclass(frozen=True, eq=False)
+class Contest:
+    """What is compared: the score, whether more of it is better, whether it is a share of right
+    answers, the rows' targets and how they are drawn."""
+
+    score: Score
+    metric: str
+    larger: bool
+    rate: bool
+    targets: npt.NDArray[np.generic]
+    sampling: Sampling
+
+    def standing(self, answers: FloatArray) -> tuple[float, float]:
+        """Score of answers (R, n, C) to all rows, and its standard error over resamples."""
+        scores = averaged(
+            self.score, [answers], self.targets, [self.metric], self.sampling.weightings()
+        )[:, 0, 0]
+        return float(scores[0]), float(scores[1:].std())
+
+    def signed(self, value: float) -> float:
+        return value if self.larger else -value
+
+
+@dataclass(frozen=True, eq=False)
+class Rival:
+    """A complete candidate: answers (R, n, C), score and standard error on all rows."""
+
+    name: str
+    simplicity: tuple[int, int]
+    answers: FloatArray
+    score: float
+    error: float
+
+
+def to_beat(
+    contest: Contest, complete: list[Rival], simplicity: tuple[int, int]
+) -> tuple[Rival, float]:
+    """Whom a candidate has to beat, and by how much, to be chosen.
+
+    The simplest within one standard error of the best wins. So what is less simple than the
+    winner so far has to be better than it by a standard error, and what is simpler may be worse
+    than the best by one.
+    """
+    best = max(complete, key=lambda one: contest.signed(one.score))
+    bar = contest.signed(best.score) - best.error
+    within = [one for one in complete if contest.signed(one.score) >= bar]
+    winner = min(within, key=lambda one: one.simplicity)
+    if simplicity < winner.simplicity:
+        return best, -max(best.error, TINY)
+    return winner, winner.error
+
+
+def out_of_reach(contest: Contest, rival: Rival, needed: float) -> bool:
+    """Whether not even an answer without a mistake would be enough."""
+    return contest.rate and contest.larger and 1.0 - rival.score <= needed
+
+
+def outlook(
+    contest: Contest, rival: Rival, needed: float, answers: FloatArray, rows: IntArray
+) -> Outlook:
+    """Of a candidate whose ``answers`` (k, C) to ``rows`` (k,) are known.
+
+    The difference on all n rows is normal around that on the k seen, with the resampled standard
+    error of the latter times the root of 1 - k/n (sampling without replacement from the rows at
+    hand; Cochran 1977, chapter 2). For a share of right answers the variance is at least that of
+    one more pair on which the two disagree, since few rows without a disagreement prove little.
+    """
+    seen = contest.sampling.take(rows)
+    theirs = repeats_of(rival.answers)[:, rows]
+    targets = contest.targets[rows]
+    scores = averaged(contest.score, [answers, theirs], targets, [contest.metric],
+                      seen.weightings())[:, :, 0]  # fmt: skip
+    gaps = scores[:, 0] - scores[:, 1]
+    gaps = gaps if contest.larger else -gaps
+    value, error = float(gaps[0]), float(gaps[1:].std())
+    units = seen.units
+    if contest.rate:
+        error = max(error, math.sqrt(1.0 / ((units + 2) * units)))
+    left = max(0.0, 1.0 - len(rows) / contest.sampling.n)
+    upper = value + _student(units - 1) * error * math.sqrt(left)
+    return Outlook(
+        rival.name, float(scores[0, 0]), float(scores[0, 1]), value, upper, needed, len(rows)
+    )
+
+
+def _student(freedom: float) -> float:
+    from scipy.special import stdtrit
+
+    return float(stdtrit(max(1.0, freedom), CONFIDENCE))

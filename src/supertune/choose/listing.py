@@ -1,0 +1,193 @@
+"""Which candidates there are for some rows, what each is expected to take, and in which order."""
+
+from __future__ import annotations
+
+from supertune import limits, registry
+from supertune.choose import prior
+from supertune.choose.entries import BACKBONES, Entry, place
+from supertune.choose.prior import Facts
+from supertune.config import Recipe, method_options
+from supertune.contracts import Examples, GradientMethod, Offer, misfit
+from supertune.data.language import guess_language, speaks
+from supertune.errors import EnvironmentFault, InputError, SupertuneError
+from supertune.pipeline import Candidate, Workshop, check
+from supertune.training import estimate
+from supertune.training.speed import Speed, speed
+
+SOLVING = 0.3  # seconds for all folds of a closed form on features that have been read
+NOT_TRIED = "not among those that `auto` tries; name it with --method"
+
+
+def candidates(workshop: Workshop, examples: Examples, *, fetch: bool = True) -> list[Entry]:
+    """What could be fitted, from cheap to dear; what cannot be says why.
+
+    Raises:
+        InputError: when a method and a backbone that were asked for by name do not fit.
+    """
+    recipe, rows = workshop.recipe, examples.modality
+    if rows == "numbers" and recipe.backbone not in ("auto", "none"):
+        raise _no_backbone_reads(recipe.backbone, examples)
+    entries: list[Entry] = []
+    offers, reasons = _offers(workshop, examples, fetch)
+    costs = _Costs(workshop, prior.facts(examples, recipe))
+    for method in _methods(workshop, rows):
+        named = registry.method(method)
+        if not named.needs or rows == "numbers":
+            if recipe.backbone not in ("auto", "none"):
+                if recipe.method != "auto":
+                    check(workshop, Candidate(recipe.backbone, method), fetch=fetch)
+                continue
+            check(workshop, Candidate(None, method), rows)
+            entries.append(costs.entry(Candidate(None, method), None))
+            continue
+        for name, offer in offers.items():
+            if recipe.method == "auto" and misfit(named, workshop.task.objective, offer):
+                continue
+            candidate = Candidate(name, method)
+            check(workshop, candidate, fetch=fetch)
+            entries.append(costs.entry(candidate, offer))
+    if entries:
+        entries.sort(key=lambda e: (e.trained, -e.gain, place(e.candidate), e.simplicity))
+        _count_encoding_once(entries)
+        return entries
+    if reasons:
+        raise reasons[0]
+    raise InputError(
+        "nothing_fits",
+        f"No method fits backbone '{recipe.backbone}' and method '{recipe.method}'.",
+        received=f"backbone {recipe.backbone}, method {recipe.method}",
+        allowed=", ".join(m for m in registry.names("methods")),
+        next="Leave one of them at 'auto'.",
+    )
+
+
+def _offers(
+    workshop: Workshop, examples: Examples, fetch: bool
+) -> tuple[dict[str, Offer], list[SupertuneError]]:
+    """What the backbones to be tried can do, and why others cannot be had."""
+    offers: dict[str, Offer] = {}
+    reasons: list[SupertuneError] = []
+    for name in backbones(workshop.recipe, examples):
+        try:
+            offers[name] = workshop.offer(name, fetch=fetch)
+        except EnvironmentFault as error:
+            if workshop.recipe.backbone != "auto":
+                raise
+            reasons.append(error)
+    return offers, reasons
+
+
+def _no_backbone_reads(backbone: str, examples: Examples) -> InputError:
+    return InputError(
+        "numbers_take_no_backbone",
+        f"{backbone} reads texts, and these rows are columns of numbers.",
+        received=f"backbone {backbone}; numbers in {', '.join(examples.columns[:12])}",
+        allowed="auto or none",
+        next="Leave --backbone out, or name a text with --text NAME.",
+    )
+
+
+def _count_encoding_once(entries: list[Entry]) -> None:
+    """What is solved on features that an earlier candidate has read takes no reading."""
+    read: set[str] = set()
+    for entry in entries:
+        name = entry.candidate.backbone
+        if name is None or entry.trained:
+            continue
+        if name in read:
+            least = min(entry.predicted_seconds, SOLVING)
+            entry.spared = entry.predicted_seconds - least
+            entry.predicted_seconds = least
+        read.add(name)
+
+
+def expected_seconds(recipe: Recipe, entries: list[Entry]) -> float:
+    """What the candidates are expected to take together, at most the time limit for several."""
+    loads = any(registry.method(entry.candidate.method).needs for entry in entries)
+    total = sum(e.predicted_seconds for e in entries) + (estimate.LOADING if loads else 0.0)
+    return min(total, recipe.time_limit) if len(entries) > 1 else total
+
+
+def _methods(workshop: Workshop, rows: str) -> list[str]:
+    if workshop.recipe.method != "auto":
+        return [registry.method(workshop.recipe.method).name]
+    return list(workshop.objective.tried(rows))
+
+
+def backbones(recipe: Recipe, examples: Examples) -> list[str]:
+    """Names of the backbones that would be tried."""
+    if recipe.backbone == "none":
+        return []
+    if recipe.backbone != "auto":
+        return [recipe.backbone]
+    if recipe.method != "auto" and not registry.method(recipe.method).needs:
+        return []
+    if examples.modality != "text":
+        return []
+    language = guess_language(map(prior.joined, examples.inputs))
+    return list(BACKBONES) if language in (None, "en") else ["e5-small"]
+
+
+def too_large(entry: Entry, most: int) -> str:
+    """Why memory is too small for a candidate, in words."""
+    return (
+        f"needs about {entry.memory_bytes / 1e9:.1f} GB of memory, and this process may hold "
+        f"{most / 1e9:.1f} GB"
+    )
+
+
+class _Costs:
+    """What candidates on the same rows are expected to take."""
+
+    def __init__(self, workshop: Workshop, known: Facts) -> None:
+        self.recipe, self.known = workshop.recipe, known
+        self._speed: Speed | None = None
+
+    def entry(self, candidate: Candidate, offer: Offer | None) -> Entry:
+        recipe, known = self.recipe, self.known
+        method = registry.method(candidate.method)
+        options = method_options(recipe, candidate.method)
+        trained = isinstance(method, GradientMethod)
+        folds = recipe.folds * (1 if trained else recipe.repeats)
+        lengths, asked = known.lengths, candidate.method == recipe.method
+        needed = estimate.memory_bytes(
+            method, options, offer, len(lengths), known.longest, limits.most_of(recipe.memory_limit)
+        )
+        return Entry(
+            candidate,
+            estimate.fit_seconds(method, options, offer, lengths, folds, self.speed(offer)),
+            needed,
+            estimate.disk_bytes(method, options, offer, len(lengths), sum(lengths)),
+            final_share=1 / (folds * estimate.LEARNING + 1) if trained else 0.0,
+            unwise="" if asked else prior.unwise(candidate.method, known),
+            gain=prior.gain(method, offer) if trained else 0.0,
+            folds=folds if trained else 0,
+        )
+
+    def speed(self, offer: Offer | None) -> Speed | None:
+        """Of this machine; probed when the first backbone comes."""
+        if offer is not None and self._speed is None:
+            self._speed = speed(self.recipe.device, self.recipe.threads, self.recipe.precision)
+        return self._speed if offer is not None else None
+
+
+def language_notes(
+    workshop: Workshop, examples: Examples, *, fetch: bool = True
+) -> list[tuple[str, str]]:
+    """A warning where a backbone asked for does not know the language of the rows."""
+    names = backbones(workshop.recipe, examples)
+    if not names or examples.modality != "text":
+        return []
+    language = guess_language(map(prior.joined, examples.inputs))
+    for name in names:
+        try:
+            offer = workshop.offer(name, fetch=fetch)
+        except EnvironmentFault:
+            continue
+        if not speaks(offer.languages, language):
+            message = (
+                f"The rows look like '{language}', but {name} was trained on "
+                f"{', '.join(offer.languages)}. Try --backbone e5-small."
+            )
+            return [("language_mismatch", message)]
+    return []

@@ -1,0 +1,148 @@
+"""How fast this machine runs transformer blocks, probed once and kept on disk.
+
+The probe is a small stack of blocks made of what real ones are made of: matrix products,
+attention, normalisation. It is run forward, and backward with frozen and with trained weights. What
+it shows belongs to a processor, a device, a number of threads and a version of torch.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import cache
+from importlib import metadata
+from typing import Any, Literal
+
+from supertune.catalogue.measured import remembered
+
+WIDTH, HEADS, BLOCKS = 384, 6, 2
+ROWS, TOKENS = 4, 64  # of a batch, as features are read in
+TRIES = 5
+
+Pass = Literal["forward", "frozen", "trained"]
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Attributes:
+    operations: a second, of a forward pass, counting 24 x width² for a token in a block.
+    frozen, trained: seconds of a forward and a backward pass as a multiple of those of a
+        forward pass, without and with gradients of the weights.
+    block: seconds that a block takes however little there is in it.
+    """
+
+    operations: float
+    frozen: float
+    trained: float
+    block: float
+
+
+def operations(width: int, depth: int, tokens: float) -> float:
+    """Of ``tokens`` through ``depth`` blocks of ``width``: a block has about 12 x width² weights,
+    each of them multiplied and added once a token."""
+    return 24.0 * width**2 * depth * tokens
+
+
+@cache
+def speed(device: str = "auto", threads: int | None = None, precision: str = "fp32") -> Speed:
+    """Of this machine; measured in a second or two when nobody has measured it yet."""
+    count = str(threads or os.environ.get("OMP_NUM_THREADS") or "all")
+    name = f"blocks in {precision} on {device}, {count} threads, torch {metadata.version('torch')}"
+    kept = remembered(name, lambda: asdict(measured(device, threads, precision)))
+    return Speed(**kept) if isinstance(kept, dict) else measured(device, threads, precision)
+
+
+def measured(device: str = "auto", threads: int | None = None, precision: str = "fp32") -> Speed:
+    """The probe itself; ``"auto"`` is the precision that engines take where it is worth it."""
+    import torch
+
+    from supertune.backbones.transformers.precision import computing, fast
+
+    before = torch.get_num_threads()
+    if threads is not None:
+        torch.set_num_threads(threads)
+    try:
+        place = "cuda" if device == "auto" and torch.cuda.is_available() else device
+        place = "cpu" if place == "auto" else place
+        where = torch.device(place)
+        half = precision == "bf16" or (precision == "auto" and fast(where))
+        least: dict[Pass, float] = {}
+        with computing("bf16" if half else "fp32", where):
+            for what in ("forward", "frozen", "trained"):
+                least[what] = _least(_Blocks(place, ROWS, TOKENS, what))
+            tiny = _least(_Blocks(place, 1, 2, "forward")) / BLOCKS
+    finally:
+        torch.set_num_threads(before)
+    whole = operations(WIDTH, BLOCKS, ROWS * TOKENS)
+    forward = least["forward"]
+    return Speed(
+        whole / forward,
+        max(1.0, least["frozen"] / forward),
+        max(1.0, least["trained"] / forward),
+        min(tiny, forward / BLOCKS),
+    )
+
+
+def _least(run: Callable[[], None]) -> float:
+    """Seconds of the quickest of some runs."""
+    run()
+    return min(_seconds(run) for _ in range(TRIES))
+
+
+def _seconds(run: Callable[[], None]) -> float:
+    """What one run takes. Of one thread its own processor time, so that other programs do not
+    count; of several that would leave out how long they wait for one another."""
+    import torch
+
+    one = torch.get_num_threads() == 1 and not torch.cuda.is_initialized()
+    clock = time.process_time if one else time.perf_counter
+    start = clock()
+    run()
+    return max(clock() - start, 1e-9)
+
+
+class _Blocks:
+    """A run of a few blocks with random weights."""
+
+    def __init__(self, device: str, rows: int, tokens: int, what: Pass) -> None:
+        import torch
+
+        dice = torch.Generator().manual_seed(0)
+
+        def made(*shape: int) -> Any:
+            return (torch.randn(*shape, generator=dice) * 0.02).to(device)
+
+        shapes = [(3 * WIDTH, WIDTH), (WIDTH, WIDTH), (4 * WIDTH, WIDTH), (WIDTH, 4 * WIDTH)]
+        self.weights = [[made(*shape) for shape in shapes] for _ in range(BLOCKS)]
+        self.given = made(rows, tokens, WIDTH)
+        self.what = what
+        self.given.requires_grad_(what != "forward")
+        for weight in (weight for block in self.weights for weight in block):
+            weight.requires_grad_(what == "trained")
+
+    def __call__(self) -> None:
+        import torch
+
+        if self.what == "forward":
+            with torch.inference_mode():
+                self.run()
+        else:
+            self.run().sum().backward()
+        if self.given.device.type == "cuda":
+            torch.cuda.synchronize()
+
+    def run(self) -> Any:
+        import torch.nn.functional as f
+
+        hidden = self.given
+        rows, tokens, _ = hidden.shape
+        for mixed, joined, wide, narrow in self.weights:
+            parts = f.linear(hidden, mixed).view(rows, tokens, 3, HEADS, -1).permute(2, 0, 3, 1, 4)
+            read = f.scaled_dot_product_attention(parts[0], parts[1], parts[2])
+            read = f.linear(read.transpose(1, 2).reshape(rows, tokens, WIDTH), joined)
+            hidden = f.layer_norm(hidden + read, (WIDTH,))
+            inner = f.linear(f.gelu(f.linear(hidden, wide)), narrow)
+            hidden = f.layer_norm(hidden + inner, (WIDTH,))
+        return hidden
