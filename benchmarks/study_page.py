@@ -50,9 +50,9 @@ def text(folder: Path = RESULTS) -> str:
         OPENING,
         _coverage(everything),
         "",
-        *sentences.in_short(found),
-        *_section("What to try", tables.to_try(found), f"{TO_TRY} {tables.backbones(found)}."),
-        *_section("What the words mean", [sentences.RULE, ""]),
+        *_section("What to try", tables.to_try(found), TO_TRY),
+        *_section("Is more than a linear head worth it?", sentences.worth(found), WORTH),
+        *_section("What the words mean", [*tables.backbones(found), "", sentences.RULE, ""]),
         *_section("Beside a linear head", tables.beside_linear(found, of_peft=False), BESIDE),
     ]
     for title, sets in figures.GROUPS.items():
@@ -66,9 +66,14 @@ def text(folder: Path = RESULTS) -> str:
 
 
 TO_TRY = (
-    "Accuracy in percent, mean ± standard deviation over draws (their number in brackets); "
-    "seconds of a processor unless `cuda` is said. The last column is how many methods have "
-    "enough draws to be compared. The backbones are"
+    "**Try first** is the quickest to fit of the highest mean and of what is at most "
+    f"{figures.MARGIN:g} points below it and not shown to be worse. Accuracy in percent, mean ± "
+    "standard deviation over draws (their number in brackets); seconds of a processor unless "
+    "`cuda` is said; `of` so many methods that have enough draws."
+)
+WORTH = (
+    "Each method beside a linear head (`linear_probe`) on the same backbone and the same draws, "
+    "over all data sets; the numbers are in the tables below."
 )
 BESIDE = (
     "Over all data sets that a method and the linear head of the same backbone were both drawn on."

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 
 from benchmarks import study_figures as figures
 from benchmarks.figures import Figure
-from benchmarks.page import number
 from benchmarks.study_figures import FEWEST, LINEAR, MARGIN, Answer, Beside, Cells
 
 RULE = (
@@ -18,24 +17,25 @@ RULE = (
     f"**maybe worse** when only the plain interval does, **as good** when that interval lies "
     f"within {MARGIN:g} points of 0, and **open** when it is wider: nothing is shown, neither a "
     f"difference nor that there is none. With fewer than {FEWEST} draws nothing is said, and fewer "
-    "than 20 are a smoke test. Where data sets are taken together, each draw counts as one. "
-    "**Try first** is the quickest to fit of the highest mean and of what is at most "
-    f"{MARGIN:g} points below it and not shown to be worse."
+    "than 20 are a smoke test. Where data sets are taken together, each draw counts as one."
 )
 SHOWN = ("better", "maybe better", "as good", "worse", "maybe worse", "open")  # in this order
 
 
-def in_short(found: Cells) -> list[str]:
-    """The page's first lines, one a question."""
-    answers = [one for _, one in cases(found) if one is not None]
-    lines = [f"- **Is a linear head enough?** {_altogether(found, answers)}"] if answers else []
+def worth(found: Cells) -> list[str]:
+    """Whether more than a linear head is worth it, by number of labels and backbone."""
+    lines = []
     for per_class in sorted({cell.per_class for cell in found}):
         for backbone in figures.distinct(cell.backbone for cell in figures.ordered(found)):
             rows = figures.beside(found, backbone, per_class)
             own = [row for row in rows if not row.method.startswith("peft:")]
             if own:
                 lines.append(f"- **{per_class} labels a class on `{backbone}`.** {_beside(own)}")
-    return [*([*lines, *_without_labels(found)] or ["Nothing was measured yet."]), ""]
+    answers = [one for _, one in cases(found) if one is not None]
+    if answers:
+        lines.append(f"- **Of the highest means above.** {_altogether(found, answers)}")
+    lines += _without_labels(found)
+    return [*lines, ""] if lines else []
 
 
 def cases(found: Cells) -> list[tuple[tuple[str, int], Answer | None]]:
@@ -67,7 +67,7 @@ def _with_points(row: Beside, word: str) -> str:
 
 
 def _times(ratio: float | None) -> str:
-    return "" if ratio is None else f"{number(ratio)} times"
+    return "" if ratio is None else f"{float(f'{ratio:.2g}'):g} times"
 
 
 def _without_labels(found: Cells) -> Iterator[str]:
@@ -91,9 +91,9 @@ def _altogether(found: Cells, answers: Sequence[Answer]) -> str:
     itself = sum(chosen.best.method == LINEAR for chosen in answers)
     rest = len(answers) - better - itself
     return (
-        f"In {better} of the {len(answers)} rows below the method with the highest mean is better "
+        f"In {better} of the {len(answers)} rows the method with the highest mean is better "
         "than a linear head on the same backbone, corrected for having been chosen; in "
-        f"{itself} it is the linear head; in {rest} a difference is not shown."
+        f"{itself} it is the linear head; in {rest} no difference is shown."
     )
 
 

@@ -52,10 +52,11 @@ def _texts(data: str) -> str:
     return f"{dataset(data).summary} (`{data}`)"
 
 
-def backbones(found: Cells) -> str:
+def backbones(found: Cells) -> list[str]:
+    """What stands behind their names."""
     names = figures.distinct(cell.backbone for cell in figures.ordered(found))
     known = [(name, model(name)) for name in names]
-    return "; ".join(f"`{name}`: {entry.summary}" for name, entry in known if entry is not None)
+    return [f"- `{name}`: {entry.summary}." for name, entry in known if entry is not None]
 
 
 def _choice(found: Cells, cell: Cell) -> tuple[str, str, str]:
