@@ -50,7 +50,9 @@ def text(folder: Path = RESULTS) -> str:
         OPENING,
         _coverage(everything),
         "",
-        *_section("What to try", tables.to_try(found), TO_TRY),
+        *_section(
+            "What to try", tables.to_try(found), f"{sentences.altogether(found)}\n\n{TO_TRY}"
+        ),
         *_section("Is more than a linear head worth it?", sentences.worth(found), WORTH),
         *_section("What the words mean", [*tables.backbones(found), "", sentences.RULE, ""]),
         *_section("Beside a linear head", tables.beside_linear(found, of_peft=False), BESIDE),
@@ -69,7 +71,7 @@ TO_TRY = (
     "**Try first** is the quickest to fit of the highest mean and of what is at most "
     f"{figures.MARGIN:g} points below it and not shown to be worse. Accuracy in percent, mean ± "
     "standard deviation over draws (their number in brackets); seconds of a processor unless "
-    "`cuda` is said; `of` so many methods that have enough draws."
+    "`cuda` is said. `compared` are the methods that have enough draws."
 )
 WORTH = (
     "Each method beside a linear head (`linear_probe`) on the same backbone and the same draws, "

@@ -69,7 +69,9 @@ def parts() -> list[Part]:
     small, large = ("minilm",), ("smollm2",)
     short = tuple(data for data in DATA if data != "r8")  # which has eight classes
     return [
-        Part(first, SMALL, DATA, 8, few),
+        Part(first, (NONE, "minilm"), ENGLISH, 8, few),
+        Part(first, (NONE, "e5-small"), DATA[3:], 8, few),
+        Part(main, small, ENGLISH, 8, few),
         Part(main, SMALL, DATA, 8, few),
         Part(asking, large, TWO, 8, few),
         Part(main, SMALL, DATA, 8, more),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from benchmarks import study_figures as figures
@@ -31,9 +32,6 @@ def worth(found: Cells) -> list[str]:
             own = [row for row in rows if not row.method.startswith("peft:")]
             if own:
                 lines.append(f"- **{per_class} labels a class on `{backbone}`.** {_beside(own)}")
-    answers = [one for _, one in cases(found) if one is not None]
-    if answers:
-        lines.append(f"- **Of the highest means above.** {_altogether(found, answers)}")
     lines += _without_labels(found)
     return [*lines, ""] if lines else []
 
@@ -52,7 +50,7 @@ def _beside(rows: Sequence[Beside]) -> str:
             parts.append(f"{word.capitalize()}: {', '.join(named)}.")
     few = sum(row.verdict == "too few draws" for row in rows)
     if few == len(rows):
-        return f"Too few draws of {few} methods to say anything."
+        return f"Too few draws of {few} {_plural('method', few)} to say anything."
     if not any(row.verdict == "better" for row in rows):
         parts.insert(0, "Nothing is shown to be better.")
     return " ".join([*parts, *([f"Too few draws of {few} more."] if few else [])])
@@ -86,15 +84,34 @@ def _without_labels(found: Cells) -> Iterator[str]:
         )
 
 
-def _altogether(found: Cells, answers: Sequence[Answer]) -> str:
+def altogether(found: Cells) -> str:
+    """The table of what to try in a few sentences."""
+    answers = [one for _, one in cases(found) if one is not None]
+    if not answers:
+        return "Too few draws for an answer."
     better = sum(_beats_linear(found, chosen) for chosen in answers)
     itself = sum(chosen.best.method == LINEAR for chosen in answers)
+    quickest = [(chosen.quickest or chosen.best).method for chosen in answers]
     rest = len(answers) - better - itself
     return (
-        f"In {better} of the {len(answers)} rows the method with the highest mean is better "
-        "than a linear head on the same backbone, corrected for having been chosen; in "
-        f"{itself} it is the linear head; in {rest} no difference is shown."
+        f"The table has {len(answers)} {_plural('row', len(answers))}. To be tried first: most "
+        f"often {_most(quickest)}. Highest mean: most often "
+        f"{_most([chosen.best.method for chosen in answers])}. That the highest mean is better "
+        "than a linear head on the same backbone is shown, after correction for having been "
+        f"chosen, in {better}; in {itself} it is the linear head; in {rest} it is not shown."
     )
+
+
+def _most(methods: Sequence[str]) -> str:
+    """What comes most often, and how often."""
+    counts = Counter(methods)
+    most = max(counts.values())
+    named = " or ".join(f"`{method}`" for method, count in counts.items() if count == most)
+    return f"{named} ({most}{' each' if ' or ' in named else ''})"
+
+
+def _plural(word: str, count: int) -> str:
+    return word if count == 1 else f"{word}s"
 
 
 def _beats_linear(found: Cells, chosen: Answer) -> bool:

@@ -31,7 +31,7 @@ def to_try(found: Cells) -> list[str]:
             ]
         )
     columns = ("texts", "labels a class", "try first", "accuracy", "s to fit", "highest mean",
-               "accuracy", "s to fit", "that beside its linear head, points", "of")  # fmt: skip
+               "accuracy", "s to fit", "beside its linear head, points", "compared")  # fmt: skip
     noted = any(row[-1].endswith("(a)") for row in rows)
     return [
         *([*table(columns, rows), ""] if rows else []),

@@ -299,7 +299,8 @@ def test_where_a_linear_head_is_as_good_the_page_says_so(page_of: Page) -> None:
     page = page_of(invented("lora", SAME, 9.0), invented("linear_probe", LINEAR, 0.2))
     assert "| `linear_probe` on minilm | 81.2 ± 0.8 (5) | 0.2 | `lora` on minilm |" in row(page)
     assert "| `lora` on minilm | 81.4 ± 1.5 (5) | 9 | as good, +0.2 (" in row(page)
-    assert "in 0 it is the linear head; in 1 no difference is shown" in page
+    assert "has 1 row. To be tried first: most often `linear_probe` (1). Highest mean: " in page
+    assert "in 0; in 0 it is the linear head; in 1 it is not shown." in page
     assert "Nothing is shown to be better. As good: `lora`." in page
     assert "| `lora` | minilm | 8 | +0.2 | -0.8 to +1.2 | 5 | as good | 45.0 |" in page
 
@@ -307,7 +308,7 @@ def test_where_a_linear_head_is_as_good_the_page_says_so(page_of: Page) -> None:
 def test_where_a_method_is_better_the_page_says_so(page_of: Page) -> None:
     page = page_of(invented("lora", GOOD, 9.0), invented("linear_probe", LINEAR, 0.2))
     assert "| `lora` on minilm | 92.0 ± 1.6 (5) | 9 | the same |  |  | better, +10.8 (" in row(page)
-    assert "In 1 of the 1 rows" in page
+    assert "corrected for having been chosen, in 1; in 0 it is the linear head" in page
     assert "Better: `lora` (+10.8 points, 45 times the seconds)." in page
 
 
@@ -320,7 +321,7 @@ def test_the_quicker_is_not_tried_first_where_its_mean_is_clearly_lower(page_of:
 def test_few_draws_give_no_answer(page_of: Page) -> None:
     page = page_of(invented("lora", GOOD[:2], 9.0), invented("linear_probe", LINEAR[:2], 0.2))
     assert "No answer yet, for want of two methods with 3 draws: `r8` with 8 labels" in page
-    assert "Too few draws of 1 methods to say anything." in page
+    assert "Too few draws of 1 method to say anything." in page
 
 
 def test_what_cannot_be_told_from_a_constant_answer_is_said_to_be_so(page_of: Page) -> None:
