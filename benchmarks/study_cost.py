@@ -46,7 +46,7 @@ class Rates:
         """Processor seconds that ``item`` is predicted to take."""
         fit = _found(self.fit, item) * labelled_rows(item)
         predict = _found(self.predict, item) * item["test_rows"]
-        once = SIZE[item["backbone"]] * (fit + predict)
+        once: float = SIZE[item["backbone"]] * (fit + predict)
         return 2 * once + IMPORTS if measures_memory(item) else once
 
 

@@ -308,7 +308,7 @@ def test_where_a_linear_head_is_as_good_the_page_says_so(page_of: Page) -> None:
 def test_where_a_method_is_better_the_page_says_so(page_of: Page) -> None:
     page = page_of(invented("lora", GOOD, 9.0), invented("linear_probe", LINEAR, 0.2))
     assert "| `lora` on minilm | 92.0 ± 1.6 (5) | 9 | the same |  |  | better, +10.8 (" in row(page)
-    assert "corrected for having been chosen, in 1; in 0 it is the linear head" in page
+    assert "correction for having been chosen, in 1; in 0 it is the linear head" in page
     assert "Better: `lora` (+10.8 points, 45 times the seconds)." in page
 
 
