@@ -48,7 +48,7 @@ def text(folder: Path = RESULTS) -> str:
     found = figures.cells(everything)
     parts = [
         OPENING,
-        _coverage(everything),
+        _coverage(everything, found),
         "",
         *_section(
             "What to try", tables.to_try(found), f"{sentences.altogether(found)}\n\n{TO_TRY}"
@@ -87,10 +87,12 @@ def _section(title: str, lines: Sequence[str], told: str = "") -> list[str]:
     return [f"## {title}", "", *([told, ""] if told else []), *lines] if lines else []
 
 
-def _coverage(everything: Sequence[Draw]) -> str:
+def _coverage(everything: Sequence[Draw], found: figures.Cells) -> str:
     planned = plan(False)
     left = len(missing(planned, everything))
     failed = sum("failed" in draw for draw in everything)
+    most = max(map(len, found.values()), default=0)
+    few = f" No method has more than {most} draws of one kind: a smoke test, not a proof."
     return (
         f"Computed from {len(everything):,} draws of a few labelled rows ({failed} failed, see the "
         "end). "
@@ -100,6 +102,7 @@ def _coverage(everything: Sequence[Draw]) -> str:
             if left
             else "The plan is complete."
         )
+        + (few if most < 20 else "")
     )
 
 

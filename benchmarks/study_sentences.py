@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from benchmarks import study_figures as figures
 from benchmarks.figures import Figure
@@ -68,20 +68,24 @@ def _times(ratio: float | None) -> str:
     return "" if ratio is None else f"{float(f'{ratio:.2g}'):g} times"
 
 
-def _without_labels(found: Cells) -> Iterator[str]:
-    """What is lost by labelling nothing, beside a linear head with the fewest labels."""
+def _without_labels(found: Cells) -> list[str]:
+    """What is lost by labelling nothing, beside a linear head with the fewest labels; a data set
+    at a time, since it is the labels' names that decide."""
     fewest = min((cell.per_class for cell in found), default=0)
-    told = []
-    for backbone in figures.distinct(cell.backbone for cell in figures.ordered(found)):
-        for row in figures.beside(found, backbone, fewest):
-            if row.method in figures.NO_LABELS and len(row.differences) >= FEWEST:
-                gap = figures.interval(row.differences)
-                told.append(f"`{row.method}` on `{backbone}` {interval(gap)}")
-    if told:
-        yield (
-            f"- **No labels, only their names.** Beside a linear head with {fewest} labels a "
-            f"class on the same backbone: {'; '.join(told)}."
-        )
+    told: dict[str, list[str]] = {}
+    for cell in figures.ordered(found):
+        values = figures.differences(found, cell, cell.by(LINEAR))
+        asks = cell.method in figures.NO_LABELS and cell.per_class == fewest
+        if asks and len(values) >= FEWEST:
+            points = 100 * statistics.fmean(values)
+            told.setdefault(f"`{cell.method}` on `{cell.backbone}`", []).append(
+                f"{cell.data} {points:+.1f} ({figures.verdict(values)})"
+            )
+    if not told:
+        return []
+    title = f"No labels, only their names, beside a linear head with {fewest} a class, in points."
+    said = "; ".join(f"{method} {', '.join(parts)}" for method, parts in told.items())
+    return [f"- **{title}** {said}."]
 
 
 def altogether(found: Cells) -> str:

@@ -334,7 +334,7 @@ def test_what_cannot_be_told_from_a_constant_answer_is_said_to_be_so(page_of: Pa
 def test_what_is_lost_without_labels_is_said(page_of: Page) -> None:
     names = invented("label_names", [0.61, 0.62, 0.60, 0.62, 0.61], 0.1)
     page = page_of(names, invented("linear_probe", LINEAR, 0.2))
-    assert "with 8 labels a class on the same backbone: `label_names` on `minilm` -20.0 (" in page
+    assert "with 8 a class, in points.** `label_names` on `minilm` r8 -20.0 (worse)." in page
 
 
 def test_the_spread_of_prompts_over_seeds_is_printed(page_of: Page) -> None:
