@@ -80,12 +80,11 @@ def parts() -> list[Part]:
         Part(methods, large, TWO[:1], 8, few),
         Part(peft_types, small, TWO[1:], 8, few),
         Part(main, SMALL, short, 32, more),
-        Part(peft_types, ("e5-small",), TWO[:1], 8, few),
         Part(causal_peft_types, large, TWO[:1], 8, few),
         Part(methods, large, TWO[1:], 8, few),
         Part(prompts, SMALL, TWO, 8, more),
         Part(prompts, small, TWO, 32, few),
-        Part(peft_types, large, TWO[:1], 8, few, gpu=True),
+        Part(peft_types, ("e5-small", *large), TWO[:1], 8, few, gpu=True),
         Part(methods, large, TWO[:1], 32, every, gpu=True, test_rows=400),
     ]
 

@@ -217,7 +217,10 @@ def test_a_cpu_passes_by_what_is_planned_for_a_gpu() -> None:
     on_cpu = [item for item in everything if study._wanted(given, everything, "cpu")(item)]
     assert on_gpu == everything
     left = [item for item in everything if item not in on_cpu]
-    assert {(item["backbone"], item["data"]) for item in left} == {("smollm2", "pang-lee")}
+    assert {(item["backbone"], item["data"]) for item in left} == {
+        ("smollm2", "pang-lee"),
+        ("e5-small", "pang-lee"),
+    }
     assert {item["per_class"] for item in on_cpu if item["backbone"] == "smollm2"} == {8}
 
 
