@@ -19,6 +19,8 @@ GROUPS = {
 }
 LINEAR = "linear_probe"
 FEWEST = 3  # draws below which nothing is claimed
+MARGIN = 2.0  # points that are called as good
+NO_LABELS = ("label_names", "zero_shot_prompt")  # what answers from the labels' names alone
 
 
 class Cell(NamedTuple):
@@ -94,14 +96,18 @@ def interval(values: Sequence[float], comparisons: int = 1) -> Figure:
 
 
 def verdict(values: Sequence[float], comparisons: int = 1) -> str:
-    """``"better"``, ``"worse"``, ``"as good"`` where the interval includes 0, or that there are
-    too few draws to say."""
+    """``"better"`` or ``"worse"`` where the interval that is corrected for ``comparisons``
+    excludes 0, ``"maybe better"`` or ``"maybe worse"`` where only the plain one does, ``"as good"``
+    where that lies within ``MARGIN`` of 0, ``"open"`` where it is wider, or ``"too few draws"``.
+    """
     if len(values) < FEWEST:
         return "too few draws"
-    found = interval(values, comparisons)
-    if found.low > 0:
-        return "better"
-    return "worse" if found.high < 0 else "as good"
+    plain, corrected = interval(values), interval(values, comparisons)
+    for word, sign in (("better", 1), ("worse", -1)):
+        if min(sign * plain.low, sign * plain.high) > 0:
+            sure = min(sign * corrected.low, sign * corrected.high) > 0
+            return word if sure else f"maybe {word}"
+    return "as good" if max(-plain.low, plain.high) <= MARGIN else "open"
 
 
 def seconds(by_seed: Mapping[int, Draw], what: str) -> dict[str, float]:
@@ -140,8 +146,8 @@ class Answer:
 
     Attributes:
         best: the highest mean.
-        quickest: of ``best`` and what cannot be told apart from it, the quickest to fit; None
-            where they were timed on different machines.
+        quickest: of ``best`` and what is at most ``MARGIN`` below it and not shown to be worse,
+            the quickest to fit; None where they were timed on different machines.
         compared: how many were compared, ``best`` among them.
         constant: whether even a constant answer cannot be told apart from ``best``.
     """
@@ -163,16 +169,72 @@ def answer(found: Cells, data: str, per_class: int) -> Answer | None:
     if len(learned) < 2:
         return None
     best = max(learned, key=lambda cell: (accuracy(found[cell]).mean, cell))
-    equal = [
-        cell
+    constant = any(
+        verdict(differences(found, best, cell)) in ("as good", "open")
         for cell in drawn
-        if cell == best or verdict(differences(found, best, cell)) == "as good"
-    ]
-    constant = any(cell.method == "majority" for cell in equal)
-    timed = [cell for cell in equal if cell.method != "majority"]
+        if cell.method == "majority"
+    )
+    timed = [cell for cell in learned if cell == best or _near(differences(found, best, cell))]
     shared = set.intersection(*(set(seconds(found[cell], "fit")) for cell in timed))
     quickest = None
     if shared:  # seconds of two machines are no comparison
         device = min(shared)
         quickest = min(timed, key=lambda cell: (seconds(found[cell], "fit")[device], cell))
     return Answer(best, quickest, len(learned), constant)
+
+
+def _near(values: Sequence[float]) -> bool:
+    """Whether what is ``values`` above another is not shown to be, and by ``MARGIN`` at most."""
+    return verdict(values) in ("as good", "open") and 100 * statistics.fmean(values) <= MARGIN
+
+
+@dataclass(frozen=True)
+class Beside:
+    """A method beside the linear head of the same backbone, over all data sets.
+
+    Attributes:
+        differences: of accuracy, one a draw.
+        verdict: corrected for all methods on that backbone that have enough draws.
+        times: the median over data sets of its seconds to fit, divided by the linear head's; None
+            where they were timed on different machines.
+    """
+
+    backbone: str
+    method: str
+    per_class: int
+    differences: tuple[float, ...]
+    verdict: str
+    times: float | None
+
+
+def beside(found: Cells, backbone: str, per_class: int) -> list[Beside]:
+    """Every other method, the highest mean difference first."""
+    methods = distinct(cell.method for cell in ordered(found) if cell.backbone == backbone)
+    values = {
+        method: tuple(beside_linear(found, backbone, method, per_class))
+        for method in methods
+        if method != LINEAR
+    }
+    compared = sum(len(one) >= FEWEST for one in values.values())
+    rows = [
+        Beside(
+            backbone,
+            method,
+            per_class,
+            one,
+            verdict(one, max(compared, 1)),
+            _times(found, backbone, method, per_class),
+        )
+        for method, one in values.items()
+        if one
+    ]
+    return sorted(rows, key=lambda row: (-statistics.fmean(row.differences), row.method))
+
+
+def _times(found: Cells, backbone: str, method: str, per_class: int) -> float | None:
+    ratios = []
+    for cell, by_seed in found.items():
+        if (cell.backbone, cell.method, cell.per_class) == (backbone, method, per_class):
+            own, linear = (seconds(one, "fit") for one in (by_seed, found.get(cell.by(LINEAR), {})))
+            ratios += [own[device] / linear[device] for device in own.keys() & linear.keys()]
+    return statistics.median(ratios) if ratios else None

