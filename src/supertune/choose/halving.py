@@ -3,7 +3,7 @@
 Everything is compared on the same folds, so after k of them a candidate and its rival have
 answered the same rows. Their paired difference on those rows, and how far the difference on all
 rows may still lie above it, say whether going on is worth anything. Successive halving (Jamieson &
-Talwalkar 2016, arXiv:1502.07943) with a bound in place of a fixed share: docs/decisions/0009.
+Talwalkar 2016, arXiv:1502.07943) with a bound in place of a fixed share: docs/decisions/0011.
 """
 
 from __future__ import annotations
