@@ -48,8 +48,10 @@ def plain(backbone: TransformersBackbone, config: Any, numbers: Mapping[str, Any
 
 def shapes(backbone: TransformersBackbone, config: Any) -> dict[str, tuple[int, int]] | None:
     """Names and shapes of the numbers of a plain LoRA, as peft saves them; None: ask peft."""
+    if not _usual(config):
+        return None
     where = config.target_modules
-    if not isinstance(where, str) or config.exclude_modules or not _usual(config):
+    if not isinstance(where, str) or config.exclude_modules:
         return None
     found = {}
     for name, inputs, outputs in layers.linears(backbone.model):
@@ -60,9 +62,11 @@ def shapes(backbone: TransformersBackbone, config: Any) -> dict[str, tuple[int, 
 
 
 def _usual(config: Any) -> bool:
+    if type(config).__name__ != "LoraConfig":
+        return False
     usual = type(config)()
     unusual = (f.name for f in fields(config) if getattr(config, f.name) != getattr(usual, f.name))
-    return type(config).__name__ == "LoraConfig" and _PLAIN.issuperset(unusual)
+    return _PLAIN.issuperset(unusual)
 
 
 _known: WeakKeyDictionary[TransformersBackbone, frozenset[str]] = WeakKeyDictionary()
