@@ -13,7 +13,7 @@ from supertune.catalogue.resolve import resolve
 from supertune.config import recipe
 from supertune.contracts import BackboneRef, Encoding
 
-AGREED = 0.995  # share of rows with the same label
+AGREED = 0.99  # share of one file's rows with the same label; docs/log.md has .999 over eight
 NEAR = 0.03  # largest difference of a probability
 
 
@@ -102,7 +102,10 @@ def test_predictions_agree_with_float32(method):
         rounded = model.predict_proba(texts[::-1])[::-1]
     assert np.abs(exact - rounded).max() > 0
     assert np.abs(exact - rounded).max() < NEAR
-    assert (exact.argmax(axis=1) == rounded.argmax(axis=1)).mean() >= AGREED
+    same = exact.argmax(axis=1) == rounded.argmax(axis=1)
+    assert same.mean() >= AGREED
+    two = np.sort(exact[~same], axis=1)[:, -2:]
+    assert (two[:, 1] - two[:, 0] < 2 * NEAR).all(), "only what was nearly even changes"
 
 
 def test_a_saved_model_keeps_its_precision_and_its_bits(tmp_path):
