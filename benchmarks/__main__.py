@@ -16,6 +16,7 @@ NAMES = (
     "linear_probe",
     "grid_search",
     "many_adapters",
+    "peft_trainer",
     "predict",
     "setfit",
 )  # the dearest last

@@ -11,7 +11,15 @@ from benchmarks.benchmark import RESULTS
 from benchmarks.timing import BUSY, ROOT
 
 PAGE = ROOT / "docs" / "benchmarks.md"
-ORDER = ("linear_probe", "grid_search", "setfit", "predict", "many_adapters", "startup")
+ORDER = (
+    "linear_probe",
+    "grid_search",
+    "setfit",
+    "peft_trainer",
+    "predict",
+    "many_adapters",
+    "startup",
+)
 OPENING = """# Speed and memory
 
 Written by `python -m benchmarks.page` from `benchmarks/results/*.json`; `make bench` measures

@@ -13,6 +13,7 @@ from benchmarks.benchmark import Benchmark, Draw, Item
 from benchmarks.figures import Figure
 from benchmarks.timing import Laps, in_child, interleaved, lap
 
+OURS = {"supertune": "fp32", "supertune, bf16": "bf16"}
 FEW, MANY = 2_000, 20_000
 
 
@@ -42,17 +43,21 @@ def _throughput(item: Item) -> dict[str, Any]:
     peer = SentenceTransformer(str(supertune_side.folder()), device="cpu")
     with tempfile.TemporaryDirectory() as folder:
         file = rows.write_texts(Path(folder) / "many.csv", texts)
-        model = supertune.load(fitted(Path(folder)))
+        models = {
+            name: supertune.load(fitted(Path(folder) / precision, precision))
+            for name, precision in OURS.items()
+        }
 
         def ours() -> Laps:
-            model.predict(["Something else, so that no answer is remembered."])
-            return {"supertune": lap(answer)}
+            return {name: lap(lambda one=model: answer(one)) for name, model in models.items()}
 
-        def answer() -> None:
+        def answer(model: Any) -> None:
+            model.predict(["Something else, so that no answer is remembered."])
             assert sum(len(part) for _, part in model.stream(file)) == len(texts)
 
         peer.encode(texts[:64], show_progress_bar=False)
-        model.predict(texts[:64])
+        for model in models.values():
+            model.predict(texts[:64])
         laps = interleaved(
             {
                 "supertune": ours,
@@ -68,13 +73,12 @@ def _throughput(item: Item) -> dict[str, Any]:
     return {"seconds": laps}
 
 
-def fitted(folder: Path) -> Path:
+def fitted(folder: Path, precision: str = "fp32") -> Path:
     """A model folder to predict with."""
-    import supertune
 
     train = rows.mixed("pang-lee", 16)
     with supertune_side.own_cache():
-        model = supertune.fit(train, backbone=supertune_side.BACKBONE, method="linear_probe")
+        model = supertune_side.whole_fit(train, precision)
         return model.save(folder / "model")
 
 
@@ -111,11 +115,7 @@ def summarise(draws: Sequence[Draw]) -> list[Figure]:
     found: list[Figure] = []
     for draw in draws:
         if draw["what"] == "throughput":
-            ours, theirs = draw["seconds"]["supertune"], draw["seconds"]["sentence-transformers"]
-            name = f"{draw['texts']:,} texts: throughput, ours / theirs"
-            found.append(figures.median(name, figures.ratios(theirs, ours), "x", at_least=1))
-            rate = [draw["texts"] / one for one in ours]
-            found.append(figures.median(f"{draw['texts']:,} texts: ours", rate, "texts a second"))
+            found += _throughputs(draw)
         else:
             (few, small), (many, large) = draw["peak_memory_bytes"].items()
             name = f"peak memory for {int(many):,} texts / for {int(few):,}"
@@ -125,12 +125,26 @@ def summarise(draws: Sequence[Draw]) -> list[Figure]:
     return found
 
 
+def _throughputs(draw: Draw) -> list[Figure]:
+    theirs, found = draw["seconds"]["sentence-transformers"], []
+    for name, at_least in (("supertune", 1), ("supertune, bf16", 3)):
+        if name not in draw["seconds"]:
+            continue
+        ours, about = draw["seconds"][name], f"{draw['texts']:,} texts, {OURS[name]}"
+        ratios = figures.ratios(theirs, ours)
+        found.append(figures.median(f"{about}: throughput, ours / theirs", ratios, "x",
+                                    at_least=at_least))  # fmt: skip
+        rate = [draw["texts"] / one for one in ours]
+        found.append(figures.median(f"{about}: ours", rate, "texts a second"))
+    return found
+
+
 BENCHMARK = Benchmark(
     name="predict",
     question="How fast are many short texts answered, and does memory stay flat?",
-    how="Film review sentences. Throughput, in process, models loaded, float32, same weights: "
-    "ours reads a csv file window by window, encodes and answers; theirs is "
-    "SentenceTransformer.encode on the list of texts, which it sorts by length as a whole. "
+    how="Film review sentences. Throughput, in process, models loaded, same weights: "
+    "ours, in fp32 and in bf16, reads a csv file window by window, encodes and answers; theirs is "
+    "SentenceTransformer.encode in float32 on the list of texts, which it sorts by length. "
     "Memory: `supertune predict` from csv to csv, a fresh process each, imports included.",
     peers=("sentence-transformers",),
     plan=plan,

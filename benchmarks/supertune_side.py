@@ -50,9 +50,10 @@ def read(rows: Sequence[tuple[str, str]]) -> Examples:
     return pipeline.labelled(pipeline.read(list(rows), settled).train)
 
 
-def fit(examples: Examples, cache: Path) -> Fitted:
+def fit(examples: Examples, cache: Path, precision: str = "fp32") -> Fitted:
     """10 x 5-fold cross-validation and the model on all rows; what is in ``cache`` is used."""
-    settled = recipe({"method": "linear_probe", "backbone": BACKBONE})
+    keys = {"method": "linear_probe", "backbone": BACKBONE, "precision": precision}
+    settled = recipe(keys)
     with ActivationCache(cache) as store:
         workshop = Workshop(settled, store=store)
         assessed = pipeline.assess(workshop, PROBE, examples, workshop.folds(examples))
@@ -61,11 +62,11 @@ def fit(examples: Examples, cache: Path) -> Fitted:
     return Fitted(workshop, examples, tuned, float(hits.mean()))
 
 
-def whole_fit(rows: Sequence[tuple[str, str]]) -> Any:
+def whole_fit(rows: Sequence[tuple[str, str]], precision: str = "fp32") -> Any:
     """`supertune.fit` with reading, checks, baselines, intervals and the report."""
     import supertune
 
-    return supertune.fit(list(rows), backbone=BACKBONE, method="linear_probe")
+    return supertune.fit(list(rows), backbone=BACKBONE, method="linear_probe", precision=precision)
 
 
 @contextmanager
