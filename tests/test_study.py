@@ -149,6 +149,14 @@ def test_a_draw_that_fails_is_a_draw(tmp_path: Path) -> None:
     assert "| `bag_of_words (no_such_key=1)` | none | pang-lee | `bad_option` |" in page
 
 
+def test_a_process_of_its_own_that_fails_says_why_in_the_first_line() -> None:
+    with pytest.raises(RuntimeError) as caught:
+        module("timing").in_child("benchmarks.timing:no_such_function")
+    told = module("study_draw")._without_paths(str(caught.value))
+    assert "failed in its own process: AttributeError" in told
+    assert "no_such_function" in told
+
+
 def test_errors_are_told_without_folders_of_the_machine() -> None:
     told = module("study_draw")._without_paths("no file /a/b-c/d.json (see x/y)\nmore")
     assert told == "no file d.json (see x/y)"
