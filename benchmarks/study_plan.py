@@ -104,7 +104,8 @@ def plan(tiny: bool) -> list[Item]:
 
 def for_gpu() -> list[Item]:
     """The items of the plan that a CPU passes by."""
-    return _once(item for part in parts() if part.gpu for item in part.items())
+    on_cpu = {json.dumps(item) for part in parts() if not part.gpu for item in part.items()}
+    return [item for item in plan(False) if json.dumps(item) not in on_cpu]
 
 
 def _once(items: Iterable[Item]) -> list[Item]:
