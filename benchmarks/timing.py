@@ -82,6 +82,7 @@ def in_child(function: str, /, **arguments: Any) -> dict[str, Any]:
         command, cwd=ROOT, capture_output=True, text=True, encoding="utf-8", timeout=3600
     )
     if done.returncode != 0:
-        raise RuntimeError(f"{function} failed in its own process:\n{done.stderr[-4000:]}")
+        last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        raise RuntimeError(f"{function} failed in its own process: {last}\n{done.stderr[-4000:]}")
     answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return answer

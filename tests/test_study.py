@@ -149,6 +149,14 @@ def test_a_draw_that_fails_is_a_draw(tmp_path: Path) -> None:
     assert "| `bag_of_words (no_such_key=1)` | none | pang-lee | `bad_option` |" in page
 
 
+def test_a_process_of_its_own_that_fails_says_why_in_the_first_line() -> None:
+    with pytest.raises(RuntimeError) as caught:
+        module("timing").in_child("benchmarks.timing:no_such_function")
+    told = module("study_draw")._without_paths(str(caught.value))
+    assert "failed in its own process: AttributeError" in told
+    assert "no_such_function" in told
+
+
 def test_errors_are_told_without_folders_of_the_machine() -> None:
     told = module("study_draw")._without_paths("no file /a/b-c/d.json (see x/y)\nmore")
     assert told == "no file d.json (see x/y)"
@@ -184,9 +192,7 @@ def test_the_plan_is_predicted_to_fit_its_hours_by_the_draws_that_are_there() ->
     parts = cost.predicted(page.draws())
     items = sum(count for _, count, _ in parts)
     plan = module("study_plan")
-    assert items == len(plan.plan(False)) - len(
-        [item for item in plan.for_gpu() if item not in [i for p, *_ in parts for i in p.items()]]
-    )
+    assert items == len(plan.plan(False)) - len(plan.for_gpu())
     assert 0 < cost.hours(sum(seconds for *_, seconds in parts)) <= cost.HOURS
 
 
@@ -221,7 +227,9 @@ def test_a_cpu_passes_by_what_is_planned_for_a_gpu() -> None:
         ("smollm2", "pang-lee"),
         ("e5-small", "pang-lee"),
     }
-    assert {item["per_class"] for item in on_cpu if item["backbone"] == "smollm2"} == {8}
+    large = [item for item in on_cpu if item["backbone"] == "smollm2"]
+    assert {item["per_class"] for item in large} == {8}
+    assert "peft:CPT" in {item["method"] for item in large}, "no encoder carries it"
 
 
 def test_backbones_read_only_languages_that_they_know() -> None:
