@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from tests.conftest import Files
 
-from supertune import choose, limits, pipeline
+from supertune import choose, pipeline
 from supertune.api import fitting
 from supertune.choose import Entry
 from supertune.choose.halving import Outlook
@@ -192,7 +192,7 @@ def test_fold_by_fold_gives_the_answers_of_all_folds_at_once(rows: Examples) -> 
 
 @pytest.fixture
 def little() -> int:
-    return limits.resident() // 2
+    return 100_000_000  # less than an interpreter with torch in it
 
 
 def test_what_memory_is_too_small_for_is_refused_with_the_reason(

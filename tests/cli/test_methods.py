@@ -67,7 +67,7 @@ def test_one_method_shows_all_its_keys_with_range_and_default(supertune) -> None
         "description": "",
     }
     assert keys["alpha"]["type"] == "number, above 0"
-    assert keys["blocks"]["type"] == "'upper' or 'all' or list of integer"
+    assert keys["blocks"]["type"] == "'upper' or 'all' or 'decoder' or list of integer"
     assert keys["targets"]["type"] == "list of string or none"
     assert keys["label_smoothing"]["type"] == "number, 0 to below 1"
     assert {fit["method"] for fit in done.answer["fits"]} == {"lora"}

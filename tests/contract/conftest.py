@@ -616,7 +616,8 @@ def reloaded(
 ) -> dict[str, Any]:
     """What one fresh process makes of the folders of all methods that this run asks about."""
     specs = [getattr(item, "callspec", None) for item in request.session.items]
-    named = {spec.params.get("case") for spec in specs if spec is not None}
+    cases = [spec.params.get("case") for spec in specs if spec is not None]
+    named = {case for case in cases if isinstance(case, str)}
     models = {}
     for name in sorted(named & set(METHODS)):
         one = saved(name)

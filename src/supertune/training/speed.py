@@ -55,18 +55,22 @@ def speed(device: str = "auto", threads: int | None = None, precision: str = "fp
 
 
 def measured(device: str = "auto", threads: int | None = None, precision: str = "fp32") -> Speed:
-    """The probe itself; ``"auto"`` is the precision that engines take where it is worth it."""
+    """The probe itself; ``"auto"`` is the precision that engines take where it is worth it.
+
+    Raises:
+        InputError: ``device_unavailable``.
+    """
     import torch
 
+    from supertune.backbones.transformers.loading import device as named
     from supertune.backbones.transformers.precision import computing, fast
 
     before = torch.get_num_threads()
     if threads is not None:
         torch.set_num_threads(threads)
     try:
-        place = "cuda" if device == "auto" and torch.cuda.is_available() else device
-        place = "cpu" if place == "auto" else place
-        where = torch.device(place)
+        where = named(device)
+        place = str(where)
         half = precision == "bf16" or (precision == "auto" and fast(where))
         least: dict[Pass, float] = {}
         with computing("bf16" if half else "fp32", where):

@@ -72,6 +72,21 @@ def test_words_are_scored_alike(tiny, padded, family):
     np.testing.assert_allclose(found, backbone.scores(tokens, how), atol=1e-5)
 
 
+@pytest.mark.parametrize("family", ["masked-bert", "llama"])
+def test_a_last_block_that_is_read_at_the_answer_alone_reads_no_more_of_a_row(tiny, padded, family):
+    backbone = tiny(family)
+    how = Encoding(max_length=32, prompt=Prompt("{text} and {answer}", WORDS))
+    flat = [piece for pieces in backbone.tokens(TEXTS[:4], how) for piece in pieces]
+    # Early positions: what stands behind them must not be read by a causal model.
+    flat = [replace(piece, reads=(1,) * len(piece.reads)) for piece in flat]
+    flat = [piece for piece in flat if piece.kind == flat[0].kind]
+    batch = backbone.tensors(flat, len(flat), max(len(piece.ids) for piece in flat))
+    assert isinstance(backbone.laid(batch), packing.Packed)
+    found = backbone.log_probabilities(batch).numpy()
+    padded(backbone)
+    np.testing.assert_allclose(found, backbone.log_probabilities(batch).numpy(), atol=1e-5)
+
+
 @pytest.mark.parametrize(
     "injection",
     [

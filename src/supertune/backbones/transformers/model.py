@@ -270,7 +270,7 @@ class TransformersBackbone:
         alone = self.apart or batch.answers is not None or set(batch.inputs) - _TOKENWISE
         if alone or self.offset is None:
             return Padded(batch)
-        return Packed(batch, self.offset)
+        return Packed(batch, self.offset, self.offer.family == "causal")
 
     def forward(
         self,

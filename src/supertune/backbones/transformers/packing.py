@@ -89,13 +89,14 @@ class Packed:
 
     Args:
         offset: the position of a row's first token, in models that count from elsewhere than 0.
+        causal: whether a token reads only what is before it.
     """
 
-    def __init__(self, batch: Batch, offset: int) -> None:
+    def __init__(self, batch: Batch, offset: int, causal: bool = False) -> None:
         import torch
 
         mask = batch.inputs["attention_mask"]
-        self.batch = batch
+        self.batch, self.causal = batch, causal
         self.rows, self.width = mask.shape
         self.device = mask.device
         self.lengths: list[int] = mask.sum(1).tolist()
@@ -129,8 +130,9 @@ class Packed:
         made = {**given, "hidden_states": self.spread(given["hidden_states"])}
         if "position_embeddings" in given:
             made["position_embeddings"] = tuple(map(self.spread, given["position_embeddings"]))
-        # One that reads only what is before it needs no mask for what is behind.
-        made["attention_mask"] = self.batch.inputs["attention_mask"].bool()[:, None, None]
+        # Who reads only what is before it needs no mask for what is behind, and has its own.
+        real = self.batch.inputs["attention_mask"].bool()[:, None, None]
+        made["attention_mask"] = None if self.causal else real
         return made
 
     def mean(self, hidden: Any) -> Any:
