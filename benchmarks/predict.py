@@ -77,6 +77,7 @@ def fitted(folder: Path, precision: str = "fp32") -> Path:
     """A model folder to predict with."""
 
     train = rows.mixed("pang-lee", 16)
+    folder.mkdir(exist_ok=True)
     with supertune_side.own_cache():
         model = supertune_side.whole_fit(train, precision)
         return model.save(folder / "model")
