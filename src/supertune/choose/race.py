@@ -64,8 +64,12 @@ class Race:
     def run(self, entries: list[Entry]) -> None:
         """Compare; what becomes of each is written into it."""
         allowed = self._admitted(entries)
-        for number, entry in enumerate(e for e in allowed if not e.trained):
-            self.whole(entry, certain=number == 0)
+        solved = [entry for entry in allowed if not entry.trained]
+        nearest = next((e.candidate.backbone for e in solved if e.candidate.backbone), None)
+        for number, entry in enumerate(solved):
+            # Whatever was predicted: what all are compared with, and the cheapest backbone.
+            first = nearest is not None and entry.candidate.backbone == nearest
+            self.whole(entry, certain=number == 0 or first)
         trained = [e for e in allowed if e.trained]
         self._rounds(trained)
         if not self.complete:  # then whatever the clock says: there has to be a model

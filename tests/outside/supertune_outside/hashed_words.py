@@ -9,7 +9,8 @@ import hashlib
 import re
 import zlib
 from collections.abc import Sequence
-from typing import Any
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Literal
 
 import numpy as np
 
@@ -39,6 +40,11 @@ _OFFER = Offer(
 
 
 class HashedWordsBackbone:
+    precision: Literal["fp32", "bf16"] = "fp32"
+
+    def at(self, precision: Literal["fp32", "bf16"]) -> AbstractContextManager[None]:
+        return nullcontext()  # hashes are counted in one way only
+
     def __init__(self, ref: BackboneRef) -> None:
         self.ref = ref
         self.offer = _OFFER
@@ -88,7 +94,15 @@ class HashedWords:
     def offers(self, ref: BackboneRef) -> Offer:
         return _OFFER
 
-    def open(self, ref: BackboneRef, *, device: str, threads: int | None) -> HashedWordsBackbone:
+    def open(
+        self,
+        ref: BackboneRef,
+        *,
+        device: str,
+        threads: int | None,
+        precision: str = "fp32",
+        packing: bool = True,
+    ) -> HashedWordsBackbone:
         return HashedWordsBackbone(ref)
 
 
