@@ -410,7 +410,7 @@ def two_processes_cross_validate_like_one(kit):
 @check
 def a_pickle_answers_with_the_same_bits_in_a_fresh_process(kit):
     path = kit.folder / "fitted.pickle"
-    path.write_bytes(pickle.dumps((kit.fitted, kit.unseen)))
+    path.write_bytes(pickle.dumps((kit.fitted, kit.unseen)))  # written here, and read by us alone
     code = """
 import hashlib, pathlib, pickle, sys
 estimator, rows = pickle.loads(pathlib.Path(sys.argv[1]).read_bytes())

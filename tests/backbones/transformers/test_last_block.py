@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from supertune.backbones.transformers import last_block
+from supertune.backbones.transformers.batching import exact_batches, sorted_batches
 from supertune.backbones.transformers.model import TransformersBackbone
 from supertune.backbones.transformers.packing import Padded
 from supertune.contracts import Encoding, Injection, Prompt
@@ -31,12 +32,16 @@ def positions(monkeypatch):
     return seen
 
 
+def planned(self, flat, exact):
+    return exact_batches(flat, self.offer.max_length) if exact else sorted_batches(flat)
+
+
 @pytest.fixture(autouse=True)
 def padded(monkeypatch):
     """Packs of set size run the last block whole, so that their bits do not depend on how many
     rows are in them: here rows stay padded."""
     monkeypatch.setattr(TransformersBackbone, "laid", lambda _self, batch: Padded(batch))
-    monkeypatch.setattr(TransformersBackbone, "offset", None)
+    monkeypatch.setattr(TransformersBackbone, "plan", planned)
 
 
 def vectors(backbone, encoding, texts=TEXTS, exact=True):

@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from supertune.backbones.transformers.batching import Piece
-from supertune.contracts import Encoding, FloatArray
+from supertune.backbones.transformers.packing import SAME
+from supertune.contracts import FloatArray
 from supertune.errors import InputError
 
 if TYPE_CHECKING:
     from supertune.backbones.transformers.model import Batch, TransformersBackbone
-
-SAME = 1e-4  # of the largest value: what float32 rounding may make of another order of sums
 
 # Where T5 and its like keep the relative positions that their first block makes.
 _HAS_POSITIONS, _POSITIONS = "has_relative_attention_bias", "relative_attention_bias"
@@ -198,9 +197,7 @@ class Cutting:
 
         if cut not in self._resumes:
             backbone = self.backbone
-            first = backbone.tokens(["Can this model go on from the middle?"], Encoding())[0][0]
-            short = Piece(first.ids[: -(-len(first.ids) // 2)])
-            batch = backbone.tensors([first, short], 2, len(first.ids) + 1)
+            batch = backbone.unlike_rows()
             with backbone.lock, torch.inference_mode(), backbone.at("fp32"):
                 entering = self.entering(batch, cut)
                 whole = self._outcome(batch, cut)

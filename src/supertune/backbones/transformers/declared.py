@@ -116,6 +116,7 @@ def settings_hash(folder: Path) -> str:
 
 def conversion(pickled: str, made: str = "model.safetensors") -> str:
     """The command that makes ``made`` of a pickle without running what it holds."""
+    # It reads tensors alone (weights_only); supertune itself never opens a pickle.
     return (
         'python -c "import torch, safetensors.torch as s; '
         f"t = torch.load('{pickled}', map_location='cpu', weights_only=True); "

@@ -18,9 +18,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from supertune.backbones.transformers import packing
-from supertune.backbones.transformers.batching import Piece
-from supertune.backbones.transformers.packing import Packed, Padded
-from supertune.contracts import Encoding
+from supertune.backbones.transformers.packing import Packed, Padded, at
 
 if TYPE_CHECKING:
     from supertune.backbones.transformers.model import TransformersBackbone
@@ -44,7 +42,7 @@ class LastBlock:
         """Inside, the stack gives (rows, R, d) at ``places`` (rows, R) of a batch.
 
         True if so; False where it gives all positions: nothing to spare, no way to, or a pack
-        of one size, whose products must not depend on how many rows are in it.
+        that is filled up, so that its bits do not depend on how many rows are in it.
         """
         if places is None or laid.batch.fill or not self.exact():
             yield False
@@ -66,9 +64,7 @@ class LastBlock:
         backbone = self.backbone
         if backbone.offer.family == "seq2seq" or _reader(backbone.blocks[-1]) is None:
             return False
-        first = backbone.tokens(["Is what is read all that counts?"], Encoding())[0][0]
-        short = Piece(first.ids[: -(-len(first.ids) // 2)])
-        batch = backbone.tensors([first, short], 2, len(first.ids) + 1)
+        batch = backbone.unlike_rows()
         ends = batch.mask.sum(1) - 1
         places = torch.stack([ends, ends // 2, ends * 0], dim=1)
         try:
@@ -82,13 +78,6 @@ class LastBlock:
             return False
         allowed = max(SAME, ROUNDED * torch.finfo(whole.dtype).eps)
         return bool((whole - read).abs().max() <= allowed * whole.abs().max())
-
-
-def at(hidden: Any, places: Any) -> Any:
-    """(rows, R, ...) of (rows, width, ...) at positions (rows, R)."""
-    import torch
-
-    return hidden[torch.arange(len(places), device=hidden.device)[:, None], places]
 
 
 @contextmanager

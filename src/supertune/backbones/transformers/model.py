@@ -44,6 +44,7 @@ from supertune.contracts import (
 )
 from supertune.limits import Splitting, check
 
+_TRIED = "Does every row stay by itself, whatever it stands beside?"
 _TOKENWISE = {"input_ids", "attention_mask", "token_type_ids"}  # one number a token
 Arrays = Mapping[str, npt.NDArray[Any]]
 
@@ -85,7 +86,8 @@ class TransformersBackbone:
         self.lock = threading.RLock()
         self.tuned = False  # tuned numbers are in the model at this moment
         self.splitting = Splitting()  # of batches, once memory has not sufficed
-        self.apart = not packing  # rows stay by themselves
+        self.packing = packing
+        self.apart = False  # what is tuned at this moment works on whole rows
         self.any_size: dict[tuple[str, int], bool] = {}  # see `packing.sizes`
         self.precision: Precision = "fp32"
         self.precision = settled(self, precision)
@@ -128,8 +130,8 @@ class TransformersBackbone:
 
     @cached_property
     def offset(self) -> int | None:
-        """See `packing.offset`; None where rows stay by themselves."""
-        return None if self.apart else offset(self)
+        """See `packing.offset`; None where rows are never packed."""
+        return offset(self) if self.packing else None
 
     def fingerprint(self) -> str:
         """sha256 of the weights in memory, to prove that nothing has changed them."""
@@ -250,6 +252,12 @@ class TransformersBackbone:
             answers = torch.tensor(begun, device=self.device)
         return Batch(moved, moved["attention_mask"], reads, answers, fill, adapters)
 
+    def unlike_rows(self) -> Batch:
+        """A row and its first half, padded: what a way of running a model is tried out on."""
+        whole = self.tokens([_TRIED], Encoding())[0][0]
+        half = Piece(whole.ids[: -(-len(whole.ids) // 2)])
+        return self.tensors([whole, half], 2, len(whole.ids) + 1)
+
     @contextmanager
     def running(
         self, batch: Batch, cut: int = 0, hidden: Any | None = None
@@ -296,7 +304,8 @@ class TransformersBackbone:
         if self.extend is not None:
             batch = self.extend(batch)
         places = self.places(batch, encoding)
-        self.last_block.exact()  # before a run that begins in the middle
+        if encoding.reuse and places is not None:
+            self.last_block.exact()  # before a run that begins in the middle
         with self.running(batch, cut, hidden) as laid:
             if self.offer.family == "seq2seq" and batch.answers is not None:
                 return answering.read(self, laid, reuse=encoding.reuse)[1][:, 0].float()
@@ -318,7 +327,8 @@ class TransformersBackbone:
 
         if self.extend is not None:
             batch = self.extend(batch)
-        self.last_block.exact()  # before a run that begins in the middle
+        if reuse:
+            self.last_block.exact()  # before a run that begins in the middle
         with self.running(batch, cut, hidden) as laid:
             logits = answering.read(self, laid, reuse=reuse)[0]
         return torch.log_softmax(logits.float(), dim=-1)
@@ -391,7 +401,7 @@ class Batch:
         mask: (rows, width) ones where a vector is pooled.
         reads: (rows, R) positions that are read in a prompt, of a decoder where there is one.
         answers: (rows, positions) what goes into the decoder.
-        fill: tokens of a pack that is always of one size, see `packing`.
+        fill: tokens that a pack is filled up to, see `packing`; 0: no more than there are.
         adapters: (rows,) which adapter each goes through, where several are in the model.
     """
 

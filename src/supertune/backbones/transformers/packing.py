@@ -20,9 +20,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from supertune.backbones.transformers.batching import Piece
 from supertune.backbones.transformers.precision import computing
-from supertune.contracts import Encoding
 
 if TYPE_CHECKING:
     from supertune.backbones.transformers.model import Batch, TransformersBackbone
@@ -37,7 +35,6 @@ ONE_SIZE = 512  # where all packs have one
 # What an attention function would have to heed beside who reads whom.
 _MORE = ("position_bias", "sliding_window", "softcap", "s_aux", "head_mask")
 
-_PROBE = "Does every row stay by itself, whatever it stands beside?"
 SAME = 1e-4  # of the largest value: what float32 rounding may make of another order of sums
 
 _current: ContextVar[Packed | None] = ContextVar("packed", default=None)
@@ -67,9 +64,7 @@ class Padded:
 
     def read(self, hidden: Any, places: Any) -> Any:
         """(rows, R, d) at ``places`` (rows, R) of what a block gives."""
-        import torch
-
-        return hidden[torch.arange(len(hidden), device=hidden.device)[:, None], places]
+        return at(hidden, places)
 
     def unpacked(self, given: Mapping[str, Any]) -> Mapping[str, Any]:
         """Arguments of a block as if the batch were padded."""
@@ -200,6 +195,13 @@ class Packed:
             _current.reset(token)
 
 
+def at(hidden: Any, places: Any) -> Any:
+    """(rows, R, ...) of (rows, width, ...) at positions (rows, R)."""
+    import torch
+
+    return hidden[torch.arange(len(places), device=hidden.device)[:, None], places]
+
+
 def offset(backbone: TransformersBackbone) -> int | None:
     """The position of a row's first token in a model that gives packed what it gives padded;
     None for one that does not."""
@@ -209,9 +211,7 @@ def offset(backbone: TransformersBackbone) -> int | None:
     if backbone.offer.family == "seq2seq":
         return None
     AttentionInterface.register(NAME, _attend)
-    first = backbone.tokens([_PROBE], Encoding())[0][0]
-    short = Piece(first.ids[: -(-len(first.ids) // 2)])
-    batch = backbone.tensors([short, first], 2, len(first.ids) + 1)
+    batch = backbone.unlike_rows()
     real = batch.mask.bool()
     with backbone.lock, torch.inference_mode():
         whole = backbone.body(**batch.inputs).last_hidden_state[real]
