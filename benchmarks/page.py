@@ -20,6 +20,17 @@ ORDER = (
     "many_adapters",
     "startup",
 )
+# Studies of what is said about a fit have a page of their own, `benchmarks.evidence`.
+EVIDENCE = (
+    "study_coverage",
+    "study_forecast",
+    "study_labels",
+    "study_suspects",
+    "study_unlabeled",
+    "study_abstaining",
+    "study_shift",
+    "study_explanations",
+)
 OPENING = """# Speed and memory
 
 Written by `python -m benchmarks.page` from `benchmarks/results/*.json`; `make bench` measures
@@ -29,7 +40,11 @@ again. Ratios compare what was measured side by side in one run; seconds are of 
 
 def text(folder: Path = RESULTS) -> str:
     """The whole page."""
-    found = {path.stem: json.loads(path.read_text("utf-8")) for path in folder.glob("*.json")}
+    found = {
+        path.stem: json.loads(path.read_text("utf-8"))
+        for path in folder.glob("*.json")
+        if path.stem not in EVIDENCE
+    }
     names = [name for name in ORDER if name in found] + sorted(set(found) - set(ORDER))
     absent = [name for name in ORDER if name not in found]
     closing = [f"Not measured yet: {', '.join(absent)}.", ""] if absent else []
@@ -45,7 +60,7 @@ def _section(result: Mapping[str, Any]) -> str:
         "",
         result["how"],
         "",
-        _circumstances(result),
+        circumstances(result),
     ]
     if not result["whole"]:
         lines += ["", "The plan was not finished: what is missing was not measured yet."]
@@ -55,15 +70,15 @@ def _section(result: Mapping[str, Any]) -> str:
             f"In {disturbed} of {len(result['draws'])} draws other programs used more than "
             f"{BUSY:.0%} of the machine.",
         ]
-    lines += ["", *table(_FIGURES, [_figure(one) for one in result["figures"]])]
+    lines += ["", *table(FIGURES, [figure(one) for one in result["figures"]])]
     lines += ["", "Every draw:", "", *_draws(result["draws"]), ""]
     return "\n".join(lines)
 
 
-_FIGURES = ("figure", "value", "spread", "target", "met")
+FIGURES = ("figure", "value", "spread", "target", "met")
 
 
-def _circumstances(result: Mapping[str, Any]) -> str:
+def circumstances(result: Mapping[str, Any]) -> str:
     machine, versions = result["machine"], result["versions"]
     packages = ", ".join(f"{name} {number}" for name, number in versions.items())
     return (
@@ -73,7 +88,7 @@ def _circumstances(result: Mapping[str, Any]) -> str:
     )
 
 
-def _figure(one: Mapping[str, Any]) -> list[str]:
+def figure(one: Mapping[str, Any]) -> list[str]:
     met = {True: "yes", False: "**no**", None: ""}[one["met"]]
     spread = f"{number(one['low'])} to {number(one['high'])} ({one['spread']})"
     if one["low"] == one["high"]:

@@ -278,3 +278,29 @@ def test_numbers_keep_three_digits() -> None:
     shown = [number(value) for value in (1234.5, 12.345, 1.2345, 0.0012345, 0.0, -0.5)]
     assert shown == ["1,234", "12.3", "1.23", "0.0012", "0", "-0.5"]
     assert math.isclose(float(number(99.95)), 99.95, rel_tol=0.01)
+
+
+def test_the_page_of_evidence_is_the_one_that_the_results_give() -> None:
+    evidence = module("evidence")
+    assert evidence.PAGE.read_text("utf-8") == evidence.text()
+
+
+def test_the_page_of_evidence_names_what_was_not_kept_and_what_is_missing(tmp_path: Path) -> None:
+    kept = {"name": "coverage at 32", "value": 95.0, "low": 94.0, "high": 96.0, "unit": "%",
+            "spread": "extremes of 4", "target": "93 to 98 %", "met": True}  # fmt: skip
+    missed = {**kept, "name": "coverage at 16", "value": 90.0, "met": False}
+    told = {**kept, "name": "rows", "target": "", "met": None}
+    result = {
+        "benchmark": "study_coverage", "question": "Do intervals cover?", "how": "By drawing.",
+        "whole": True, "measured": "2026-11-26", "versions": {"numpy": "2"}, "draws": [],
+        "machine": {"system": "s", "processor": "p", "cores": 2, "memory_gib": 4, "threads": 1},
+        "figures": [kept, missed, told],
+    }  # fmt: skip
+    (tmp_path / "study_coverage.json").write_text(json.dumps(result), "utf-8")
+    page = module("evidence").text(tmp_path)
+    not_kept = page[page.index("## What is not kept") : page.index("## What was promised")]
+    assert "coverage at 16" in not_kept
+    assert "coverage at 32" not in not_kept
+    assert "coverage at 32" in page[page.index("## What was promised") :]
+    assert "Not measured yet: study_forecast" in page
+    assert "| rows |" in page[page.index("## study_coverage") :]
