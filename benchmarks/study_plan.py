@@ -26,8 +26,8 @@ SMALL = BACKBONES[:3]
 READS = {NONE: DATA, "minilm": ENGLISH, "e5-small": DATA, "smollm2": ENGLISH}
 TEST_ROWS = {NONE: 400, "minilm": 400, "e5-small": 200, "smollm2": 200}
 MAX_LENGTH = 64  # tokens
-FIRST = ("majority", "bag_of_words", "label_names", "nearest_centroid", "linear_probe", "lora",
-         "contrastive")  # fmt: skip
+FIRST = ("majority", "bag_of_words", "label_names", "nearest_centroid", "linear_probe",
+         "named_probe", "lora", "contrastive")  # fmt: skip
 PROMPTS = ("prompt_tuning", "p_tuning", "prefix_tuning", "deep_prompts")
 ASKING = ("linear_probe", "zero_shot_prompt", "prompt_search", "in_context")  # and their baseline
 

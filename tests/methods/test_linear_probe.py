@@ -6,7 +6,7 @@ from sklearn.linear_model import Ridge
 
 from supertune.contracts import Examples, HeadSpec, Problem
 from supertune.evaluation.splits import repeated_folds
-from supertune.methods.linear_probe import METHOD, TEMPERATURES, Head, _Ridge, one_hot, solve
+from supertune.methods.linear_probe import METHOD, TEMPERATURES, Head, RidgeBatch, one_hot, solve
 
 PENALTIES = METHOD.options().penalties
 
@@ -70,8 +70,8 @@ def left_out(features, targets, weights, penalty):
 @pytest.mark.parametrize("width", [384, 12])
 def test_leave_one_out_in_closed_form_is_leaving_each_row_out(features, targets, weights, width):
     part = features[:, :width].astype(np.float64)
-    solved = _Ridge(part[None], targets[None], weights[None], multi_label=False)
-    loss, heat = solved._assess(0.3)
+    solved = RidgeBatch(part[None], targets[None], weights[None], multi_label=False)
+    loss, heat = solved.assess(0.3)
     logits = left_out(part, targets, weights, 0.3) * heat[0]
     likelihood = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
     np.testing.assert_allclose(loss[0], -(likelihood * targets).sum(axis=1), rtol=1e-7)
@@ -79,8 +79,8 @@ def test_leave_one_out_in_closed_form_is_leaving_each_row_out(features, targets,
 
 def test_the_penalty_is_the_largest_within_one_standard_error_of_the_least(features, targets):
     ones = np.ones(len(features))
-    solved = _Ridge(features[None], targets[None], ones[None], multi_label=False)
-    by_row = np.stack([solved._assess(penalty)[0][0] for penalty in PENALTIES])
+    solved = RidgeBatch(features[None], targets[None], ones[None], multi_label=False)
+    by_row = np.stack([solved.assess(penalty)[0][0] for penalty in PENALTIES])
     loss = by_row.mean(axis=1)
     least = by_row[loss.argmin()]
     allowed = loss.min() + least.std() / np.sqrt(len(least))

@@ -76,7 +76,7 @@ def joined(value: object) -> str:
 
 def unwise(method: str, known: Facts) -> str:
     """Why a method is not worth trying on such rows; "" where it is."""
-    if method == "label_names" and not known.named:
+    if method in ("label_names", "named_probe") and not known.named:
         return "the labels are numbers, which say nothing about texts"
     if method == "label_names" and known.classes > MOST_NAMES:
         return f"{known.classes} labels are too many to be told apart by their names"

@@ -40,6 +40,25 @@ class Names:
         return State({"label_vectors": self.vectors}, {"temperature": self.temperature})
 
 
+def named_by(problem: Problem, phrase: str) -> FloatArray:
+    """(C, d) vectors of length 1 of the labels' names put into ``phrase``.
+
+    Raises:
+        InputError: ``phrase_hides_label``.
+    """
+    assert problem.lens is not None
+    if "{label}" not in phrase:
+        raise InputError(
+            "phrase_hides_label",
+            "The phrase does not show the label.",
+            received=phrase,
+            allowed="a text with {label}, e.g. 'This text is about {label}.'",
+            next="Put {label} into the phrase.",
+        )
+    texts = [phrase.format(label=label.replace("_", " ")) for label in problem.examples.labels]
+    return unit(problem.lens.features(texts))
+
+
 class LabelNames:
     """See `supertune.contracts.FoldSolver`."""
 
@@ -52,20 +71,7 @@ class LabelNames:
     options: type[Options] = LabelNamesOptions
 
     def fit(self, problem: Problem, options: LabelNamesOptions) -> Names:
-        assert problem.lens is not None
-        if "{label}" not in options.phrase:
-            raise InputError(
-                "phrase_hides_label",
-                "The phrase of label_names does not show the label.",
-                received=options.phrase,
-                allowed="a text with {label}, e.g. 'This text is about {label}.'",
-                next="Put {label} into the phrase.",
-            )
-        texts = [
-            options.phrase.format(label=label.replace("_", " "))
-            for label in problem.examples.labels
-        ]
-        return Names(unit(problem.lens.features(texts)), options.temperature)
+        return Names(named_by(problem, options.phrase), options.temperature)
 
     def out_of_fold(
         self,

@@ -11,7 +11,8 @@ leave-one-out squared error.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,8 +86,8 @@ class LinearProbe:
     options: type[Options] = LinearProbeOptions
 
     def fit(self, problem: Problem, options: LinearProbeOptions) -> Head:
-        x, y = _arrays(problem)
-        batch = _ridge(problem, x[None], y[None], _weights(problem)[None])
+        x, y = arrays(problem)
+        batch = ridge(problem, x[None], y[None], row_weights(problem)[None])
         return batch.heads(options.penalties)[0]
 
     def restore(self, state: State, head: HeadSpec, lens: Lens | None) -> Head:
@@ -98,26 +99,36 @@ class LinearProbe:
         options: LinearProbeOptions,
         folds: Sequence[tuple[IntArray, IntArray]],
     ) -> list[FloatArray]:
-        x, y = _arrays(problem)
-        weights = _weights(problem)
-        answers: list[FloatArray] = [np.empty(0)] * len(folds)
-        by_size: dict[int, list[int]] = {}
-        for number, (train, _) in enumerate(folds):
-            by_size.setdefault(len(train), []).append(number)
+        return by_fold(problem, folds, lambda ridge, _: ridge.heads(options.penalties))
 
-        def solve_parts(parts: Sequence[Sequence[int]]) -> None:
-            for numbers in parts:
-                check()
-                train = np.stack([folds[number][0] for number in numbers])
-                batch = _ridge(problem, x[train], y[train], weights[train])
-                for head, number in zip(batch.heads(options.penalties), numbers, strict=True):
-                    answers[number] = head.apply(x[folds[number][1]].astype(head.weight.dtype))
 
-        for size, alike in by_size.items():
-            splitting = Splitting()
-            splitting.start(COPIES * 8 * len(alike) * size * x.shape[1], room())
-            splitting.over(alike, solve_parts)
-        return answers
+def by_fold(
+    problem: Problem,
+    folds: Sequence[tuple[IntArray, IntArray]],
+    solved: Callable[[RidgeBatch, IntArray], list[Head]],
+) -> list[FloatArray]:
+    """Logits (rows asked about, C) of each fold's own head; folds of one size are ``solved`` as
+    one batch of F problems, given with their rows (F, n)."""
+    x, y = arrays(problem)
+    weights = row_weights(problem)
+    answers: list[FloatArray] = [np.empty(0)] * len(folds)
+    by_size: dict[int, list[int]] = {}
+    for number, (train, _) in enumerate(folds):
+        by_size.setdefault(len(train), []).append(number)
+
+    def solve_parts(parts: Sequence[Sequence[int]]) -> None:
+        for numbers in parts:
+            check()
+            train = np.stack([folds[number][0] for number in numbers])
+            batch = ridge(problem, x[train], y[train], weights[train])
+            for head, number in zip(solved(batch, train), numbers, strict=True):
+                answers[number] = head.apply(x[folds[number][1]].astype(head.weight.dtype))
+
+    for size, alike in by_size.items():
+        splitting = Splitting()
+        splitting.start(COPIES * 8 * len(alike) * size * x.shape[1], room())
+        splitting.over(alike, solve_parts)
+    return answers
 
 
 def solve(
@@ -128,11 +139,11 @@ def solve(
     multi_label: bool,
 ) -> Head:
     """The head for features (n, d), targets (n, C) of zeros and ones, row weights (n,)."""
-    batch = _Ridge(features[None], targets[None], weights[None], multi_label)
+    batch = RidgeBatch(features[None], targets[None], weights[None], multi_label)
     return batch.heads(penalties)[0]
 
 
-class _Ridge:
+class RidgeBatch:
     """F weighted ridge problems at once through the eigenvectors of their Gram matrices.
 
     With centred rows scaled by the root of their weight, Z = U S Vᵀ, the fitted values are
@@ -180,6 +191,16 @@ class _Ridge:
         self.scale = np.maximum(self.values.sum(axis=1) / x.shape[1], 1e-12)
         self.projected = _t(self.left) @ self.residual_y
 
+    def beside(self, scores: FloatArray) -> RidgeBatch:
+        """The same problems asked for what ``scores`` (F, n, C) leave of the targets. What
+        `assess` says is of both together; the eigenvectors are found once."""
+        other = copy(self)
+        rest = self.targets - scores
+        other.mean_y = np.einsum("fn,fnc->fc", self.share, rest)[:, None]
+        other.residual_y = (rest - other.mean_y) * self.root
+        other.projected = _t(self.left) @ other.residual_y
+        return other
+
     def heads(self, penalties: Sequence[float]) -> list[Head]:
         """The head of each problem."""
         kind = np.float64 if self.valued else np.float32
@@ -192,7 +213,7 @@ class _Ridge:
         The largest penalty whose leave-one-out loss is within one standard error of the
         least (Breiman et al. 1984): with few rows the least itself chases noise.
         """
-        rows, heats = zip(*(self._assess(p) for p in sorted(penalties)), strict=True)
+        rows, heats = zip(*(self.assess(p) for p in sorted(penalties)), strict=True)
         by_row = np.stack(rows)  # (penalties, F, n)
         loss = (self.share * by_row).sum(axis=2)
         problems = np.arange(loss.shape[1])
@@ -200,16 +221,23 @@ class _Ridge:
         spread = ((by_row[least, problems] - loss[least, problems, None]) ** 2 * self.share).sum(1)
         within = loss <= loss[least, problems] + np.sqrt(spread / by_row.shape[2])
         best = len(penalties) - 1 - np.argmax(within[::-1], axis=0)
-        lam = np.sort(np.asarray(penalties))[best] * self.scale
         heat = np.stack(heats)[best, problems][:, None, None]
-        inner = self.projected / (self.values + lam[:, None])[..., None]
-        weight = _t(self.z) @ (self.left @ inner) / _t(self.unit)
+        weight = self.lifted(self.shrunken(np.sort(np.asarray(penalties))[best]))
         bias = self.mean_y - self.mean_x @ weight
         if self.multi_label:
             bias = bias - 0.5  # a score above one half means yes
         return weight * heat, (bias * heat)[:, 0]
 
-    def _assess(self, penalty: float) -> tuple[FloatArray, FloatArray]:
+    def shrunken(self, penalty: float | FloatArray) -> FloatArray:
+        """(F, r, C) solutions for one penalty or one each (F,), on the eigenvectors."""
+        lam = penalty * self.scale
+        return np.asarray(self.projected / (self.values + lam[:, None])[..., None])
+
+    def lifted(self, solution: FloatArray) -> FloatArray:
+        """(F, d, C) weights of solutions (F, r, C) on the eigenvectors."""
+        return np.asarray(_t(self.z) @ (self.left @ solution) / _t(self.unit))
+
+    def assess(self, penalty: float) -> tuple[FloatArray, FloatArray]:
         """Leave-one-out log loss of each row (F, n) at the best temperature (F,); of values
         the squared error."""
         shrink = self.values / (self.values + penalty * self.scale[:, None])
@@ -240,13 +268,13 @@ def _t(array: FloatArray) -> FloatArray:
     return np.swapaxes(array, -1, -2)
 
 
-def _ridge(problem: Problem, x: FloatArray, y: FloatArray, weights: FloatArray) -> _Ridge:
+def ridge(problem: Problem, x: FloatArray, y: FloatArray, weights: FloatArray) -> RidgeBatch:
     head = problem.head
     own = problem.lens is None
-    return _Ridge(x, y, weights, head.multi_label, valued=head.valued, standardise=own)
+    return RidgeBatch(x, y, weights, head.multi_label, valued=head.valued, standardise=own)
 
 
-def _arrays(problem: Problem) -> tuple[FloatArray, FloatArray]:
+def arrays(problem: Problem) -> tuple[FloatArray, FloatArray]:
     targets = problem.examples.targets
     assert targets is not None
     if problem.head.valued:
@@ -261,7 +289,7 @@ def one_hot(targets: Any, outputs: int) -> FloatArray:
     return np.asarray(np.eye(outputs)[targets])
 
 
-def _weights(problem: Problem) -> FloatArray:
+def row_weights(problem: Problem) -> FloatArray:
     given = problem.examples.weights
     return np.ones(len(problem.examples)) if given is None else np.asarray(given, dtype=float)
 

@@ -38,7 +38,7 @@ class Classify:
     rivals = (("bag_of_words", "the free baseline"), ("majority", "the majority class"))
 
     def tried(self, rows: str) -> tuple[str, ...]:
-        return ("bag_of_words", "label_names", "linear_probe", "contrastive")
+        return ("bag_of_words", "label_names", "named_probe", "linear_probe", "contrastive")
 
     def noticed(self, examples: Examples, folds: int) -> list[Finding]:
         return label_checks.small_classes(examples, folds)
