@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -115,8 +115,9 @@ def _words(given: Any) -> Any:
     return str(given) if isinstance(given, int | float) else given
 
 
-def _flat(error: ValidationError) -> list[str]:
-    known = sorted(Recipe.model_fields)
+def mistakes(error: ValidationError, known: Iterable[str] = ()) -> list[str]:
+    """One line a mistake; an unknown key with the nearest of ``known`` (else a recipe's keys)."""
+    known = sorted(known or Recipe.model_fields)
     lines = []
     for item in error.errors():
         key = ".".join(str(part) for part in item["loc"])
@@ -149,7 +150,7 @@ def recipe(values: Mapping[str, Any]) -> Recipe:
         raise InputError(
             "bad_recipe",
             "The recipe has mistakes.",
-            received="; ".join(_flat(error)),
+            received="; ".join(mistakes(error)),
             allowed=", ".join(sorted(Recipe.model_fields)) + _method_keys(chosen),
             next="Correct these keys; `supertune fit --help` explains the main ones.",
         ) from error
@@ -176,7 +177,7 @@ def method_options(checked: Recipe, method: str | None = None) -> Any:
         raise InputError(
             "bad_option",
             f"The options of method '{name}' have mistakes.",
-            received="; ".join(_flat(error)),
+            received="; ".join(mistakes(error)),
             allowed=", ".join(sorted(kind.model_fields)) or "none",
             next="`supertune methods` shows the keys of each method.",
         ) from error

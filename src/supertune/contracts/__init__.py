@@ -38,6 +38,7 @@ from supertune.contracts.data import (
     Values,
     content_key,
 )
+from supertune.contracts.generation import Decoding, Generating
 from supertune.contracts.method import (
     Asking,
     Coefficient,
@@ -81,12 +82,14 @@ __all__ = [
     "Coefficient",
     "Columns",
     "Curve",
+    "Decoding",
     "Encoding",
     "Engine",
     "Examples",
     "Finding",
     "FloatArray",
     "FoldSolver",
+    "Generating",
     "GradientMethod",
     "GradientOptions",
     "HeadSpec",

@@ -219,8 +219,10 @@ class GradientOptions(Options):
         description="answers from a linear head on features or from label words in a prompt; "
         "'auto' asks in words where the backbone can",
     )
-    head_start: Literal["solved", "zero"] = Field(
-        "solved", description="the closed-form head first, then tuning (LP-FT, arXiv:2202.10054)"
+    head_start: Literal["solved", "softened", "zero"] = Field(
+        "solved",
+        description="the closed-form head first, then tuning (LP-FT, arXiv:2202.10054); "
+        "'softened' scales it down to its log loss on rows left out",
     )
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     dropout: float = Field(

@@ -16,7 +16,7 @@ import numpy as np
 
 from supertune.contracts import Encoding, FloatArray, Lens, Problem, Prompt
 from supertune.errors import InputError
-from supertune.methods.linear_probe import Head, LinearProbeOptions, one_hot, solve
+from supertune.methods.linear_probe import Head, LinearProbeOptions, one_hot, softened, solve
 from supertune.prompts.likelihoods import by_label, owners
 
 
@@ -62,7 +62,7 @@ class TrainedHead:
     def __init__(self, problem: Problem, lens: Lens, device: Any, start: str) -> None:
         import torch
 
-        found = solved(problem, lens.features(problem.examples.inputs))
+        found = solved(problem, lens.features(problem.examples.inputs), soft=start == "softened")
         factor = 0.0 if start == "zero" else 1.0
         weight, bias = (torch.tensor(a * factor, device=device) for a in (found.weight, found.bias))
         self.weight, self.bias = weight.requires_grad_(), bias.requires_grad_()
@@ -113,7 +113,7 @@ Trained = TrainedHead | TrainedWords
 
 def trained(problem: Problem, lens: Lens, device: Any, start: str = "solved") -> Trained:
     """The readout that ``lens.encoding`` asks for: words if it has a prompt, else a head, which
-    starts at the solution or at ``"zero"``."""
+    starts at the solution, ``"softened"`` or not, or at ``"zero"``."""
     if lens.encoding.prompt is not None:
         return TrainedWords(problem, lens, device)
     return TrainedHead(problem, lens, device, start)
@@ -149,12 +149,12 @@ def restored(arrays: Mapping[str, Any], prompt: Prompt | None) -> Head | WordSco
     return WordScores(owners(prompt), arrays["words.scale"], arrays["words.bias"])
 
 
-def solved(problem: Problem, features: FloatArray) -> Head:
-    """The closed-form head on features (n, d)."""
+def solved(problem: Problem, features: FloatArray, *, soft: bool = False) -> Head:
+    """The closed-form head on features (n, d); ``soft``: no surer than on rows left out."""
     examples = problem.examples
     assert examples.targets is not None
     weights = np.ones(len(examples)) if examples.weights is None else examples.weights
-    return solve(
+    return (softened if soft else solve)(
         features,
         one_hot(examples.targets, problem.head.outputs),
         weights,

@@ -100,7 +100,11 @@ def read(
     inputs = dict(laid.inputs)
     if batch.answers is not None:
         inputs["decoder_input_ids"] = batch.answers
-    top = backbone.model.get_decoder() if backbone.offer.family == "seq2seq" else backbone.body
+    top = backbone.body
+    if backbone.offer.family == "seq2seq":
+        top = backbone.model.get_decoder()
+    elif backbone.offer.family == "causal":  # some wrap their stack, and call it past the wrap
+        top = getattr(top, "decoder", top)
     with backbone.last_block.only(batch.reads if spared else None, laid) as short:
         handle = top.register_forward_hook(narrow)
         try:

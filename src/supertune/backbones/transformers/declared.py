@@ -28,6 +28,14 @@ _NO_PAST = {
 _RELATIVE = {
     *("bloom", "deberta", "deberta-v2", "flaubert", "funnel", "luke", "mpnet", "mpt", "xlm"),
 }
+# Types whose language-model head reads the words behind a place too.
+_BOTH_WAYS = {"flaubert", "reformer", "xlm", "xlnet"}
+# Types that do so unless they are declared to be decoders.
+_BOTH_WAYS_UNLESS = {
+    *("bert", "bert-generation", "big_bird", "camembert", "data2vec-text", "electra", "ernie"),
+    *("megatron-bert", "rembert", "roberta", "roberta-prelayernorm", "roformer", "xlm-roberta"),
+    *("xlm-roberta-xl", "xmod"),
+}
 _MULTILINGUAL = ("xlm", "mbert", "multilingual", "bert-base-multilingual", "mt5", "mmarco")
 
 
@@ -164,7 +172,10 @@ def _capabilities(
     if family == "masked":
         found |= {"mask_logits", "score_text"}
     elif family == "causal" or "ConditionalGeneration" in names:
-        found |= {"next_token_logits", "score_text", "sequence_loss", "generate"}
+        found |= {"next_token_logits", "score_text"}
+        undeclared = kind in _BOTH_WAYS_UNLESS and not config.get("is_decoder")
+        if kind not in _BOTH_WAYS and not undeclared:
+            found |= {"sequence_loss", "generate"}
     return frozenset(found)
 
 

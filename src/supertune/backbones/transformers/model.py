@@ -13,12 +13,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 import numpy.typing as npt
 
-from supertune.backbones.transformers import answering, declared, loading, prompting
+from supertune.backbones.transformers import answering, declared, generating, loading, prompting
 from supertune.backbones.transformers.batching import (
     BatchPlan,
     Piece,
@@ -33,6 +33,7 @@ from supertune.backbones.transformers.precision import Precision, computing, set
 from supertune.backbones.transformers.tokenizing import Tokens
 from supertune.contracts import (
     BackboneRef,
+    Decoding,
     Encoding,
     FloatArray,
     Injection,
@@ -91,6 +92,10 @@ class TransformersBackbone:
         self.any_size: dict[tuple[str, int], bool] = {}  # see `packing.sizes`
         self.precision: Precision = "fp32"
         self.precision = settled(self, precision)
+
+    @property
+    def tokenization(self) -> Tokens:
+        return self._tokens
 
     @property
     def tokenizer(self) -> Any:
@@ -184,6 +189,29 @@ class TransformersBackbone:
         """
         assert encoding.prompt is not None
         return answering.scores(self, tokens, encoding, self._frame(encoding.prompt), exact=exact)
+
+    def sequence_loss(
+        self,
+        prompts: Sequence[str],
+        continuations: Sequence[str],
+        *,
+        rule: Literal["sum", "mean"] = "sum",
+        chat: bool = False,
+        room: int = 0,
+    ) -> FloatArray:
+        """See `supertune.contracts.Generating`."""
+        return generating.sequence_loss(
+            self, prompts, continuations, rule=rule, chat=chat, room=room
+        )
+
+    def generate(self, texts: Sequence[str], decoding: Decoding, *, room: int = 0) -> list[str]:
+        """See `supertune.contracts.Generating`."""
+        return generating.generate(self, texts, decoding, room)
+
+    @cached_property
+    def keeps_past(self) -> bool:
+        """See `generating.keeps_past`."""
+        return generating.keeps_past(self)
 
     def batched(
         self, flat: Sequence[Piece], exact: bool, run: Callable[[Batch], Any]
