@@ -18,11 +18,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from supertune.api import Model, compare, export, fit, load, plan, predict_many
+    from supertune.api import Generator, Model, compare, export, fit, load, plan, predict_many
 
 __version__ = "0.1.0"
 
-__all__ = ["Model", "__version__", "compare", "export", "fit", "load", "plan", "predict_many"]
+__all__ = [
+    "Generator",
+    "Model",
+    "__version__",
+    "compare",
+    "export",
+    "fit",
+    "load",
+    "plan",
+    "predict_many",
+]
 
 _PUBLIC = frozenset(__all__) - {"__version__"}
 

@@ -3,9 +3,10 @@
 from supertune.api.comparing import compare
 from supertune.api.exporting import export
 from supertune.api.fitting import fit
+from supertune.api.generating import Generator
 from supertune.api.loading import load
 from supertune.api.many import predict_many
 from supertune.api.planning import plan
 from supertune.model import Model
 
-__all__ = ["Model", "compare", "export", "fit", "load", "plan", "predict_many"]
+__all__ = ["Generator", "Model", "compare", "export", "fit", "load", "plan", "predict_many"]

@@ -11,7 +11,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from supertune import pipeline
-from supertune.artifact import foreign
+from supertune.artifact import foreign as folders
 from supertune.artifact.foreign import PeftFolder
 from supertune.artifact.tensors import Arrays
 from supertune.catalogue.entries import models as catalogue_models
@@ -92,14 +92,27 @@ class Unscored(Report):
         return self.html()
 
 
-def load_peft(folder: Path, given: Given, backbone: str | None, place: dict[str, Any]) -> Model:
-    """A model out of a bare PEFT folder.
+@dataclass(frozen=True, eq=False)
+class Taken:
+    """An adapter of peft as it goes into its backbone; ``rest`` is what is no part of it."""
+
+    read: PeftFolder
+    recipe: Recipe
+    workshop: pipeline.Workshop
+    lens: Lens
+    injection: Injection
+    arrays: Arrays
+    rest: Arrays
+
+
+def taken(folder: Path, given: Given, backbone: str | None, place: dict[str, Any]) -> Taken:
+    """Read a bare PEFT folder and open its backbone.
 
     Raises:
-        InputError: ``backbone_needed``, ``labels_needed``, ``head_needed``, ``head_mismatch``,
-            ``backbone_changed``, or what is wrong with the folder.
+        InputError: ``backbone_needed``, ``backbone_changed``, ``engine_without_adapters``, or what
+            is wrong with the folder.
     """
-    read = foreign.read_peft(folder)
+    read = folders.read_peft(folder)
     name = _backbone(read, backbone)
     recipe = _recipe(read, name, given.task, place)
     workshop = pipeline.Workshop(recipe)
@@ -116,8 +129,19 @@ def load_peft(folder: Path, given: Given, backbone: str | None, place: dict[str,
     assert lens is not None
     _check_weights(read.about, lens, folder)
     injection, arrays, rest = engine.adopt(lens.backbone, read.config, read.arrays)
-    method = _Adapter(recipe.method, injection)
-    answers = _answers(read, given, rest, _Fitting(method, arrays, lens, recipe))
+    return Taken(read, recipe, workshop, lens, injection, arrays, rest)
+
+
+def load_peft(folder: Path, given: Given, backbone: str | None, place: dict[str, Any]) -> Model:
+    """A model out of a bare PEFT folder.
+
+    Raises:
+        InputError: ``labels_needed``, ``head_needed``, ``head_mismatch``, or as `taken`.
+    """
+    found = taken(folder, given, backbone, place)
+    read, recipe, lens, arrays = found.read, found.recipe, found.lens, found.arrays
+    method = _Adapter(recipe.method, found.injection)
+    answers = _answers(read, given, found.rest, _Fitting(method, arrays, lens, recipe))
     settings = {} if answers.prompt is None else {"prompt": answers.prompt.as_dict()}
     state = State(answers.arrays, settings, adapter=arrays, adapter_config=read.config)
     head = HeadSpec(len(answers.labels), bool(read.about.get("multi_label", False)))
@@ -126,11 +150,11 @@ def load_peft(folder: Path, given: Given, backbone: str | None, place: dict[str,
         labels=answers.labels,
         head=head,
         columns=answers.columns,
-        report=Unscored({"method": recipe.method, "backbone": name, "findings": []}),
-        manifest={"backbone": {"name": name, "sha256": lens.backbone.sha256}},
+        report=Unscored({"method": recipe.method, "backbone": recipe.backbone, "findings": []}),
+        manifest={"backbone": {"name": recipe.backbone, "sha256": lens.backbone.sha256}},
         tuned=fitting.restore(method, state, None, head, lens),
         folder=folder,
-        _workshop=workshop,
+        _workshop=found.workshop,
     )
 
 
@@ -216,7 +240,8 @@ def _answers(read: PeftFolder, given: Given, rest: Arrays, fit: _Fitting) -> _An
             received="no head.json beside it",
             allowed="the labels, in the order of the head's outputs",
             next='supertune.load(folder, labels=["negative", "positive"]), or labelled rows: '
-            'supertune.load(folder, rows="rows.csv").',
+            'supertune.load(folder, rows="rows.csv"). '
+            'One that writes text: supertune.load(folder, task="generation").',
         )
     if given.template is not None or given.words is not None:
         return _in_words(labels, given, fit)

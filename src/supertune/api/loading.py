@@ -4,13 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, overload
 
 from supertune import model
 from supertune.api.foreign import Given, load_peft
+from supertune.api.generating import Generator, load_generator
 from supertune.artifact import foreign
 from supertune.errors import InputError
 from supertune.model import Model
+
+
+@overload
+def load(  # type: ignore[overload-overlap]  # of all tasks this one alone is no Model
+    folder: str | Path,
+    *,
+    task: Literal["generation"],
+    device: str = "auto",
+    threads: int | None = None,
+    backbone: str | Path | None = None,
+) -> Generator: ...
+
+
+@overload
+def load(
+    folder: str | Path,
+    *,
+    device: str = "auto",
+    threads: int | None = None,
+    backbone: str | Path | None = None,
+    task: str = "text_classification",
+    labels: Sequence[str] = (),
+    template: str | None = None,
+    words: Mapping[str, Sequence[str]] | None = None,
+    rows: Any = None,
+) -> Model: ...
 
 
 def load(
@@ -24,7 +51,7 @@ def load(
     template: str | None = None,
     words: Mapping[str, Sequence[str]] | None = None,
     rows: Any = None,
-) -> Model:
+) -> Model | Generator:
     """A folder that `supertune.fit` wrote as a `Model`; every file is verified before it is used.
 
     Also a bare PEFT folder (``adapter_config.json``, ``adapter_model.safetensors``): what it
@@ -35,7 +62,9 @@ def load(
         device, threads: where to run; see ``supertune doctor``.
         backbone: where the backbone is now, if it was a folder that has moved since; of a bare
             PEFT folder, the backbone.
-        task, labels: of a bare PEFT folder; labels in the order of the head's outputs.
+        task, labels: of a bare PEFT folder; labels in the order of the head's outputs. With the
+            task ``"generation"`` it needs no labels, and a `Generator` comes back, which writes
+            text and says how likely text is.
         template, words: label words in a prompt, where there is no head, e.g.
             ``"{text} It was {answer}"`` and ``{"positive": ["good"], "negative": ["bad"]}``.
         rows: labelled rows, as `supertune.fit` takes them, to fit a head on.
@@ -48,11 +77,13 @@ def load(
     path = Path(folder)
     given = Given(task, tuple(labels), template, words, rows)
     kind = foreign.kind(path)
+    place = {"device": device, "threads": threads}
+    if task == "generation":
+        return load_generator(path, None if backbone is None else str(backbone), place)
     if kind is None:
         if not given.nothing:
             raise _known_already(path)
         return model.load(path, device=device, threads=threads, backbone=backbone)
-    place = {"device": device, "threads": threads}
     if kind == "setfit":
         return _load_setfit(path, given, place)
     return load_peft(path, given, None if backbone is None else str(backbone), place)

@@ -48,6 +48,13 @@ def kind(folder: Path) -> Literal["peft", "setfit"] | None:
     return "setfit" if any((folder / name).is_file() for name in setfit) else None
 
 
+def writes(folder: Path) -> bool:
+    """Whether a folder is an adapter trained to write text, with nothing to classify by."""
+    if kind(folder) != "peft" or (folder / HEAD_CONFIG).is_file() or (folder / HEAD).is_file():
+        return False
+    return read_object(folder / CONFIG).get("task_type") in ("CAUSAL_LM", "SEQ_2_SEQ_LM")
+
+
 def read_peft(folder: Path) -> PeftFolder:
     """Read a bare PEFT folder; nothing in it is unpickled.
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from supertune.cli.going_on import go_on, not_a_generator
 from supertune.cli.options import (
     BackboneAt,
     Command,
@@ -41,6 +42,17 @@ Coverage = Annotated[
         "--coverage",
         help="Of a regression: the share of new rows that lie between low and high. 0.9 by "
         "default.",
+    ),
+]
+
+
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Of an adapter that writes text: max_new_tokens, temperature, top_p, seed, stop, "
+        "chat.",
     ),
 ]
 
@@ -77,6 +89,7 @@ def predict(
     ] = None,
     backbone: BackboneAt = None,
     labels: Labels = "",
+    settings: Settings = None,
     coverage: Coverage = None,
     device: Device = None,
     threads: Threads = None,
@@ -85,12 +98,19 @@ def predict(
     quiet: Quiet = False,
     no_color: NoColor = False,
 ) -> None:
-    """Answer new rows: a file, stdin or texts."""
+    """Answer new rows: a file, stdin or texts. An adapter of peft that was trained to write text
+    goes on with texts instead."""
+    from supertune.artifact.foreign import writes
     from supertune.data.writers import RowWriter, StreamWriter, check_target
 
     said = terminal(ctx)
     source = read_as(inputs)
     texts = isinstance(source, list)
+    if not labels and writes(folder):
+        told = {"device": device or "auto", "threads": threads, "backbone": backbone}
+        return go_on(said, folder, source, output, tuple(settings or ()), told)
+    if settings:
+        raise not_a_generator(folder, settings)
     if output is not None:
         check_target(output, overwrite=overwrite, source=source)
     elif said.json and not texts:

@@ -22,8 +22,8 @@ def any_model(request, tiny, smollm2):
     return smollm2 if request.param == "smollm2" else tiny(request.param)
 
 
-every = pytest.mark.parametrize("any_model", ("smollm2", *TINY), indirect=True)
-random = pytest.mark.parametrize("any_model", TINY, indirect=True)
+every = pytest.mark.parametrize("any_model", ["smollm2", *TINY], indirect=True)
+random = pytest.mark.parametrize("any_model", [*TINY], indirect=True)
 
 
 def _ids(backbone, text: str) -> list[int]:

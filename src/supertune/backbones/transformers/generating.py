@@ -240,7 +240,7 @@ class _Reader:
         else:
             self.mask = torch.cat([self.mask, torch.ones_like(new)], dim=1)
             inputs = {"input_ids": new, "attention_mask": self.mask, "past_key_values": self.past}
-        read = inputs.get("inputs_embeds", inputs.get("input_ids")).shape[1]
+        read = inputs["input_ids" if "input_ids" in inputs else "inputs_embeds"].shape[1]
         if "position_ids" in self.takes:
             inputs["position_ids"] = (self.mask.cumsum(1) - 1).clamp(min=0)[:, -read:]
         return self._called(inputs)
