@@ -140,7 +140,7 @@ def exported_lora(reviews, tmp_path) -> Path:
 @theirs
 def test_on_the_command_line_texts_are_gone_on_with(adapter, request, here) -> None:
     run = request.getfixturevalue("supertune")
-    wrapped, folder, where = adapter("lora")
+    _, folder, where = adapter("lora")
     model = supertune.load(folder, task="generation", backbone=where)
     wanted = model.generate(TEXTS[:2], max_new_tokens=4)
     place = ("--backbone", where)

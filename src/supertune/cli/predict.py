@@ -108,7 +108,8 @@ def predict(
     texts = isinstance(source, list)
     if not labels and writes(folder):
         told = {"device": device or "auto", "threads": threads, "backbone": backbone}
-        return go_on(said, folder, source, output, tuple(settings or ()), told)
+        go_on(said, folder, source, output, tuple(settings or ()), told)
+        return
     if settings:
         raise not_a_generator(folder, settings)
     if output is not None:

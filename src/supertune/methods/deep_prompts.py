@@ -24,7 +24,7 @@ class DeepPrompts:
     summary = "Trainable vectors before the text at each upper block, P-tuning v2 from the cut"
     reference = "Liu et al. 2022, arXiv:2110.07602; Jia et al. 2022, arXiv:2203.12119"
     needs = frozenset({"block_prompts", "blocks", "torch"})
-    objectives = frozenset({"classify"})
+    objectives = frozenset({"classify", "regress"})
     simplicity = 33
     options: type[Options] = DeepPromptsOptions
 

@@ -22,7 +22,7 @@ class LayerNorm:
     summary = "Only the normalisation layers of the upper blocks are tuned"
     reference = "Qi et al. 2022; Zhao et al. 2023, arXiv:2312.11420"
     needs = frozenset({"blocks", "torch"})
-    objectives = frozenset({"classify"})
+    objectives = frozenset({"classify", "regress"})
     simplicity = 37
     options: type[Options] = LayerNormOptions
 

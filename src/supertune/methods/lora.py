@@ -37,7 +37,7 @@ class Lora:
     summary = "Low-rank updates of attention in the upper blocks, through peft"
     reference = "Hu et al. 2021, arXiv:2106.09685"
     needs = frozenset({"blocks", "torch"})
-    objectives = frozenset({"classify"})
+    objectives = frozenset({"classify", "regress"})
     simplicity = 40
     options: type[Options] = LoraOptions
 

@@ -65,7 +65,7 @@ _EVERYWHERE = {*_IN_FRONT, "ADAPTION_PROMPT", "TRAINABLE_TOKENS"}  # no choice o
 class PeftMethod:
     """One type of peft; see `supertune.contracts.GradientMethod`."""
 
-    objectives = frozenset({"classify"})
+    objectives = frozenset({"classify", "regress"})
     simplicity = 55
 
     def __init__(self, kind: str) -> None:

@@ -64,7 +64,7 @@ def descend(
 
     Raises:
         SupertuneError: ``loss_not_finite`` when training diverges.
-        InputError: ``r_drop_without_dropout``.
+        InputError: ``r_drop_without_dropout``, ``nothing_to_smooth``.
     """
     import torch
 
@@ -74,6 +74,13 @@ def descend(
             "R-Drop compares two passes that differ by their dropout alone.",
             received=f"r_drop {options.r_drop:g}, dropout 0",
             next="Set dropout too: --set dropout=0.1.",
+        )
+    if options.label_smoothing and problem.head.valued:
+        raise InputError(
+            "nothing_to_smooth",
+            "Values have no labels whose certainty could be smoothed.",
+            received=f"label_smoothing {options.label_smoothing:g}",
+            next="Leave it out; weight_decay and early_stopping regularise values too.",
         )
     splitting = _splitting(data, options, injection)
     run = _Run(tunable, trained, data, problem, options, injection, watch, splitting)
@@ -256,6 +263,8 @@ class _Losses:
         assert examples.targets is not None
         self.run = run
         self.targets = torch.tensor(examples.targets, device=device)
+        if run.problem.head.valued:
+            self.targets = self.targets.float()
         given = np.ones(len(examples)) if examples.weights is None else examples.weights
         self.weights = torch.as_tensor(given, dtype=torch.float32, device=device)
 
@@ -295,9 +304,12 @@ class _Losses:
 
 
 def _apart(one: Any, other: Any, head: HeadSpec) -> Any:
-    """(rows,) symmetric Kullback-Leibler divergence of two answers."""
+    """(rows,) symmetric Kullback-Leibler divergence of two answers; of values (normal
+    distributions of variance 1) the squared distance."""
     import torch
 
+    if head.valued:
+        return ((one - other) ** 2)[:, 0]
     if head.multi_label:
         one, other = (torch.stack([x, torch.zeros_like(x)], dim=-1) for x in (one, other))
     p, q = one.log_softmax(-1), other.log_softmax(-1)
@@ -309,6 +321,8 @@ def _loss(logits: Any, targets: Any, head: HeadSpec, smoothing: float) -> Any:
     """Loss of each row (rows,)."""
     from torch.nn import functional
 
+    if head.valued:
+        return (logits[:, 0] - targets) ** 2
     if head.multi_label:
         wanted = targets.to(logits.dtype) * (1 - smoothing) + smoothing / 2
         each = functional.binary_cross_entropy_with_logits(logits, wanted, reduction="none")

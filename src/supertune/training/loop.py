@@ -31,6 +31,7 @@ from supertune.prompts.likelihoods import parts
 from supertune.training import descent, readout
 from supertune.training.batches import Rows
 from supertune.training.readout import Fixed
+from supertune.training.units import Unit
 from supertune.training.watch import Watch, Witness
 
 
@@ -86,7 +87,8 @@ class TunedBackbone:
 
 
 def train(method: GradientMethod, problem: Problem, options: Any) -> TunedBackbone:
-    """Tune what ``method`` names on the rows of ``problem``.
+    """Tune what ``method`` names on the rows of ``problem``; values by the squared error, in units
+    of their standard deviation, which the finished head undoes.
 
     Raises:
         SupertuneError: ``loss_not_finite`` when training diverges, and whatever else in
@@ -96,6 +98,8 @@ def train(method: GradientMethod, problem: Problem, options: Any) -> TunedBackbo
 
     assert problem.lens is not None
     assert problem.examples.targets is not None
+    unit = Unit.of(problem.examples) if problem.head.valued else None
+    problem = problem if unit is None else unit.standardised(problem)
     backbone: Any = problem.lens.backbone
     injection = _checked(method, problem.lens, options)
     wanted = "head" if injection.criterion == "contrastive" else options.readout
@@ -118,8 +122,11 @@ def train(method: GradientMethod, problem: Problem, options: Any) -> TunedBackbo
         fixed: Fixed = trained.fixed()
         if injection.criterion == "contrastive":
             fixed = readout.solved(problem, _tuned_features(problem, tunable, data, lens))
+        fixed = fixed if unit is None else unit.head(fixed)
         witness = watch.end(losses, fixed)
     watch.left()
+    if unit is not None:
+        witness = replace(witness, examples=unit.restored(witness.examples))
     return TunedBackbone(
         tunable,
         fixed,

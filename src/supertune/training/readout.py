@@ -16,7 +16,14 @@ import numpy as np
 
 from supertune.contracts import Encoding, FloatArray, Lens, Problem, Prompt
 from supertune.errors import InputError
-from supertune.methods.linear_probe import Head, LinearProbeOptions, one_hot, softened, solve
+from supertune.methods.linear_probe import (
+    Head,
+    LinearProbeOptions,
+    one_hot,
+    softened,
+    solve,
+    solve_values,
+)
 from supertune.prompts.likelihoods import by_label, owners
 
 
@@ -64,7 +71,10 @@ class TrainedHead:
 
         found = solved(problem, lens.features(problem.examples.inputs), soft=start == "softened")
         factor = 0.0 if start == "zero" else 1.0
-        weight, bias = (torch.tensor(a * factor, device=device) for a in (found.weight, found.bias))
+        weight, bias = (
+            torch.tensor(a * factor, dtype=torch.float32, device=device)
+            for a in (found.weight, found.bias)
+        )
         self.weight, self.bias = weight.requires_grad_(), bias.requires_grad_()
 
     def parameters(self) -> list[Any]:
@@ -150,10 +160,13 @@ def restored(arrays: Mapping[str, Any], prompt: Prompt | None) -> Head | WordSco
 
 
 def solved(problem: Problem, features: FloatArray, *, soft: bool = False) -> Head:
-    """The closed-form head on features (n, d); ``soft``: no surer than on rows left out."""
+    """The closed-form head on features (n, d); ``soft``: labels are told no surer than on rows left
+    out."""
     examples = problem.examples
     assert examples.targets is not None
     weights = np.ones(len(examples)) if examples.weights is None else examples.weights
+    if problem.head.valued:
+        return solve_values(features, examples.targets, weights, LinearProbeOptions().penalties)
     return (softened if soft else solve)(
         features,
         one_hot(examples.targets, problem.head.outputs),
