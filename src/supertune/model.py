@@ -23,6 +23,7 @@ from supertune.contracts import (
     Input,
     Judged,
     Lens,
+    Method,
     State,
     Tuned,
 )
@@ -32,6 +33,7 @@ from supertune.pipeline import Workshop, labelled, open_backbone, reference
 from supertune.report import card, compose, render, steps, text
 from supertune.report.compose import finite
 from supertune.training import fitting
+from supertune.training.adopted import Adopted
 
 WINDOW = 4096  # inputs predicted at a time, so that memory does not grow with their number
 
@@ -217,16 +219,8 @@ class Model:
         """Write the model folder, whole or not at all.
 
         Raises:
-            InputError: ``output_exists`` unless ``overwrite``; ``fitted_elsewhere``.
+            InputError: ``output_exists`` unless ``overwrite``.
         """
-        if "scores" not in self.manifest:
-            raise InputError(
-                "fitted_elsewhere",
-                "A model that was not fitted here has no scores, so no report can be written.",
-                received=f"{self.method} from {self.folder}",
-                allowed="models that supertune.fit made",
-                next="Write it with its head: supertune.export(model, FOLDER).",
-            )
         target = Path(folder)
         self.report.data["commands"] = steps.commands(self.report.data, target)
         self.report.data["next"] = steps.following(self.report.data, target)
@@ -293,9 +287,11 @@ def load(
     )
     kinds = bool(manifest["multi_label"]), bool(manifest.get("valued"))
     head = HeadSpec(len(manifest["labels"]), *kinds)
-    method = registry.method(recipe.method)
+    made = manifest.get("injection")  # of an adapter that was trained elsewhere
+    method: Method
+    method = Adopted.from_dict(recipe.method, made) if made else registry.method(recipe.method)
     lens = _same_backbone(workshop, manifest) if manifest["backbone"] is not None else None
-    tuned = fitting.restore(method, state, method_options(recipe), head, lens)
+    tuned = fitting.restore(method, state, None if made else method_options(recipe), head, lens)
     kept = None
     lists = {key: tuple(manifest["columns"].get(key, ())) for key in ("text", "slices", "numbers")}
     columns = Columns(**{**manifest["columns"], **lists})

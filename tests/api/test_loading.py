@@ -82,16 +82,45 @@ def test_an_export_is_read_back_and_answers_alike(exported, reviews) -> None:
     assert found["baselines"] == {}
 
 
-def test_what_is_read_back_can_be_exported_but_has_no_folder_of_its_own(exported, tmp_path) -> None:
+def test_what_is_read_back_can_be_exported_again(exported, tmp_path) -> None:
     _, folder = exported
     again = supertune.load(folder)
-    with pytest.raises(InputError) as caught:
-        again.save(tmp_path / "m")
-    assert caught.value.code == "fitted_elsewhere"
     supertune.export(again, tmp_path / "twice")
     for name in ("adapter_model.safetensors", "head.safetensors"):
         assert (tmp_path / "twice" / name).read_bytes() == (folder / name).read_bytes()
     assert supertune.export(again, tmp_path / "merged", merge=True)["difference"] <= 1e-5
+
+
+def test_what_was_trained_elsewhere_is_saved_with_a_report_of_what_is_not_known(
+    exported, bare, reviews, python, tmp_path
+) -> None:
+    for source, given in ((exported[1], {}), (bare, {"rows": reviews.train})):
+        model = supertune.load(source, backbone="minilm", **given)
+        folder = model.save(tmp_path / f"saved-{source.name}")
+        report = json.loads((folder / "report.json").read_text("utf-8"))
+        assert (report["estimate"], report["test"], report["elsewhere"]) == (None, None, True)
+        assert [one["code"] for one in report["findings"]] == ["fitted_elsewhere"]
+        assert "repeat" not in report["commands"]
+        for name in ("report.html", "README.md"):
+            page = (folder / name).read_text("utf-8")
+            assert "elsewhere" in page
+            assert "0 labelled rows" not in page
+        again = supertune.load(folder)
+        assert again.predict_proba(reviews.texts).tobytes() == (
+            model.predict_proba(reviews.texts).tobytes()
+        )
+        assert "supertune evaluate" in str(again.report)
+        assert again.evaluate(reviews.test)["baselines"] == {}
+        supertune.export(again, tmp_path / f"{source.name}-again")
+    code = """
+import sys, supertune
+print(supertune.load(sys.argv[1]).predict_proba(["a good film"]).tobytes().hex())
+"""
+    done = python(code, str(folder))
+    assert done.stdout.strip() == model.predict_proba(["a good film"]).tobytes().hex()
+    with pytest.raises(InputError) as caught:
+        supertune.fit(reviews.train, from_=folder)
+    assert caught.value.code == "no_rows_kept"
 
 
 def test_a_head_is_fitted_on_rows_where_there_is_none(bare, exported, reviews) -> None:

@@ -45,7 +45,10 @@ def test_the_matrix_is_whole_and_decided_by_the_contract(supertune, empty_cache:
     assert cells["text_classification", "bag_of_words", "none"]["fits"]
     assert cells["regression", "linear_regression", "none"]["fits"], "over columns of numbers"
     assert cells["regression", "linear_regression", "minilm"]["fits"], "over a text"
-    assert cells["regression", "lora", "minilm"]["why"] == "lora serves classify, not regress"
+    assert cells["regression", "contrastive", "minilm"]["why"] == (
+        "contrastive serves classify, not regress"
+    )
+    assert cells["regression", "lora", "minilm"]["why"] is None
     assert "takes no backbone" in cells["text_classification", "bag_of_words", "minilm"]["why"]
 
 

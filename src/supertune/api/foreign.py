@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from html import escape
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -22,15 +21,15 @@ from supertune.contracts import (
     HeadSpec,
     Injection,
     Lens,
-    Offer,
-    Options,
     Prompt,
     State,
 )
 from supertune.errors import InputError, SupertuneError
 from supertune.methods.linear_probe import LinearProbeOptions, one_hot, solve
 from supertune.model import Model, Report
+from supertune.report import unscored
 from supertune.training import fitting
+from supertune.training.adopted import Adopted
 
 
 @dataclass(frozen=True)
@@ -55,41 +54,6 @@ class Adopting(Protocol):
     def adopt(
         self, backbone: Backbone, config: Mapping[str, Any], arrays: Arrays
     ) -> tuple[Injection, Arrays, Arrays]: ...
-
-
-@dataclass(eq=False)
-class _Adapter:
-    """The gradient method that a folder of peft amounts to; see `contracts.GradientMethod`."""
-
-    name: str
-    made: Injection
-    summary: str = "an adapter that peft trained"
-    reference: str = ""
-    needs: frozenset[str] = frozenset({"torch"})
-    objectives: frozenset[str] = frozenset({"classify"})
-    simplicity: int = 40
-    options: type[Options] = Options
-
-    def injection(self, offer: Offer, options: Any) -> Injection:
-        return self.made
-
-
-class Unscored(Report):
-    """The report of a model that was not fitted here: nothing is known about how good it is."""
-
-    def html(self) -> str:
-        return f"<p>{escape(str(self))}</p>"
-
-    def __str__(self) -> str:
-        return (
-            f"{self.data['method']} on {self.data['backbone']}, fitted elsewhere: how good it is "
-            "is not known. model.evaluate(rows) says."
-        )
-
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        return self.html()
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,19 +104,21 @@ def load_peft(folder: Path, given: Given, backbone: str | None, place: dict[str,
     """
     found = taken(folder, given, backbone, place)
     read, recipe, lens, arrays = found.read, found.recipe, found.lens, found.arrays
-    method = _Adapter(recipe.method, found.injection)
+    method = Adopted(recipe.method, found.injection)
     answers = _answers(read, given, found.rest, _Fitting(method, arrays, lens, recipe))
     settings = {} if answers.prompt is None else {"prompt": answers.prompt.as_dict()}
     state = State(answers.arrays, settings, adapter=arrays, adapter_config=read.config)
     head = HeadSpec(len(answers.labels), bool(read.about.get("multi_label", False)))
+    tuned = fitting.restore(method, state, None, head, lens)
+    report = unscored.report(found.workshop, answers.labels, answers.columns, tuned)
     return Model(
         recipe=recipe,
         labels=answers.labels,
         head=head,
         columns=answers.columns,
-        report=Unscored({"method": recipe.method, "backbone": recipe.backbone, "findings": []}),
-        manifest={"backbone": {"name": recipe.backbone, "sha256": lens.backbone.sha256}},
-        tuned=fitting.restore(method, state, None, head, lens),
+        report=Report(report),
+        manifest={**unscored.manifest(report, head), "injection": method.as_dict()},
+        tuned=tuned,
         folder=folder,
         _workshop=found.workshop,
     )
@@ -213,7 +179,7 @@ def _check_weights(about: Mapping[str, Any], lens: Lens, folder: Path) -> None:
 class _Fitting:
     """An adapter in its backbone, before anything turns its vectors into labels."""
 
-    method: _Adapter
+    method: Adopted
     arrays: Arrays
     lens: Lens
     recipe: Recipe

@@ -116,7 +116,10 @@ def _opening(report: Mapping[str, Any]) -> str:
     on = f" on `{wording.backbone_name(backbone)}`" if backbone else ", without a backbone"
     rows = wording.count(data.get("rows") or 0, "labelled row")
     task = wording.plain(report.get("task")) or "an unnamed task"
-    text = f"A model for {task}, tuned with supertune by {made}{on} from {rows}."
+    if report.get("elsewhere"):
+        text = f"A model for {task}: an adapter that was trained elsewhere, by {made}{on}."
+    else:
+        text = f"A model for {task}, tuned with supertune by {made}{on} from {rows}."
     verdict = (report.get("verdict") or {}).get("text")
     labels = [_plain(item.get("name"), 60) for item in data.get("labels") or []]
     left = len(labels) - LABELS

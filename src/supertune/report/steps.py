@@ -28,7 +28,7 @@ def spoken(source: Any) -> str | None:
 
 
 def commands(report: Mapping[str, Any], folder: Path | None) -> dict[str, str]:
-    """Shell lines to repeat, predict and evaluate, and the same in Python."""
+    """Shell lines to repeat a fit of here, to predict and to evaluate, and the same in Python."""
     name = _UNNAMED if folder is None else spoken(folder) or _UNNAMED
     model, sources = shlex.quote(name), report.get("sources") or {}
     data, test = sources.get("data"), sources.get("test")
@@ -36,7 +36,7 @@ def commands(report: Mapping[str, Any], folder: Path | None) -> dict[str, str]:
     repeat += ["--test", shlex.quote(test)] if test else []
     repeat += ["--recipe", shlex.quote(f"{name}/recipe.yaml"), "-o", shlex.quote(f"{name}-again")]
     return {
-        "repeat": " ".join(repeat),
+        **({} if report.get("elsewhere") else {"repeat": " ".join(repeat)}),
         "predict": f"supertune predict {model} NEW.csv -o predictions.csv",
         "evaluate": f"supertune evaluate {model} LABELLED.csv",
         "python": f"import supertune\n\nmodel = supertune.load({name!r})\n{_asked(report)}\n",
@@ -59,6 +59,8 @@ def following(report: Mapping[str, Any], folder: Path | None) -> list[str]:
         if what := _DOUBTED.get(str(found.get("code"))):
             numbers = ", ".join(map(str, found["rows"][:5]))
             steps.append(f"Check the {what} of rows {numbers}, correct them and fit again.")
+    if report.get("elsewhere"):
+        steps.append(f"Score it on labelled rows: {listed['evaluate']}")
     answer = (report.get("verdict") or {}).get("answer")
     estimate = report.get("test") or report.get("estimate") or {}
     if answer == "cannot_tell":

@@ -96,10 +96,10 @@ def train(method: GradientMethod, problem: Problem, options: Any) -> TunedBackbo
     """
     import torch
 
-    assert problem.lens is not None
-    assert problem.examples.targets is not None
     unit = Unit.of(problem.examples) if problem.head.valued else None
     problem = problem if unit is None else unit.standardised(problem)
+    assert problem.lens is not None
+    assert problem.examples.targets is not None
     backbone: Any = problem.lens.backbone
     injection = _checked(method, problem.lens, options)
     wanted = "head" if injection.criterion == "contrastive" else options.readout
