@@ -8,11 +8,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.backbones.transformers.conftest import tiny_folder
 
 from supertune.catalogue.corpora import few_shot
 from supertune.config import Recipe
 from supertune.contracts import Examples, HeadSpec, Lens, Problem
 from supertune.pipeline import Workshop
+
+__all__ = ["lens", "news", "problem_of", "tiny_folder"]
 
 
 @pytest.fixture(scope="session")

@@ -219,6 +219,10 @@ class GradientOptions(Options):
         description="answers from a linear head on features or from label words in a prompt; "
         "'auto' asks in words where the backbone can",
     )
+    search_template: bool = Field(
+        False,
+        description="ask by the template that prompt_search finds on the rows, not by the first",
+    )
     head_start: Literal["solved", "softened", "zero"] = Field(
         "solved",
         description="the closed-form head first, then tuning (LP-FT, arXiv:2202.10054); "

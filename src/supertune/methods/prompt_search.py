@@ -211,3 +211,10 @@ def _tried(problem: Problem, options: PromptSearchOptions) -> _Tried:
 
 
 METHOD = PromptSearch()
+
+
+def with_template_found(problem: Problem) -> Problem:
+    """The same problem with the prompt that a search with the defaults finds on its rows first."""
+    found = METHOD.fit(problem, PromptSearchOptions()).prompt
+    others = (prompt for prompt in problem.prompts if prompt != found)
+    return replace(problem, prompts=(found, *others))

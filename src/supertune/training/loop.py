@@ -27,6 +27,7 @@ from supertune.contracts import (
     Tunable,
 )
 from supertune.errors import InputError
+from supertune.methods.prompt_search import with_template_found
 from supertune.prompts.likelihoods import parts
 from supertune.training import descent, readout
 from supertune.training.batches import Rows
@@ -93,6 +94,7 @@ def train(method: GradientMethod, problem: Problem, options: Any) -> TunedBackbo
     Raises:
         SupertuneError: ``loss_not_finite`` when training diverges, and whatever else in
             `supertune.training.codes` stops a run.
+        InputError: ``values_all_same``, ``nothing_to_search``.
     """
     import torch
 
@@ -103,8 +105,11 @@ def train(method: GradientMethod, problem: Problem, options: Any) -> TunedBackbo
     backbone: Any = problem.lens.backbone
     injection = _checked(method, problem.lens, options)
     wanted = "head" if injection.criterion == "contrastive" else options.readout
+    if options.search_template:
+        problem = _searched(problem, wanted)
     tunable = backbone.inject(_starting(injection, problem), seed=problem.seed)
     encoding = readout.encoding_for(problem, wanted)
+    assert problem.lens is not None
     lens = problem.lens.under(_fitting(encoding, tunable, problem.lens))
     _check_read(injection, lens)
     data = Rows(
@@ -150,6 +155,24 @@ def restore(
     injection = _checked(method, lens, options)
     tunable = lens.backbone.inject(injection, seed=0, numbers=state.adapter or own)
     return TunedBackbone(tunable, fixed, prompt)
+
+
+def _searched(problem: Problem, wanted: str) -> Problem:
+    """The problem with the best of its templates first.
+
+    Raises:
+        InputError: ``nothing_to_search`` where the answers do not come from words.
+    """
+    if readout.encoding_for(problem, wanted).prompt is None:
+        assert problem.lens is not None
+        raise InputError(
+            "nothing_to_search",
+            "A template is searched where labels are asked for in words, and here a head answers.",
+            received=f"search_template true on {problem.lens.backbone.ref.name}",
+            allowed="a backbone with a language-model head, label words, and no readout=head",
+            next="Leave search_template out, or choose a backbone such as smollm2.",
+        )
+    return with_template_found(problem)
 
 
 def _draws(options: Any, encoding: Encoding) -> int:
