@@ -226,7 +226,8 @@ class GradientOptions(Options):
     head_start: Literal["solved", "softened", "zero"] = Field(
         "solved",
         description="the closed-form head first, then tuning (LP-FT, arXiv:2202.10054); "
-        "'softened' scales it down to its log loss on rows left out",
+        "'softened' scales it down to its log loss on rows left out, which label_smoothing does "
+        "too",
     )
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     dropout: float = Field(
