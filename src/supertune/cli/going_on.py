@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,44 +12,66 @@ from supertune.cli.terminal import Terminal
 from supertune.errors import InputError
 
 
-def go_on(
+@dataclass(frozen=True)
+class Asked:
+    """What a person asks a folder: texts, or the name of a file; where to; settings of writing."""
+
+    folder: Path
+    source: Any
+    output: Path | None
+    settings: tuple[str, ...]
+
+
+def went_on(
     said: Terminal,
-    folder: Path,
-    source: Any,
-    output: Path | None,
-    settings: Sequence[str],
-    place: Mapping[str, Any],
-) -> None:
-    """Print what follows each text of ``source``.
+    asked: Asked,
+    device: str | None,
+    threads: int | None,
+    backbone: str | None,
+    labels: str,
+) -> bool:
+    """Print what follows each text, if the folder is an adapter that writes, and has no ``labels``.
 
     Raises:
-        InputError: ``generator_reads_texts`` where a file or ``output`` is named.
+        InputError: ``generator_reads_texts`` where a file is named; ``not_a_generator`` for
+            settings of writing where nothing writes.
     """
     from supertune import api
+    from supertune.artifact.foreign import writes
     from supertune.config import parse_settings
 
-    if output is not None or not isinstance(source, list):
+    folder, source = asked.folder, asked.source
+    if labels or not writes(folder):
+        if asked.settings:
+            raise _not_a_generator(folder, asked.settings)
+        return False
+    if asked.output is not None or not isinstance(source, list):
         raise InputError(
             "generator_reads_texts",
             f"{folder} writes text, and here it goes on with texts on the command line alone.",
-            received=f"-o {output}" if output is not None else str(source),
+            received=str(source) if asked.output is None else f"-o {asked.output}",
             allowed='supertune predict FOLDER "a text" "another"',
             next='In Python: supertune.load(folder, task="generation").generate(texts); or name '
             "its labels with --labels to classify.",
         )
     # Checked before anything is loaded.
-    asked = api.generating.decoding(parse_settings(list(settings)))
-    model = api.load(folder, task="generation", **place)
-    texts = model.generate(source, **asked.model_dump())
-    steps = [f'supertune predict {folder} "{_short(source[0])}" --set max_new_tokens=200']
+    settings = api.generating.decoding(parse_settings(list(asked.settings)))
+    model = api.load(
+        folder, task="generation", device=device or "auto", threads=threads, backbone=backbone
+    )
+    texts = model.generate(source, **settings.model_dump())
+    at = "" if backbone is None else f" --backbone {shlex.quote(backbone)}"
+    more = f" --set max_new_tokens={4 * settings.max_new_tokens}"
+    steps = [f"supertune predict {folder} {shlex.quote(_short(source[0]))}{at}{more}"]
     said.result({"rows": len(texts), "texts": texts, "next": steps})
     for before, after in zip(source, texts, strict=True):
         said.say(f"{before}{after}" if len(source) == 1 else f"{before}{after}\n")
     if not said.quiet:
         said.next(steps)
+    return True
 
 
-def not_a_generator(folder: Path, settings: Sequence[str]) -> InputError:
+def _not_a_generator(folder: Path, settings: Sequence[str]) -> InputError:
     """For settings of writing where nothing writes."""
     return InputError(
         "not_a_generator",

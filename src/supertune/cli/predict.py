@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from supertune.cli.going_on import go_on, not_a_generator
+from supertune.cli.going_on import Asked, went_on
 from supertune.cli.options import (
     BackboneAt,
     Command,
@@ -46,6 +46,14 @@ Coverage = Annotated[
 ]
 
 
+Inputs = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="FILE | TEXT...",
+        help="A file or folder, - for stdin, or texts (whatever is no file and has no file's "
+        "ending).",
+    ),
+]
 Settings = Annotated[
     list[str] | None,
     typer.Option(
@@ -68,14 +76,7 @@ Settings = Annotated[
 def predict(
     ctx: typer.Context,
     folder: ModelFolder,
-    inputs: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="FILE | TEXT...",
-            help="A file or folder, - for stdin, or texts (whatever is no file and has no "
-            "file's ending).",
-        ),
-    ],
+    inputs: Inputs,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="A .csv, .tsv, .jsonl or .parquet file; else stdout."),
@@ -100,18 +101,14 @@ def predict(
 ) -> None:
     """Answer new rows: a file, stdin or texts. An adapter of peft that was trained to write text
     goes on with texts instead."""
-    from supertune.artifact.foreign import writes
     from supertune.data.writers import RowWriter, StreamWriter, check_target
 
     said = terminal(ctx)
     source = read_as(inputs)
     texts = isinstance(source, list)
-    if not labels and writes(folder):
-        told = {"device": device or "auto", "threads": threads, "backbone": backbone}
-        go_on(said, folder, source, output, tuple(settings or ()), told)
+    asked = Asked(folder, source, output, tuple(settings or ()))
+    if went_on(said, asked, device, threads, backbone, labels):
         return
-    if settings:
-        raise not_a_generator(folder, settings)
     if output is not None:
         check_target(output, overwrite=overwrite, source=source)
     elif said.json and not texts:
