@@ -158,8 +158,8 @@ def restore(
 
 
 def _start(options: Any) -> str:
-    """Where the head starts. One that is sure of its rows is far from smoothed labels, and the few
-    steps of a fit then go to undoing that (docs/log.md: 32 points of accuracy)."""
+    """Where the head starts. One that is sure of its rows is too sure for smoothed labels, and
+    moves the backbone far to become less so (docs/log.md: 32 points of accuracy)."""
     smoothed = options.label_smoothing and options.head_start == "solved"
     return "softened" if smoothed else str(options.head_start)
 
