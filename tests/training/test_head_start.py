@@ -9,7 +9,7 @@ from supertune import registry
 from supertune.config import Recipe
 from supertune.contracts import Examples, HeadSpec, Problem, Prompt
 from supertune.methods._asking import label_scores
-from supertune.methods.linear_probe import LinearProbeOptions, _Ridge, one_hot, softened, solve
+from supertune.methods.linear_probe import LinearProbeOptions, RidgeBatch, one_hot, softened, solve
 from supertune.pipeline import Workshop
 from supertune.training import answers, loop
 
@@ -32,7 +32,7 @@ def test_a_softened_head_is_as_sure_of_its_rows_as_the_other_of_rows_left_out(dr
     given = (features, one_hot(targets, 2), np.ones(16), penalties, False)
     hard, soft = solve(*given), softened(*given)
     sure, unsure = (answers.loss(head.apply(features), targets) for head in (hard, soft))
-    batch = _Ridge(features[None], one_hot(targets, 2)[None], np.ones((1, 16)), False)
+    batch = RidgeBatch(features[None], one_hot(targets, 2)[None], np.ones((1, 16)), False)
     batch.best(penalties)
     assert sure < unsure == pytest.approx(float(batch.left_out[0]), rel=1e-4)
     ratio = soft.weight / hard.weight

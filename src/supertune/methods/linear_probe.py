@@ -147,7 +147,7 @@ def solve_values(
     features: FloatArray, targets: FloatArray, weights: FloatArray, penalties: Sequence[float]
 ) -> Head:
     """The head for features (n, d) and values (n,), row weights (n,)."""
-    batch = _Ridge(features[None], targets[None, :, None], weights[None], False, valued=True)
+    batch = RidgeBatch(features[None], targets[None, :, None], weights[None], False, valued=True)
     return batch.heads(penalties)[0]
 
 
