@@ -45,6 +45,7 @@ class Rows:
         if lens.encoding.reuse and not tunable.from_input and tunable.cut > 0:
             flat = [piece for pieces in self.pieces for piece in pieces]
             several = 1 + draws
+            lens.read_through(inputs, tunable.cut)  # what the readout starts from is on its way
             self.hidden = Replay(lens, flat, tunable.cut, sharers=several)
             self.draws = [
                 Replay(lens, flat, tunable.cut, sharers=several, dropout=dropout, draw=draw)
