@@ -27,6 +27,8 @@ class Entry:
         memory_bytes: predicted peak of the process.
         unwise: why it is not worth trying, if so; `prior` says it.
         spared: predicted seconds that it saves since an earlier candidate reads the rows.
+        preferred: place in the order in which candidates did best elsewhere (`prior.preferred`).
+        reference: what the others are compared with, and not to be chosen; see `prior`.
         gain: what it is expected to add to a linear head on its backbone, in points.
         seconds: spent on it so far.
         folds_done: of a candidate that is compared fold by fold.
@@ -41,6 +43,8 @@ class Entry:
     spared: float = 0.0
     unwise: str = ""
     gain: float = 0.0
+    preferred: int = 0
+    reference: bool = False
     status: Status = "skipped"
     why: str = ""
     assessed: Assessed | None = None
@@ -56,8 +60,13 @@ class Entry:
 
     @property
     def simplicity(self) -> tuple[int, int]:
-        """Of candidates within one standard error of the best, the lowest wins."""
+        """From simple to elaborate."""
         return registry.method(self.candidate.method).simplicity, place(self.candidate)
+
+    @property
+    def rank(self) -> tuple[int, ...]:
+        """Of candidates within one standard error of the best, the lowest wins."""
+        return self.preferred, *self.simplicity
 
     @property
     def comparing_seconds(self) -> float:
