@@ -21,15 +21,13 @@ def rows(reviews: Files) -> Examples:
     return pipeline.read(list(reviews.rows), recipe({})).train
 
 
-def decided(
-    rows: Examples, preferred: int, **settings: object
-) -> tuple[choose.Decision, list[Entry]]:
+def decided(rows: Examples, placed: int, **settings: object) -> tuple[choose.Decision, list[Entry]]:
     """A bag of words beside LoRA, whose five folds and final fit take 30 s of 20."""
     words = Workshop(recipe({"method": "bag_of_words", "max_length": 24}))
     workshop = Workshop(recipe({**TUNED, "time_limit": 20.0, **settings}))
     entries = [*choose.candidates(words, rows), *choose.candidates(workshop, rows)]
     entries[1].predicted_seconds, entries[1].final_share = 30.0, 0.2
-    entries[1].preferred = preferred
+    entries[1].placed = placed
     return choose.decide(workshop, entries, rows, 20.0, test=None, clock=Slow(0.0)), entries
 
 
@@ -40,7 +38,7 @@ def test_k_folds_take_as_long_as_k_fits() -> None:
 
 
 def test_where_it_wins_all_are_compared_on_the_same_fewer_folds(rows: Examples) -> None:
-    decision, entries = decided(rows, preferred=-1)
+    decision, entries = decided(rows, placed=-1)
     assert decision.candidate == Candidate("minilm", "lora")
     assert (decision.recipe.folds, decision.recipe.repeats) == (2, 1)
     assert [code for code, _ in decision.notes] == ["fewer_folds"]
@@ -54,7 +52,7 @@ def test_where_it_wins_all_are_compared_on_the_same_fewer_folds(rows: Examples) 
 
 
 def test_where_it_does_not_win_nothing_else_has_changed(rows: Examples) -> None:
-    decision, entries = decided(rows, preferred=99)
+    decision, entries = decided(rows, placed=99)
     assert decision.candidate == Candidate(None, "bag_of_words")
     assert (decision.recipe.folds, decision.recipe.repeats) == (5, 10)
     assert entries[0].assessed is not None
@@ -64,6 +62,6 @@ def test_where_it_does_not_win_nothing_else_has_changed(rows: Examples) -> None:
 
 
 def test_a_number_of_folds_that_was_asked_for_is_kept_to(rows: Examples) -> None:
-    _, entries = decided(rows, preferred=-1, folds=5)
+    _, entries = decided(rows, placed=-1, folds=5)
     assert entries[1].status == "skipped"
     assert entries[1].seconds == 0

@@ -206,7 +206,9 @@ def test_the_key_does_not_depend_on_the_name_of_the_model(backbone):
 
 
 def entering_at(lens, cut, texts=TEXTS):
-    return lens.activations([p for row in lens.backbone.tokens(texts, lens.encoding) for p in row], cut)
+    return lens.activations(
+        [p for row in lens.backbone.tokens(texts, lens.encoding) for p in row], cut
+    )
 
 
 def test_one_pass_gives_vectors_and_what_enters_the_cut_bit_for_bit(backbone, monkeypatch):

@@ -174,13 +174,12 @@ def _choose(workshop: Workshop, examples: Examples, run: list[Entry]) -> Choice:
     answers: dict[str, FloatArray] = {
         str(entry.candidate): entry.assessed.answers for entry in run if entry.assessed
     }
-    open_to = [entry for entry in run if not entry.reference] or run
-    order = [str(e.candidate) for e in sorted(open_to, key=lambda e: e.rank)]
+    order = [str(e.candidate) for e in sorted(run, key=lambda e: e.rank)]
     assert examples.targets is not None
     rival = workshop.objective.rivals[0][0]
     choice = corrected_choice(
         workshop.score(examples.labels),
-        {name: answers[name] for name in order},
+        answers,
         examples.targets,
         workshop.metric,
         workshop.task.metrics[workshop.metric],
@@ -191,7 +190,7 @@ def _choose(workshop: Workshop, examples: Examples, run: list[Entry]) -> Choice:
         weights=examples.weights,
         folds=min(workshop.recipe.folds, feasible_folds(examples, workshop.recipe.folds)),
     )
-    return replace(choice, why=_reason(choice, open_to, workshop.task.metrics[workshop.metric]))
+    return replace(choice, why=_reason(choice, run, workshop.task.metrics[workshop.metric]))
 
 
 def _reason(choice: Choice, entries: list[Entry], larger: bool) -> str:

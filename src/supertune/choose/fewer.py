@@ -51,7 +51,10 @@ def compared(race: Race, solved: list[Entry], dear: list[Entry]) -> Recipe | Non
 def _tried(race: Race, solved: list[Entry], entry: Entry) -> Recipe | None:
     recipe = race.workshop.recipe.model_copy(update={"folds": entry.folds, "repeats": 1})
     short = replace(
-        race, workshop=replace(race.workshop, recipe=recipe), complete=[], read={*race.read},
+        race,
+        workshop=replace(race.workshop, recipe=recipe),
+        complete=[],
+        read={*race.read},
         too_dear=[],
     )
     twins = [(one, replace(one)) for one in solved if one.assessed is not None]

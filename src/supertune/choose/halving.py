@@ -76,15 +76,13 @@ class Rival:
     """A complete candidate: answers (R, n, C), score and standard error on all rows."""
 
     name: str
-    rank: tuple[int, ...]
+    rank: tuple[int, int]
     answers: FloatArray
     score: float
     error: float
 
 
-def to_beat(
-    contest: Contest, complete: list[Rival], rank: tuple[int, ...]
-) -> tuple[Rival, float]:
+def to_beat(contest: Contest, complete: list[Rival], rank: tuple[int, int]) -> tuple[Rival, float]:
     """Whom a candidate has to beat, and by how much, to be chosen.
 
     Of those within one standard error of the best the first by ``rank`` wins (`Entry.rank`). So

@@ -161,8 +161,7 @@ class _Costs:
             final_share=1 / (folds * estimate.LEARNING + 1) if trained else 0.0,
             unwise="" if asked else prior.unwise(candidate.method, known),
             gain=prior.gain(method, offer) if trained else 0.0,
-            preferred=prior.preferred(candidate.method, candidate.backbone, known),
-            reference=not asked and prior.reference_only(candidate.method, known),
+            placed=prior.placed(candidate.method, known),
             folds=folds if trained else 0,
         )
 

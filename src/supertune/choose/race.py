@@ -79,7 +79,9 @@ class Race:
         self.rounds(trained)
         if self.complete and not any(entry.assessed for entry in trained):
             self.shorter = fewer.compared(self, solved, self.too_dear)
-        if not any(entry.assessed for entry in entries):  # then whatever the clock says: there has to be a model
+        if not any(
+            entry.assessed for entry in entries
+        ):  # then whatever the clock says: there has to be a model
             self.whole(trained[0], certain=True)
 
     @property
@@ -148,9 +150,6 @@ class Race:
         entry.status = "compared"
         if entry.candidate.backbone is not None:
             self.read.add(entry.candidate.backbone)
-        if entry.reference:
-            entry.why = f"{len(self.examples)} rows are too few to choose it by; it is compared with"
-            return
         score, error = self.contest.standing(entry.assessed.answers)
         name = str(entry.candidate)
         self.complete.append(Rival(name, entry.rank, entry.assessed.answers, score, error))
