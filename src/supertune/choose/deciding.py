@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from functools import partial
 
 from supertune import limits
-from supertune.choose import fewer
+from supertune.choose import fewer, searching
 from supertune.choose.entries import Decision, Entry
 from supertune.choose.listing import backbones, language_notes, too_large
 from supertune.choose.race import Race
@@ -33,7 +34,8 @@ def decide(
     test: Examples | None,
     clock: Clock = time.monotonic,
 ) -> Decision:
-    """Compare the candidates until ``deadline`` (``clock`` seconds) and choose.
+    """Compare the candidates until ``deadline`` (``clock`` seconds) and choose; where the recipe
+    asks for a search, settings of what was chosen too.
 
     Args:
         entries: what `candidates` found for these rows; what becomes of each is written there.
@@ -41,8 +43,26 @@ def decide(
             folds, and the time to answer them is kept back.
 
     Raises:
-        EnvironmentFault: ``memory_too_small`` when the only candidate does not fit.
+        EnvironmentFault: ``memory_too_small`` when the only candidate does not fit, and
+            ``search_needs``.
     """
+    if not workshop.recipe.search:
+        return _decided(workshop, entries, examples, deadline, test=test, clock=clock)
+    searching.check()
+    decision = _decided(workshop, entries, examples, deadline, test=None, clock=clock)
+    choose = partial(_corrected, workshop, examples)
+    return searching.searched(workshop, decision, examples, deadline, clock, choose)
+
+
+def _decided(
+    workshop: Workshop,
+    entries: list[Entry],
+    examples: Examples,
+    deadline: float,
+    *,
+    test: Examples | None,
+    clock: Clock,
+) -> Decision:
     notes = language_notes(workshop, examples)
     if len(entries) == 1:
         return _alone(workshop, entries[0], examples, deadline - clock(), notes, test=test)
@@ -175,9 +195,16 @@ def _choose(workshop: Workshop, examples: Examples, run: list[Entry]) -> Choice:
         str(entry.candidate): entry.assessed.answers for entry in run if entry.assessed
     }
     order = [str(e.candidate) for e in sorted(run, key=lambda e: e.rank)]
+    choice = _corrected(workshop, examples, answers, order)
+    return replace(choice, why=_reason(choice, run, workshop.task.metrics[workshop.metric]))
+
+
+def _corrected(
+    workshop: Workshop, examples: Examples, answers: dict[str, FloatArray], order: list[str]
+) -> Choice:
     assert examples.targets is not None
     rival = workshop.objective.rivals[0][0]
-    choice = corrected_choice(
+    return corrected_choice(
         workshop.score(examples.labels),
         answers,
         examples.targets,
@@ -190,7 +217,6 @@ def _choose(workshop: Workshop, examples: Examples, run: list[Entry]) -> Choice:
         weights=examples.weights,
         folds=min(workshop.recipe.folds, feasible_folds(examples, workshop.recipe.folds)),
     )
-    return replace(choice, why=_reason(choice, run, workshop.task.metrics[workshop.metric]))
 
 
 def _reason(choice: Choice, entries: list[Entry], larger: bool) -> str:

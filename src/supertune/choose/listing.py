@@ -105,7 +105,9 @@ def expected_seconds(recipe: Recipe, entries: list[Entry]) -> float:
     """What the candidates are expected to take together, at most the time limit for several."""
     loads = any(registry.method(entry.candidate.method).needs for entry in entries)
     total = sum(e.predicted_seconds for e in entries) + (estimate.LOADING if loads else 0.0)
-    return min(total, recipe.time_limit) if len(entries) > 1 else total
+    if recipe.search:
+        total *= 1 + recipe.search
+    return min(total, recipe.time_limit) if len(entries) > 1 or recipe.search else total
 
 
 def _methods(workshop: Workshop, rows: str) -> list[str]:

@@ -79,6 +79,7 @@ def fit(
     time_limit: keys.TimeLimit = None,
     memory_limit: keys.MemoryLimit = None,
     max_candidates: keys.MaxCandidates = None,
+    search: keys.Search = None,
     seed: keys.Seed = None,
     precision: Precision = None,
     device: Device = None,
