@@ -13,7 +13,10 @@ from supertune.errors import SupertuneError
 
 NAMES = (
     "startup",
+    "saved_sizes",
+    "roofline",
     "linear_probe",
+    "more_rows",
     "grid_search",
     "many_adapters",
     "peft_trainer",

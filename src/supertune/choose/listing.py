@@ -157,7 +157,9 @@ class _Costs:
         )
         return Entry(
             candidate,
-            estimate.fit_seconds(method, options, offer, lengths, folds, self.speed(offer)),
+            estimate.fit_seconds(
+                method, options, offer, lengths, folds, self.speed(offer), max(2, known.classes)
+            ),
             needed,
             estimate.disk_bytes(method, options, offer, len(lengths), sum(lengths)),
             final_share=1 / (folds * estimate.LEARNING + 1) if trained else 0.0,
