@@ -18,7 +18,7 @@ METHODS = ("linear_probe", "lora")
 
 def plan(tiny: bool) -> list[Item]:
     if tiny:
-        return [{"method": "linear_probe", "few": 8, "many": 16, "repeats": 1}]
+        return [{"method": "linear_probe", "few": 16, "many": 32, "repeats": 1}]
     return [{"method": method, "few": FEW, "many": MANY, "repeats": 3} for method in METHODS]
 
 
@@ -29,9 +29,7 @@ def measure(item: Item) -> dict[str, Any]:
         f"{count} rows": _fitting(item["method"], rows[:count])
         for count in (item["few"], item["many"])
     }
-    return {
-        "seconds": interleaved(contestants, item["repeats"], warm=1 if item["many"] > 16 else 0)
-    }
+    return {"seconds": interleaved(contestants, item["repeats"], warm=int(item["repeats"] > 1))}
 
 
 def _fitting(method: str, rows: Sequence[Row]) -> Any:
