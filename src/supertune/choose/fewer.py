@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from supertune.choose.race import Race
 
 FEWEST = 2
-# Of the predicted seconds, with which it is begun: predictions are right within a factor of two, and
+# Of the predicted seconds, with which it is begun: they are right within a factor of two, and
 # what turns out too slow is ended by the clock, at the price of a fold.
 HOPED = 0.75
 
