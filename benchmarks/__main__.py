@@ -13,9 +13,9 @@ from supertune.errors import SupertuneError
 
 NAMES = (
     "startup",
+    "linear_probe",
     "saved_sizes",
     "roofline",
-    "linear_probe",
     "more_rows",
     "grid_search",
     "many_adapters",
