@@ -14,6 +14,9 @@ from supertune.errors import SupertuneError
 NAMES = (
     "startup",
     "linear_probe",
+    "saved_sizes",
+    "roofline",
+    "more_rows",
     "grid_search",
     "many_adapters",
     "peft_trainer",

@@ -18,6 +18,9 @@ ORDER = (
     "peft_trainer",
     "predict",
     "many_adapters",
+    "more_rows",
+    "saved_sizes",
+    "roofline",
     "startup",
 )
 # Studies of what is said about a fit have a page of their own, `benchmarks.evidence`.

@@ -34,6 +34,9 @@ class Recipe(BaseModel):
         None, gt=0, description="bytes that the process may hold, or '4GB'; what is free by default"
     )
     max_candidates: int | None = Field(None, ge=1, description="fixed number instead of the clock")
+    search: int = Field(
+        0, ge=0, le=1000, description="settings of the chosen method to try, by Optuna"
+    )
     seed: int = Field(0, ge=0, lt=2**32)
     folds: int = Field(5, ge=2, le=50)
     repeats: int = Field(10, ge=1, le=200)

@@ -159,7 +159,7 @@ def beside(workshop: Workshop, rows: Examples, entries: list[Entry], wrong: int)
 def test_what_can_no_longer_win_is_stopped_on_the_way_and_says_why(rows: Examples) -> None:
     workshop = shop(max_candidates=2)
     entries = listed(workshop, rows)
-    beside(workshop, rows, entries, wrong=3)._rounds([entries[1]])
+    beside(workshop, rows, entries, wrong=3).rounds([entries[1]])
     assert entries[1].status == "stopped"
     assert entries[1].folds_done < 3
     assert entries[1].assessed is None
@@ -171,7 +171,7 @@ def test_what_can_no_longer_win_is_stopped_on_the_way_and_says_why(rows: Example
 def test_nothing_dear_is_tried_beside_a_rival_without_mistakes(rows: Examples) -> None:
     workshop = shop()
     entries = listed(workshop, rows)
-    beside(workshop, rows, entries, wrong=0)._rounds([entries[1]])
+    beside(workshop, rows, entries, wrong=0).rounds([entries[1]])
     assert (entries[1].status, entries[1].seconds) == ("skipped", 0)
     assert "could not be better" in entries[1].why
 
@@ -180,7 +180,7 @@ def test_fold_by_fold_gives_the_answers_of_all_folds_at_once(rows: Examples) -> 
     workshop = shop(max_candidates=2)
     entries = listed(workshop, rows)
     race = Race(workshop, rows, float("inf"))
-    race._rounds([entries[1]])
+    race.rounds([entries[1]])
     assert entries[1].assessed is not None
     folds = workshop.folds(rows, repeats=1)
     whole = pipeline.assess(workshop, entries[1].candidate, rows, folds)

@@ -53,6 +53,31 @@ def test_more_tokens_epochs_and_blocks_take_longer(offer):
     assert seconds("lora", replace(offer, depth=12)) > 1.7 * usual
 
 
+def test_a_tuned_decoder_takes_time_and_more_with_more_answers(offer):
+    method = registry.method("lora")
+    both = replace(offer, family="seq2seq", decoder_depth=6)
+    options = method.options(blocks="decoder")
+    few, many, longer = (
+        estimate.fit_seconds(method, options, both, [length] * 40, 5, SPEED, answers)
+        for answers, length in ((2, 50), (20, 50), (2, 200))
+    )
+    features = seconds("linear_probe", both, tokens=2000)
+    assert few > 1.5 * features
+    assert many > 3 * few
+    assert longer > 1.5 * few
+
+
+def test_a_head_that_is_solved_afterwards_reads_the_rows_once_more(offer):
+    class Answering(type(registry.method("contrastive"))):
+        def injection(self, offer, options):
+            return replace(super().injection(offer, options), criterion="answer")
+
+    method, options = registry.method("contrastive"), registry.method("contrastive").options()
+    given = (options, offer, [50] * 100, 5, SPEED)
+    more = estimate.fit_seconds(method, *given) - estimate.fit_seconds(Answering(), *given)
+    assert more == pytest.approx(5 * estimate.encode_seconds(offer, 5000, SPEED, 3))
+
+
 def test_without_a_backbone_a_fit_takes_seconds_at_most():
     assert 0 < seconds("bag_of_words", None, folds=50) < 5
     rows = [estimate.fit_seconds(registry.method("bag_of_words"), None, None, [50] * n, 50, None)
@@ -66,12 +91,6 @@ def test_tokens_are_counted_up_to_the_longest_that_is_read():
     assert estimate.token_counts([short], 256)[0] < 10
     assert estimate.token_counts([("word " * 100, "word " * 100)], 999)[0] > 150
     assert estimate.token_counts([], 256) == []
-
-
-def test_a_batch_is_as_long_as_its_longest_row():
-    assert estimate.padded([4, 4, 4, 4], 2) == 16
-    assert estimate.padded([1, 4, 4, 1, 3], 2) == 8 + 8 + 3
-    assert estimate.padded([1, 4], 100) == 8
 
 
 def test_memory_of_all_weights_tuned_is_a_multiple_of_the_weights(offer):

@@ -203,3 +203,33 @@ def test_the_key_does_not_depend_on_the_name_of_the_model(backbone):
         assert looking(backbone).key("a", "features") == lens.key("a", "features")
     finally:
         backbone.ref = before
+
+
+def entering_at(lens, cut, texts=TEXTS):
+    return lens.activations(
+        [p for row in lens.backbone.tokens(texts, lens.encoding) for p in row], cut
+    )
+
+
+def test_one_pass_gives_vectors_and_what_enters_the_cut_bit_for_bit(backbone, monkeypatch):
+    apart, together = looking(backbone), looking(backbone)
+    vectors, entering = apart.features(TEXTS), entering_at(apart, 3)
+    together.read_through(TEXTS, 3)
+
+    def read_again(*_args, **_keys):
+        raise AssertionError("read a second time")
+
+    for way in ("activations", "features"):
+        monkeypatch.setattr(backbone, way, read_again)
+    np.testing.assert_array_equal(together.features(TEXTS), vectors)
+    for one, other in zip(entering_at(together, 3), entering, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_after_a_pass_for_both_a_pass_for_vectors_leaves_nothing_behind(backbone):
+    lens = looking(backbone)
+    lens.read_through(TEXTS[:1], 3)
+    lens.features(TEXTS)
+    counted = lens.computed
+    entering_at(lens, 3)
+    assert lens.computed - counted == len(set(TEXTS)) - 1

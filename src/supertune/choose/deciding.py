@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
+from functools import partial
 
 from supertune import limits
+from supertune.choose import fewer, searching
 from supertune.choose.entries import Decision, Entry
 from supertune.choose.listing import backbones, language_notes, too_large
 from supertune.choose.race import Race
@@ -31,7 +34,8 @@ def decide(
     test: Examples | None,
     clock: Clock = time.monotonic,
 ) -> Decision:
-    """Compare the candidates until ``deadline`` (``clock`` seconds) and choose.
+    """Compare the candidates until ``deadline`` (``clock`` seconds) and choose; where the recipe
+    asks for a search, settings of what was chosen too.
 
     Args:
         entries: what `candidates` found for these rows; what becomes of each is written there.
@@ -39,16 +43,40 @@ def decide(
             folds, and the time to answer them is kept back.
 
     Raises:
-        EnvironmentFault: ``memory_too_small`` when the only candidate does not fit.
+        EnvironmentFault: ``memory_too_small`` when the only candidate does not fit, and
+            ``search_needs``.
     """
+    if not workshop.recipe.search:
+        return _decided(workshop, entries, examples, deadline, test=test, clock=clock)
+    searching.check()
+    decision = _decided(workshop, entries, examples, deadline, test=None, clock=clock)
+    choose = partial(_corrected, workshop, examples)
+    return searching.searched(workshop, decision, examples, deadline, clock, choose)
+
+
+def _decided(
+    workshop: Workshop,
+    entries: list[Entry],
+    examples: Examples,
+    deadline: float,
+    *,
+    test: Examples | None,
+    clock: Clock,
+) -> Decision:
     notes = language_notes(workshop, examples)
     if len(entries) == 1:
         return _alone(workshop, entries[0], examples, deadline - clock(), notes, test=test)
     note = _fewer_repeats(workshop, entries)
     reserved = REPORT_SHARE * workshop.recipe.time_limit
     reserved += _judging_seconds(workshop, examples, test)
-    Race(workshop, examples, deadline - reserved, clock).run(entries)
-    return _settled(workshop, examples, entries, [*notes, *note])
+    race = Race(workshop, examples, deadline - reserved, clock)
+    race.run(entries)
+    if race.shorter is None:
+        return _settled(workshop, examples, entries, [*notes, *note])
+    folds, workshop.recipe = workshop.recipe.folds, race.shorter
+    decision = _settled(workshop, examples, entries, notes)
+    told = fewer.note(next(e for e in entries if e.trained and e.assessed), folds)
+    return replace(decision, notes=[*notes, told])
 
 
 def without(workshop: Workshop, examples: Examples, decision: Decision, why: str) -> Decision:
@@ -166,7 +194,14 @@ def _choose(workshop: Workshop, examples: Examples, run: list[Entry]) -> Choice:
     answers: dict[str, FloatArray] = {
         str(entry.candidate): entry.assessed.answers for entry in run if entry.assessed
     }
-    order = [str(e.candidate) for e in sorted(run, key=lambda e: e.simplicity)]
+    order = [str(e.candidate) for e in sorted(run, key=lambda e: e.rank)]
+    choice = _corrected(workshop, examples, answers, order)
+    return replace(choice, why=_reason(choice, run, workshop.task.metrics[workshop.metric]))
+
+
+def _corrected(
+    workshop: Workshop, examples: Examples, answers: dict[str, FloatArray], order: list[str]
+) -> Choice:
     assert examples.targets is not None
     rival = workshop.objective.rivals[0][0]
     return corrected_choice(
@@ -181,4 +216,22 @@ def _choose(workshop: Workshop, examples: Examples, run: list[Entry]) -> Choice:
         groups=examples.groups,
         weights=examples.weights,
         folds=min(workshop.recipe.folds, feasible_folds(examples, workshop.recipe.folds)),
+    )
+
+
+def _reason(choice: Choice, entries: list[Entry], larger: bool) -> str:
+    """Why, where experience and not simplicity has decided among those within one error."""
+    by_name = {str(entry.candidate): entry for entry in entries}
+    sign, chosen = (1 if larger else -1), by_name[choice.winner]
+    best = max(choice.table, key=lambda one: sign * one.estimate.value)
+    own = next(one for one in choice.table if one.name == choice.winner)
+    simpler = any(one.within and by_name[one.name].simplicity < chosen.simplicity
+                  for one in choice.table)  # fmt: skip
+    if own.estimate.value == best.estimate.value or not simpler:
+        return choice.why
+    return (
+        f"These rows cannot tell {own.name} ({own.estimate.metric} {own.estimate.value:.3f}) from "
+        f"the best, {best.name} ({best.estimate.value:.3f}): the difference is within one standard "
+        f"error ({best.standard_error:.3f}). Of such, {own.name} did best on other data sets with "
+        "few rows."
     )

@@ -27,6 +27,7 @@ class Entry:
         memory_bytes: predicted peak of the process.
         unwise: why it is not worth trying, if so; `prior` says it.
         spared: predicted seconds that it saves since an earlier candidate reads the rows.
+        placed: its method's place among those within one standard error (`prior.placed`).
         gain: what it is expected to add to a linear head on its backbone, in points.
         seconds: spent on it so far.
         folds_done: of a candidate that is compared fold by fold.
@@ -41,6 +42,7 @@ class Entry:
     spared: float = 0.0
     unwise: str = ""
     gain: float = 0.0
+    placed: int | None = None
     status: Status = "skipped"
     why: str = ""
     assessed: Assessed | None = None
@@ -56,8 +58,14 @@ class Entry:
 
     @property
     def simplicity(self) -> tuple[int, int]:
-        """Of candidates within one standard error of the best, the lowest wins."""
+        """From simple to elaborate."""
         return registry.method(self.candidate.method).simplicity, place(self.candidate)
+
+    @property
+    def rank(self) -> tuple[int, int]:
+        """Of candidates within one standard error of the best, the lowest wins."""
+        simple, backbone = self.simplicity
+        return simple if self.placed is None else self.placed, backbone
 
     @property
     def comparing_seconds(self) -> float:

@@ -76,33 +76,39 @@ class Rival:
     """A complete candidate: answers (R, n, C), score and standard error on all rows."""
 
     name: str
-    simplicity: tuple[int, int]
+    rank: tuple[int, int]
     answers: FloatArray
     score: float
     error: float
 
 
-def to_beat(
-    contest: Contest, complete: list[Rival], simplicity: tuple[int, int]
-) -> tuple[Rival, float]:
+def to_beat(contest: Contest, complete: list[Rival], rank: tuple[int, int]) -> tuple[Rival, float]:
     """Whom a candidate has to beat, and by how much, to be chosen.
 
-    The simplest within one standard error of the best wins. So what is less simple than the
-    winner so far has to be better than it by a standard error, and what is simpler may be worse
-    than the best by one.
+    Of those within one standard error of the best the first by ``rank`` wins (`Entry.rank`). So
+    what stands behind the winner so far has to be better than it by a standard error, and what
+    stands before it may be worse than the best by one.
     """
-    best = max(complete, key=lambda one: contest.signed(one.score))
-    bar = contest.signed(best.score) - best.error
-    within = [one for one in complete if contest.signed(one.score) >= bar]
-    winner = min(within, key=lambda one: one.simplicity)
-    if simplicity < winner.simplicity:
+    winner = first(contest, complete)
+    if rank < winner.rank:
+        best = max(complete, key=lambda one: contest.signed(one.score))
         return best, -max(best.error, TINY)
     return winner, winner.error
 
 
-def out_of_reach(contest: Contest, rival: Rival, needed: float) -> bool:
-    """Whether not even an answer without a mistake would be enough."""
-    return contest.rate and contest.larger and 1.0 - rival.score <= needed
+def first(contest: Contest, complete: list[Rival]) -> Rival:
+    """Who would be chosen among those that have answered every row."""
+    best = max(complete, key=lambda one: contest.signed(one.score))
+    bar = contest.signed(best.score) - best.error
+    within = [one for one in complete if contest.signed(one.score) >= bar]
+    return min(within, key=lambda one: one.rank)
+
+
+def out_of_reach(contest: Contest, complete: list[Rival]) -> bool:
+    """Whether not even answers without a mistake would be better than the best by a standard
+    error: then nothing dear is worth its time."""
+    best = max(complete, key=lambda one: contest.signed(one.score))
+    return contest.rate and contest.larger and 1.0 - best.score <= max(best.error, TINY)
 
 
 def outlook(

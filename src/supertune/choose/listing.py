@@ -105,7 +105,9 @@ def expected_seconds(recipe: Recipe, entries: list[Entry]) -> float:
     """What the candidates are expected to take together, at most the time limit for several."""
     loads = any(registry.method(entry.candidate.method).needs for entry in entries)
     total = sum(e.predicted_seconds for e in entries) + (estimate.LOADING if loads else 0.0)
-    return min(total, recipe.time_limit) if len(entries) > 1 else total
+    if recipe.search:
+        total *= 1 + recipe.search
+    return min(total, recipe.time_limit) if len(entries) > 1 or recipe.search else total
 
 
 def _methods(workshop: Workshop, rows: str) -> list[str]:
@@ -155,12 +157,15 @@ class _Costs:
         )
         return Entry(
             candidate,
-            estimate.fit_seconds(method, options, offer, lengths, folds, self.speed(offer)),
+            estimate.fit_seconds(
+                method, options, offer, lengths, folds, self.speed(offer), max(2, known.classes)
+            ),
             needed,
             estimate.disk_bytes(method, options, offer, len(lengths), sum(lengths)),
             final_share=1 / (folds * estimate.LEARNING + 1) if trained else 0.0,
             unwise="" if asked else prior.unwise(candidate.method, known),
             gain=prior.gain(method, offer) if trained else 0.0,
+            placed=prior.placed(candidate.method, known),
             folds=folds if trained else 0,
         )
 

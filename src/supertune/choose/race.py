@@ -15,11 +15,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from supertune import limits
-from supertune.choose import halving, prior
+from supertune.choose import fewer, halving, prior
 from supertune.choose.entries import Entry
 from supertune.choose.halving import Contest, Rival
 from supertune.choose.listing import SOLVING, too_large
 from supertune.choose.runner import Fold, Runner, first_round, together, told
+from supertune.config import Recipe
 from supertune.contracts import Examples
 from supertune.evaluation.resampling import Sampling
 from supertune.limits import Clock, OutOfTime
@@ -39,6 +40,8 @@ class Race:
         stop: when everything, the final fit included, has to be over (``clock`` seconds).
         complete: what has answered every row, to be beaten by the rest.
         read: backbones whose features of the rows are there.
+        too_dear: what all folds took too long for.
+        shorter: the recipe with fewer folds, where everything was compared on these in the end.
     """
 
     workshop: Workshop
@@ -47,6 +50,8 @@ class Race:
     clock: Clock = time.monotonic
     complete: list[Rival] = field(default_factory=list)
     read: set[str] = field(default_factory=set)
+    too_dear: list[Entry] = field(default_factory=list)
+    shorter: Recipe | None = None
 
     def __post_init__(self) -> None:
         workshop, examples = self.workshop, self.examples
@@ -71,8 +76,12 @@ class Race:
             first = nearest is not None and entry.candidate.backbone == nearest
             self.whole(entry, certain=number == 0 or first)
         trained = [e for e in allowed if e.trained]
-        self._rounds(trained)
-        if not self.complete:  # then whatever the clock says: there has to be a model
+        self.rounds(trained)
+        if self.complete and not any(entry.assessed for entry in trained):
+            self.shorter = fewer.compared(self, solved, self.too_dear)
+        if not any(
+            entry.assessed for entry in entries
+        ):  # then whatever the clock says: there has to be a model
             self.whole(trained[0], certain=True)
 
     @property
@@ -143,26 +152,26 @@ class Race:
             self.read.add(entry.candidate.backbone)
         score, error = self.contest.standing(entry.assessed.answers)
         name = str(entry.candidate)
-        self.complete.append(Rival(name, entry.simplicity, entry.assessed.answers, score, error))
+        self.complete.append(Rival(name, entry.rank, entry.assessed.answers, score, error))
 
     def _cannot_win(self, entry: Entry) -> bool:
         """Nothing is left to be won, since the rival makes hardly a mistake."""
         if not self.complete or not entry.trained:
             return False
-        rival, needed = halving.to_beat(self.contest, self.complete, entry.simplicity)
-        if not halving.out_of_reach(self.contest, rival, needed):
+        if not halving.out_of_reach(self.contest, self.complete):
             return False
+        rival = halving.first(self.contest, self.complete)
         entry.status = "stopped" if entry.seconds else "skipped"
         entry.why = f"could not be better than {rival.name} by a standard error"
         return True
 
     # --- fold by fold ------------------------------------------------------------------------
 
-    def _rounds(self, entries: list[Entry]) -> None:
+    def rounds(self, entries: list[Entry]) -> None:
         if not entries:
             return
         folds = self.workshop.folds(self.examples, repeats=1)[0]
-        running = [Runner(entry, len(folds)) for entry in self._by_promise(entries)]
+        running = [Runner(entry, len(folds)) for entry in self.by_promise(entries)]
         for number, fold in enumerate(folds, start=1):
             running = self._affordable(running)
             running = [one for one in running if self._fold(one, fold)]
@@ -171,7 +180,7 @@ class Race:
             runner.entry.assessed = runner.assessed(self.examples, folds)
             self._finished(runner.entry)
 
-    def _by_promise(self, entries: list[Entry]) -> list[Entry]:
+    def by_promise(self, entries: list[Entry]) -> list[Entry]:
         """The best first, by what their backbone has shown and what tuning is expected to add."""
         if not self.timed or not self.contest.rate:
             return entries
@@ -189,6 +198,7 @@ class Race:
                 continue
             if runner.alone() > self.left():
                 self._drop(runner, self._no_time(runner.alone()))
+                self.too_dear += [] if runner.done else [runner.entry]
                 continue
             kept.append(runner)
         kept.sort(key=lambda one: -one.lead)  # stable: by promise before anything was seen
@@ -228,7 +238,7 @@ class Race:
         if not self.complete or runner.done == runner.folds:
             return False
         entry = runner.entry
-        rival, needed = halving.to_beat(self.contest, self.complete, entry.simplicity)
+        rival, needed = halving.to_beat(self.contest, self.complete, entry.rank)
         rows = np.concatenate([test for _, test in folds])
         found = halving.outlook(self.contest, rival, needed, np.concatenate(runner.answers), rows)
         runner.lead = found.difference

@@ -11,7 +11,6 @@ from supertune.choose.entries import Entry
 from supertune.choose.halving import Contest, Outlook
 from supertune.contracts import Examples, FloatArray, IntArray
 from supertune.pipeline import Assessed
-from supertune.training import estimate
 
 Fold = tuple[IntArray, IntArray]
 
@@ -44,7 +43,7 @@ class Runner:
         """Seconds of the fit on all rows."""
         if not self.done:
             return self.entry.predicted_seconds * self.entry.final_share
-        return self.each() / estimate.LEARNING
+        return self.each() / (1 - 1 / self.folds)  # which learns from more rows than a fold
 
     def folds_left(self) -> float:
         """Seconds of the folds that are not done."""

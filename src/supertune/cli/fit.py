@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 
 app = typer.Typer(add_completion=False)
 
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Replace a model folder that is there.")
+]
+
 
 @app.command(
     cls=Command,
@@ -50,9 +54,7 @@ def fit(
         typer.Option("--output", "-o", help="The model folder; DATA-model by default."),
     ] = None,
     test: keys.Test = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace a model folder that is there.")
-    ] = False,
+    overwrite: Overwrite = False,
     from_: Annotated[
         Path | None,
         typer.Option("--from", help="Go on from this model folder: its rows and settings."),
@@ -79,6 +81,7 @@ def fit(
     time_limit: keys.TimeLimit = None,
     memory_limit: keys.MemoryLimit = None,
     max_candidates: keys.MaxCandidates = None,
+    search: keys.Search = None,
     seed: keys.Seed = None,
     precision: Precision = None,
     device: Device = None,

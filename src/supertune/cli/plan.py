@@ -52,6 +52,7 @@ def plan(
     time_limit: keys.TimeLimit = None,
     memory_limit: keys.MemoryLimit = None,
     max_candidates: keys.MaxCandidates = None,
+    search: keys.Search = None,
     precision: Precision = None,
     device: Device = None,
     threads: Threads = None,

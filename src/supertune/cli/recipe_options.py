@@ -159,13 +159,22 @@ MaxCandidates = Annotated[
         rich_help_panel=CHOICE,
     ),
 ]
+Search = Annotated[
+    int | None,
+    typer.Option(
+        "--search",
+        min=1,
+        help="Try so many settings of the chosen method (needs supertune[search]).",
+        rich_help_panel=CHOICE,
+    ),
+]
 Seed = Annotated[int | None, typer.Option("--seed", help="0 by default.", rich_help_panel=CHOICE)]
 
 
 _KEYS = (
     *("text", "label", "template", "pair", "separator", "split", "group", "time", "weight"),
     *("task", "backbone", "method", "metric", "preset"),
-    *("memory_limit", "max_candidates", "seed", "precision", "device", "threads"),
+    *("memory_limit", "max_candidates", "search", "seed", "precision", "device", "threads"),
 )
 """Options whose name is the recipe's key."""
 

@@ -251,6 +251,11 @@ class Backbone(Protocol):
         decides what is dropped."""
         ...
 
+    def tapped(self, cut: int) -> AbstractContextManager[Mapping[Any, FloatArray]]:
+        """Inside, runs for features and scores also leave what enters block ``cut``, by what
+        the frozen part sees of each piece: the same bits as `activations` gives."""
+        ...
+
     def inject(
         self,
         injection: Injection,
@@ -311,6 +316,11 @@ class Lens(Protocol):
 
     def scores(self, inputs: Sequence[Input], *, prediction: bool = False) -> FloatArray:
         """(n, W) float32 of `Backbone.scores`, kept like features."""
+        ...
+
+    def read_through(self, inputs: Sequence[Input], cut: int) -> None:
+        """Keep the vectors that a readout starts from, features or scores, and with them what
+        enters block ``cut``, by one pass over the inputs whose vectors are not known yet."""
         ...
 
     def activations(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -118,8 +118,13 @@ class Noted(Protocol):
 
 
 class Options(BaseModel):
-    """Base of a method's own recipe keys: frozen, unknown keys refused."""
+    """Base of a method's own recipe keys: frozen, unknown keys refused.
 
+    ``ranges``: numbers that are worth searching, each from its value divided by a factor to its
+    value times that factor, on a logarithmic scale.
+    """
+
+    ranges: ClassVar[Mapping[str, float]] = {}
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
@@ -210,6 +215,7 @@ class GradientMethod(Method, Protocol):
 class GradientOptions(Options):
     """Recipe keys of every method trained by gradient descent."""
 
+    ranges: ClassVar[Mapping[str, float]] = {"learning_rate": 5.0, "epochs": 2.0}
     epochs: int = Field(12, ge=1, le=1000)
     learning_rate: float = Field(1e-3, gt=0, le=1)
     batch_size: int = Field(32, ge=1, le=4096)

@@ -14,9 +14,9 @@ import hashlib
 import itertools
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from pydantic import Field
@@ -40,6 +40,7 @@ _WORD = re.compile(rf"[{_UNSPACED}]|[^\W{_UNSPACED}]{{2,}}")
 class BagOfWordsOptions(Options):
     """Keys of ``bag_of_words``."""
 
+    ranges: ClassVar[Mapping[str, float]] = {"strength": 10.0}
     strength: float = Field(10.0, gt=0, description="inverse of the L2 penalty")
     pairs: bool = Field(True, description="count pairs of neighbouring words too")
 

@@ -6,6 +6,9 @@ linear in the rows and a few steps suffice.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from pydantic import Field
 
 from supertune.contracts import GradientOptions, Injection, Offer, Options
@@ -15,6 +18,7 @@ from supertune.methods._blocks import WHICH, BlockChoice, chosen_blocks
 class ContrastiveOptions(GradientOptions):
     """Keys of ``contrastive``."""
 
+    ranges: ClassVar[Mapping[str, float]] = {**GradientOptions.ranges, "temperature": 3.0}
     epochs: int = Field(15, ge=1, le=1000, description="one step each while rows fit one batch")
     batch_size: int = Field(4096, ge=2, le=4096)
     learning_rate: float = Field(1e-4, gt=0, le=1)

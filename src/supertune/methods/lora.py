@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -13,6 +14,7 @@ from supertune.methods._blocks import WHICH, BlockChoice, chosen_blocks
 class LoraOptions(GradientOptions):
     """Keys of ``lora``."""
 
+    ranges: ClassVar[Mapping[str, float]] = {**GradientOptions.ranges, "rank": 4.0}
     rank: int = Field(8, ge=1, le=1024)
     alpha: float = Field(16.0, gt=0, description="the update is scaled by alpha / rank")
     lora_dropout: float = Field(0.0, ge=0, lt=1, description="of what enters the update")

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from supertune.backbones.transformers.batching import cut
 from supertune.contracts import Encoding, FloatArray, Input, Lens, Tunable
 from supertune.limits import check
 from supertune.training.replay import Replay
@@ -45,6 +46,7 @@ class Rows:
         if lens.encoding.reuse and not tunable.from_input and tunable.cut > 0:
             flat = [piece for pieces in self.pieces for piece in pieces]
             several = 1 + draws
+            lens.read_through(inputs, tunable.cut)  # what the readout starts from is on its way
             self.hidden = Replay(lens, flat, tunable.cut, sharers=several)
             self.draws = [
                 Replay(lens, flat, tunable.cut, sharers=several, dropout=dropout, draw=draw)
@@ -95,16 +97,7 @@ class Rows:
         """Rows of like length and kind together, so that little is padded."""
         sizes = [max(len(piece.ids) for piece in pieces) for pieces in self.pieces]
         order = sorted(range(len(sizes)), key=lambda i: (sizes[i], repr(self.pieces[i])))
-        batch: list[int] = []
-        count = 0
-        for i in order:
-            count += len(self.pieces[i])
-            if batch and count * sizes[i] > TOKENS:
-                yield batch
-                batch, count = [], len(self.pieces[i])
-            batch.append(i)
-        if batch:
-            yield batch
+        return cut(order, sizes, TOKENS, counts=[len(pieces) for pieces in self.pieces])
 
 
 def by_row(pooled: Any, owner: Any, rows: int) -> Any:

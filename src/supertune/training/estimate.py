@@ -1,9 +1,9 @@
 """Predicted seconds and bytes, before anything is loaded.
 
 Operations are counted and divided by what this machine was measured to do (`speed`): a pass over
-the rows for features, one to fill the cache below the cut, and forward and backward passes from
-the cut on, once an epoch and fold. Meant to be right within a factor of two; a test holds that to
-real fits.
+the rows for features, which leaves what enters the cut on its way, and forward and backward
+passes from the cut on, once an epoch and fold. Meant to be right within a factor of two; a test
+holds that to real fits.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ EFFICIENCY = 0.8  # of the probe's blocks, reached by the blocks of a real model
 FILLED, SHAPE = 64, 16  # tokens by which a batch is filled up on average, one a shape of rows
 WIDENING = 1.1  # of a row, up to the width of its shape
 SOLVING = 0.03  # seconds of a closed form over all folds
+CROSS, ANSWER = 1 / 6, 2.0  # of a decoder's block: keys and values of a text token; an answer
 LEARNING = 0.8  # share of the rows that one of five folds learns from
 LOADING = 1.5  # seconds to import the framework and open a small backbone
 WATCHED, WATCHES = 8, 4  # rows that a fit watches, and how often they pass through the model
@@ -45,12 +46,6 @@ def token_counts(inputs: Sequence[Input], max_length: int) -> list[int]:
     return [min(max_length, checks.token_count(as_one(value))) for value in inputs]
 
 
-def padded(lengths: Sequence[int], batch_size: int) -> int:
-    """Tokens of one epoch, each batch padded to its longest row; the rows are in no order."""
-    batches = (lengths[at : at + batch_size] for at in range(0, len(lengths), batch_size))
-    return sum(max(batch) * len(batch) for batch in batches)
-
-
 def encode_seconds(offer: Offer, tokens: float, speed: Speed, blocks: int | None = None) -> float:
     """One forward pass of ``tokens`` tokens through so many blocks, all by default."""
     depth = offer.depth if blocks is None else blocks
@@ -66,11 +61,13 @@ def fit_seconds(
     lengths: Sequence[int],
     folds: int,
     speed: Speed | None,
+    answers: int = 2,
 ) -> float:
     """Cross-validation with ``folds`` models in all, and the final fit, without loading.
 
     Args:
         lengths: tokens of each row.
+        answers: words that a decoder is asked for.
         speed: of this machine; not asked for without a backbone.
     """
     if offer is None or speed is None:
@@ -82,17 +79,32 @@ def fit_seconds(
         return features + SOLVING + _solving_seconds(len(lengths), offer.width, folds)
     injection = method.injection(offer, options)
     cut = min(injection.blocks) if injection.blocks else 0
-    filled = encode_seconds(offer, read, speed, cut)
+
+    def above(tokens: float) -> float:
+        return _above_seconds(offer, cut, tokens, len(lengths), answers, speed)
+
     # Where weights stay frozen, no gradient of theirs is computed.
     passes = speed.trained if injection.kind == "unfreeze" else speed.frozen
-    above = encode_seconds(offer, padded(lengths, options.batch_size), speed, offer.depth - cut)
     models = folds * LEARNING + 1
-    training = above * passes * options.epochs * options.seeds * models
-    held_out = encode_seconds(offer, tokens, speed, offer.depth - cut)
-    answers = held_out * folds * (1 - LEARNING)
+    # Rows stand side by side: little is padded, whatever shares a batch.
+    training = above(tokens) * passes * options.epochs * options.seeds * models
+    held_out = above(tokens) * folds * (1 - LEARNING)
+    # A head that is solved once the rest is tuned reads the rows again.
+    solved = above(tokens) * models if injection.criterion == "contrastive" else 0.0
     watched = watch_seconds(offer, lengths, speed, folds + 1)
     moved = UNFREEZING * _unfrozen(offer, injection) * (folds + 1)
-    return features + filled + training + answers + watched + moved
+    return features + training + held_out + solved + watched + moved
+
+
+def _above_seconds(
+    offer: Offer, cut: int, tokens: float, rows: int, answers: int, speed: Speed
+) -> float:
+    """A forward pass from the cut on. A decoder reads of each text its keys and values in every
+    block, and beside them a few tokens of each answer."""
+    if cut < offer.depth:
+        return encode_seconds(offer, tokens, speed, offer.depth - cut)
+    blocks = offer.depth + offer.decoder_depth - cut
+    return encode_seconds(offer, answers * (CROSS * tokens + ANSWER * rows), speed, blocks)
 
 
 def _unfrozen(offer: Offer, injection: Injection) -> int:
@@ -150,7 +162,8 @@ def memory_bytes(
 def step_bytes(offer: Offer, injection: Injection, tokens: int) -> int:
     """Activations that are kept for the gradient of a step over ``tokens`` padded tokens."""
     cut = min(injection.blocks) if injection.blocks else 0
-    return tokens * offer.width * 4 * KEPT_VECTORS * (offer.depth - cut)
+    above = offer.depth - cut if cut < offer.depth else offer.depth + offer.decoder_depth - cut
+    return tokens * offer.width * 4 * KEPT_VECTORS * above
 
 
 def disk_bytes(method: Method, options: object, offer: Offer | None, rows: int, tokens: int) -> int:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from supertune.contracts import Backbone, Encoding, FloatArray, Input
 from supertune.training.codes import stop
 
+TAPPED = 128  # inputs of which activations are held at a time
 CHUNK = 512  # inputs between two writes to the cache, so that an interrupted run loses little
 
 
@@ -33,6 +34,7 @@ class CachedLens:
     progress: Callable[[int, int], None] | None = None
     computed: int = 0
     _salt: str = field(init=False)
+    _cut: int | None = field(default=None, init=False)  # tapped on the way to vectors
     _last: dict[str, tuple[tuple[Input, ...], FloatArray]] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
@@ -64,12 +66,27 @@ class CachedLens:
             return self._predicted(tuple(inputs), tap, run)
 
         def compute(part: list[Input]) -> Sequence[FloatArray]:
-            return list(run(self.backbone.tokens(part, self.encoding), self.encoding))
+            tokens = self.backbone.tokens(part, self.encoding)
+            if self._cut is None:
+                return list(run(tokens, self.encoding))
+            with self.backbone.tapped(self._cut) as entering:
+                vectors = list(run(tokens, self.encoding))
+            where = self._place(self._cut)
+            self.store.put({self.key(piece, where): each for piece, each in entering.items()})
+            return vectors
 
         if not inputs:
             return run([], self.encoding)
-        vectors = self._through(list(inputs), tap, compute)
+        chunk = CHUNK if self._cut is None else TAPPED
+        vectors = self._through(list(inputs), tap, compute, chunk)
         return np.stack(vectors).astype(np.float32, copy=False)
+
+    def read_through(self, inputs: Sequence[Input], cut: int) -> None:
+        self._cut = cut
+        try:
+            (self.features if self.encoding.prompt is None else self.scores)(inputs)
+        finally:
+            self._cut = None
 
     def _predicted(
         self, inputs: tuple[Input, ...], tap: str, run: Callable[..., FloatArray]
@@ -89,7 +106,7 @@ class CachedLens:
 
         For blocks of a decoder it is the encoder's output, the same whatever is answered.
         """
-        tap = f"block {cut}" if cut < self.backbone.offer.depth else "encoder"
+        tap = self._place(cut)
         keys: dict[str, Any] = {"dropout": dropout, "draw": draw} if dropout else {}
         if dropout:
             tap += f", dropout {dropout!r}, draw {draw}"
@@ -99,21 +116,28 @@ class CachedLens:
 
         return self._through([getattr(piece, "bare", piece) for piece in pieces], tap, compute)
 
+    def _place(self, cut: int) -> str:
+        return f"block {cut}" if cut < self.backbone.offer.depth else "encoder"
+
     def _through(
-        self, values: list[Any], tap: str, compute: Callable[[list[Any]], Sequence[FloatArray]]
+        self,
+        values: list[Any],
+        tap: str,
+        compute: Callable[[list[Any]], Sequence[FloatArray]],
+        chunk: int = CHUNK,
     ) -> list[FloatArray]:
         keys = [self.key(value, tap) for value in values]
         found: dict[str, Any] = dict(self.store.get(keys))
         wanted = {key: value for key, value in zip(keys, values, strict=True) if key not in found}
         self.computed += len(wanted)
         todo = sorted(wanted, key=lambda key: (len(repr(wanted[key])), key))
-        for start in range(0, len(todo), CHUNK):
-            part = todo[start : start + CHUNK]
+        for start in range(0, len(todo), chunk):
+            part = todo[start : start + chunk]
             fresh = dict(zip(part, compute([wanted[key] for key in part]), strict=True))
             if not all(np.isfinite(array).all() for array in fresh.values()):
                 raise stop("activations_not_finite", tap, received=self.backbone.ref.name)
             self.store.put(fresh)
             found.update(fresh)
             if self.progress is not None:
-                self.progress(min(start + CHUNK, len(todo)), len(todo))
+                self.progress(min(start + chunk, len(todo)), len(todo))
         return [found[key] for key in keys]

@@ -49,7 +49,8 @@ def operations(width: int, depth: int, tokens: float) -> float:
 def speed(device: str = "auto", threads: int | None = None, precision: str = "fp32") -> Speed:
     """Of this machine; measured in a second or two when nobody has measured it yet."""
     count = str(threads or os.environ.get("OMP_NUM_THREADS") or "all")
-    name = f"blocks in {precision} on {device}, {count} threads, torch {metadata.version('torch')}"
+    made = f"torch {metadata.version('torch')}"
+    name = f"packed blocks in {precision} on {device}, {count} threads, {made}"
     kept = remembered(name, lambda: asdict(measured(device, threads, precision)))
     return Speed(**kept) if isinstance(kept, dict) else measured(device, threads, precision)
 
@@ -138,13 +139,17 @@ class _Blocks:
             torch.cuda.synchronize()
 
     def run(self) -> Any:
+        import torch
         import torch.nn.functional as f
+
+        from supertune.backbones.transformers.group_attention import attention
 
         hidden = self.given
         rows, tokens, _ = hidden.shape
+        real = torch.ones(rows, tokens, dtype=torch.bool, device=hidden.device)
         for mixed, joined, wide, narrow in self.weights:
             parts = f.linear(hidden, mixed).view(rows, tokens, 3, HEADS, -1).permute(2, 0, 3, 1, 4)
-            read = f.scaled_dot_product_attention(parts[0], parts[1], parts[2])
+            read = attention(*parts, real=real, causal=False, dropout=0.0, scale=None)
             read = f.linear(read.transpose(1, 2).reshape(rows, tokens, WIDTH), joined)
             hidden = f.layer_norm(hidden + read, (WIDTH,))
             inner = f.linear(f.gelu(f.linear(hidden, wide)), narrow)

@@ -124,3 +124,18 @@ def test_deep_prompts_in_a_decoder_are_refused(tiny):
     with pytest.raises(InputError) as caught:
         tiny("bart").inject(Injection("deep_prompts", (4, 5), {"tokens": 2}), seed=0)
     assert caught.value.code == "prompts_unsupported"
+
+
+@BOTH
+def test_scores_leave_the_encoders_output_on_their_way(tiny, family):
+    backbone = tiny(family)
+    cut = backbone.offer.depth
+    apart = CachedLens(backbone, ENCODING, ActivationCache(None))
+    together = CachedLens(backbone, ENCODING, ActivationCache(None))
+    pieces = [piece for row in backbone.tokens(TEXTS, ENCODING) for piece in row]
+    expected = apart.activations(pieces, cut)
+    together.read_through(TEXTS, cut)
+    counted = together.computed
+    for one, other in zip(together.activations(pieces, cut), expected, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert together.computed == counted, "nothing was read again"

@@ -231,3 +231,39 @@ def test_rows_are_padded_when_asked_for_and_while_vectors_stand_in_front(tiny):
     with backbone.inject(Injection("deep_prompts", (2, 3), {"tokens": 2}), seed=0), torch.no_grad():
         assert isinstance(backbone.laid(batch), packing.Padded)
     assert isinstance(backbone.laid(batch), packing.Packed)
+
+
+@pytest.mark.parametrize(("length", "rows"), [(24, 5), (136, 2)])
+def test_attention_written_out_is_the_kernels_forward_and_backward(length, rows):
+    import torch
+
+    from supertune.backbones.transformers import group_attention
+
+    dice = torch.Generator().manual_seed(0)
+    real = torch.arange(length) < torch.randint(3, length, (rows, 1), generator=dice)
+    given = [torch.randn(rows, 4, length, 16, generator=dice) for _ in range(4)]
+
+    def passed(kind):
+        q, k, v = (one.to(kind).requires_grad_() for one in given[:3])
+        found = group_attention.attention(q, k, v, real=real, causal=False, dropout=0.0, scale=None)
+        found.backward(given[3].to(kind))
+        return [one.detach().float() for one in (found, q.grad, k.grad, v.grad)]
+
+    for half, whole in zip(passed(torch.bfloat16), passed(torch.float32), strict=True):
+        assert 0 < (half - whole).norm() <= 0.02 * whole.norm()
+
+
+def test_attention_is_written_out_only_where_a_gradient_is_asked_for_in_bf16():
+    import torch
+
+    from supertune.backbones.transformers.group_attention import LONGEST, _slow_backward
+
+    def slow(kind=torch.bfloat16, length=8, graded=True):
+        return _slow_backward(torch.zeros(1, 1, length, 4, dtype=kind, requires_grad=graded))
+
+    assert slow()
+    assert not slow(torch.float32)
+    assert not slow(length=LONGEST + 1)
+    assert not slow(graded=False)
+    with torch.no_grad():
+        assert not slow()

@@ -41,7 +41,7 @@ def scores(
         read = backbone.log_probabilities(whole, reuse=encoding.reuse)
         return read[..., wanted].flatten(1)
 
-    for index, part in backbone.batched(flat, exact, picked):
+    for index, part in backbone.batched(flat, exact, picked, whole=onward is None):
         for place, row in zip(index, part, strict=True):
             found[place] = row.reshape(-1, len(wanted))
     return _of_words(made.words, wanted, found, len(made.words.runs))

@@ -89,34 +89,56 @@ def exact_batches(pieces: Sequence[Piece], longest: int = 1 << 30) -> Iterator[B
 def packs(pieces: Sequence[Piece], most: int, grain: int) -> Iterator[BatchPlan]:
     """Pieces in order of length and content, side by side up to ``most`` tokens (or one that is
     longer), then filled up to a multiple of ``grain``."""
+    lengths, kinds = _lengths(pieces), [piece.kind for piece in pieces]
+    for batch in cut(_by_length(pieces), lengths, most, kinds=kinds, padded=False):
+        tokens = sum(lengths[index] for index in batch)
+        yield batch, len(batch), lengths[batch[-1]], -(-tokens // grain) * grain
+
+
+def sorted_batches(pieces: Sequence[Piece], tokens: int = SORTED_TOKENS) -> Iterator[BatchPlan]:
+    """Pieces in order of length and content, cut where a batch would exceed ``tokens``."""
+    lengths, kinds = _lengths(pieces), [piece.kind for piece in pieces]
+    for batch in cut(_by_length(pieces), lengths, tokens, kinds=kinds):
+        yield batch, len(batch), lengths[batch[-1]]
+
+
+def cut(
+    order: Sequence[int],
+    lengths: Sequence[int],
+    most: int,
+    *,
+    counts: Sequence[int] | None = None,
+    kinds: Sequence[object] | None = None,
+    padded: bool = True,
+) -> Iterator[list[int]]:
+    """Indices in ``order``, shorter before longer, cut where a batch would exceed ``most`` tokens.
+
+    Args:
+        counts: of how many rows of the batch each is made; 1 by default.
+        kinds: only those of one kind share a batch.
+        padded: whether every row is as wide as the longest of its batch.
+    """
     batch: list[int] = []
-    tokens = 0
-    for index in (*_by_length(pieces), None):
-        size = 0 if index is None else len(pieces[index].ids)
-        unlike = index is not None and batch and pieces[batch[-1]].kind != pieces[index].kind
-        if batch and (index is None or unlike or tokens + size > most):
-            yield batch, len(batch), len(pieces[batch[-1]].ids), -(-tokens // grain) * grain
-            batch, tokens = [], 0
-        if index is not None:
-            batch.append(index)
-            tokens += size
+    rows = tokens = 0
+    for index in order:
+        own = 1 if counts is None else counts[index]
+        size = (rows + own) * lengths[index] if padded else tokens + lengths[index]
+        unlike = bool(batch) and kinds is not None and kinds[batch[-1]] != kinds[index]
+        if batch and (size > most or unlike):
+            yield batch
+            batch, rows, tokens = [], 0, 0
+        batch.append(index)
+        rows += own
+        tokens += lengths[index]
+    if batch:
+        yield batch
+
+
+def _lengths(pieces: Sequence[Piece]) -> list[int]:
+    return [len(piece.ids) for piece in pieces]
 
 
 def _by_length(pieces: Sequence[Piece]) -> list[int]:
     return sorted(
         range(len(pieces)), key=lambda i: (pieces[i].kind, len(pieces[i].ids), pieces[i].ids)
     )
-
-
-def sorted_batches(pieces: Sequence[Piece], tokens: int = SORTED_TOKENS) -> Iterator[BatchPlan]:
-    """Pieces in order of length and content, cut where a batch would exceed ``tokens``."""
-    batch: list[int] = []
-    for index in _by_length(pieces):
-        width = len(pieces[index].ids)
-        full = (len(batch) + 1) * width > tokens
-        if batch and (full or pieces[batch[-1]].kind != pieces[index].kind):
-            yield batch, len(batch), len(pieces[batch[-1]].ids)
-            batch = []
-        batch.append(index)
-    if batch:
-        yield batch, len(batch), len(pieces[batch[-1]].ids)

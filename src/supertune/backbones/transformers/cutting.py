@@ -31,6 +31,7 @@ class Cutting:
     def __init__(self, backbone: TransformersBackbone) -> None:
         self.backbone = backbone
         self._resumes: dict[int, bool] = {}
+        self._tap: tuple[int, dict[Piece, FloatArray]] | None = None
 
     @cached_property
     def _block_list(self) -> tuple[Any, str]:
@@ -136,7 +137,7 @@ class Cutting:
         caught: list[Any] = []
 
         def stop(_module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-            caught.append(args[0] if args else kwargs["hidden_states"])
+            caught.append(_entering(args, kwargs))
             raise _Reached
 
         with self.backbone.running(batch) as laid:
@@ -148,6 +149,43 @@ class Cutting:
             finally:
                 handle.remove()
         return laid.spread(caught[0])
+
+    @contextmanager
+    def tapped(self, cut: int) -> Iterator[dict[Piece, FloatArray]]:
+        """Inside, whole runs leave here what enters block ``cut``: (tokens, d) of each piece, by
+        `Piece.bare`, the same bits as `activations` gives."""
+        taken: dict[Piece, FloatArray] = {}
+        self._tap = cut, taken
+        try:
+            yield taken
+        finally:
+            self._tap = None
+
+    @contextmanager
+    def tapping(self, pieces: Sequence[Piece], batch: Batch) -> Iterator[None]:
+        """Around one run of ``batch`` from the input on, which holds ``pieces``."""
+        if self._tap is None:
+            yield
+            return
+        cut, taken = self._tap
+        caught: list[Any] = []
+        if self.above_encoder(cut):
+            handle = self.backbone.body.register_forward_hook(
+                lambda _module, _args, output: caught.append(output.last_hidden_state)
+            )
+        else:
+            handle = self.blocks[cut].register_forward_pre_hook(
+                lambda _module, args, kwargs: caught.append(_entering(args, kwargs)),
+                with_kwargs=True,
+            )
+        try:
+            yield
+        finally:
+            handle.remove()
+        # Ways of running a model are tried out before the run itself, which is the last.
+        states = self.backbone.laid(batch).spread(caught[-1]).float().cpu().numpy()
+        for piece, row in zip(pieces, states, strict=False):  # a batch may be filled up
+            taken[piece.bare] = row[: len(piece.ids)].copy()
 
     @contextmanager
     def starting_at(self, cut: int, hidden: Any | None) -> Iterator[None]:
@@ -218,6 +256,11 @@ class Cutting:
                 return laid.spread(backbone.body(**laid.inputs).last_hidden_state)
             answer = batch.inputs["input_ids"][:, :3]
             return backbone.model(**laid.inputs, decoder_input_ids=answer).logits
+
+
+def _entering(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """The hidden states that a block is called with."""
+    return args[0] if args else kwargs["hidden_states"]
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, cast
@@ -214,20 +214,32 @@ class TransformersBackbone:
         return generating.keeps_past(self)
 
     def batched(
-        self, flat: Sequence[Piece], exact: bool, run: Callable[[Batch], Any]
+        self,
+        flat: Sequence[Piece],
+        exact: bool,
+        run: Callable[[Batch], Any],
+        *,
+        whole: bool = True,
     ) -> Iterator[tuple[list[int], Any]]:
-        """Indices of the pieces of each batch, and what ``run`` gives for them as an array."""
+        """Indices of the pieces of each batch, and what ``run`` gives for them as an array;
+        ``whole``: the pieces are whole and run from the input on."""
         import torch
 
         with self.lock, torch.inference_mode():
             self.model.eval()
             for plan in self.plan(flat, exact):
-                yield plan[0], np.concatenate(self.parts(flat, plan, run))
+                yield plan[0], np.concatenate(self.parts(flat, plan, run, tapped=whole))
 
     def parts(
-        self, flat: Sequence[Piece], plan: BatchPlan, run: Callable[[Batch], Any]
+        self,
+        flat: Sequence[Piece],
+        plan: BatchPlan,
+        run: Callable[[Batch], Any],
+        *,
+        tapped: bool = False,
     ) -> list[FloatArray]:
-        """What ``run`` gives for one batch: in one part, in more where memory does not suffice."""
+        """What ``run`` gives for one batch: in one part, in more where memory does not suffice;
+        ``tapped``: `Cutting.tapped` is heeded."""
         index, rows, width, *fill = plan
         # Rows that only fill a batch up stand for themselves, and make no part of their own.
         slots = [*index, *[None] * (rows - len(index))]
@@ -235,7 +247,10 @@ class TransformersBackbone:
         def part(some: Sequence[int | None], rows: int, *fill: int) -> FloatArray:
             check()
             members = [i for i in some if i is not None]
-            found = run(self.tensors([flat[i] for i in members], rows, width, *fill))
+            pieces = [flat[i] for i in members]
+            batch = self.tensors(pieces, rows, width, *fill)
+            with self.cutting.tapping(pieces, batch) if tapped else nullcontext():
+                found = run(batch)
             return np.asarray(found[: len(members)].float().cpu().numpy())
 
         def whole(parts: list[Sequence[int | None]]) -> list[FloatArray]:
@@ -399,6 +414,9 @@ class TransformersBackbone:
         self, pieces: Sequence[Piece], cut: int, *, dropout: float = 0.0, draw: int = 0
     ) -> list[FloatArray]:
         return self.cutting.activations(pieces, cut, dropout=dropout, draw=draw)
+
+    def tapped(self, cut: int) -> AbstractContextManager[dict[Piece, FloatArray]]:
+        return self.cutting.tapped(cut)
 
     def entering(self, batch: Batch, cut: int) -> Any:
         return self.cutting.entering(batch, cut)

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from supertune.backbones.transformers.group_attention import attention
 from supertune.backbones.transformers.precision import computing
 
 if TYPE_CHECKING:
@@ -304,11 +305,7 @@ def _attend(
         )
         if shared > 1:
             k, v = k.repeat_interleave(shared, dim=1), v.repeat_interleave(shared, dim=1)
-        # Whoever reads only what is before it reads nothing behind the end of its row.
-        mask = None if causal else real[:, None, None, :]
-        given = torch.nn.functional.scaled_dot_product_attention(
-            q, k, v, attn_mask=mask, dropout_p=dropout, is_causal=causal, scale=scaling
-        )
+        given = attention(q, k, v, real=real, causal=causal, dropout=dropout, scale=scaling)
         found.append(given.transpose(1, 2).flatten(0, 1))
     return torch.cat(found).index_select(0, packed.back)[None], None
 
