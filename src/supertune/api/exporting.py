@@ -121,6 +121,9 @@ def _sourced(model: Model, *, merge: bool) -> _Source:
     ref, engine = _engine(model)
     state = model.tuned.state()
     readout, weights = _parted(model, state)
+    from supertune.pipeline import as_calibrated
+
+    readout = {name: as_calibrated(array, model.calibration) for name, array in readout.items()}
     changed = bool(weights) or state.adapter_config is not None
     if not merge and state.adapter_config is None:
         raise _no_adapter(model, changed)

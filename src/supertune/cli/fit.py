@@ -39,6 +39,7 @@ app = typer.Typer(add_completion=False)
         "supertune fit reviews.csv --method lora --set rank=4 --backbone e5-small",
         "supertune fit reviews.csv --template '{text} It was {answer}.' "
         "--verbalizer 'positive=great; negative=terrible'",
+        "supertune fit reviews.csv --max-error 5%",
         "supertune fit sales.csv --task regression --label price",
     ),
 )
@@ -79,6 +80,7 @@ def fit(
     time_limit: keys.TimeLimit = None,
     memory_limit: keys.MemoryLimit = None,
     max_candidates: keys.MaxCandidates = None,
+    max_error: keys.MaxError = None,
     seed: keys.Seed = None,
     precision: Precision = None,
     device: Device = None,

@@ -28,6 +28,7 @@ from supertune.contracts.backbone import (
     Tunable,
 )
 from supertune.contracts.data import (
+    UNLIKE,
     Answers,
     Examples,
     Finding,
@@ -59,6 +60,8 @@ from supertune.contracts.method import (
     misfit,
 )
 from supertune.contracts.objective import (
+    NOTHING_ASKED,
+    Asked,
     ClassWeights,
     Judge,
     Judged,
@@ -72,7 +75,10 @@ from supertune.contracts.task import (
 )
 
 __all__ = [
+    "NOTHING_ASKED",
+    "UNLIKE",
     "Answers",
+    "Asked",
     "Asking",
     "Backbone",
     "BackboneRef",
