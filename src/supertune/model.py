@@ -27,13 +27,12 @@ from supertune.contracts import (
     Lens,
     State,
     Tuned,
-    features,
 )
 from supertune.data import given
 from supertune.errors import InputError
 from supertune.evaluation import abstaining, novelty
 from supertune.evaluation.selective import Threshold
-from supertune.pipeline import Workshop, as_calibrated, labelled, open_backbone, reference
+from supertune.pipeline import Workshop, as_calibrated, labelled, open_backbone, reference, viewed
 from supertune.report import card, compose, render, steps, text
 from supertune.report.compose import finite
 from supertune.training import fitting
@@ -146,15 +145,11 @@ class Model:
         """The answers, and how like the rows learned from theirs are, where that can be said."""
         if not novelty.known(self.calibration):
             return answers
-        lens = self.workshop.lens(self.backbone)
-        width = len(self.calibration["novelty.mean"])
-        parts = [
-            novelty.likeness(
-                self.calibration, features(inputs[start : start + WINDOW], lens, width=width)
-            )
-            for start in range(0, max(1, len(inputs)), WINDOW)
-        ]
-        return answers.compared(np.concatenate(parts))
+        found = np.zeros(len(inputs))
+        for start in range(0, len(inputs), WINDOW):
+            views = viewed(self.workshop, self.backbone, inputs[start : start + WINDOW])
+            found[start : start + WINDOW] = novelty.likeness(self.calibration, views)
+        return answers.compared(found)
 
     def _answers(self, inputs: Sequence[Input], asked: Asked = NOTHING_ASKED) -> Answers:
         """Answers to inputs that were read and checked."""

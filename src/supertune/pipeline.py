@@ -35,6 +35,7 @@ from supertune.contracts import (
     Finding,
     FloatArray,
     HeadSpec,
+    Input,
     IntArray,
     Judge,
     Offer,
@@ -46,7 +47,7 @@ from supertune.contracts import (
     features,
     misfit,
 )
-from supertune.data import checks
+from supertune.data import checks, form
 from supertune.errors import InputError, unknown_name
 from supertune.evaluation import novelty
 from supertune.evaluation.splits import feasible_folds, repeated_folds
@@ -342,16 +343,24 @@ def calibration(
         found |= workshop.objective.calibration(assessed.answers, examples, costs)
         if assessed.calibrated.get("temperature", 1.0) != 1.0:
             found["temperature"] = np.array([assessed.calibrated["temperature"]])
-    if has_features(workshop, candidate.backbone, examples.modality):
-        known = features(examples.inputs, workshop.lens(candidate.backbone), prediction=False)
-        found |= novelty.learned(known, examples.groups, own_units=candidate.backbone is None)
-    return found
+    views = viewed(workshop, candidate.backbone, examples.inputs, prediction=False)
+    own = {"form", *(["meaning"] if candidate.backbone is None else [])}
+    return found | novelty.learned(views, examples.groups, own)
 
 
-def has_features(workshop: Workshop, backbone: str | None, rows: str) -> bool:
-    """Whether rows of this kind (`Examples.modality`) have features to be compared by."""
+def viewed(
+    workshop: Workshop, backbone: str | None, inputs: Sequence[Input], *, prediction: bool = True
+) -> dict[str, FloatArray]:
+    """(n, d) by which rows are compared with those learned from: ``meaning``, features of the
+    backbone or the rows' own numbers, where there are any; ``form``, how a text is written."""
+    found: dict[str, FloatArray] = {}
     lens = workshop.lens(backbone)
-    return rows == "numbers" if lens is None else "features" in lens.backbone.offer.capabilities
+    numbers = any(not isinstance(value, str) for row in inputs[:1] for value in row)
+    if numbers if lens is None else "features" in lens.backbone.offer.capabilities:
+        found["meaning"] = features(inputs, lens, prediction=prediction)
+    if not numbers:
+        found["form"] = form.measured(inputs)
+    return found
 
 
 def as_calibrated(logits: FloatArray, calibration: Mapping[str, npt.NDArray[Any]]) -> FloatArray:

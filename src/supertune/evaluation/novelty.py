@@ -1,22 +1,25 @@
 """Rows that are unlike the rows learned from, told by their distance in feature space.
 
-The labelled rows' features are described by one normal distribution: a mean, and a covariance
-drawn towards a sphere as far as the rows are few (Ledoit and Wolf 2004). The distance of a row
-from it is that of Mahalanobis (1936), as Lee et al. (2018, arXiv:1807.03888) use it. How far a row
-like these lies is known from the labelled rows themselves, each measured by a description that
-other rows made; a new row's p-value is the share of them that lie as far (conformal: Laxhammar
-and Falkman 2010; Bates et al. 2023). Below 5 % it is called unlike them, which of rows like them
-happens to at most about one in twenty. That needs 19 rows: with fewer, nothing can lie further out
-than 19 in 20 of them do.
+The labelled rows are described by one normal distribution a view: of what they mean (the features
+of a backbone, or columns of numbers) and of how they are written (`supertune.data.form`). Each has
+a mean, and a covariance drawn towards a sphere as far as the rows are few (Ledoit and Wolf 2004);
+the distance of a row is that of Mahalanobis (1936), as Lee et al. (2018, arXiv:1807.03888) use it.
+Distances of several views are added, each in its own spread over the labelled rows.
 
-What is kept is a mean, directions and distances; no row can be read from it.
+How far a row like these lies is known from the labelled rows themselves, each measured by a
+description that other rows made; the likeness of a new row is the share of them that lie as far
+(a conformal p-value: Laxhammar and Falkman 2010; Bates et al. 2023). At 5 % or less it is called
+unlike them, which of rows like them happens to about one in twenty. That needs 19 rows: with
+fewer, nothing can lie further out than 19 in 20 of them do.
 
-Shapes: n rows, d features, r directions.
+What is kept is means, directions and distances; no row can be read from it.
+
+Shapes: n rows, d numbers of a view, r directions, V views.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,6 +31,8 @@ FLOOR = 19  # rows, without which no likeness is as low as `UNLIKE`
 ROWS = 2000  # that are described at most; they come in the order of a hash, so that any will do
 DIRECTIONS = 128  # that are kept at most; beyond them the distribution is a sphere
 FOLDS = 20
+WEIGHTS = {"meaning": 1.0, "form": 0.5}  # of the views; others count whole
+TINY = 1e-12
 _PREFIX = "novelty."
 
 
@@ -94,32 +99,61 @@ def _shrinkage(away: FloatArray, variances: FloatArray, sphere: float) -> float:
 
 
 def learned(
-    features: FloatArray,
+    views: Mapping[str, FloatArray],
     groups: IntArray | None = None,
-    *,
-    own_units: bool = False,
+    own_units: Collection[str] = (),
 ) -> dict[str, npt.NDArray[np.generic]]:
-    """What a model keeps of the labelled rows' features (n, d) to know rows unlike them.
+    """What a model keeps of the labelled rows to know rows unlike them.
 
-    Arrays by name, for `unlike`; empty with fewer than 19 rows (groups, where there are any).
+    Args:
+        views: (n, d) by name.
+        groups: (n,) rows that count as one and measure no other of their own.
+        own_units: views whose numbers have a unit each.
+
+    Returns:
+        Arrays by name, for `likeness`; empty with fewer than 19 rows or groups, and without views.
     """
-    if independent(len(features), groups) < FLOOR:
+    count = max(map(len, views.values()), default=0)
+    if independent(count, groups) < FLOOR:
         return {}
-    rows = np.asarray(features[:ROWS], dtype=np.float64)
-    units = np.arange(len(rows)) if groups is None else np.asarray(groups[:ROWS])
+    count = min(count, ROWS)
+    units = np.arange(count) if groups is None else np.asarray(groups[:count])
     names = np.unique(units)
     part = np.searchsorted(names, units) % min(FOLDS, len(names))
-    found = np.empty(len(rows))
-    for number in np.unique(part):
-        others = described(rows[part != number], own_units=own_units)
-        found[part == number] = others.distances(rows[part == number])
-    whole = described(rows, own_units=own_units)
+    kept: dict[str, npt.NDArray[np.generic]] = {}
+    total = np.zeros(count)
+    for name, features in sorted(views.items()):
+        rows, alone = np.asarray(features[:count], dtype=np.float64), name in own_units
+        found = np.empty(count)
+        for number in np.unique(part):
+            others = described(rows[part != number], own_units=alone)
+            found[part == number] = others.distances(rows[part == number])
+        middle, spread = _spread(found)
+        total += _standing(found, middle, spread, name)
+        kept |= _arrays(name, described(rows, own_units=alone), middle, spread)
+    return {**kept, f"{_PREFIX}distances": np.sort(total)}
+
+
+def _spread(distances: FloatArray) -> tuple[float, float]:
+    logs = np.log(np.maximum(distances, TINY))
+    return float(logs.mean()), max(float(logs.std()), 1e-3)
+
+
+def _standing(distances: FloatArray, middle: float, spread: float, view: str) -> FloatArray:
+    """Logarithms of distances in units of their spread over the labelled rows, weighted."""
+    logs = np.log(np.maximum(distances, TINY))
+    return np.asarray(WEIGHTS.get(view, 1.0) * (logs - middle) / spread)
+
+
+def _arrays(
+    view: str, found: Described, middle: float, spread: float
+) -> dict[str, npt.NDArray[np.generic]]:
     return {
-        f"{_PREFIX}mean": whole.mean,
-        f"{_PREFIX}scale": whole.scale,
-        f"{_PREFIX}directions": whole.directions.astype(np.float32),
-        f"{_PREFIX}variances": np.append(whole.variances, whole.rest),
-        f"{_PREFIX}distances": np.sort(found),
+        f"{_PREFIX}{view}.mean": found.mean,
+        f"{_PREFIX}{view}.scale": found.scale,
+        f"{_PREFIX}{view}.directions": found.directions.astype(np.float32),
+        f"{_PREFIX}{view}.variances": np.append(found.variances, found.rest),
+        f"{_PREFIX}{view}.spread": np.array([middle, spread]),
     }
 
 
@@ -133,17 +167,35 @@ def known(kept: Mapping[str, npt.NDArray[np.generic]]) -> bool:
     return f"{_PREFIX}distances" in kept
 
 
-def likeness(kept: Mapping[str, npt.NDArray[np.generic]], features: FloatArray) -> FloatArray:
+def views_known(kept: Mapping[str, npt.NDArray[np.generic]]) -> list[str]:
+    """The views that rows are compared by."""
+    return sorted(
+        name.removeprefix(_PREFIX).removesuffix(".mean")
+        for name in kept
+        if name.startswith(_PREFIX) and name.endswith(".mean")
+    )
+
+
+def likeness(
+    kept: Mapping[str, npt.NDArray[np.generic]], views: Mapping[str, FloatArray]
+) -> FloatArray:
     """(n,) conformal p-values: the share of the labelled rows that lie as far out, new row
     included, so never 0. At most `UNLIKE` means unlike them."""
-    arrays = {name: np.asarray(kept[_PREFIX + name], dtype=np.float64) for name in _NAMES}
-    *variances, rest = arrays["variances"]
-    about = Described(
-        arrays["mean"], arrays["scale"], arrays["directions"], np.array(variances), float(rest)
-    )
-    distances = arrays["distances"]
-    as_far = len(distances) - np.searchsorted(distances, about.distances(features), side="left")
+    total: FloatArray = np.zeros(max(map(len, views.values()), default=0))
+    for view in views_known(kept):
+        arrays = {name: np.asarray(kept[f"{_PREFIX}{view}.{name}"], np.float64) for name in _NAMES}
+        variances, (middle, spread) = arrays["variances"], arrays["spread"]
+        about = Described(
+            arrays["mean"],
+            arrays["scale"],
+            arrays["directions"],
+            variances[:-1],
+            float(variances[-1]),
+        )
+        total = total + _standing(about.distances(views[view]), middle, spread, view)
+    distances = np.asarray(kept[f"{_PREFIX}distances"], dtype=np.float64)
+    as_far = len(distances) - np.searchsorted(distances, total, side="left")
     return np.asarray((1 + as_far) / (len(distances) + 1))
 
 
-_NAMES = ("mean", "scale", "directions", "variances", "distances")
+_NAMES = ("mean", "scale", "directions", "variances", "spread")

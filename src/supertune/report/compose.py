@@ -25,7 +25,7 @@ from supertune.evaluation import novelty
 from supertune.evaluation.breakdown import by_slice
 from supertune.evaluation.intervals import Estimate, from_folds, from_test, paired
 from supertune.evaluation.verdict import Verdict, verdict
-from supertune.pipeline import Workshop, has_features
+from supertune.pipeline import Workshop
 
 CURVE_POINTS = 200
 
@@ -118,13 +118,16 @@ def trust(
     costs = workshop.costs(examples.labels)
     found = workshop.objective.bounds(calibration, judged, costs, asked)
     done = {} if decision.assessed is None else decision.assessed.calibrated
-    backbone = decision.candidate.backbone
-    served = has_features(workshop, backbone, examples.modality)
     rows = novelty.independent(len(examples), examples.groups)
     return {
         **found,
         **({"calibration": dict(done)} if done else {}),
-        "unlike": {"served": served, "rows": rows, "needed": novelty.FLOOR, "alarms": UNLIKE},
+        "unlike": {
+            "views": novelty.views_known(calibration),
+            "rows": rows,
+            "needed": novelty.FLOOR,
+            "alarms": UNLIKE,
+        },
     }
 
 

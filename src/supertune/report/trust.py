@@ -88,18 +88,22 @@ def _unlike(report: Mapping[str, Any]) -> str:
     found = report.get("unlike")
     if not found:
         return ""
-    if not found["served"]:
-        return (
-            f"{report.get('method')} has no features to compare rows by, so rows unlike those "
-            "learned from are not marked."
-        )
     missing = found["needed"] - found["rows"]
     if missing > 0:
         return (
             "Rows unlike those learned from are not marked: that takes "
             f"{found['needed']} labelled rows, so {missing} more."
         )
-    return (
-        "Predictions mark rows unlike those learned from, by their distance in feature space; of "
-        "rows like them about 1 in 20 is marked by mistake."
+    by = " and ".join(_VIEWS.get(name, name) for name in reversed(found["views"]))
+    unseen = (
+        f" {report.get('method')} has no features to compare what texts mean."
+        if found["views"] == ["form"]
+        else ""
     )
+    return (
+        f"Predictions mark rows unlike those learned from, by {by}; of rows like them about 1 in "
+        f"20 is marked by mistake.{unseen}"
+    )
+
+
+_VIEWS = {"meaning": "their distance in feature space", "form": "how they are written"}
