@@ -16,6 +16,7 @@ from supertune.artifact import rows
 from supertune.config import Recipe, method_options, recipe_text
 from supertune.contracts import (
     NOTHING_ASKED,
+    UNLIKE,
     Answers,
     Asked,
     Columns,
@@ -143,13 +144,17 @@ class Model:
 
     def _compared(self, inputs: Sequence[Input], answers: Answers) -> Answers:
         """The answers, and how like the rows learned from theirs are, where that can be said."""
+        found = self._likeness(inputs)
+        return answers if found is None else answers.compared(found)
+
+    def _likeness(self, inputs: Sequence[Input]) -> FloatArray | None:
         if not novelty.known(self.calibration):
-            return answers
+            return None
         found = np.zeros(len(inputs))
         for start in range(0, len(inputs), WINDOW):
             views = viewed(self.workshop, self.backbone, inputs[start : start + WINDOW])
             found[start : start + WINDOW] = novelty.likeness(self.calibration, views)
-        return answers.compared(found)
+        return found
 
     def _answers(self, inputs: Sequence[Input], asked: Asked = NOTHING_ASKED) -> Answers:
         """Answers to inputs that were read and checked."""
@@ -221,15 +226,15 @@ class Model:
             slices: columns by which the score is broken down.
 
         Returns:
-            ``metric``, ``estimate``, ``metrics``, ``baselines``, ``slices``, ``rows``,
-            ``findings``; of labels ``per_class``, ``confusion``, ``reliability``, ``abstaining``,
-            of values ``residuals``.
+            ``metric``, ``estimate``, ``metrics``, ``baselines``, ``slices``, ``rows``, ``unlike``
+            (how many of them are unlike those learned from), ``findings``; of labels
+            ``per_class``, ``confusion``, ``reliability``, ``abstaining``, of values ``residuals``.
         """
         columns = _renamed(self.columns, text, label, slices)
         judged, findings = self.judge(data, columns)
         names = compose.available(self.workshop, judged.examples)
         found = compose.scores(self.workshop, judged, names)
-        metric = self.workshop.metric
+        metric, likeness = self.workshop.metric, self._likeness(judged.examples.inputs)
         free = {
             name: compose.scores(self.workshop, Judged(judged.examples, answers, True), [metric])
             for name, answers in self._baselines(judged.examples).items()
@@ -245,6 +250,7 @@ class Model:
                     self.calibration, judged, self.workshop.costs(self.labels), self._asked()
                 ),
                 "rows": len(judged.examples),
+                "unlike": None if likeness is None else int((likeness <= UNLIKE).sum()),
                 "findings": findings,
             }
         )

@@ -21,15 +21,24 @@ def predicted(
         lines.append(_abstained(rows, marks.get("abstained", 0), max_error, found))
     if marks.get("unlike"):
         lines.append(
-            f"{wording.count(marks['unlike'], 'row')} of {wording.count(rows)} unlike the rows "
-            "learned from (column 'unlike'): look at them before you rely on their answers. Of "
-            "rows like those learned from, about 1 in 20 is marked so too."
+            f"Of {wording.count(rows, 'row')}, {_are(marks['unlike'])} unlike those learned from: "
+            "look at them before you rely on their answers. Of rows like those learned from, about "
+            "1 in 20 is marked so too."
         )
     return lines
 
 
+def share(value: float) -> str:
+    """``5 %``, as it was asked for."""
+    return f"{100 * value:.10g}{wording.SPACE}%"
+
+
+def _are(number: int) -> str:
+    return f"{wording.count(number)} {'is' if number == 1 else 'are'}"
+
+
 def _abstained(rows: int, abstained: int, max_error: float, found: Threshold) -> str:
-    limit = wording.percent(max_error)
+    limit = share(max_error)
     if found.missing:
         return (
             f"No row is answered: to promise at most {limit} wrong answers takes at least "
@@ -43,10 +52,27 @@ def _abstained(rows: int, abstained: int, max_error: float, found: Threshold) ->
             f"wrong to promise at most {limit} wrong ones. Label more rows, or allow more errors."
         )
     return (
-        f"{wording.count(rows - abstained)} of {wording.count(rows, 'row')} answered, so that at "
+        f"Answered: {wording.count(rows - abstained)} of {wording.count(rows, 'row')}, so that at "
         f"most {limit} of the answers are wrong (with 95 % confidence, for rows like those learned "
         f"from); {wording.count(abstained)} left to you."
     )
+
+
+def answered_of(row: Mapping[str, Any]) -> str:
+    """Of a line of the table of limits: how many test rows it answers, or why none."""
+    if row["missing"]:
+        return f"none: {wording.count(row['missing'])} labelled rows missing"
+    test = row["test"]
+    if test is None:
+        return wording.percent(row["answered"]).replace(wording.SPACE, " ")
+    return f"{wording.count(test['answered'])} of {wording.count(test['rows'])} rows"
+
+
+def wrong_of(row: Mapping[str, Any]) -> str:
+    """Of a line of the table of limits: the share of wrong test answers with its interval."""
+    error = (row["test"] or {}).get("error")
+    text = wording.Numerals(3).estimate(error, rows=False) if error else "-"
+    return text.replace(wording.SPACE, " ")
 
 
 def fitted(report: Mapping[str, Any]) -> list[str]:
