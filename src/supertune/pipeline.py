@@ -324,9 +324,15 @@ def assess_fold(
 
 
 def calibrated(workshop: Workshop, assessed: Assessed, examples: Examples) -> Assessed:
-    """The same answers, made to mean what they say where that helps; once."""
+    """The same answers, made to mean what they say where that helps; once.
+
+    A method that calibrates its own probabilities on all of its rows is left alone: the models of
+    the folds had fewer, and what they need is not what it needs.
+    """
     if assessed.calibrated:
         return assessed
+    if getattr(registry.method(assessed.candidate.method), "calibrates", False):
+        return replace(assessed, calibrated={"own": True})
     folds = workshop.folds(examples)[: len(assessed.answers)]
     answers, done = workshop.objective.calibrated(assessed.answers, examples, folds)
     return replace(assessed, answers=answers, calibrated=done)

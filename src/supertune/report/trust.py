@@ -94,6 +94,8 @@ def _answering(report: Mapping[str, Any]) -> str:
 
 def _calibration(report: Mapping[str, Any]) -> str:
     done = report.get("calibration")
+    if done and done.get("own"):
+        return f"{report.get('method')} calibrates its probabilities itself, by rows left out."
     if not done or done["before"] is None or done["after"] is None:
         return ""
     figures = f"log loss {done['before']:.3f} before and {done['after']:.3f} after"
