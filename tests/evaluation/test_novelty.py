@@ -45,6 +45,14 @@ def test_a_row_that_is_odd_in_one_view_alone_is_marked():
     assert novelty.views_known(kept) == ["form", "meaning"]
 
 
+def test_many_rows_of_few_numbers_leave_nothing_to_rounding():
+    """The covariance is hardly shrunk then, and what is kept has float32's precision."""
+    given = np.exp(rows(3000, width=3) * 3)
+    kept = novelty.learned({"meaning": given}, own_units=("meaning",))
+    again = novelty.likeness(kept, {"meaning": given[: novelty.ROWS]})
+    assert 0.03 < (again <= UNLIKE).mean() < 0.07
+
+
 def test_a_group_counts_as_one_row():
     assert novelty.learned({"meaning": rows(90)}, np.arange(90) % 18) == {}
     assert novelty.known(novelty.learned({"meaning": rows(90)}, np.arange(90) % 19))

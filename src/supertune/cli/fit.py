@@ -99,8 +99,7 @@ def fit(
         source,
         test=held,
         output=output or default_output(data, recipe),
-        overwrite=overwrite,
-        from_=from_,
+        **{key: ctx.params[key] for key in ("overwrite", "from_")},
         keep_rows=not no_rows,
         values=values,
     )

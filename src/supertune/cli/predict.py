@@ -110,8 +110,7 @@ def predict(
     model = opened(folder, device, threads, backbone, labels)
     separator, limit = model.columns.separator, share(max_error)
     with Progress(said) as progress:
-        asked = {"text": tuple(text or ()), "coverage": coverage, "max_error": limit}
-        windows = _answered(model, source, asked, progress)
+        windows = _answered(model, source, ctx.params | {"max_error": limit}, progress)
         if output is not None:
             with RowWriter(
                 output, overwrite=overwrite, source=source, separator=separator
@@ -122,8 +121,9 @@ def predict(
             _shown(said, model, [answers for _, answers in windows], limit)
         else:
             stream = StreamWriter(said.stdout, f".{format_}", separator=separator)
-            done = _write(stream, windows)
-            for line in [*done.sentences(model, limit), *_renamed(stream.renamed)]:
+            for line in _write(stream, windows).sentences(model, limit):
+                said.note(line)
+            for line in _renamed(stream.renamed):
                 said.note(line)
 
 
@@ -164,8 +164,9 @@ def _exists(name: str) -> bool:
 def _answered(
     model: Model, source: Any, asked: dict[str, Any], progress: Progress
 ) -> Iterator[tuple[Any, Answers]]:
-    done = 0
-    for table, answers in model.stream(source, **asked):
+    """``asked`` are the command's parameters."""
+    done, chosen = 0, {key: asked[key] for key in ("coverage", "max_error")}
+    for table, answers in model.stream(source, text=tuple(asked["text"] or ()), **chosen):
         done += len(answers)
         progress("predict", done, None)
         yield table, answers

@@ -79,12 +79,15 @@ def described(features: FloatArray, *, own_units: bool = False) -> Described:
     drawn = _shrinkage(away, variances, sphere)
     kept = min(DIRECTIONS, len(variances))
     left = variances[kept:].sum() / max(1, width - kept)
+    rest = (1 - drawn) * left + drawn * sphere
+    if kept == width:  # nothing lies beyond but rounding
+        rest = max(float(variances.max(initial=0.0)), sphere)
     return Described(
         mean,
         scale,
         directions[:kept],
-        (1 - drawn) * variances[:kept] + drawn * sphere,
-        float(max((1 - drawn) * left + drawn * sphere, 1e-12)),
+        np.maximum((1 - drawn) * variances[:kept] + drawn * sphere, 1e-12),
+        float(max(rest, 1e-12)),
     )
 
 
