@@ -12,6 +12,7 @@ import argparse
 import statistics
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -87,6 +88,19 @@ def _pool(data: str, repeats: int = REPEATS) -> Pool:
     return pool(data, recipe({**given, "device": "cpu", "repeats": repeats}))
 
 
+@dataclass(frozen=True)
+class _Computed:
+    """A lens whose features are those in the cache, which prediction would compute anew."""
+
+    lens: Any
+
+    def features(self, inputs: Sequence[Any], *, prediction: bool = False) -> FloatArray:
+        return np.asarray(self.lens.features(inputs))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.lens, name)
+
+
 def _fitted(
     given: Pool, method: str, rows: int, seed: int
 ) -> tuple[Assessed, Examples, FloatArray, Examples]:
@@ -99,10 +113,10 @@ def _fitted(
     candidate, workshop = Candidate(backbone, method), given.workshop
     assessed = pipeline.assess(workshop, candidate, examples, workshop.folds(examples))
     tuned = pipeline.tune(workshop, candidate, examples)
-    if hasattr(tuned, "apply") and backbone is not None:
-        logits = tuned.apply(workshop.lens(backbone).features(unseen.inputs))
-    else:
-        logits = tuned.logits(unseen.inputs, workshop.lens(backbone))
+    lens: Any = workshop.lens(backbone)
+    if lens is not None and method != TRAINED:
+        lens = _Computed(lens)
+    logits = tuned.logits(unseen.inputs, lens)
     return pipeline.calibrated(workshop, assessed, examples), examples, logits, unseen
 
 

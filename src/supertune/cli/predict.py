@@ -112,9 +112,8 @@ def predict(
     with Progress(said) as progress:
         windows = _answered(model, source, ctx.params | {"max_error": limit}, progress)
         if output is not None:
-            with RowWriter(
-                output, overwrite=overwrite, source=source, separator=separator
-            ) as writer:
+            how: Any = {"overwrite": overwrite, "source": source, "separator": separator}
+            with RowWriter(output, **how) as writer:
                 written = _write(writer, windows)
             _told(said, model, written, output, writer.renamed, limit)
         elif texts:
