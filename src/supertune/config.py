@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from supertune import registry
 from supertune.errors import InputError
-from supertune.limits import parse_bytes
+from supertune.limits import parse_bytes, parse_share
 
 
 class Recipe(BaseModel):
@@ -32,6 +32,13 @@ class Recipe(BaseModel):
     time_limit: float = Field(60.0, gt=0, description="seconds for the whole fit")
     memory_limit: int | None = Field(
         None, gt=0, description="bytes that the process may hold, or '4GB'; what is free by default"
+    )
+    max_error: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description="share of wrong answers among those given that predictions keep to with 95 % "
+        "confidence, or '5%'; the model abstains from the rest",
     )
     max_candidates: int | None = Field(None, ge=1, description="fixed number instead of the clock")
     search: int = Field(
@@ -95,6 +102,11 @@ class Recipe(BaseModel):
     @classmethod
     def _sizes_are_bytes(cls, given: Any) -> Any:
         return parse_bytes(given) if isinstance(given, str) else given
+
+    @field_validator("max_error", mode="before")
+    @classmethod
+    def _percentages_are_shares(cls, given: Any) -> Any:
+        return parse_share(given) if isinstance(given, str) else given
 
     @field_validator("verbalizer", mode="before")
     @classmethod

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
+from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar
@@ -116,6 +117,19 @@ def parse_bytes(text: str) -> int:
     if match is None:
         raise ValueError(f"not a size: {text!r}")
     return int(float(match[1]) * _UNITS[match[2] or ""])
+
+
+def parse_share(text: str) -> float:
+    """``"5%"``, ``"5 %"`` or ``".05"`` as a share.
+
+    Raises:
+        ValueError: it is neither a percentage nor a number.
+    """
+    match = re.fullmatch(r"\s*(\d+\.?\d*|\.\d+)\s*(%?)\s*", text)
+    if match is None:
+        raise ValueError(f"not a share: {text!r}; write 5% or 0.05")
+    # Of the decimal digits, so that 5% is 0.05 and not a neighbour of it.
+    return float(Decimal(match[1]) / 100) if match[2] else float(match[1])
 
 
 def _room_on_gpu(device: Any, limit: int | None) -> int:

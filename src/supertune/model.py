@@ -15,7 +15,10 @@ from supertune import artifact, baselines, registry
 from supertune.artifact import rows
 from supertune.config import Recipe, method_options, recipe_text
 from supertune.contracts import (
+    NOTHING_ASKED,
+    UNLIKE,
     Answers,
+    Asked,
     Columns,
     Examples,
     FloatArray,
@@ -29,7 +32,9 @@ from supertune.contracts import (
 )
 from supertune.data import given
 from supertune.errors import InputError
-from supertune.pipeline import Workshop, labelled, open_backbone, reference
+from supertune.evaluation import abstaining, novelty
+from supertune.evaluation.selective import Threshold
+from supertune.pipeline import Workshop, as_calibrated, labelled, open_backbone, reference, viewed
 from supertune.report import card, compose, render, steps, text
 from supertune.report.compose import finite
 from supertune.training import fitting
@@ -98,19 +103,62 @@ class Model:
             self._workshop = Workshop(self.recipe)
         return self._workshop
 
-    def predictions(self, inputs: Sequence[Any], *, coverage: float | None = None) -> Answers:
+    def predictions(
+        self,
+        inputs: Sequence[Any],
+        *,
+        coverage: float | None = None,
+        max_error: float | None = None,
+    ) -> Answers:
         """Answers to n texts, tuples of texts, or rows of numbers. Where the model learned from
         rows like ``Text: ... Label: ...``, a text may be written so too.
 
         Labels with confidence (n,) and probabilities (n, C); of a regression, values (n,) with
-        the ends of intervals that hold a share ``coverage`` of new rows (0.9 by default).
+        the ends of intervals that hold a share ``coverage`` of new rows (0.9 by default). Rows
+        unlike those learned from have a ``likeness`` of .05 or less.
+
+        Args:
+            max_error: of labels, the share of the answers given that may be wrong, with 95 %
+                confidence: the model abstains from rows that it is not sure enough of. As it was
+                fitted by default, else no limit.
 
         Raises:
-            InputError: when ``inputs`` is not a sequence of such rows, or ``coverage`` fits not.
+            InputError: when ``inputs`` is not a sequence of such rows, or ``coverage`` or
+                ``max_error`` fits not.
         """
-        return self._answers(given.inputs(inputs, self.columns), coverage)
+        read = given.inputs(inputs, self.columns)
+        return self._compared(read, self._answers(read, self._asked(coverage, max_error)))
 
-    def _answers(self, inputs: Sequence[Input], coverage: float | None = None) -> Answers:
+    def _asked(self, coverage: float | None = None, max_error: float | None = None) -> Asked:
+        """What is asked of answers, the recipe's own limit by default."""
+        return Asked(coverage, self.recipe.max_error if max_error is None else max_error)
+
+    def abstains(self, max_error: float | None) -> Threshold | None:
+        """From which confidence on it answers under a limit of errors; None without a limit.
+
+        Raises:
+            InputError: ``no_max_error``, ``bad_max_error``, ``no_calibration``.
+        """
+        if max_error is None:
+            return None
+        self.workshop.objective.check(Asked(max_error=max_error))
+        return abstaining.limit(self.calibration, max_error)
+
+    def _compared(self, inputs: Sequence[Input], answers: Answers) -> Answers:
+        """The answers, and how like the rows learned from theirs are, where that can be said."""
+        found = self._likeness(inputs)
+        return answers if found is None else answers.compared(found)
+
+    def _likeness(self, inputs: Sequence[Input]) -> FloatArray | None:
+        if not novelty.known(self.calibration):
+            return None
+        found = np.zeros(len(inputs))
+        for start in range(0, len(inputs), WINDOW):
+            views = viewed(self.workshop, self.backbone, inputs[start : start + WINDOW])
+            found[start : start + WINDOW] = novelty.likeness(self.calibration, views)
+        return found
+
+    def _answers(self, inputs: Sequence[Input], asked: Asked = NOTHING_ASKED) -> Answers:
         """Answers to inputs that were read and checked."""
         lens = self.workshop.lens(self.backbone)
         parts = [
@@ -118,17 +166,22 @@ class Model:
             for start in range(0, len(inputs), WINDOW)
         ]
         logits = np.concatenate(parts) if parts else np.zeros((0, self.head.outputs))
-        return self.decoded(logits, coverage=coverage)
+        return self.decoded(logits, asked)
 
-    def decoded(self, logits: FloatArray, *, coverage: float | None = None) -> Answers:
-        """What `predictions` makes of (n, C) outputs of ``tuned``."""
+    def decoded(self, logits: FloatArray, asked: Asked | None = None) -> Answers:
+        """What `predictions` makes of (n, C) outputs of ``tuned``; as the model was fitted, unless
+        something else is asked."""
         costs = self.workshop.costs(self.labels)
-        answers = self.workshop.task.decode(logits, self.labels, self.head, costs)
-        return self.workshop.objective.bounded(answers, self.calibration, coverage)
+        scores = as_calibrated(logits, self.calibration)
+        answers = self.workshop.task.decode(scores, self.labels, self.head, costs)
+        wanted = self._asked() if asked is None else asked
+        return self.workshop.objective.bounded(answers, self.calibration, wanted)
 
     def predict(self, inputs: Sequence[Any]) -> npt.NDArray[Any]:
-        """The answer to each row: (n,) strings, (n,) tuples for several labels, or values."""
-        return self.workshop.objective.array(self.predictions(inputs), self.head)
+        """The answer to each row: (n,) strings, (n,) tuples for several labels, or values; None
+        where a model that was fitted under a largest error abstains."""
+        answers = self._answers(given.inputs(inputs, self.columns), self._asked())
+        return self.workshop.objective.array(answers, self.head)
 
     def predict_proba(self, inputs: Sequence[Any]) -> FloatArray:
         """(n, C) probabilities, columns in the order of ``labels``.
@@ -136,7 +189,8 @@ class Model:
         Raises:
             InputError: ``no_probabilities`` where the answers are values.
         """
-        return self.workshop.objective.table(self.predictions(inputs))
+        answers = self._answers(given.inputs(inputs, self.columns))
+        return self.workshop.objective.table(answers)
 
     def stream(
         self,
@@ -145,16 +199,18 @@ class Model:
         *,
         text: Sequence[str] = (),
         coverage: float | None = None,
+        max_error: float | None = None,
     ) -> Iterator[tuple[Any, Answers]]:
         """Rows of a source of any size with their predictions, ``window`` rows at a time.
 
         ``text`` names the text columns where they are called otherwise than in the fitted rows;
-        ``coverage`` as in `predictions`.
+        ``coverage`` and ``max_error`` as in `predictions`.
         """
+        asked = self._asked(coverage, max_error)
         task = registry.task(self.task)
         columns = replace(self.columns, text=tuple(text)) if text else self.columns
         for table, inputs in task.stream(source, columns, window):
-            yield table, self._answers(inputs, coverage)
+            yield table, self._compared(inputs, self._answers(inputs, asked))
 
     def evaluate(
         self,
@@ -172,15 +228,15 @@ class Model:
             slices: columns by which the score is broken down.
 
         Returns:
-            ``metric``, ``estimate``, ``metrics``, ``baselines``, ``slices``, ``rows``,
-            ``findings``; of labels ``per_class``, ``confusion``, ``reliability``, of values
-            ``residuals``.
+            ``metric``, ``estimate``, ``metrics``, ``baselines``, ``slices``, ``rows``, ``unlike``
+            (how many of them are unlike those learned from), ``findings``; of labels
+            ``per_class``, ``confusion``, ``reliability``, ``abstaining``, of values ``residuals``.
         """
         columns = _renamed(self.columns, text, label, slices)
         judged, findings = self.judge(data, columns)
         names = compose.available(self.workshop, judged.examples)
         found = compose.scores(self.workshop, judged, names)
-        metric = self.workshop.metric
+        metric, likeness = self.workshop.metric, self._likeness(judged.examples.inputs)
         free = {
             name: compose.scores(self.workshop, Judged(judged.examples, answers, True), [metric])
             for name, answers in self._baselines(judged.examples).items()
@@ -192,8 +248,11 @@ class Model:
                 "baselines": {name: one[metric].as_dict() for name, one in free.items()},
                 "metrics": {name: estimate.as_dict() for name, estimate in found.items()},
                 **compose.breakdown(self.workshop, judged, shown=True),
-                **self.workshop.objective.bounds(self.calibration, judged),
+                **self.workshop.objective.bounds(
+                    self.calibration, judged, self.workshop.costs(self.labels), self._asked()
+                ),
                 "rows": len(judged.examples),
+                "unlike": None if likeness is None else int((likeness <= UNLIKE).sum()),
                 "findings": findings,
             }
         )

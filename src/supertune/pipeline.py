@@ -3,12 +3,14 @@
 file → `read` → examples → `Workshop.lens` (backbone ∘ encoding ∘ cache) → `assess` (answers of
 models that did not see the row) → `tune` (the model that is kept) → `verify` (what it noticed
 about itself) → `judge` (scores).
+
+What the answers out of fold say about new ones (`calibrated`, `calibration`) goes with the model.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -23,6 +25,7 @@ from supertune.catalogue.resolve import fetched, resolve
 from supertune.config import Recipe, method_options
 from supertune.contracts import (
     Answers,
+    Asked,
     Backbone,
     BackboneRef,
     Columns,
@@ -32,6 +35,7 @@ from supertune.contracts import (
     Finding,
     FloatArray,
     HeadSpec,
+    Input,
     IntArray,
     Judge,
     Offer,
@@ -40,10 +44,12 @@ from supertune.contracts import (
     Reading,
     Task,
     Tuned,
+    features,
     misfit,
 )
-from supertune.data import checks
+from supertune.data import checks, form
 from supertune.errors import InputError, unknown_name
+from supertune.evaluation import novelty
 from supertune.evaluation.splits import feasible_folds, repeated_folds
 from supertune.prompts import asking
 from supertune.training import fitting
@@ -112,11 +118,15 @@ class Candidate:
 
 @dataclass(eq=False)
 class Assessed:
-    """Answers (R, n, C) to each row by models that did not see it, and what that took."""
+    """Answers (R, n, C) to each row by models that did not see it, and what that took.
+
+    ``calibrated`` says what was done to make the answers mean what they say; empty before.
+    """
 
     candidate: Candidate
     answers: FloatArray
     seconds: float
+    calibrated: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(eq=False)
@@ -232,10 +242,11 @@ def check_settings(workshop: Workshop, examples: Examples) -> None:
 
     Raises:
         InputError: ``unknown_metric``, ``metric_does_not_fit``, ``bad_cost_matrix``,
-            ``bad_class_weight``, ``unknown_label``, ``no_classes``, and as
+            ``bad_class_weight``, ``unknown_label``, ``no_classes``, ``no_max_error``, and as
             `supertune.prompts.asking.check`.
     """
     asking.check(workshop.recipe, workshop.task, examples)
+    workshop.objective.check(Asked(max_error=workshop.recipe.max_error))
     score = workshop.score(examples.labels)
     metric, targets = workshop.metric, examples.targets
     workshop.row_weights(examples)
@@ -312,6 +323,59 @@ def assess_fold(
     return workshop.answers(logits, examples.labels, problem.head)
 
 
+def calibrated(workshop: Workshop, assessed: Assessed, examples: Examples) -> Assessed:
+    """The same answers, made to mean what they say where that helps; once.
+
+    A method that calibrates its own probabilities on all of its rows is left alone: the models of
+    the folds had fewer, and what they need is not what it needs.
+    """
+    if assessed.calibrated:
+        return assessed
+    if getattr(registry.method(assessed.candidate.method), "calibrates", False):
+        return replace(assessed, calibrated={"own": True})
+    folds = workshop.folds(examples)[: len(assessed.answers)]
+    answers, done = workshop.objective.calibrated(assessed.answers, examples, folds)
+    return replace(assessed, answers=answers, calibrated=done)
+
+
+def calibration(
+    workshop: Workshop, candidate: Candidate, examples: Examples, assessed: Assessed | None
+) -> dict[str, npt.NDArray[Any]]:
+    """What the model keeps to be calibrated, to bound its answers, and to know rows unlike those
+    learned from; nothing of the first two where no row was answered out of fold."""
+    found: dict[str, npt.NDArray[Any]] = {}
+    if assessed is not None:
+        costs = workshop.costs(examples.labels)
+        found |= workshop.objective.calibration(assessed.answers, examples, costs)
+        if assessed.calibrated.get("temperature", 1.0) != 1.0:
+            found["temperature"] = np.array([assessed.calibrated["temperature"]])
+    views = viewed(workshop, candidate.backbone, examples.inputs, prediction=False)
+    own = {"form", *(["meaning"] if candidate.backbone is None else [])}
+    return found | novelty.learned(views, examples.groups, own)
+
+
+def viewed(
+    workshop: Workshop, backbone: str | None, inputs: Sequence[Input], *, prediction: bool = True
+) -> dict[str, FloatArray]:
+    """(n, d) by which rows are compared with those learned from: ``meaning``, features of the
+    backbone or the rows' own numbers, where there are any; ``form``, how a text is written."""
+    found: dict[str, FloatArray] = {}
+    lens = workshop.lens(backbone)
+    numbers = any(not isinstance(value, str) for row in inputs[:1] for value in row)
+    if numbers if lens is None else "features" in lens.backbone.offer.capabilities:
+        found["meaning"] = features(inputs, lens, prediction=prediction)
+    if not numbers:
+        found["form"] = form.measured(inputs)
+    return found
+
+
+def as_calibrated(logits: FloatArray, calibration: Mapping[str, npt.NDArray[Any]]) -> FloatArray:
+    """(n, C) scores as the answers out of fold say they should be."""
+    if "temperature" not in calibration:
+        return logits
+    return np.asarray(logits / float(calibration["temperature"][0]))
+
+
 def tune(workshop: Workshop, candidate: Candidate, examples: Examples) -> Tuned:
     """The model that is kept: ``candidate`` on all rows."""
     method = registry.method(candidate.method)
@@ -333,9 +397,16 @@ def verify(
     return verified(method, problem, method_options(workshop.recipe, candidate.method), tuned)
 
 
-def predict(workshop: Workshop, candidate: Candidate, tuned: Tuned, examples: Examples) -> Answers:
+def predict(
+    workshop: Workshop,
+    candidate: Candidate,
+    tuned: Tuned,
+    examples: Examples,
+    calibration: Mapping[str, npt.NDArray[Any]] | None = None,
+) -> Answers:
     """Answers of a tuned model to rows, through prediction's own batches."""
     logits = tuned.logits(examples.inputs, workshop.lens(candidate.backbone))
+    logits = as_calibrated(logits, calibration or {})
     head = workshop.task.head(examples)
     return workshop.task.decode(logits, examples.labels, head, workshop.costs(examples.labels))
 

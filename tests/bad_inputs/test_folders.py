@@ -16,7 +16,8 @@ from tests.conftest import Files, write_rows
 from supertune.artifact.manifest import _seal
 
 FILES = (
-    *("README.md", "recipe.yaml", "report.html", "report.json", "rows.jsonl", "settings.json"),
+    *("README.md", "calibration.safetensors", "recipe.yaml", "report.html", "report.json"),
+    *("rows.jsonl", "settings.json"),
     *("supertune.json", "tuned.safetensors"),
 )
 

@@ -25,7 +25,8 @@ NAMED = {
     *("findings", "next"),
 }
 FOLDER = {
-    *("README.md", "recipe.yaml", "report.html", "report.json", "rows.jsonl", "settings.json"),
+    *("README.md", "calibration.safetensors", "recipe.yaml", "report.html", "report.json"),
+    *("rows.jsonl", "settings.json"),
     *("supertune.json", "tuned.safetensors"),
 }
 

@@ -18,7 +18,7 @@ from tests.conftest import Files, Run, write_rows
 import supertune as product
 from supertune.data import readers
 
-ADDED = ["prediction", "confidence", "p_negative", "p_positive"]
+ADDED = ["prediction", "confidence", "unlike", "p_negative", "p_positive"]
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from supertune.contracts import Examples, Judged, Values
+from supertune.contracts import Asked, Examples, Judged, Values
 from supertune.errors import InputError
 from supertune.objectives.regress import OBJECTIVE, half_width
 
@@ -37,8 +37,8 @@ def test_repeats_do_not_make_more_rows_of_them():
 
 
 def test_an_unbounded_answer_is_an_empty_cell():
-    bounds = OBJECTIVE.calibration(np.zeros((1, 3, 1)), examples([1, 2, 3]))
-    found = OBJECTIVE.bounded(Values(np.array([7.0]), "price"), bounds, 0.9)
+    bounds = OBJECTIVE.calibration(np.zeros((1, 3, 1)), examples([1, 2, 3]), None)
+    found = OBJECTIVE.bounded(Values(np.array([7.0]), "price"), bounds, Asked(0.9))
     assert found.columns() == {"value": [7.0], "low": [None], "high": [None]}
     assert found.lines() == ["7  [-inf, inf]"]
 
@@ -46,7 +46,7 @@ def test_an_unbounded_answer_is_an_empty_cell():
 @pytest.mark.parametrize("coverage", [0.0, 1.0, -1.0, 90.0, float("nan")])
 def test_a_coverage_that_is_no_share_is_refused(coverage):
     with pytest.raises(InputError, match="share of new rows"):
-        OBJECTIVE.bounded(Values(np.zeros(1), "price"), {}, coverage)
+        OBJECTIVE.bounded(Values(np.zeros(1), "price"), {}, Asked(coverage))
 
 
 def test_intervals_hold_as_many_new_patients_as_they_promise():
@@ -68,11 +68,11 @@ def test_intervals_hold_as_many_new_patients_as_they_promise():
         asked = Problem(train, HeadSpec(1, valued=True), None, 0)
         folds = repeated_folds(train, folds=5, repeats=1, seed=draw)
         out = fitting.out_of_fold(METHOD, asked, METHOD.options(), folds)
-        bounds = OBJECTIVE.calibration(out, train)
+        bounds = OBJECTIVE.calibration(out, train, None)
         tuned = METHOD.fit(asked, METHOD.options())
         answers = Values(tuned.logits(new.inputs, None)[:, 0], "y")
         for coverage, shares in held.items():
-            found = OBJECTIVE.bounded(answers, bounds, coverage)
+            found = OBJECTIVE.bounded(answers, bounds, Asked(coverage))
             shares.append(((found.low <= new.targets) & (new.targets <= found.high)).mean())
     for coverage, shares in held.items():
         assert coverage - 0.01 < np.mean(shares) < coverage + 0.03, (coverage, np.mean(shares))

@@ -19,6 +19,7 @@ from supertune.catalogue.entries import model as catalogue_model
 from supertune.contracts import Backbone, BackboneRef, Lens, Offer, State
 from supertune.errors import InputError
 from supertune.model import Model, json_bytes
+from supertune.pipeline import as_calibrated
 
 SAME = 1e-5  # of the largest value: what float32 rounding may make of merging
 _READOUT = ("head.weight", "head.bias", "words.scale", "words.bias")
@@ -121,6 +122,7 @@ def _sourced(model: Model, *, merge: bool) -> _Source:
     ref, engine = _engine(model)
     state = model.tuned.state()
     readout, weights = _parted(model, state)
+    readout = {name: as_calibrated(array, model.calibration) for name, array in readout.items()}
     changed = bool(weights) or state.adapter_config is not None
     if not merge and state.adapter_config is None:
         raise _no_adapter(model, changed)

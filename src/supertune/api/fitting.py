@@ -202,10 +202,10 @@ def _named(reading: Reading) -> dict[str, Any]:
 def _finish(run: _Run, decision: Decision, tuned: Tuned) -> Model:
     workshop, examples = run.workshop, run.examples
     verified = pipeline.verify(workshop, decision.candidate, tuned, examples)
-    judged, free = _judged(run, decision, tuned)
-    calibration = _calibration(run, decision)
+    calibration = pipeline.calibration(workshop, decision.candidate, examples, decision.assessed)
+    judged, free = _judged(run, decision, tuned, calibration)
     report = _report(run, decision, tuned, verified, judged, free)
-    report |= finite(workshop.objective.bounds(calibration, judged))
+    report |= finite(compose.trust(workshop, decision, examples, calibration, judged))
     manifest = {
         "supertune": __version__,
         "created": report["created"],
@@ -236,17 +236,19 @@ def _finish(run: _Run, decision: Decision, tuned: Tuned) -> Model:
     )
 
 
-def _judged(run: _Run, decision: Decision, tuned: Tuned) -> tuple[Judged, dict[str, Judged]]:
+def _judged(
+    run: _Run, decision: Decision, tuned: Tuned, calibration: Mapping[str, Any]
+) -> tuple[Judged, dict[str, Judged]]:
     """The model's answers to rows that it had not seen, and those of what costs nothing."""
     workshop, test = run.workshop, run.reading.test
     backbone = decision.candidate.backbone or _any_backbone(decision)
     if test is not None:
         held = pipeline.labelled(test)
-        answers = pipeline.predict(workshop, decision.candidate, tuned, held).scored
+        found = pipeline.predict(workshop, decision.candidate, tuned, held, calibration)
         free = baselines.on_test(workshop, run.examples, held, backbone)
         return (
-            Judged(held, answers, True),
-            {name: Judged(held, found, True) for name, found in free.items()},
+            Judged(held, found.scored, True),
+            {name: Judged(held, base, True) for name, base in free.items()},
         )
     assert decision.assessed is not None
     folds = workshop.folds(run.examples)
@@ -261,13 +263,6 @@ def _judged(run: _Run, decision: Decision, tuned: Tuned) -> tuple[Judged, dict[s
         Judged(run.examples, decision.assessed.answers, False, count),
         {name: Judged(run.examples, found, False, count) for name, found in free.items()},
     )
-
-
-def _calibration(run: _Run, decision: Decision) -> dict[str, Any]:
-    """What bounds the predictions; empty where no row was answered out of fold."""
-    if decision.assessed is None:
-        return {}
-    return run.workshop.objective.calibration(decision.assessed.answers, run.examples)
 
 
 def _any_backbone(decision: Decision) -> str | None:

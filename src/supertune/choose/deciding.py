@@ -17,7 +17,7 @@ from supertune.errors import EnvironmentFault
 from supertune.evaluation.choice import Choice, corrected_choice
 from supertune.evaluation.splits import feasible_folds
 from supertune.limits import Clock
-from supertune.pipeline import Workshop
+from supertune.pipeline import Workshop, calibrated
 from supertune.training import estimate
 from supertune.training.speed import speed
 
@@ -40,7 +40,7 @@ def decide(
     Args:
         entries: what `candidates` found for these rows; what becomes of each is written there.
         test: rows that the winner will be judged by. A single slow candidate then needs no
-            folds, and the time to answer them is kept back.
+            folds, unless it is to abstain, and the time to answer them is kept back.
 
     Raises:
         EnvironmentFault: ``memory_too_small`` when the only candidate does not fit, and
@@ -96,6 +96,9 @@ def _settled(
     workshop: Workshop, examples: Examples, entries: list[Entry], notes: list[tuple[str, str]]
 ) -> Decision:
     run = [entry for entry in entries if entry.assessed is not None]
+    for entry in run:
+        assert entry.assessed is not None
+        entry.assessed = calibrated(workshop, entry.assessed, examples)
     choice = _choose(workshop, examples, run)
     winner = next(entry for entry in run if str(entry.candidate) == choice.winner)
     winner.status, winner.why = "chosen", choice.why
@@ -122,7 +125,7 @@ def _alone(
             next="Raise --memory-limit if one was set, close other programs, lower "
             "--set max_length=128, or take a smaller backbone (`supertune models`).",
         )
-    if test is not None and entry.trained:
+    if test is not None and entry.trained and workshop.recipe.max_error is None:
         entry.status, entry.why = "chosen", "asked for by name"
         return Decision(entry.candidate, [entry], None, workshop.recipe, notes)
     workshop.recipe, note = _folds_within(workshop, examples, entry, left)

@@ -90,8 +90,32 @@ def show(said: Terminal, found: dict[str, Any]) -> None:
     for column, parts in found["slices"].items():
         said.say()
         said.table((column, metric), [line(part["value"], part["estimate"]) for part in parts])
+    _show_trust(said, found)
     for finding in found["findings"]:
         said.say(f"! {finding['message']}")
+
+
+def _show_trust(said: Terminal, found: dict[str, Any]) -> None:
+    """How many rows it answers under which limit of errors, and how many are unlike."""
+    from supertune.report import trust, wording
+
+    if found.get("abstaining"):
+        said.say()
+        said.table(
+            ("Wrong at most", "Answers", "of these wrong"),
+            [
+                (
+                    trust.share(row["max_error"]).replace(wording.SPACE, " "),
+                    trust.answered_of(row),
+                    trust.wrong_of(row),
+                )
+                for row in found["abstaining"]["table"]
+            ],
+        )
+        said.say(found["abstaining"]["text"])
+    if found.get("unlike"):
+        for line in trust.predicted(found["rows"], {"unlike": found["unlike"]}, None, None):
+            said.say(line)
 
 
 def _show_classes(said: Terminal, found: dict[str, Any], numerals: Numerals) -> None:

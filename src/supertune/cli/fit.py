@@ -43,6 +43,7 @@ Overwrite = Annotated[
         "supertune fit reviews.csv --method lora --set rank=4 --backbone e5-small",
         "supertune fit reviews.csv --template '{text} It was {answer}.' "
         "--verbalizer 'positive=great; negative=terrible'",
+        "supertune fit reviews.csv --max-error 5%",
         "supertune fit sales.csv --task regression --label price",
     ),
 )
@@ -82,6 +83,7 @@ def fit(
     memory_limit: keys.MemoryLimit = None,
     max_candidates: keys.MaxCandidates = None,
     search: keys.Search = None,
+    max_error: keys.MaxError = None,
     seed: keys.Seed = None,
     precision: Precision = None,
     device: Device = None,
@@ -100,8 +102,7 @@ def fit(
         source,
         test=held,
         output=output or default_output(data, recipe),
-        overwrite=overwrite,
-        from_=from_,
+        **{key: ctx.params[key] for key in ("overwrite", "from_")},
         keep_rows=not no_rows,
         values=values,
     )

@@ -11,6 +11,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from supertune.cli.terminal import Terminal
 from supertune.errors import unknown_name
+from supertune.limits import parse_share
 
 if TYPE_CHECKING:
     from supertune.model import Model
@@ -181,6 +182,18 @@ def opened(
         backbone=backbone,
         labels=[name.strip() for name in labels.split(",") if name.strip()],
     )
+
+
+def share(text: str | None) -> float | None:
+    """``5%`` or ``0.05`` as a share; None stays None.
+
+    Raises:
+        typer.BadParameter: anything else.
+    """
+    try:
+        return None if text is None else parse_share(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"'{text}' is no share; write 5% or 0.05.") from error
 
 
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -24,6 +25,7 @@ from supertune.cli.options import (
     Verbose,
     example,
     opened,
+    share,
     terminal,
 )
 from supertune.cli.progress import Progress
@@ -42,6 +44,14 @@ Coverage = Annotated[
         "--coverage",
         help="Of a regression: the share of new rows that lie between low and high. 0.9 by "
         "default.",
+    ),
+]
+MaxError = Annotated[
+    str | None,
+    typer.Option(
+        "--max-error",
+        help="5%: answer only rows of which, with 95 % confidence, at most so many are answered "
+        "wrongly. As the model was fitted by default.",
     ),
 ]
 
@@ -69,6 +79,7 @@ Settings = Annotated[
     cls=Command,
     epilog=example(
         "supertune predict my-model new.csv -o answers.csv",
+        "supertune predict my-model new.csv -o answers.csv --max-error 5%",
         'supertune predict my-model "arrived broken, twice" "just what I needed"',
         "cat new.jsonl | supertune predict my-model - --format jsonl",
     ),
@@ -92,6 +103,7 @@ def predict(
     labels: Labels = "",
     settings: Settings = None,
     coverage: Coverage = None,
+    max_error: MaxError = None,
     device: Device = None,
     threads: Threads = None,
     json: Json = False,
@@ -114,20 +126,20 @@ def predict(
     elif said.json and not texts:
         raise _output_needed()
     model = opened(folder, device, threads, backbone, labels)
-    separator = model.columns.separator
+    separator, limit = model.columns.separator, share(max_error)
     with Progress(said) as progress:
-        windows = _answered(model, source, tuple(text or ()), coverage, progress)
+        windows = _answered(model, source, ctx.params | {"max_error": limit}, progress)
         if output is not None:
-            with RowWriter(
-                output, overwrite=overwrite, source=source, separator=separator
-            ) as writer:
+            how: Any = {"overwrite": overwrite, "source": source, "separator": separator}
+            with RowWriter(output, **how) as writer:
                 written = _write(writer, windows)
-            _told(said, model, written, output, writer.renamed)
+            _told(said, model, written, output, writer.renamed, limit)
         elif texts:
-            _shown(said, model, [answers for _, answers in windows])
+            _shown(said, model, [answers for _, answers in windows], limit)
         else:
             stream = StreamWriter(said.stdout, f".{format_}", separator=separator)
-            _write(stream, windows)
+            for line in _write(stream, windows).sentences(model, limit):
+                said.note(line)
             for line in _renamed(stream.renamed):
                 said.note(line)
 
@@ -167,56 +179,82 @@ def _exists(name: str) -> bool:
 
 
 def _answered(
-    model: Model, source: Any, text: tuple[str, ...], coverage: float | None, progress: Progress
+    model: Model, source: Any, asked: dict[str, Any], progress: Progress
 ) -> Iterator[tuple[Any, Answers]]:
-    done = 0
-    for table, answers in model.stream(source, text=text, coverage=coverage):
+    """``asked`` are the command's parameters."""
+    done, chosen = 0, {key: asked[key] for key in ("coverage", "max_error")}
+    for table, answers in model.stream(source, text=tuple(asked["text"] or ()), **chosen):
         done += len(answers)
         progress("predict", done, None)
         yield table, answers
 
 
-def _write(writer: Any, windows: Iterator[tuple[Any, Answers]]) -> tuple[int, Counter[str]]:
-    """How many rows there were, and how many of them carry each label."""
-    rows, counts = 0, Counter[str]()
+@dataclass
+class _Done:
+    """How many rows there were, and how many of them carry each label and each mark."""
+
+    rows: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
+    marks: Counter[str] = field(default_factory=Counter)
+
+    def add(self, answers: Answers) -> None:
+        self.rows += len(answers)
+        self.counts.update(answers.counts())
+        self.marks.update(answers.marks())
+
+    def sentences(self, model: Model, limit: float | None) -> list[str]:
+        """What the marks mean for the person who reads the answers."""
+        from supertune.report import trust
+
+        wanted = model.recipe.max_error if limit is None else limit
+        return trust.predicted(self.rows, self.marks, wanted, model.abstains(wanted))
+
+
+def _write(writer: Any, windows: Iterator[tuple[Any, Answers]]) -> _Done:
+    done = _Done()
     for table, answers in windows:
         writer.write(table, answers.columns())
-        rows += len(answers)
-        counts.update(answers.counts())
-    return rows, counts
+        done.add(answers)
+    return done
 
 
 def _told(
     said: Terminal,
     model: Model,
-    written: tuple[int, Counter[str]],
+    done: _Done,
     output: Path,
     renamed: dict[str, str],
+    limit: float | None,
 ) -> None:
-    rows, counts = written
-    by_label = {name: counts[name] for name in model.labels}
+    by_label = {name: done.counts[name] for name in model.labels}
     steps = [f"supertune evaluate {model.folder} LABELLED.csv"]
     said.result(
         {
             "output": str(output),
-            "rows": rows,
+            "rows": done.rows,
             "predictions": by_label,
+            **done.marks,
             "renamed": renamed,
             "next": steps,
         }
     )
     said.say(f"{output}: " + ", ".join(f"{name} {count}" for name, count in by_label.items()))
-    for line in _renamed(renamed):
+    for line in [*done.sentences(model, limit), *_renamed(renamed)]:
         said.say(line)
     said.next(steps)
 
 
-def _shown(said: Terminal, model: Model, parts: list[Answers]) -> None:
+def _shown(said: Terminal, model: Model, parts: list[Answers], limit: float | None) -> None:
+    done = _Done()
+    for part in parts:
+        done.add(part)
     listed = [one for part in parts for one in part.listed()]
     steps = [f"supertune predict {model.folder} NEW.csv -o predictions.csv"]
-    said.result({"rows": len(listed), "predictions": listed, "next": steps})
+    said.result({"rows": len(listed), "predictions": listed, **done.marks, "next": steps})
     for part in parts:
         for line in part.lines():
             said.say(line)
+    for line in done.sentences(model, limit):
+        said.say(line)
     if not said.quiet:
         said.next(steps)

@@ -168,13 +168,23 @@ Search = Annotated[
         rich_help_panel=CHOICE,
     ),
 ]
+MaxError = Annotated[
+    str | None,
+    typer.Option(
+        "--max-error",
+        help="5%: abstain from rows so that, with 95 % confidence, at most so many of the answers "
+        "given are wrong.",
+        rich_help_panel=CHOICE,
+    ),
+]
 Seed = Annotated[int | None, typer.Option("--seed", help="0 by default.", rich_help_panel=CHOICE)]
 
 
 _KEYS = (
     *("text", "label", "template", "pair", "separator", "split", "group", "time", "weight"),
     *("task", "backbone", "method", "metric", "preset"),
-    *("memory_limit", "max_candidates", "search", "seed", "precision", "device", "threads"),
+    *("memory_limit", "max_error", "max_candidates", "search"),
+    *("seed", "precision", "device", "threads"),
 )
 """Options whose name is the recipe's key."""
 

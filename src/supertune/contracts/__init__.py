@@ -28,6 +28,7 @@ from supertune.contracts.backbone import (
     Tunable,
 )
 from supertune.contracts.data import (
+    UNLIKE,
     Answers,
     Examples,
     Finding,
@@ -60,6 +61,8 @@ from supertune.contracts.method import (
     misfit,
 )
 from supertune.contracts.objective import (
+    NOTHING_ASKED,
+    Asked,
     ClassWeights,
     Judge,
     Judged,
@@ -73,7 +76,10 @@ from supertune.contracts.task import (
 )
 
 __all__ = [
+    "NOTHING_ASKED",
+    "UNLIKE",
     "Answers",
+    "Asked",
     "Asking",
     "Backbone",
     "BackboneRef",

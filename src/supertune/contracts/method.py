@@ -170,6 +170,9 @@ class Method(Protocol):
     empty means that no backbone takes part. Rows of numbers are features by themselves, so what
     needs nothing else serves them without a backbone. ``simplicity`` orders candidates: of those
     within one standard error of the best, the lowest wins.
+
+    One whose probabilities are calibrated by rows that it left out says so with an attribute
+    ``calibrates = True``; of others it is done from the answers of cross-validation.
     """
 
     name: str

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import numpy.typing as npt
 
-from supertune.contracts.data import Answers, Examples, Finding, FloatArray
+from supertune.contracts.data import Answers, Examples, Finding, FloatArray, IntArray
 from supertune.contracts.task import HeadSpec
 
 ClassWeights = str | Mapping[str, float] | None
@@ -31,6 +31,23 @@ class Judged:
     def mean(self) -> FloatArray:
         """(n, C): the mean over repeats."""
         return self.answers if self.on_test else self.answers.mean(axis=0)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a person asks of answers beside the answers themselves; None is the objective's own.
+
+    Attributes:
+        coverage: of values, the share of new rows that the intervals are meant to hold.
+        max_error: of labels, the share of wrong answers among those given that may not be
+            exceeded; the model abstains from the rest. Both lie above 0 and below 1.
+    """
+
+    coverage: float | None = None
+    max_error: float | None = None
+
+
+NOTHING_ASKED = Asked()
 
 
 class Judge(Protocol):
@@ -89,24 +106,53 @@ class Judge(Protocol):
         """(rows, C) answers by baseline, from the mapping that `floor` is part of."""
         ...
 
-    def calibration(self, answers: FloatArray, examples: Examples) -> dict[str, npt.NDArray[Any]]:
+    def calibrated(
+        self,
+        answers: FloatArray,
+        examples: Examples,
+        folds: Sequence[Sequence[tuple[IntArray, IntArray]]],
+    ) -> tuple[FloatArray, dict[str, Any]]:
+        """Out-of-fold answers (R, n, C), made to mean what they say where that helps, and what
+        was done: ``temperature``, and figures for the report. Empty where there is nothing to do.
+
+        No row's own answer takes part in what is done to it.
+        """
+        ...
+
+    def calibration(
+        self, answers: FloatArray, examples: Examples, costs: FloatArray | None
+    ) -> dict[str, npt.NDArray[Any]]:
         """What a model keeps of out-of-fold answers (R, n, C), to bound its predictions."""
+        ...
+
+    def check(self, asked: Asked) -> None:
+        """Refuse what cannot be asked of such answers, before anything is computed.
+
+        Raises:
+            InputError: ``no_intervals``, ``bad_coverage``, ``no_max_error``, ``bad_max_error``.
+        """
         ...
 
     def bounded(
         self,
         answers: Answers,
         calibration: Mapping[str, npt.NDArray[Any]],
-        coverage: float | None,
+        asked: Asked,
     ) -> Answers:
-        """The answers with bounds that hold ``coverage`` of new rows (None: the default).
+        """The answers with the bounds that are asked for.
 
         Raises:
-            InputError: ``no_intervals``, ``bad_coverage``.
+            InputError: as `check`; ``no_calibration`` where nothing is known to bound them by.
         """
         ...
 
-    def bounds(self, calibration: Mapping[str, npt.NDArray[Any]], judged: Judged) -> dict[str, Any]:
+    def bounds(
+        self,
+        calibration: Mapping[str, npt.NDArray[Any]],
+        judged: Judged,
+        costs: FloatArray | None,
+        asked: Asked,
+    ) -> dict[str, Any]:
         """For the report: how wide the bounds are and, of test rows, how many they held."""
         ...
 

@@ -71,3 +71,18 @@ def _answers(
     predicted = decide(probabilities, costs)
     confidence = probabilities[np.arange(len(targets)), predicted]
     return confidence, (predicted == targets).astype(np.float64)
+
+
+def answered(
+    probabilities: FloatArray, targets: npt.NDArray[Any], costs: FloatArray | None = None
+) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
+    """(n,) confidence of each row's answer and whether it is right, from (n, C) probabilities.
+
+    Of several labels a row, the answer is the whole set of them, with the product of the labels'
+    confidences, as `supertune.contracts.Predictions` has it.
+    """
+    confidence, right = _answers(np.asarray(probabilities, dtype=np.float64), targets, costs)
+    if targets.ndim == 2:
+        confidence = confidence.reshape(targets.shape).prod(axis=1)
+        right = right.reshape(targets.shape).min(axis=1)
+    return confidence, right > 0

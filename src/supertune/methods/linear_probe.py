@@ -83,6 +83,7 @@ class LinearProbe:
     needs = frozenset({"features"})
     objectives = frozenset({"classify", "regress"})
     simplicity = 20
+    calibrates = True
     options: type[Options] = LinearProbeOptions
 
     def fit(self, problem: Problem, options: LinearProbeOptions) -> Head:

@@ -54,6 +54,7 @@ class NamedProbe:
     needs = frozenset({"features"})
     objectives = frozenset({"classify"})
     simplicity = 19  # shrunk further than a plain head
+    calibrates = True
     options: type[Options] = NamedProbeOptions
 
     def fit(self, problem: Problem, options: NamedProbeOptions) -> Head:

@@ -60,6 +60,7 @@ class NearestCentroid:
     needs = frozenset({"features"})
     objectives = frozenset({"classify"})
     simplicity = 15
+    calibrates = True
     options: type[Options] = NearestCentroidOptions
 
     def fit(self, problem: Problem, options: NearestCentroidOptions) -> Centroids:

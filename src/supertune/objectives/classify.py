@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,16 +12,19 @@ import numpy.typing as npt
 from supertune import metrics
 from supertune.contracts import (
     Answers,
+    Asked,
     ClassWeights,
     Examples,
     Finding,
     FloatArray,
     HeadSpec,
+    IntArray,
     Judged,
     Predictions,
 )
 from supertune.data import label_checks
 from supertune.errors import InputError, unknown_name
+from supertune.evaluation import abstaining, temperature
 from supertune.evaluation.breakdown import per_class_from_folds, per_class_from_test
 from supertune.evaluation.reliability import bins
 from supertune.evaluation.suspects import suspects
@@ -181,35 +185,71 @@ class Classify:
         shares = np.asarray(kept["class_shares"], dtype=np.float64)
         return {"majority": np.tile(shares, (rows, 1))}
 
-    def calibration(self, answers: FloatArray, examples: Examples) -> dict[str, npt.NDArray[Any]]:
-        return {}  # the methods calibrate their own probabilities
+    def calibrated(
+        self,
+        answers: FloatArray,
+        examples: Examples,
+        folds: Sequence[Sequence[tuple[IntArray, IntArray]]],
+    ) -> tuple[FloatArray, dict[str, Any]]:
+        """One temperature, where it lowers the log loss; see `supertune.evaluation.temperature`."""
+        scaling, found = temperature.calibrated(
+            answers, _targets(examples), folds, examples.weights
+        )
+        return found, scaling.as_dict()
+
+    def calibration(
+        self, answers: FloatArray, examples: Examples, costs: FloatArray | None
+    ) -> dict[str, npt.NDArray[Any]]:
+        """How sure out-of-fold answers were, and whether they were wrong."""
+        return abstaining.kept(answers, examples, costs)
+
+    def check(self, asked: Asked) -> None:
+        if asked.coverage is not None:
+            raise InputError(
+                "no_intervals",
+                "Labels have probabilities and no intervals.",
+                received=f"coverage {asked.coverage:g}",
+                allowed="a coverage for models that answer with values",
+                next="Leave the coverage out; --max-error 5% is the like of it for labels.",
+            )
+        if asked.max_error is not None:
+            abstaining.checked(asked.max_error)
 
     def bounded(
         self,
         answers: Answers,
         calibration: Mapping[str, npt.NDArray[Any]],
-        coverage: float | None,
+        asked: Asked,
     ) -> Answers:
-        if coverage is None:
-            return answers
-        raise InputError(
-            "no_intervals",
-            "Labels have probabilities and no intervals.",
-            received=f"coverage {coverage:g}",
-            allowed="a coverage for models that answer with values",
-            next="Leave the coverage out.",
-        )
+        """The answers, without those that a limit of errors forbids.
 
-    def bounds(self, calibration: Mapping[str, npt.NDArray[Any]], judged: Judged) -> dict[str, Any]:
-        return {}
+        Raises:
+            InputError: ``no_intervals``, ``bad_max_error``, ``no_calibration``.
+        """
+        self.check(asked)
+        if asked.max_error is None:
+            return answers
+        assert isinstance(answers, Predictions)
+        left = abstaining.abstentions(answers.confidence, calibration, asked.max_error)
+        return replace(answers, abstained=left)
+
+    def bounds(
+        self,
+        calibration: Mapping[str, npt.NDArray[Any]],
+        judged: Judged,
+        costs: FloatArray | None,
+        asked: Asked,
+    ) -> dict[str, Any]:
+        """``abstaining``: which share of rows is answered under which limit of errors."""
+        return abstaining.section(calibration, judged, costs, asked.max_error)
 
     def array(self, answers: Answers, head: HeadSpec) -> npt.NDArray[Any]:
-        """(n,) strings, or (n,) tuples for several labels."""
+        """(n,) strings, or (n,) tuples for several labels; None where the model abstains."""
         assert isinstance(answers, Predictions)
-        if not head.multi_label:
+        if not head.multi_label and answers.abstained is None:
             return np.asarray(answers.labels, dtype=np.str_)
         found = np.empty(len(answers), dtype=object)
-        found[:] = list(answers.labels)
+        found[:] = list(answers.given)
         return found
 
     def table(self, answers: Answers) -> FloatArray:

@@ -16,12 +16,14 @@ import numpy.typing as npt
 
 from supertune.contracts import (
     Answers,
+    Asked,
     ClassWeights,
     Examples,
     Finding,
     FloatArray,
     HeadSpec,
     Input,
+    IntArray,
     Judged,
     Values,
 )
@@ -165,7 +167,17 @@ class Regress:
     def from_floor(self, kept: Mapping[str, Any], rows: int) -> dict[str, FloatArray]:
         return {"mean": np.full((rows, 1), float(kept["target_mean"]))}
 
-    def calibration(self, answers: FloatArray, examples: Examples) -> dict[str, npt.NDArray[Any]]:
+    def calibrated(
+        self,
+        answers: FloatArray,
+        examples: Examples,
+        folds: Sequence[Sequence[tuple[IntArray, IntArray]]],
+    ) -> tuple[FloatArray, dict[str, Any]]:
+        return answers, {}  # values claim no certainty
+
+    def calibration(
+        self, answers: FloatArray, examples: Examples, costs: FloatArray | None
+    ) -> dict[str, npt.NDArray[Any]]:
         """``residuals``: the R n absolute out-of-fold errors, ascending, and ``rows``: n.
 
         Repeats answer the same n rows, so that they steady the quantile without making it of
@@ -174,11 +186,30 @@ class Regress:
         off = np.abs(_targets(examples)[None] - answers[..., 0])
         return {"residuals": np.sort(off, axis=None), "rows": np.array([len(examples)])}
 
+    def check(self, asked: Asked) -> None:
+        if asked.max_error is not None:
+            raise InputError(
+                "no_max_error",
+                "Values are off by more or less and not right or wrong, so none is left out.",
+                received=f"max_error {asked.max_error:g}",
+                allowed="a coverage, for the interval around each value",
+                next="Leave the largest error out; `supertune predict --coverage 0.95` widens the "
+                "intervals.",
+            )
+        if asked.coverage is not None and not 0 < asked.coverage < 1:
+            raise InputError(
+                "bad_coverage",
+                "A coverage is a share of new rows.",
+                received=f"{asked.coverage:g}",
+                allowed="a number above 0 and below 1",
+                next="For example 0.9.",
+            )
+
     def bounded(
         self,
         answers: Answers,
         calibration: Mapping[str, npt.NDArray[Any]],
-        coverage: float | None,
+        asked: Asked,
     ) -> Answers:
         """Values plus and minus a quantile of the out-of-fold errors.
 
@@ -190,17 +221,10 @@ class Regress:
         a new one, and the ends are infinite.
 
         Raises:
-            InputError: ``bad_coverage``.
+            InputError: ``bad_coverage``, ``no_max_error``.
         """
-        wanted = COVERAGE if coverage is None else coverage
-        if not 0 < wanted < 1:
-            raise InputError(
-                "bad_coverage",
-                "A coverage is a share of new rows.",
-                received=f"{wanted:g}",
-                allowed="a number above 0 and below 1",
-                next="For example 0.9.",
-            )
+        self.check(asked)
+        wanted = COVERAGE if asked.coverage is None else asked.coverage
         assert isinstance(answers, Values)
         if "residuals" not in calibration:
             return answers
@@ -208,7 +232,13 @@ class Regress:
         values = answers.values
         return replace(answers, low=values - half, high=values + half, coverage=wanted)
 
-    def bounds(self, calibration: Mapping[str, npt.NDArray[Any]], judged: Judged) -> dict[str, Any]:
+    def bounds(
+        self,
+        calibration: Mapping[str, npt.NDArray[Any]],
+        judged: Judged,
+        costs: FloatArray | None,
+        asked: Asked,
+    ) -> dict[str, Any]:
         """``intervals``: the half width at the default coverage, and the share ``held`` of test
         rows, with its 95 % interval; None where folds judged, whose errors the width is read off.
         """

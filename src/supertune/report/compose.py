@@ -11,7 +11,17 @@ import numpy as np
 import numpy.typing as npt
 
 from supertune.choose import Decision
-from supertune.contracts import Columns, Examples, Finding, Judged, Notes, Reading
+from supertune.contracts import (
+    UNLIKE,
+    Asked,
+    Columns,
+    Examples,
+    Finding,
+    Judged,
+    Notes,
+    Reading,
+)
+from supertune.evaluation import novelty
 from supertune.evaluation.breakdown import by_slice
 from supertune.evaluation.intervals import Estimate, from_folds, from_test, paired
 from supertune.evaluation.verdict import Verdict, verdict
@@ -93,6 +103,32 @@ def judgement(
             weights=model.examples.weights,
         )
     return verdict(own, gap, name=name, larger=larger, kind=kind)
+
+
+def trust(
+    workshop: Workshop,
+    decision: Decision,
+    examples: Examples,
+    calibration: Mapping[str, npt.NDArray[Any]],
+    judged: Judged,
+) -> dict[str, Any]:
+    """What the answers out of fold say of new ones: ``calibration``, the objective's own bounds,
+    and ``unlike``, whether rows unlike those learned from would be noticed."""
+    asked = Asked(max_error=workshop.recipe.max_error)
+    costs = workshop.costs(examples.labels)
+    found = workshop.objective.bounds(calibration, judged, costs, asked)
+    done = {} if decision.assessed is None else decision.assessed.calibrated
+    rows = novelty.independent(len(examples), examples.groups)
+    return {
+        **found,
+        **({"calibration": dict(done)} if done else {}),
+        "unlike": {
+            "views": novelty.views_known(calibration),
+            "rows": rows,
+            "needed": novelty.FLOOR,
+            "alarms": UNLIKE,
+        },
+    }
 
 
 def rows_to_look_at(

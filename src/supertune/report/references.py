@@ -14,6 +14,12 @@ _WORKS: tuple[tuple[str, str], ...] = (
         "proportions. Statistics in Medicine 24, 729–740.",
     ),
     (
+        r"Angelopoulos.{0,60}2025",
+        "A. N. Angelopoulos, S. Bates, E. J. Candès, M. I. Jordan and L. Lei (2025). Learn then "
+        "Test: calibrating predictive algorithms to achieve risk control. Annals of Applied "
+        "Statistics 19, 1641–1662.",
+    ),
+    (
         r"Barber.{0,60}2021",
         "R. F. Barber, E. J. Candès, A. Ramdas and R. J. Tibshirani (2021). Predictive inference "
         "with the jackknife+. Annals of Statistics 49, 486–507.",
@@ -42,6 +48,16 @@ _WORKS: tuple[tuple[str, str], ...] = (
         r"Efron\D{0,3}1987",
         "B. Efron (1987). Better bootstrap confidence intervals. Journal of the American "
         "Statistical Association 82, 171–185.",
+    ),
+    (
+        r"Geifman and El-Yaniv\D{0,3}2017",
+        "Y. Geifman and R. El-Yaniv (2017). Selective classification for deep neural networks. "
+        "Advances in Neural Information Processing Systems 30. arXiv:1705.08500.",
+    ),
+    (
+        r"Guo.{0,24}2017",
+        "C. Guo, G. Pleiss, Y. Sun and K. Q. Weinberger (2017). On calibration of modern neural "
+        "networks. International Conference on Machine Learning. arXiv:1706.04599.",
     ),
     (
         r"Kish\D{0,3}1965",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from supertune.report import views, wording
+from supertune.report import trust, views, wording
 
 FINDINGS = 6
 CANDIDATES = 10
@@ -15,8 +15,8 @@ WIDTH = 90  # of a line of the table, less what stands between its columns
 def summary(report: Mapping[str, Any]) -> str:
     """Verdict, score, baselines, findings, cost and next steps, one thing a line."""
     parts = [
-        *(_verdict(report), _scores(report), _candidates(report), _findings(report)),
-        *(_facts(report), _next(report)),
+        *(_verdict(report), _scores(report), trust.briefly(report), _candidates(report)),
+        *(_findings(report), _facts(report), _next(report)),
     ]
     lines = "\n\n".join("\n".join(part) for part in parts if part)
     return wording.clean(lines).replace(wording.SPACE, " ")

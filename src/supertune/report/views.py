@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from supertune.report import references, wording
+from supertune.report import references, trust, wording
 from supertune.report.wording import finite
 
 MATRIX_LABELS = 24  # a larger matrix has cells too small to read; its top confusions are listed
@@ -39,6 +39,7 @@ def view(report: Mapping[str, Any]) -> dict[str, Any]:
         "scores": scores(report),
         "cost": cost(report),
         "intervals": references.intervals(report),
+        "trust": trust.fitted(report),
         "works": references.cited(report),
     }
 
