@@ -28,6 +28,7 @@ from supertune.contracts import (
 )
 from supertune.data import given
 from supertune.errors import InputError
+from supertune.explaining import Explanation, Subject, explained
 from supertune.pipeline import Workshop, labelled, open_backbone, reference
 from supertune.report import card, compose, render, steps, text
 from supertune.report.compose import finite
@@ -196,6 +197,30 @@ class Model:
             }
         )
         return answer
+
+    def explain(self, value: Any, *, way: str | None = None, rows: bool = True) -> Explanation:
+        """Why the model answers one text (a tuple of texts, a row of numbers) as it does.
+
+        Which words carried the answer, the fewest without which it would be another, the
+        labelled rows behind it where they are kept, and how faithful all of that is: what the
+        answer loses without the words named, against words at random.
+
+        Args:
+            way: ``"terms"``, ``"token_states"``, ``"integrated_gradients"`` (needs the extra
+                ``explain``) or ``"occlusion"``; None takes the most faithful of those there are.
+            rows: whether labelled rows may be named.
+
+        Raises:
+            InputError: ``unknown_way``, or as `predictions`.
+            EnvironmentFault: ``extra_missing``.
+        """
+        asked = given.inputs([value], self.columns)[0]
+        kept = self.training_rows
+        subject = Subject(
+            self.workshop, self.tuned, self.labels, self.head, self.backbone, kept,
+            self.columns.numbers,
+        )  # fmt: skip
+        return explained(subject, asked, way=way, context=rows)
 
     def _baselines(self, examples: Examples) -> dict[str, FloatArray]:
         """(n, C) answers of what costs nothing; all of them where the training rows are kept."""

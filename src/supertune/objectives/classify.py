@@ -203,6 +203,37 @@ class Classify:
     def bounds(self, calibration: Mapping[str, npt.NDArray[Any]], judged: Judged) -> dict[str, Any]:
         return {}
 
+    def output(self, logits: FloatArray, head: HeadSpec) -> int:
+        """The likeliest label."""
+        return int(np.argmax(logits))
+
+    def contrast(
+        self, logits: FloatArray, blank: FloatArray, output: int, head: HeadSpec
+    ) -> FloatArray:
+        """The label's score less the mean of the others, each as likely as it is among them."""
+        found = np.zeros(len(logits))
+        if not head.multi_label and len(logits) > 1:
+            others = np.delete(np.arange(len(logits)), output)
+            raised = np.exp(logits[others] - logits[others].max())
+            found[others] = -raised / raised.sum()
+        found[output] = 1.0
+        return found
+
+    def strength(
+        self, logits: FloatArray, output: int, contrast: FloatArray, head: HeadSpec
+    ) -> FloatArray:
+        """The label's probability."""
+        over = (
+            0.0
+            if head.multi_label
+            else np.logaddexp.reduce(np.delete(logits, output, axis=1), axis=1)
+        )
+        return np.asarray(np.exp(-np.logaddexp(0.0, over - logits[:, output])))
+
+    def decisions(self, answers: Answers) -> tuple[Any, ...] | None:
+        assert isinstance(answers, Predictions)
+        return answers.labels
+
     def array(self, answers: Answers, head: HeadSpec) -> npt.NDArray[Any]:
         """(n,) strings, or (n,) tuples for several labels."""
         assert isinstance(answers, Predictions)

@@ -228,6 +228,23 @@ class Regress:
         )
         return {"intervals": {"coverage": COVERAGE, "half_width": half, "held": held, "about": how}}
 
+    def output(self, logits: FloatArray, head: HeadSpec) -> int:
+        return 0
+
+    def contrast(
+        self, logits: FloatArray, blank: FloatArray, output: int, head: HeadSpec
+    ) -> FloatArray:
+        """Towards the side of an input without content that the answer is on."""
+        return np.array([-1.0 if logits[0] < blank[0] else 1.0])
+
+    def strength(
+        self, logits: FloatArray, output: int, contrast: FloatArray, head: HeadSpec
+    ) -> FloatArray:
+        return np.asarray(logits @ contrast)
+
+    def decisions(self, answers: Answers) -> tuple[Any, ...] | None:
+        return None
+
     def array(self, answers: Answers, head: HeadSpec) -> npt.NDArray[Any]:
         """(n,) values."""
         return answers.scored[:, 0]
