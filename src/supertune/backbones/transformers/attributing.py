@@ -110,7 +110,8 @@ class Attribution:
         table = backbone.model.get_input_embeddings()
         ids = torch.tensor([piece.ids], device=backbone.device)
         own = torch.tensor([span is not None for span in spans], device=backbone.device)
-        blank = torch.where(own, _blank(backbone.tokenizer), ids)
+        # Padding says less than a mask does, which a model takes for a word; docs/log.md.
+        blank = torch.where(own, int(backbone.tokenizer.pad_token_id or 0), ids)
         toward = torch.as_tensor(weight, dtype=torch.float32, device=backbone.device)
         with torch.no_grad():
             given, start = table(ids).detach(), table(blank).detach()
@@ -164,12 +165,6 @@ def _placed(fields: Sequence[str], start: int, end: int) -> Span | None:
         if start < 0:
             start = 0
     return None
-
-
-def _blank(tokenizer: Any) -> int:
-    """The token that says nothing: a mask, else padding."""
-    mask = getattr(tokenizer, "mask_token_id", None)
-    return int(tokenizer.pad_token_id or 0) if mask is None else int(mask)
 
 
 def _captum() -> Any:
