@@ -18,7 +18,7 @@ from supertune.contracts.data import Answers, FloatArray, Input
 from supertune.contracts.method import Problem, Tuned
 from supertune.contracts.task import HeadSpec
 
-# Field of the input, first character, and the character behind the last; of numbers (column, 0, 0).
+# Field of the input, first character, and the character behind the last.
 Span = tuple[int, int, int]
 
 
@@ -43,8 +43,8 @@ class Explains(Tuned, Protocol):
     """A `Tuned` that can say what each part of an input adds."""
 
     def ways(self, lens: Lens | None) -> tuple[str, ...]:
-        """Of ``"terms"`` (an exact sum over words or columns), ``"token_states"`` (an exact sum
-        over what the backbone makes of each token), ``"integrated_gradients"`` those it offers
+        """Of ``"terms"`` (an exact sum over words), ``"token_states"`` (an exact sum over
+        what the backbone makes of each token), ``"integrated_gradients"`` those it offers
         here; empty where it is a black box."""
         ...
 

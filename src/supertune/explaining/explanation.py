@@ -11,7 +11,7 @@ import numpy as np
 from supertune.contracts import FloatArray, Input
 from supertune.explaining import attribution, rows
 from supertune.explaining.counterfactual import Counterfactual, counterfactual
-from supertune.explaining.faithfulness import Faithfulness, best, measured
+from supertune.explaining.faithfulness import ORDERS, Faithfulness, best, measured
 from supertune.explaining.parts import Parts
 from supertune.explaining.rows import LabelledRow
 from supertune.explaining.subject import Question, Subject
@@ -70,11 +70,9 @@ class Explanation:
         """The input as pieces of text, each with its share of the largest (-1 to 1), 0 where a
         piece is not worth a mark. Fields of a pair stand on lines of their own."""
         if self.parts.reference:
-            for name, number, share in zip(
-                self.parts.names, self.parts.value, self.shares, strict=True
-            ):
-                yield f"{name} {number:.6g}", self._strength(share)
-                yield "\n", 0.0
+            for place, name in enumerate(self.parts.names):
+                yield "\n" if place else "", 0.0
+                yield f"{name} {self.parts.value[place]:.6g}", self._strength(self.shares[place])
             return
         value = self.parts.value
         fields = (value,) if isinstance(value, str) else tuple(map(str, value))
@@ -97,6 +95,13 @@ class Explanation:
         return "".join(made)
 
     @property
+    def how(self) -> str:
+        """How the shares were found, in words."""
+        if self.parts.reference:
+            return "setting each column to the mean of the labelled rows and asking again"
+        return HOW[self.way]
+
+    @property
     def _largest(self) -> float:
         return float(np.abs(self.shares).max(initial=0.0))
 
@@ -114,7 +119,7 @@ class Explanation:
             "answer": self.answer,
             "explained": self.said,
             "way": self.way,
-            "how": HOW[self.way],
+            "how": self.how,
             "score": self.total,
             "words": [
                 {"text": name, "field": span[0], "start": span[1], "end": span[2],
@@ -168,6 +173,7 @@ def explained(
     seed: int = 0,
     flip: bool = True,
     context: bool = True,
+    orders: int = ORDERS,
 ) -> Explanation:
     """Why ``subject`` answers ``value`` as it does.
 
@@ -175,6 +181,8 @@ def explained(
         way: one of `attribution.ways`; None takes the one that is most faithful here.
         flip: whether a counterfactual is looked for.
         context: whether labelled rows are named.
+        orders: of words at random, to measure faithfulness by; with 0 nothing is measured, and
+            the model's own structure goes before occlusion.
 
     Raises:
         InputError: ``unknown_way``.
@@ -183,7 +191,9 @@ def explained(
     before = subject.asked
     question = Question.about(subject, value)
     found, missing = attribution.attributions(question, None if way is None else (way,))
-    tested = measured(question, found, seed=seed) if len(question.parts) else {}
+    tested = {}
+    if orders and len(question.parts):
+        tested = measured(question, found, seed=seed, orders=orders)
     chosen = best(tested) if tested else next(iter(found))
     shares = found[chosen]
     # Of a value the contrast may point down, and shares are told as what they do to the value.

@@ -3,7 +3,8 @@ learned it from, and last how far that can be trusted."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from supertune.contracts import Input
 
@@ -31,10 +32,15 @@ def headline(found: Explanation) -> str:
     """``negative, sure to 0.83``; of a value the value."""
     if found.valued:
         return f"{found.said}: {found.answer['value']:.6g}"
-    given = found.answer["prediction"]
-    named = given if isinstance(given, str) else ", ".join(given) or "none"
+    named = named_of(found.answer)
     text = f"{named}, sure to {found.answer['confidence']:.2f}"
     return text if named == found.said else f"{text}; explained here: {found.said}"
+
+
+def named_of(answer: Mapping[str, Any]) -> str:
+    """The label or labels of an answer, as `Answers.listed` has it."""
+    given = answer["prediction"]
+    return given if isinstance(given, str) else ", ".join(given) or "none"
 
 
 def after(found: Explanation) -> list[str]:
@@ -48,19 +54,19 @@ def after(found: Explanation) -> list[str]:
 
 
 def _words(found: Explanation) -> list[str]:
+    noun = "column" if found.parts.reference else "word"
     if not found.top:
-        return ["No word moved the answer: the model would say the same of a blank text."]
-    up, down = ("raised it", "lowered it") if found.valued else ("for", "against")
+        return [f"No {noun} moved the answer."]
+    said = ("raised it", "lowered it") if found.valued else ("spoke for it", "spoke against it")
     made = []
-    for sign, name in ((1, up), (-1, down)):
+    for sign, what in zip((1, -1), said, strict=True):
         listed = [
-            f"{found.parts.names[i]} {found.shares[i]:+.2f}"
+            f"{found.parts.names[i]} {found.shares[i]:+.3g}"
             for i in found.top
             if found.shares[i] * sign > 0
         ]
         if listed:
-            made.append(f"Words that {'spoke ' if not found.valued else ''}{name}: "
-                        + ", ".join(listed))  # fmt: skip
+            made.append(f"{noun.capitalize()}s that {what}: {', '.join(listed)}")
     return made
 
 
@@ -71,8 +77,7 @@ def _flip(found: Explanation) -> list[str]:
     if flip is None:
         return ["No few words decide it: it stays so however many of the strongest are left out."]
     gone = ", ".join(found.parts.names[i] for i in flip.removed)
-    given = flip.answer["prediction"]
-    named = given if isinstance(given, str) else ", ".join(given) or "none"
+    named = named_of(flip.answer)
     count = len(flip.removed)
     what = "this word" if count == 1 else f"these {count} words"
     return [
@@ -85,14 +90,14 @@ def _rows(found: Explanation) -> list[str]:
     made = []
     if found.nearest:
         made += ["Labelled rows most like it:", *_listed(found.nearest, "{:.2f}")]
-    for side, title in (("for", "for"), ("against", "against")):
+    said = ("raise it most", "lower it most") if found.valued else (
+        "speak most for it", "speak most against it"
+    )  # fmt: skip
+    for side, what in zip(("for", "against"), said, strict=True):
         listed = (found.spoke or {}).get(side) or []
         if listed:
-            what = "raise or lower it" if found.valued else f"speak most {title} it"
-            made += [
-                f"Labelled rows that {what}, by leaving each out:",
-                *_listed(listed, "{:+.3f}"),
-            ]
+            title = f"Labelled rows that {what} (the change were each left out):"
+            made += [title, *_listed(listed, "{:+.3g}")]
     return ["", *made] if made else []
 
 
@@ -117,38 +122,36 @@ def _trust(found: Explanation) -> list[str]:
     one = found.faithfulness.get(found.way)
     if one is None:
         return []
-    return ["", trust(one, found.valued), *_figures(found), *_missing(found)]
+    return ["", trust(one), *_figures(found), *_missing(found)]
 
 
-def trust(one: Faithfulness, valued: bool) -> str:
+def trust(one: Faithfulness) -> str:
     """Whether the words named are those that the model went by."""
     if one.deletion <= 0 or (one.ratio is not None and one.ratio < 1):
         return (
-            "Do not rely on the words marked: taking them away changes the answer no more than "
-            "taking any others."
+            "Do not rely on what is marked: taking it away weakens the answer no more than "
+            "taking anything else."
         )
     if one.ratio is not None and one.ratio < ENOUGH:
         return (
-            "Take the words marked with care: taking them away weakens the answer only "
-            f"{one.ratio:.1f} times as much as taking others."
+            "Take what is marked with care: taking it away weakens the answer only "
+            f"{one.ratio:.1f} times as much as taking anything else."
         )
     times = "far more than" if one.ratio is None else f"{one.ratio:.1f} times as much as"
     return (
-        "The words marked are what the model went by: taking them away weakens the answer "
-        f"{times} taking others."
+        "What is marked is what the model went by: taking it away weakens the answer "
+        f"{times} taking anything else."
     )
 
 
 def _figures(found: Explanation) -> list[str]:
-    from supertune.explaining.explanation import HOW
-
     one = found.faithfulness[found.way]
     what = "value" if found.valued else "probability"
     return [
-        f"  Measured: mean loss of {what} without the first words {one.deletion:+.3f} (at random "
-        f"{one.random_deletion:+.3f}, {one.orders} orders); gain with them alone "
+        f"  Measured: mean loss of {what} without what came first {one.deletion:+.3f} (at random "
+        f"{one.random_deletion:+.3f}, {one.orders} orders); gain with that alone "
         f"{one.insertion:+.3f} (at random {one.random_insertion:+.3f}).",
-        f"  Found by {HOW[found.way]}"
+        f"  Found by {found.how}"
         + (
             f"; the most faithful of {', '.join(found.faithfulness)}."
             if len(found.faithfulness) > 1

@@ -67,17 +67,14 @@ class Head:
 
     def ways(self, lens: Lens | None) -> tuple[str, ...]:
         """See `supertune.contracts.Explains`."""
-        return ("terms",) if lens is None else _attributing.ways(lens)
+        return _attributing.ways(lens)
 
     def contributions(
         self, inputs: Sequence[Input], contrasts: FloatArray, lens: Lens | None, way: str
     ) -> list[Contribution]:
+        assert lens is not None
         weights, offsets = contrasts @ self.weight.T, contrasts @ self.bias
-        if lens is not None:
-            return _attributing.shares(inputs, weights, offsets, lens, way)
-        spans = tuple((column, 0, 0) for column in range(len(self.weight)))
-        parts = features(inputs, None, width=len(self.weight)) * weights
-        return [Contribution(spans, row, float(o)) for row, o in zip(parts, offsets, strict=True)]
+        return _attributing.shares(inputs, weights, offsets, lens, way)
 
     def arrays(self) -> dict[str, Any]:
         return {"head.weight": self.weight, "head.bias": self.bias}
