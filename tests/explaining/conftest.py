@@ -23,7 +23,7 @@ def fitted(reviews: Files) -> Fitted:
         if method not in known:
             own = {} if backbone is None else {"backbone": backbone}
             known[method] = supertune.fit(
-                reviews.train, method=method, folds=3, repeats=1, max_length=48, **own, **options
+                reviews.train, method=method, folds=2, repeats=1, max_length=32, **own, **options
             )
         return known[method]
 

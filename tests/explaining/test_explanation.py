@@ -15,7 +15,7 @@ from supertune.contracts import Explains
 from supertune.errors import EnvironmentFault, InputError
 from supertune.model import Model
 
-TEXT = "a moving and funny film, brilliant in parts, but the ending is a dull mess"
+TEXT = "a moving, funny film, but the ending is a mess"
 SMALL = {"epochs": 2, "rank": 2}
 
 
@@ -91,8 +91,11 @@ def test_the_counterfactual_is_answered_otherwise_and_needs_all_its_words(model:
         assert model.predict([fewer])[0] == before
 
 
-def test_a_prompt_is_explained_by_occlusion_alone(fitted: Fitted) -> None:
-    found = fitted("zero_shot_prompt", "smollm2").explain("a dull mess of a film")
+def test_a_prompt_is_explained_by_occlusion_alone(reviews: Files) -> None:
+    model = supertune.fit(
+        list(reviews.rows[:8]), method="zero_shot_prompt", backbone="smollm2", folds=2, repeats=1
+    )
+    found = model.explain("a dull mess")
     assert list(found.faithfulness) == ["occlusion"]
     assert found.spoke is None
     assert np.abs(found.shares).max() > 0

@@ -72,6 +72,7 @@ from supertune.contracts.objective import (
     ClassWeights,
     Judge,
     Judged,
+    Shifting,
 )
 from supertune.contracts.task import (
     Columns,
@@ -126,6 +127,7 @@ __all__ = [
     "Prompt",
     "Reading",
     "Replaying",
+    "Shifting",
     "Solver",
     "Span",
     "State",

@@ -21,6 +21,7 @@ from supertune.contracts import (
 )
 from supertune.data import label_checks
 from supertune.errors import InputError, unknown_name
+from supertune.evaluation import shift
 from supertune.evaluation.breakdown import per_class_from_folds, per_class_from_test
 from supertune.evaluation.reliability import bins
 from supertune.evaluation.suspects import suspects
@@ -202,6 +203,21 @@ class Classify:
 
     def bounds(self, calibration: Mapping[str, npt.NDArray[Any]], judged: Judged) -> dict[str, Any]:
         return {}
+
+    def profile(self, examples: Examples) -> dict[str, tuple[float, float, float]]:
+        """The share of each label."""
+        given = self.answers_given(examples)["labels"]
+        counts = np.array([one["rows"] for one in given], dtype=np.float64)
+        return shift.counted(examples.labels, counts, len(examples))
+
+    def profile_unlabelled(
+        self, answers: FloatArray, prior: Mapping[str, float], seed: int
+    ) -> dict[str, tuple[float, float, float]]:
+        """By EM; labels that may come together have no shares that add up."""
+        shares = np.array(list(prior.values()))
+        if len(shares) < 2 or not np.allclose(answers.sum(axis=1), 1.0):
+            return {}
+        return shift.estimated(list(prior), answers, shares / shares.sum(), seed=seed)
 
     def output(self, logits: FloatArray, head: HeadSpec) -> int:
         """The likeliest label."""
