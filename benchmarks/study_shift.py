@@ -40,10 +40,10 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "half of the way": ("lora", {**_LORA, "interpolation": 0.5}),
 }
 _HOW = (
-    f"{ROWS} labelled opinions, {BACKBONE}, texts cut to {MAX_LENGTH} tokens, {JUDGED} unseen rows of "
-    "the same set and as many of a set in another language; LoRA for 8 epochs, otherwise defaults. "
-    "Points are accuracy against the linear head fitted on the same rows and judged on the same; "
-    "means over draws and both directions, with Student's 95 % interval over the draws."
+    f"{ROWS} labelled opinions, {BACKBONE}, texts cut to {MAX_LENGTH} tokens, {JUDGED} unseen "
+    "rows of the same set and as many of a set in another language; LoRA for 8 epochs, otherwise "
+    "defaults. Points are accuracy against the linear head fitted on the same rows and judged on "
+    "the same; means over draws and both directions, with Student's 95 % interval over the draws."
 )
 
 

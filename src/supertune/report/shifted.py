@@ -125,7 +125,8 @@ def _answer_words(answered: Sequence[Change], guessed: bool) -> list[str]:
 def _feature_words(apart: Distance | None) -> list[str]:
     if apart is None:
         return []
-    told = f"of {max(0.5, apart.told_apart):.0%} of the rows a plain classifier tells which file they are from"
+    share = f"{max(0.5, apart.told_apart):.0%}"
+    told = f"of {share} of the rows a plain classifier tells which file they are from"
     if not apart.shown:
         return [f"The rows themselves look alike: {told} (a guess: 50 %; p = {apart.p_value:.2f})."]
     return [f"The rows themselves are unlike: {told} (a guess: 50 %; p = {apart.p_value:.3f})."]
