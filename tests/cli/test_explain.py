@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import io
+import re
 from pathlib import Path
 
+import pytest
 from tests.conftest import Files, Run
 
 import supertune as product
+from supertune.cli import explain
+from supertune.cli.terminal import Terminal
 
 TEXT = "a moving and brilliant film, but the ending is a dull mess"
 
@@ -40,3 +45,26 @@ def test_a_way_that_is_not_there_is_a_mistake_to_mend(supertune: Run, words: Pat
     done = supertune("explain", words, TEXT, "--way", "shap", "--json")
     assert (done.code, done.error["code"]) == (2, "unknown_way")
     assert done.error["allowed"] == "terms, occlusion"
+
+
+class Window(io.StringIO):
+    """A terminal's stream."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_terminal_shows_colour_and_keeps_every_character(
+    words: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    found = product.load(words).explain(TEXT)
+    stream = Window()
+    explain.show(Terminal(stdout=stream), found)
+    shown = stream.getvalue()
+    assert "\x1b[1;37;42m" in shown  # white on green
+    plain = re.sub("\x1b\\[[0-9;]*m", "", shown)
+    assert TEXT in plain
+    assert "[+" not in plain

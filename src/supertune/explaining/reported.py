@@ -22,7 +22,8 @@ from supertune.pipeline import Candidate, Workshop
 
 ROWS = 3
 SECONDS = 3.0
-ORDERS = 3  # of words at random; the first row alone is measured
+# Of words at random; the first row alone is measured.
+ORDERS, ORDERS_THROUGH_A_BACKBONE = 10, 3
 CHARACTERS = 600  # of a text
 
 
@@ -42,12 +43,13 @@ def for_report(
         return []
     places = {int(number): i for i, number in enumerate(examples.rows)}
     listed = sorted(rows, key=lambda row: -float(row.get("confidence") or 0.0))
+    orders = ORDERS if candidate.backbone is None else ORDERS_THROUGH_A_BACKBONE
     started, longest, found = time.monotonic(), 0.0, list[dict[str, Any]]()
     for row in listed:
         begun = time.monotonic()
         if len(found) == ROWS or begun - started + longest > min(seconds, SECONDS):
             break
-        one = _unseen(workshop, candidate, examples, places[row["row"]], ORDERS * (not found))
+        one = _unseen(workshop, candidate, examples, places[row["row"]], 0 if found else orders)
         # Fitted on all other rows it may be right after all.
         if one.valued or wording.named_of(one.answer) != row["label"]:
             found.append({"row": row["row"], "label": row.get("label"), **_told(one)})
