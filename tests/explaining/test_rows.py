@@ -7,7 +7,7 @@ import pytest
 from tests.explaining.conftest import Fitted
 
 from supertune.methods import linear_probe
-from supertune.methods.linear_probe import LinearProbeOptions, _Ridge
+from supertune.methods.linear_probe import LinearProbeOptions, RidgeBatch
 
 
 @pytest.mark.parametrize("shape", [(14, 40), (30, 5)])
@@ -23,9 +23,10 @@ def test_influence_is_the_change_of_a_ridge_fitted_without_the_row(
     y = rng.integers(0, 2, (n, 2)).astype(float) if kind == "several" else y
     weights = rng.uniform(0.5, 2.0, n) if weighted else np.ones(n)
     # Standardising, or a penalty in units of the rows, would be another ridge without the row.
-    batch = _Ridge(x[None], y[None], weights[None], kind == "several", valued=kind == "values")
+    batch = RidgeBatch(x[None], y[None], weights[None], kind == "several", valued=kind == "values")
     penalties = LinearProbeOptions().penalties
-    lam, heat = (float(one.ravel()[0]) for one in batch._chosen(penalties))
+    penalty, heat = (float(one.ravel()[0]) for one in batch._chosen(penalties))
+    lam = penalty * float(batch.scale[0])
     found = batch.influence(asked, penalties)
     whole = _answers(x, y, weights, lam, asked)
     for row in range(n):
@@ -47,7 +48,7 @@ def test_the_refactored_ridge_still_answers_as_its_own_influences_add_up() -> No
     rng = np.random.default_rng(1)
     x, y = rng.normal(size=(12, 6)), np.eye(2)[np.arange(12) % 2]
     head = linear_probe.solve(x, y, np.ones(12), LinearProbeOptions().penalties, False)
-    batch = _Ridge(x[None], y[None], np.ones((1, 12)), False)
+    batch = RidgeBatch(x[None], y[None], np.ones((1, 12)), False)
     weight, bias = batch.best(LinearProbeOptions().penalties)
     assert head.apply(x) == pytest.approx(x @ weight[0] + bias[0], abs=1e-5)
 
