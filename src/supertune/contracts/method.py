@@ -252,7 +252,7 @@ class GradientOptions(Options):
         gt=0,
         le=1,
         description="how far to go from the start to the tuned numbers; 0.5 takes their mean, "
-        "which holds better on rows from elsewhere (WiSE-FT, arXiv:2109.01903)",
+        "meant for rows from elsewhere (WiSE-FT, arXiv:2109.01903)",
     )
     seeds: int = Field(
         1,

@@ -150,7 +150,7 @@ def _next(
     steps = [f"Learn from both: supertune fit {other.name} --from MODEL -o NEW-MODEL"]
     if apart is not None and apart.shown:
         steps.append(
-            "Compare with a linear head, which often holds better elsewhere: --method linear_probe;"
-            " or tune less far: --set interpolation=0.5."
+            "Try on these rows too: a linear head (--method linear_probe), or tuning less far "
+            "(--set interpolation=0.5)."
         )
     return steps
