@@ -27,19 +27,23 @@ from supertune.contracts import (
     Judged,
     Lens,
     Method,
+    Shifting,
     State,
     Tuned,
 )
 from supertune.data import given
 from supertune.errors import InputError
 from supertune.evaluation import abstaining, novelty
+from supertune.evaluation.intervals import Estimate
 from supertune.evaluation.selective import Threshold
+from supertune.explaining import Explanation, Subject, explained
 from supertune.pipeline import Workshop, as_calibrated, labelled, open_backbone, reference, viewed
-from supertune.report import card, compose, render, steps, text
+from supertune.report import card, compose, render, shifted, steps, text
 from supertune.report.compose import finite
 from supertune.training import fitting
 from supertune.training.adopted import Adopted
 
+UNLABELLED = {"label_column_missing", "no_label_column", "no_labels", "no_targets"}
 WINDOW = 4096  # inputs predicted at a time, so that memory does not grow with their number
 
 
@@ -214,16 +218,19 @@ class Model:
 
     def evaluate(
         self,
-        data: Any,
+        data: Any = None,
         *,
         text: Sequence[str] = (),
         label: str | None = None,
         slices: Sequence[str] = (),
+        shift: Any = None,
     ) -> dict[str, Any]:
         """Scores on labelled rows that the model has not seen, each with its interval.
 
         Args:
-            data: labelled rows, as `supertune.fit` takes them.
+            data: labelled rows, as `supertune.fit` takes them. May be left out with ``shift``:
+                then what the fit found out about its own rows stands for them.
+            shift: rows from elsewhere, labelled or not, to compare with ``data``.
             text, label: columns that are called otherwise than in the fitted rows.
             slices: columns by which the score is broken down.
 
@@ -231,8 +238,15 @@ class Model:
             ``metric``, ``estimate``, ``metrics``, ``baselines``, ``slices``, ``rows``, ``unlike``
             (how many of them are unlike those learned from), ``findings``; of labels
             ``per_class``, ``confusion``, ``reliability``, ``abstaining``, of values ``residuals``.
+            With ``shift`` also ``shift``: scores, answers and features compared; it is all there
+            is without ``data``, beside metric and estimate.
+
+        Raises:
+            InputError: ``nothing_to_judge`` without any rows; ``fitted_elsewhere``.
         """
         columns = _renamed(self.columns, text, label, slices)
+        if data is None:
+            return self._against_fit(shift, columns)
         judged, findings = self.judge(data, columns)
         names = compose.available(self.workshop, judged.examples)
         found = compose.scores(self.workshop, judged, names)
@@ -256,7 +270,85 @@ class Model:
                 "findings": findings,
             }
         )
+        if shift is not None:
+            here = self._known(data, judged.examples, found)
+            answer["shift"] = self._shifted(here, shift, columns)
         return answer
+
+    def _against_fit(self, other: Any, columns: Columns) -> dict[str, Any]:
+        """Rows from elsewhere beside what the fit found out about its own."""
+        report = self.report.data
+        if other is None or "estimate" not in report:
+            raise InputError(
+                "nothing_to_judge",
+                "There are no rows to judge the model on.",
+                received="neither data nor shift" if other is None else "a model fitted elsewhere",
+                allowed="labelled rows, or rows from elsewhere for a model with a report",
+                next="Name a file of labelled rows.",
+            )
+        metric = self.workshop.metric
+        estimate = Estimate(**(report["test"] or report["estimate"]))
+        here = self._known("its own rows", self.training_rows, {metric: estimate})
+        return {
+            "metric": metric,
+            "estimate": estimate.as_dict(),
+            "shift": self._shifted(here, other, columns),
+        }
+
+    def _known(
+        self, data: Any, examples: Examples | None, scores: Mapping[str, Estimate]
+    ) -> shifted.Known:
+        inputs = () if examples is None else examples.inputs
+        judge = self.workshop.objective
+        profile = {}
+        if examples is not None and isinstance(judge, Shifting):
+            profile = judge.profile(examples)
+        return shifted.Known(steps.spoken(data) or "the rows given", dict(scores), inputs, profile)
+
+    def _shifted(self, here: shifted.Known, other: Any, columns: Columns) -> dict[str, Any]:
+        """``other``, labelled or not, beside what is known."""
+        lens = self.workshop.lens(self.backbone)
+        try:
+            judged, _ = self.judge(other, columns)
+        except InputError as error:
+            if error.code not in UNLABELLED:
+                raise
+            parts = list(registry.task(self.task).stream(other, columns, WINDOW))
+            inputs = [value for _, part in parts for value in part]
+            there = shifted.Known(steps.spoken(other) or "the other rows", {}, inputs, {})
+            answers = self._answers(inputs).scored
+        else:
+            names = compose.available(self.workshop, judged.examples)
+            scores = compose.scores(self.workshop, judged, names)
+            there, answers = self._known(other, judged.examples, scores), judged.answers
+        answer: dict[str, Any] = finite(
+            shifted.section(self.workshop, lens, here, there, answers=answers)
+        )
+        return answer
+
+    def explain(self, value: Any, *, way: str | None = None, rows: bool = True) -> Explanation:
+        """Why the model answers one text (a tuple of texts, a row of numbers) as it does.
+
+        Which words carried the answer, the fewest without which it would be another, the
+        labelled rows behind it where they are kept, and how faithful all of that is: what the
+        answer loses without the words named, against words at random.
+
+        Args:
+            way: ``"terms"``, ``"token_states"``, ``"integrated_gradients"`` (needs the extra
+                ``explain``) or ``"occlusion"``; None takes the most faithful of those there are.
+            rows: whether labelled rows may be named.
+
+        Raises:
+            InputError: ``unknown_way``, or as `predictions`.
+            EnvironmentFault: ``extra_missing``.
+        """
+        asked = given.inputs([value], self.columns)[0]
+        kept = self.training_rows
+        subject = Subject(
+            self.workshop, self.tuned, self.labels, self.head, self.backbone, kept,
+            self.columns.numbers,
+        )  # fmt: skip
+        return explained(subject, asked, way=way, context=rows)
 
     def _baselines(self, examples: Examples) -> dict[str, FloatArray]:
         """(n, C) answers of what costs nothing; all of them where the training rows are kept."""

@@ -83,3 +83,41 @@ def test_the_command_and_python_say_the_same(supertune: Run, words: Path, review
     found = product.load(words).evaluate(reviews.test)
     assert answer["estimate"] == found["estimate"]
     assert answer["metrics"] == found["metrics"]
+
+
+def test_rows_from_elsewhere_are_compared_with_a_file(
+    supertune: Run, probe: Path, reviews: Files, here: Path
+) -> None:
+    rows = [("le film est " + t, y) for t, y in reviews.held if y == "positive"]
+    write_rows(here / "other.csv", rows, ("sentence", "mood"))
+    answer = supertune("evaluate", probe, reviews.test, "--shift", "other.csv", "--json").answer
+    found = answer["shift"]
+    change = found["scores"]["accuracy"]
+    assert change["source"] == answer["estimate"]["value"]
+    assert change["difference"] == pytest.approx(change["shifted"] - change["source"])
+    assert change["low"] < change["difference"] < change["high"]
+    by_label = {one["name"]: one for one in found["answers"]}
+    assert by_label["negative"]["shifted"] == 0
+    assert by_label["positive"]["shown"]
+    assert found["features"]["shown"]
+    assert found["text"]
+
+
+def test_rows_from_elsewhere_need_neither_labels_nor_a_file_beside_them(
+    supertune: Run, words: Path, reviews: Files, here: Path
+) -> None:
+    write_rows(here / "new.csv", [(text,) for text, _ in reviews.held], ("sentence",))
+    done = supertune("evaluate", words, "--shift", "new.csv", "--json")
+    assert (done.code, done.err) == (0, "")
+    found = done.answer["shift"]
+    assert found["scores"] == {}
+    assert found["answers_estimated"]
+    assert {one["name"] for one in found["answers"]} == {"negative", "positive"}
+    assert "Label 50 rows" in done.answer["next"][0]
+    told = supertune("evaluate", words, "--shift", reviews.test)
+    assert "its own rows" in told.out
+
+
+def test_without_rows_there_is_nothing_to_judge(supertune: Run, words: Path) -> None:
+    done = supertune("evaluate", words, "--json")
+    assert (done.code, done.error["code"]) == (2, "nothing_to_judge")

@@ -15,6 +15,7 @@ from supertune.choose import Decision, Entry
 from supertune.config import Recipe, method_options, recipe
 from supertune.contracts import Examples, Finding, Judged, Noted, Notes, Reading, Tuned
 from supertune.errors import InputError
+from supertune.explaining import reported
 from supertune.limits import OutOfTime
 from supertune.model import Model, Report, load
 from supertune.pipeline import Workshop
@@ -326,12 +327,23 @@ def _report(
         "choice": None if decision.choice is None else decision.choice.why,
         "recipe": workshop.recipe.model_dump(mode="json"),
         **_tuning(workshop, decision, tuned),
+        **_explanations(run, decision, tuned, rows),
     }
     report["cost"] = _cost(run, decision)
     report["sources"] = {"data": steps.spoken(run.data), "test": steps.spoken(run.test)}
     report["commands"] = steps.commands(report, None)
     report["next"] = steps.following(report, None)
     return dict(finite(report))
+
+
+def _explanations(
+    run: _Run, decision: Decision, tuned: Tuned, rows: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """The wrong answers that a model was surest of, word by word, where time is left for it."""
+    left = run.started + run.given.time_limit - time.monotonic()
+    workshop, candidate = run.workshop, decision.candidate
+    listed = reported.for_report(workshop, candidate, tuned, run.examples, rows, left)
+    return {"explanations": listed} if listed else {}
 
 
 def _notes(decision: Decision) -> list[Finding]:

@@ -36,12 +36,29 @@ app = typer.Typer(add_completion=False)
     epilog=example(
         "supertune evaluate my-model held-out.csv",
         "supertune evaluate my-model held-out.csv --slice country",
+        "supertune evaluate my-model --shift next-year.csv",
     ),
 )
 def evaluate(
     ctx: typer.Context,
     folder: ModelFolder,
-    data: Annotated[str, typer.Argument(metavar="DATA", help="Labelled rows, as for `fit`.")],
+    data: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="DATA",
+            help="Labelled rows, as for `fit`. With --shift it may be left out: then what the "
+            "fit found out about its own rows stands for it.",
+        ),
+    ] = None,
+    shift: Annotated[
+        str | None,
+        typer.Option(
+            "--shift",
+            metavar="OTHER",
+            help="Rows from elsewhere, labelled or not: is the model as good there, and are its "
+            "classes and texts the same?",
+        ),
+    ] = None,
     text: Text = None,
     label: Label = None,
     slice_: Slice = None,
@@ -60,12 +77,16 @@ def evaluate(
     model = opened(folder, device, threads, backbone, labels)
     with Progress(said):
         found = model.evaluate(
-            data, text=tuple(text or ()), label=label, slices=tuple(slice_ or ())
+            data, text=tuple(text or ()), label=label, slices=tuple(slice_ or ()), shift=shift
         )
-    steps = [f"supertune compare {folder} OTHER-MODEL {data}"]
+    steps = [] if data is None else [f"supertune compare {folder} OTHER-MODEL {data}"]
+    steps = [*found.get("shift", {}).get("next", ()), *steps]
     said.result({"output": str(folder), **found, "next": steps})
     if not said.json:
-        show(said, found)
+        if data is not None:
+            show(said, found)
+        for line in found.get("shift", {}).get("text", ()):
+            said.say(line)
         said.next(steps)
 
 

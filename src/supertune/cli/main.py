@@ -28,6 +28,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "fit": "Tune a pretrained model on a few labelled rows and report how good it is.",
         "predict": "Answer new rows: a file, stdin or texts.",
         "evaluate": "Score a model on labelled rows that it has not seen.",
+        "explain": "Say which words and rows an answer came from, and what would change it.",
         "compare": "Say which of two models is better on the same rows, with an interval.",
         "export": "Write a model as a plain PEFT adapter or, merged, as a transformers folder.",
     },

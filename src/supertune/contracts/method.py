@@ -263,6 +263,13 @@ class GradientOptions(Options):
     early_stopping: float = Field(
         0.0, ge=0, le=0.5, description="share of the rows held out to stop by; 0 goes to the end"
     )
+    interpolation: float = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description="how far to go from the start to the tuned numbers; 0.5 takes their mean, "
+        "meant for rows from elsewhere (WiSE-FT, arXiv:2109.01903)",
+    )
     seeds: int = Field(
         1,
         ge=1,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy.typing as npt
 
@@ -166,4 +166,21 @@ class Judge(Protocol):
         Raises:
             InputError: ``no_probabilities``.
         """
+        ...
+
+
+@runtime_checkable
+class Shifting(Protocol):
+    """A `Judge` that can say what answers are like as a whole, to compare two files."""
+
+    def profile(self, examples: Examples) -> dict[str, tuple[float, float, float]]:
+        """By name a number and the ends of its 95 % interval: the share of each label, or the
+        mean of values."""
+        ...
+
+    def profile_unlabelled(
+        self, answers: FloatArray, prior: Mapping[str, float], seed: int
+    ) -> dict[str, tuple[float, float, float]]:
+        """The same of rows without labels, estimated from answers (n, C) of a model that learned
+        from rows of which ``prior`` tells; empty where that cannot be."""
         ...

@@ -22,6 +22,7 @@ import numpy as np
 from pydantic import Field
 
 from supertune.contracts import (
+    Contribution,
     FloatArray,
     HeadSpec,
     Input,
@@ -29,6 +30,7 @@ from supertune.contracts import (
     Lens,
     Options,
     Problem,
+    Span,
     State,
 )
 from supertune.limits import check
@@ -63,13 +65,62 @@ class Words:
         place = {term: i for i, term in enumerate(self.vocabulary)}
         answers = np.tile(np.asarray(self.bias, dtype=np.float64), (len(inputs), 1))
         for row, text in enumerate(inputs):
-            counted = ((hashed(t), c) for t, c in terms(text, self.pairs).items())
-            counts = {place[term]: count for term, count in counted if term in place}
-            if counts:
-                index = np.fromiter(counts, dtype=np.int64)
-                values = (1.0 + np.log(np.fromiter(counts.values(), float))) * self.idf[index]
-                answers[row] += values / np.linalg.norm(values) @ self.weight[index]
+            found = self._known(text, place)
+            if found:
+                index = np.fromiter(found, dtype=np.int64)
+                answers[row] += np.fromiter(found.values(), float) @ self.weight[index]
         return answers
+
+    def _known(self, text: Input, place: dict[int, int]) -> dict[int, float]:
+        """The weight of each known term in a text, together of length 1."""
+        counted = ((hashed(t), c) for t, c in terms(text, self.pairs).items())
+        counts = {place[term]: count for term, count in counted if term in place}
+        if not counts:
+            return {}
+        index = np.fromiter(counts, dtype=np.int64)
+        values = (1.0 + np.log(np.fromiter(counts.values(), float))) * self.idf[index]
+        return dict(zip(counts, (values / np.linalg.norm(values)).tolist(), strict=True))
+
+    def ways(self, lens: Lens | None) -> tuple[str, ...]:
+        """See `supertune.contracts.Explains`."""
+        return ("terms",)
+
+    def contributions(
+        self, inputs: Sequence[Input], contrasts: FloatArray, lens: Lens | None, way: str
+    ) -> list[Contribution]:
+        """A term's share goes in equal parts to the places where it stands, that of a pair to
+        its two words."""
+        place = {term: i for i, term in enumerate(self.vocabulary)}
+        found = []
+        for text, contrast in zip(inputs, contrasts, strict=True):
+            added = {
+                term: value * float(self.weight[term] @ contrast)
+                for term, value in self._known(text, place).items()
+            }
+            standing = [
+                (place.get(hashed(term)), spans) for term, spans in _places(text, self.pairs)
+            ]
+            times = Counter(term for term, _ in standing)
+            listed = [
+                (span, added[term] / times[term] / len(spans))
+                for term, spans in standing
+                if term is not None
+                for span in spans
+            ]
+            shares = np.array([share for _, share in listed], dtype=np.float64)
+            spans = tuple(span for span, _ in listed)
+            found.append(Contribution(spans, shares, float(self.bias @ contrast)))
+        return found
+
+    def likeness(
+        self, inputs: Sequence[Input], others: Sequence[Input], lens: Lens | None
+    ) -> FloatArray:
+        """See `supertune.contracts.Comparing`: of the known terms' weights."""
+        place = {term: i for i, term in enumerate(self.vocabulary)}
+        ours, theirs = ([self._known(t, place) for t in part] for part in (inputs, others))
+        return np.array(
+            [[sum(v * b.get(t, 0.0) for t, v in a.items()) for b in theirs] for a in ours]
+        )
 
     def state(self) -> State:
         return State(
@@ -139,6 +190,20 @@ def terms(text: Input, pairs: bool) -> Counter[str]:
     if pairs:
         counted.update(f"{a} {b}" for a, b in itertools.pairwise(words))
     return counted
+
+
+def _places(text: Input, pairs: bool) -> list[tuple[str, tuple[Span, ...]]]:
+    """Every term where it stands, as `terms` counts them, with the words that it is made of."""
+    fields = [text] if isinstance(text, str) else [str(field) for field in text]
+    words: list[tuple[str, Span]] = []
+    for number, field in enumerate(fields):
+        for found in _WORD.finditer(field):
+            # Lower case can be longer than what it is made of, so it is cut again.
+            words += [(w, (number, *found.span())) for w in _WORD.findall(found[0].lower())]
+    found_pairs = itertools.pairwise(words) if pairs else ()
+    return [(word, (span,)) for word, span in words] + [
+        (f"{a} {b}", (one, other)) for (a, one), (b, other) in found_pairs
+    ]
 
 
 def hashed(term: str) -> int:

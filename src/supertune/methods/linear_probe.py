@@ -20,6 +20,7 @@ import numpy as np
 from pydantic import Field
 
 from supertune.contracts import (
+    Contribution,
     FloatArray,
     HeadSpec,
     Input,
@@ -31,6 +32,7 @@ from supertune.contracts import (
     features,
 )
 from supertune.limits import Splitting, check, room
+from supertune.methods import _attributing
 
 COPIES = 6  # of the rows of all folds, that solving them together holds at once
 TEMPERATURES = np.geomspace(1.0, 64.0, 25)
@@ -63,6 +65,17 @@ class Head:
     def logits(self, inputs: Sequence[Input], lens: Lens | None) -> FloatArray:
         return self.apply(features(inputs, lens, width=len(self.weight)))
 
+    def ways(self, lens: Lens | None) -> tuple[str, ...]:
+        """See `supertune.contracts.Explains`."""
+        return _attributing.ways(lens)
+
+    def contributions(
+        self, inputs: Sequence[Input], contrasts: FloatArray, lens: Lens | None, way: str
+    ) -> list[Contribution]:
+        assert lens is not None
+        weights, offsets = contrasts @ self.weight.T, contrasts @ self.bias
+        return _attributing.shares(inputs, weights, offsets, lens, way)
+
     def arrays(self) -> dict[str, Any]:
         return {"head.weight": self.weight, "head.bias": self.bias}
 
@@ -93,6 +106,15 @@ class LinearProbe:
 
     def restore(self, state: State, head: HeadSpec, lens: Lens | None) -> Head:
         return Head.from_arrays(state.arrays)
+
+    def influence(
+        self, problem: Problem, options: LinearProbeOptions, inputs: Sequence[Input]
+    ) -> FloatArray:
+        """See `supertune.contracts.Influencing`."""
+        x, y = arrays(problem)
+        batch = ridge(problem, x[None], y[None], row_weights(problem)[None])
+        asked = features(inputs, problem.lens, width=x.shape[1])
+        return batch.influence(asked, options.penalties)
 
     def out_of_fold(
         self,
@@ -242,7 +264,37 @@ class RidgeBatch:
 
     def best(self, penalties: Sequence[float]) -> tuple[FloatArray, FloatArray]:
         """weight (F, d, C) and bias (F, C), temperature included, at each problem's penalty,
-        whose leave-one-out loss (F,) is then in ``left_out``.
+        whose leave-one-out loss (F,) is then in ``left_out``."""
+        penalty, heat = self._chosen(penalties)
+        weight = self.lifted(self.shrunken(penalty))
+        bias = self.mean_y - self.mean_x @ weight
+        if self.multi_label:
+            bias = bias - 0.5  # a score above one half means yes
+        return weight * heat, (bias * heat)[:, 0]
+
+    def influence(self, features: FloatArray, penalties: Sequence[float]) -> FloatArray:
+        """(k, n, C) of the first problem: what the logits of ``features`` (k, d) lose when a row
+        is left out.
+
+        Without row i a ridge answers as if that row's target were what is answered to it without
+        it, so the loss is the weight of row i in the answer times its leave-one-out residual
+        (Cook & Weisberg 1982).
+        """
+        penalty, heat = self._chosen(penalties)
+        lam = penalty[0] * self.scale[0]
+        shrink = self.values[0] / (self.values[0] + lam)
+        left, root = self.left[0], self.root[0]  # (n, r), (n, 1)
+        leverage = (left**2) @ shrink + self.share[0]
+        fitted = left @ (shrink[:, None] * self.projected[0])
+        residual = (self.residual_y[0] - fitted) / root
+        residual = residual / np.maximum(1.0 - leverage, 1e-9)[:, None]
+        away = (features.astype(np.float64) - self.mean_x[0]) / self.unit[0]
+        inner = (away @ self.z[0].T) @ left / (self.values[0] + lam)
+        weight = inner @ left.T * root[:, 0] + self.share[0]  # (k, n)
+        return np.asarray(weight[..., None] * residual * heat[0])
+
+    def _chosen(self, penalties: Sequence[float]) -> tuple[FloatArray, FloatArray]:
+        """Penalty (F,) and temperature (F, 1, 1) of each problem.
 
         The largest penalty whose leave-one-out loss is within one standard error of the
         least (Breiman et al. 1984): with few rows the least itself chases noise.
@@ -256,12 +308,7 @@ class RidgeBatch:
         within = loss <= loss[least, problems] + np.sqrt(spread / by_row.shape[2])
         best = len(penalties) - 1 - np.argmax(within[::-1], axis=0)
         self.left_out = loss[best, problems]
-        heat = np.stack(heats)[best, problems][:, None, None]
-        weight = self.lifted(self.shrunken(np.sort(np.asarray(penalties))[best]))
-        bias = self.mean_y - self.mean_x @ weight
-        if self.multi_label:
-            bias = bias - 0.5  # a score above one half means yes
-        return weight * heat, (bias * heat)[:, 0]
+        return np.sort(np.asarray(penalties))[best], np.stack(heats)[best, problems][:, None, None]
 
     def shrunken(self, penalty: float | FloatArray) -> FloatArray:
         """(F, r, C) solutions for one penalty or one each (F,), on the eigenvectors."""

@@ -17,6 +17,7 @@ from pydantic import Field, model_validator
 
 from supertune.contracts import (
     Coefficient,
+    Contribution,
     Curve,
     Finding,
     FloatArray,
@@ -29,6 +30,7 @@ from supertune.contracts import (
     State,
     features,
 )
+from supertune.methods import _attributing
 from supertune.methods._least_squares import Descent, Settings, descend
 
 SMALL = 1e-12  # of the largest: what rounding leaves of nothing
@@ -82,6 +84,17 @@ class Line:
         x = features(inputs, lens, width=len(self.weight)).astype(np.float64, copy=False)
         # Not a matrix product: a row's sum must not depend on the rows that come with it.
         return np.asarray((x * self.weight).sum(axis=1, keepdims=True) + self.bias)
+
+    def ways(self, lens: Lens | None) -> tuple[str, ...]:
+        """See `supertune.contracts.Explains`."""
+        return _attributing.ways(lens)
+
+    def contributions(
+        self, inputs: Sequence[Input], contrasts: FloatArray, lens: Lens | None, way: str
+    ) -> list[Contribution]:
+        assert lens is not None
+        weights, offsets = contrasts * self.weight, contrasts @ self.bias
+        return _attributing.shares(inputs, weights, offsets, lens, way)
 
     def state(self) -> State:
         return State({"weight": self.weight, "bias": self.bias})

@@ -14,7 +14,18 @@ from dataclasses import dataclass
 import numpy as np
 from pydantic import Field
 
-from supertune.contracts import FloatArray, HeadSpec, Input, IntArray, Lens, Options, Problem, State
+from supertune.contracts import (
+    Contribution,
+    FloatArray,
+    HeadSpec,
+    Input,
+    IntArray,
+    Lens,
+    Options,
+    Problem,
+    State,
+)
+from supertune.methods import _attributing
 from supertune.methods.linear_probe import one_hot
 
 ABSENT = -1e3  # what a label without any row scores
@@ -46,6 +57,17 @@ class Centroids:
     def logits(self, inputs: Sequence[Input], lens: Lens | None) -> FloatArray:
         assert lens is not None
         return self.apply(lens.features(inputs, prediction=True))
+
+    def ways(self, lens: Lens | None) -> tuple[str, ...]:
+        """See `supertune.contracts.Explains`."""
+        return _attributing.ways(lens)
+
+    def contributions(
+        self, inputs: Sequence[Input], contrasts: FloatArray, lens: Lens | None, way: str
+    ) -> list[Contribution]:
+        assert lens is not None
+        weights, offsets = contrasts @ self.weight.T, contrasts @ self.bias
+        return _attributing.shares(inputs, weights, offsets, lens, way, unit=True)
 
     def state(self) -> State:
         return State({"centroids.weight": self.weight, "centroids.bias": self.bias})

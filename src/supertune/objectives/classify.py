@@ -24,7 +24,7 @@ from supertune.contracts import (
 )
 from supertune.data import label_checks
 from supertune.errors import InputError, unknown_name
-from supertune.evaluation import abstaining, temperature
+from supertune.evaluation import abstaining, shift, temperature
 from supertune.evaluation.breakdown import per_class_from_folds, per_class_from_test
 from supertune.evaluation.reliability import bins
 from supertune.evaluation.suspects import suspects
@@ -242,6 +242,52 @@ class Classify:
     ) -> dict[str, Any]:
         """``abstaining``: which share of rows is answered under which limit of errors."""
         return abstaining.section(calibration, judged, costs, asked.max_error)
+
+    def profile(self, examples: Examples) -> dict[str, tuple[float, float, float]]:
+        """The share of each label."""
+        given = self.answers_given(examples)["labels"]
+        counts = np.array([one["rows"] for one in given], dtype=np.float64)
+        return shift.counted(examples.labels, counts, len(examples))
+
+    def profile_unlabelled(
+        self, answers: FloatArray, prior: Mapping[str, float], seed: int
+    ) -> dict[str, tuple[float, float, float]]:
+        """By EM; labels that may come together have no shares that add up."""
+        shares = np.array(list(prior.values()))
+        if len(shares) < 2 or not np.allclose(answers.sum(axis=1), 1.0):
+            return {}
+        return shift.estimated(list(prior), answers, shares / shares.sum(), seed=seed)
+
+    def output(self, logits: FloatArray, head: HeadSpec) -> int:
+        """The likeliest label."""
+        return int(np.argmax(logits))
+
+    def contrast(
+        self, logits: FloatArray, blank: FloatArray, output: int, head: HeadSpec
+    ) -> FloatArray:
+        """The label's score less the mean of the others, each as likely as it is among them."""
+        found = np.zeros(len(logits))
+        if not head.multi_label and len(logits) > 1:
+            others = np.delete(np.arange(len(logits)), output)
+            raised = np.exp(logits[others] - logits[others].max())
+            found[others] = -raised / raised.sum()
+        found[output] = 1.0
+        return found
+
+    def strength(
+        self, logits: FloatArray, output: int, contrast: FloatArray, head: HeadSpec
+    ) -> FloatArray:
+        """The label's probability."""
+        over = (
+            0.0
+            if head.multi_label
+            else np.logaddexp.reduce(np.delete(logits, output, axis=1), axis=1)
+        )
+        return np.asarray(np.exp(-np.logaddexp(0.0, over - logits[:, output])))
+
+    def decisions(self, answers: Answers) -> tuple[Any, ...] | None:
+        assert isinstance(answers, Predictions)
+        return answers.labels
 
     def array(self, answers: Answers, head: HeadSpec) -> npt.NDArray[Any]:
         """(n,) strings, or (n,) tuples for several labels; None where the model abstains."""

@@ -28,7 +28,7 @@ from supertune.contracts import (
     Values,
 )
 from supertune.errors import InputError
-from supertune.evaluation.intervals import Estimate, clopper_pearson
+from supertune.evaluation.intervals import Z95, Estimate, clopper_pearson
 
 COVERAGE = 0.9  # share of new rows that an interval is meant to hold
 ROWS_SHOWN = 60
@@ -257,6 +257,35 @@ class Regress:
             "(after Barber et al. 2021)"
         )
         return {"intervals": {"coverage": COVERAGE, "half_width": half, "held": held, "about": how}}
+
+    def profile(self, examples: Examples) -> dict[str, tuple[float, float, float]]:
+        """The mean, with its normal interval."""
+        targets = _targets(examples)
+        mean = float(targets.mean())
+        half = Z95 * float(targets.std(ddof=1)) / math.sqrt(len(targets)) if len(targets) > 1 else 0
+        return {f"mean of {examples.labels[0]}": (mean, mean - half, mean + half)}
+
+    def profile_unlabelled(
+        self, answers: FloatArray, prior: Mapping[str, float], seed: int
+    ) -> dict[str, tuple[float, float, float]]:
+        return {}
+
+    def output(self, logits: FloatArray, head: HeadSpec) -> int:
+        return 0
+
+    def contrast(
+        self, logits: FloatArray, blank: FloatArray, output: int, head: HeadSpec
+    ) -> FloatArray:
+        """Towards the side of an input without content that the answer is on."""
+        return np.array([-1.0 if logits[0] < blank[0] else 1.0])
+
+    def strength(
+        self, logits: FloatArray, output: int, contrast: FloatArray, head: HeadSpec
+    ) -> FloatArray:
+        return np.asarray(logits @ contrast)
+
+    def decisions(self, answers: Answers) -> tuple[Any, ...] | None:
+        return None
 
     def array(self, answers: Answers, head: HeadSpec) -> npt.NDArray[Any]:
         """(n,) values."""

@@ -93,7 +93,11 @@ def descend(
         losses += _one_run(run, number)
         for total, tensor in zip(sums, run.tensors(), strict=True):
             total += tensor.detach()
-    _put(run.tensors(), [total / options.seeds for total in sums])
+    share = options.interpolation
+    ends = [total / options.seeds for total in sums]
+    if share < 1:
+        ends = [first + share * (end - first) for first, end in zip(start, ends, strict=True)]
+    _put(run.tensors(), ends)
     if splitting.parts > 1:
         watch.findings.append(finding("step_in_parts", f"{splitting.parts} parts"))
     return losses

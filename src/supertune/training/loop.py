@@ -10,7 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from supertune.contracts import (
+    Contribution,
     Curve,
     Encoding,
     Finding,
@@ -27,6 +30,7 @@ from supertune.contracts import (
     Tunable,
 )
 from supertune.errors import InputError
+from supertune.methods.linear_probe import Head
 from supertune.methods.prompt_search import with_template_found
 from supertune.prompts.likelihoods import parts
 from supertune.training import descent, readout
@@ -74,6 +78,35 @@ class TunedBackbone:
             return self.logits(inputs, lens)
         with self.tunable:
             return self.readout.apply(data.values(self.tunable, words=self.prompt is not None))
+
+    def ways(self, lens: Lens | None) -> tuple[str, ...]:
+        """See `supertune.contracts.Explains`; what stands before a text is no token of it."""
+        if lens is None or self.tunable.room or not isinstance(self.readout, Head):
+            return ()
+        return self.readout.ways(lens.under(self.encoding(lens)))
+
+    def contributions(
+        self, inputs: Sequence[Input], contrasts: FloatArray, lens: Lens | None, way: str
+    ) -> list[Contribution]:
+        assert lens is not None
+        assert isinstance(self.readout, Head)
+        with self.tunable:
+            under = lens.under(self.encoding(lens))
+            return self.readout.contributions(inputs, contrasts, under, way)
+
+    def likeness(
+        self, inputs: Sequence[Input], others: Sequence[Input], lens: Lens | None
+    ) -> FloatArray:
+        """See `supertune.contracts.Comparing`: of the tuned backbone's vectors."""
+        assert lens is not None
+        backbone, encoding = lens.backbone, self.encoding(lens)
+        with self.tunable:
+            found = [
+                backbone.features(backbone.tokens(part, encoding), encoding, exact=False)
+                for part in (inputs, others)
+            ]
+        ours, theirs = (one / np.linalg.norm(one, axis=1, keepdims=True) for one in found)
+        return np.asarray(ours @ theirs.T)
 
     def encoding(self, lens: Lens) -> Encoding:
         """How it reads inputs under ``lens``."""

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from supertune.backbones.transformers import answering, declared, generating, loading, prompting
+from supertune.backbones.transformers.attributing import Attribution
 from supertune.backbones.transformers.batching import (
     BatchPlan,
     Piece,
@@ -137,6 +138,11 @@ class TransformersBackbone:
     def offset(self) -> int | None:
         """See `packing.offset`; None where rows are never packed."""
         return offset(self) if self.packing else None
+
+    @property
+    def attributing(self) -> Attribution:
+        """What of a vector comes from which token."""
+        return Attribution(self)
 
     def fingerprint(self) -> str:
         """sha256 of the weights in memory, to prove that nothing has changed them."""

@@ -1,0 +1,116 @@
+"""The parts of an input that can be taken away: words of a text in any script, or columns.
+
+A word is a run of letters and digits, with apostrophes and hyphens inside; of scripts that write
+without spaces a single character. What is neither, punctuation or emoji, is a part of its own, so
+that all parts together are everything but blanks.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from supertune.contracts import Contribution, FloatArray, Input, Span
+
+MOST = 160  # parts of one input; where there are more words, neighbours are taken together
+_UNSPACED = (
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+)
+# Vowel signs and accents of these scripts belong to the character before.
+_MARKS = "\u0e31\u0e34-\u0e3a\u0e47-\u0e4e\u0eb1\u0eb4-\u0ebc\u102b-\u103e\u17b4-\u17d3\u3099\u309a"
+_LETTER = rf"[^\W_{_UNSPACED}]"
+_PART = re.compile(
+    rf"[{_UNSPACED}][{_MARKS}]*"
+    rf"|{_LETTER}(?:[\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u0900-\u0dff\u200d]|{_LETTER}|['’-](?={_LETTER}))*"
+    rf"|(?:(?!{_LETTER}|[{_UNSPACED}])\S)+"
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """An input and its P parts.
+
+    Attributes:
+        value: the input.
+        spans: of the parts, in reading order.
+        names: what stands there, or the names of the columns.
+        reference: of numbers, what takes the place of one that is taken away.
+    """
+
+    value: Input
+    spans: tuple[Span, ...]
+    names: tuple[str, ...]
+    reference: tuple[float, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.spans)
+
+    def without(self, gone: Collection[int]) -> Input:
+        """The input less some of its parts."""
+        if not gone:
+            return self.value
+        if self.reference:
+            numbers = np.asarray(self.value, dtype=np.float64).tolist()
+            return tuple(
+                self.reference[i] if i in gone else number for i, number in enumerate(numbers)
+            )
+        left = [list(text) for text in self._fields]
+        for part in gone:
+            field, start, end = self.spans[part]
+            left[field][start:end] = [""] * (end - start)
+        fields = tuple(_tidy("".join(characters)) for characters in left)
+        return fields[0] if isinstance(self.value, str) else fields
+
+    def only(self, kept: Collection[int]) -> Input:
+        """Nothing but some of its parts."""
+        return self.without(set(range(len(self))) - set(kept))
+
+    def gathered(self, given: Contribution) -> FloatArray:
+        """(P,) what the parts add: each span's share by the characters it has in a part. What
+        belongs to none is left out."""
+        found = np.zeros(len(self))
+        places = [np.full(len(text), -1) for text in self._fields]
+        for part, (field, start, end) in enumerate(self.spans):
+            places[field][start:end] = part
+        for (field, start, end), share in zip(given.spans, given.shares, strict=True):
+            touched = places[field][start:end]
+            touched = touched[touched >= 0]
+            if len(touched):
+                np.add.at(found, touched, share / len(touched))
+        return found
+
+    @cached_property
+    def _fields(self) -> tuple[str, ...]:
+        return (self.value,) if isinstance(self.value, str) else tuple(map(str, self.value))
+
+
+def words(value: Input, most: int = MOST) -> Parts:
+    """The words of a text or of a tuple of texts; more than ``most`` in groups of neighbours."""
+    fields = (value,) if isinstance(value, str) else tuple(map(str, value))
+    spans = [
+        (number, *found.span())
+        for number, text in enumerate(fields)
+        for found in _PART.finditer(text)
+    ]
+    size = -(-len(spans) // most) if len(spans) > most else 1
+    grouped: list[Span] = []
+    for number in range(len(fields)):
+        mine = [span for span in spans if span[0] == number]
+        groups = [mine[start : start + size] for start in range(0, len(mine), size)]
+        grouped += [(number, group[0][1], group[-1][2]) for group in groups]
+    names = tuple(fields[number][start:end] for number, start, end in grouped)
+    return Parts(value, tuple(grouped), names)
+
+
+def columns(value: Input, names: Sequence[str], reference: Sequence[float]) -> Parts:
+    """The numbers of a row; one that is taken away becomes its ``reference``."""
+    spans = tuple((column, 0, 0) for column in range(len(names)))
+    return Parts(value, spans, tuple(names), tuple(reference))
+
+
+def _tidy(text: str) -> str:
+    return re.sub(r"\s{2,}", " ", text).strip()
