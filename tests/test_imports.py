@@ -32,6 +32,7 @@ ORDER = (
     ("choose", "baselines"),
     ("artifact", "report"),
     ("model",),
+    ("labelling",),
     ("api", "sklearn"),
     ("cli", "__main__"),
 )
