@@ -144,8 +144,10 @@ def proposed(begun: Labelling, count: int) -> Proposals:
         "pool": {
             "source": begun.pool.source,
             "rows": begun.pool.read,
+            "different": begun.pool.different,
             "compared": len(begun.pool),
-            "doubles": begun.pool.doubles,
+            "left_out": begun.pool.left_out,
+            "labelled": begun.pool.labelled,
         },
         "columns": list(begun.pool.names),
         "goes_on": steps.goes_on(begun.model),

@@ -75,7 +75,8 @@ def label(
         Path | None,
         typer.Option(
             "--answers",
-            help="Where answers are kept; POOL-labels.jsonl by default, the table beside it.",
+            help="Where answers are kept, POOL-labels.jsonl by default; the table and Label "
+            "Studio's tasks lie beside it.",
         ),
     ] = None,
     text: keys.Text = None,
@@ -135,7 +136,8 @@ class _Given:
         self.folder, self.model, self.pool = folder, model, pool
         self.labels, self.count = labels, count
         stem = "rows" if pool == "-" else Path(pool).name.split(".")[0] or "rows"
-        self.answers = Path(f"{stem}-labels.jsonl") if answers is None else answers
+        kept = Path(f"{stem}-labels") if answers is None else answers
+        self.answers = kept.with_suffix(".jsonl")
         words = ["supertune", "label", *([str(folder)] if folder else []), pool]
         words += ["--labels", ",".join(labels)] if labels else []
         words += ["--next", str(count)] if count != 10 else []
@@ -186,7 +188,7 @@ def _names(labels: str) -> tuple[str, ...]:
 def _listed(
     said: Terminal, found: Proposals, given: _Given, output: Path | None, overwrite: bool
 ) -> None:
-    steps = [given.command + "   (in a terminal: one key a label)"]
+    steps = [given.command]  # in a terminal it asks
     if output is not None:
         found.save(output, overwrite=overwrite)
         steps = _after(found, given, output)
@@ -214,10 +216,17 @@ def _line(row: Any) -> tuple[int, str, str]:
 
 
 def _about(said: Terminal, found: Proposals) -> None:
+    from supertune.report.wording import count
+
     pool = found.about["pool"]
-    said.note(f"{pool['source']}: {pool['rows']:,} rows, {pool['doubles']:,} doubles left out")
-    if pool["compared"] + pool["doubles"] < pool["rows"]:
-        said.note(f"  chosen among {pool['compared']:,} of them")
+    out = (
+        f"; {count(pool['left_out'], 'row')} left out, the same as others"
+        if pool["left_out"]
+        else ""
+    )
+    said.note(f"{pool['source']}: {count(pool['rows'], 'row')}{out}")
+    if pool["compared"] < pool["different"]:
+        said.note(f"  chosen among {pool['compared']:,} of them, drawn by chance")
 
 
 def _after(found: Proposals, given: _Given, output: Path) -> list[str]:

@@ -84,8 +84,9 @@ class Screen:
         from rich.text import Text
 
         head = f"{min(self.done + 1, self.count)} of {self.count}   {total} labelled in all"
-        head += f"   {self.said}" if self.said else ""
-        top = [Text(head, style="dim"), Text("")]
+        top = [Text(head, style="dim"), Text(self.said, style="dim")]
+        for line in top:
+            line.truncate(width, overflow="ellipsis")
         if self.all_labels:
             return [*top, *self._keys(width, height - 3), Text(f"{ALL} back", style="dim")]
         why = _wrapped("Why: " + "; ".join(row.why), width, 2, "dim")
@@ -108,9 +109,10 @@ class Screen:
             return lines[start : start + room]
         kept = lines[start : start + max(1, room - 1)]
         read = sum(len(line) + 1 for line in lines[: start + len(kept)])
-        left = max(0, len(whole) - read)
-        note = f"… {left:,} characters more: {MORE}" if left else f"… the end: {MORE} goes back"
-        return [*kept, Text(note, style="dim")]
+        note = f"… {max(1, len(whole) - read):,} characters more: {MORE}"
+        last = Text(note, style="dim")
+        last.truncate(width, overflow="ellipsis")
+        return [*kept, last]
 
     def _keys(self, width: int, room: int) -> list[Text]:
         """``1 positive  2 negative``, as many lines as needed and at most ``room``."""
@@ -134,7 +136,9 @@ class Screen:
 
         full = f"{UNDO} undo  {SKIP} skip  {QUIT} quit; every answer is saved"
         short = f"{UNDO} undo  {SKIP} skip  {QUIT} quit"
-        return Text(full if len(full) <= width else short, style="dim")
+        found = Text(full if len(full) <= width else short, style="dim")
+        found.truncate(width)
+        return found
 
 
 def ask(terminal: Terminal, begun: Labelling, count: int, keyboard: Keys) -> int:

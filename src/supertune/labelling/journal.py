@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from supertune.artifact.swap import fault, sync_folder
+from supertune.data.writers import check_target
 from supertune.errors import EnvironmentFault, InputError
 
 FORMAT = "supertune labels 1"
@@ -98,9 +99,10 @@ def opened(path: Path) -> Iterator[Journal]:
     """The journal at ``path``, to be gone on with; begun where there is none.
 
     Raises:
-        InputError: as `read`.
+        InputError: as `read`; ``output_folder_missing``.
         EnvironmentFault: ``labels_busy`` while another process labels into it; or as `Journal.add`.
     """
+    check_target(path.with_suffix(".jsonl"), overwrite=True)
     _parsed(path, _content(path))  # whatever else it is, it is not to be touched
     with ExitStack() as held:
         try:

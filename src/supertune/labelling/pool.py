@@ -29,7 +29,9 @@ class Pool:
         cells: what the source has in the columns that are read.
         names: those columns.
         read: how many rows the source has.
-        doubles: rows left out as (nearly) the same as another.
+        different: how many of them have a text that no other has; more than n where some were
+            drawn.
+        left_out: rows (nearly) the same as another, or as one that is labelled.
         labelled: rows left out because the source has their label.
         source: how messages call it.
     """
@@ -40,7 +42,8 @@ class Pool:
     cells: tuple[dict[str, Any], ...]
     names: tuple[str, ...]
     read: int
-    doubles: int
+    different: int
+    left_out: int
     labelled: int
     source: str
 
@@ -71,7 +74,7 @@ def read(
             no row is left.
     """
     found: dict[str, tuple[Input, int, dict[str, Any]]] = {}
-    count = labelled = 0
+    count = labelled = blank = 0
     names: tuple[str, ...] = ()
     where = "the pool"
     for table, inputs in registry.task(task).stream(source, settled, WINDOW):
@@ -81,7 +84,9 @@ def read(
         for i, value in enumerate(inputs):
             if given is not None and not is_empty(given[i]):
                 labelled += 1
-            elif not _blank(value):
+            elif _blank(value):
+                blank += 1
+            else:
                 cells = {name: table.values[name][i] for name in names if name in table.values}
                 found.setdefault(content_key(value), (value, int(table.rows[i]), cells))
     keys = sorted(found)
@@ -92,7 +97,7 @@ def read(
     if not chosen:
         raise _nothing(where, count, labelled)
     values = [found[key] for key in chosen]
-    same = count - labelled - len(found) + len(drawn) - len(chosen)
+    same = count - labelled - blank - len(found) + len(drawn) - len(chosen)
     return Pool(
         tuple(value for value, _, _ in values),
         tuple(chosen),
@@ -100,6 +105,7 @@ def read(
         tuple(cells for _, _, cells in values),
         names,
         count,
+        len(found),
         same,
         labelled,
         where,

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from supertune.contracts import Examples, FloatArray, Input
 from supertune.labelling import selection
 from supertune.labelling.pool import Pool
+from supertune.labelling.selection import Space
 
 FAR, DENSE, UNDECIDED = 0.75, 0.75, 0.5  # from which share of the pool, or doubt, it is said
 
@@ -70,19 +71,17 @@ class Proposal:
 
 def propose(
     pool: Pool,
-    features: FloatArray,
+    space: Space,
     known: Known,
     count: int,
     *,
     opinion: Opinion | None,
     free: npt.NDArray[np.bool_],
 ) -> list[Proposal]:
-    """At most ``count`` rows of the pool with features (n, d), of those that are ``free`` (n,)."""
-    here = selection.directions(features)
-    there = selection.directions(known.features, like=features)
+    """At most ``count`` rows of the pool, of those that are ``free`` (n,)."""
     doubt = None if opinion is None else opinion.doubt
-    chosen = selection.choose(here, there, count, doubt=doubt, free=free)
-    seen = _Seen(here, there, known, opinion)
+    chosen = selection.choose(space, known.features, count, doubt=doubt, free=free)
+    seen = _Seen(space, known, opinion)
     found = []
     for place in chosen.tolist():
         said = None if opinion is None or not opinion.labels else opinion.answers[place]
@@ -105,16 +104,14 @@ def propose(
 class _Seen:
     """The pool in the light of what is labelled and of what was chosen before in this batch."""
 
-    def __init__(
-        self, here: FloatArray, there: FloatArray, known: Known, opinion: Opinion | None
-    ) -> None:
+    def __init__(self, space: Space, known: Known, opinion: Opinion | None) -> None:
+        here, there = space.unit, space.units(known.features)[0]
         self._here, self._opinion = here, opinion
         self._counts = Counter(known.labels)
         # The likeness of each row to the most like of those labelled, and to the pool at large.
         self._near = (here @ there.T).max(axis=1) if len(there) else np.full(len(here), -1.0)
         self._any = bool(len(there))
-        crowd = here @ here[:: max(1, len(here) // 1000)].T
-        self._dense = _ranks(np.maximum(crowd, 0).mean(axis=1))
+        self._dense = _ranks(space.density)
 
     def take(self, place: int) -> None:
         self._near = np.maximum(self._near, self._here @ self._here[place])

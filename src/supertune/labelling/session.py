@@ -24,6 +24,7 @@ from supertune.labelling import proposing
 from supertune.labelling.journal import Answer, Journal
 from supertune.labelling.pool import Pool
 from supertune.labelling.proposing import Known, Opinion, Proposal
+from supertune.labelling.selection import Space
 from supertune.methods import linear_probe
 from supertune.model import Model
 from supertune.pipeline import Workshop
@@ -59,9 +60,7 @@ class Labelling:
         free = np.array([key not in answered for key in self.pool.keys], dtype=bool)
         known = self._known
         opinion = self._opinion(known)
-        return proposing.propose(
-            self.pool, self._features, known, count, opinion=opinion, free=free
-        )
+        return proposing.propose(self.pool, self._space, known, count, opinion=opinion, free=free)
 
     def answer(self, row: Proposal, label: str | None) -> None:
         """Put a label on the disk; None skips the row.
@@ -111,6 +110,10 @@ class Labelling:
     @cached_property
     def _features(self) -> FloatArray:
         return self._featured(self.pool.inputs)
+
+    @cached_property
+    def _space(self) -> Space:
+        return Space.of(self._features)
 
     def _featured(self, inputs: Sequence[Input]) -> FloatArray:
         if not inputs:
