@@ -166,8 +166,11 @@ def _begun(
     options: dict[str, Any],
 ) -> Labelling:
     settled = recipe(options)
-    place = {"device": settled.device, "threads": settled.threads}
-    opened = load(model, **place) if isinstance(model, str | Path) else model
+    opened = (
+        model
+        if isinstance(model, Model) or model is None
+        else load(model, device=settled.device, threads=settled.threads)
+    )
     if progress is not None:
         progress("read rows", 0, None)
     return session.begun(pool, opened, journal, settled, labels=labels, progress=progress)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -31,6 +32,45 @@ if TYPE_CHECKING:
 
 app = typer.Typer(add_completion=False)
 
+Places = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="[DIR] POOL",
+        help="The model folder, if there is one yet, and a file or folder of unlabelled rows. "
+        "With --labels, DIR may also be where the first model is going to be.",
+    ),
+]
+Names = Annotated[
+    str,
+    typer.Option("--labels", metavar="A,B", help="The labels, where no model knows them yet."),
+]
+Count = Annotated[int, typer.Option("--next", "-n", min=1, help="How many rows to label now.")]
+Listed = Annotated[
+    bool,
+    typer.Option("--list", help="Only list them; so do --json, -o and output that is piped."),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        "-o",
+        help="Write the list: .csv, .tsv, .jsonl, .parquet, or .json for Label Studio.",
+    ),
+]
+Kept = Annotated[
+    Path | None,
+    typer.Option(
+        "--answers",
+        help="Where answers are kept, POOL-labels.jsonl by default; the table and Label "
+        "Studio's tasks lie beside it.",
+    ),
+]
+ColumnName = Annotated[str | None, typer.Option("--label", help="What the label column is called.")]
+Looked = Annotated[
+    str | None,
+    typer.Option("--backbone", help="Whose features are looked at, without a model."),
+]
+
 
 @app.command(
     cls=Command,
@@ -43,50 +83,16 @@ app = typer.Typer(add_completion=False)
 )
 def label(
     ctx: typer.Context,
-    inputs: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="[DIR] POOL",
-            help="The model folder, if there is one yet, and a file or folder of unlabelled rows. "
-            "With --labels, DIR may also be where the first model is going to be.",
-        ),
-    ],
-    labels: Annotated[
-        str,
-        typer.Option("--labels", metavar="A,B", help="The labels, where no model knows them yet."),
-    ] = "",
-    next_: Annotated[
-        int, typer.Option("--next", "-n", min=1, help="How many rows to label now.")
-    ] = 10,
-    listed: Annotated[
-        bool,
-        typer.Option("--list", help="Only list them; so do --json, -o and output that is piped."),
-    ] = False,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            help="Write the list: .csv, .tsv, .jsonl, .parquet, or .json for Label Studio.",
-        ),
-    ] = None,
+    inputs: Places,
+    labels: Names = "",
+    next_: Count = 10,
+    listed: Listed = False,
+    output: Output = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace that file.")] = False,
-    answers: Annotated[
-        Path | None,
-        typer.Option(
-            "--answers",
-            help="Where answers are kept, POOL-labels.jsonl by default; the table and Label "
-            "Studio's tasks lie beside it.",
-        ),
-    ] = None,
+    answers: Kept = None,
     text: keys.Text = None,
-    label_: Annotated[
-        str | None, typer.Option("--label", help="What the label column is called.")
-    ] = None,
-    backbone: Annotated[
-        str | None,
-        typer.Option("--backbone", help="Whose features are looked at, without a model."),
-    ] = None,
+    label_: ColumnName = None,
+    backbone: Looked = None,
     device: Device = None,
     threads: Threads = None,
     json: Json = False,
@@ -103,8 +109,13 @@ def label(
 
     said = terminal(ctx)
     given = _Given(*_places(inputs, labels), _names(labels), next_, answers)
-    options = {"text": tuple(text or ()), "label": label_, "backbone": backbone or "auto"}
-    options |= {"device": device or "auto", "threads": threads}
+    options: dict[str, Any] = {
+        "text": tuple(text or ()),
+        "label": label_,
+        "backbone": backbone or "auto",
+        "device": device or "auto",
+        "threads": threads,
+    }
     asks = not (listed or output or said.json) and said.stdout.isatty() and sys.stdin.isatty()
     if output is not None:
         from supertune.labelling import outputs
@@ -253,13 +264,13 @@ def _asked(said: Terminal, given: _Given, options: dict[str, Any]) -> None:
     from supertune.api import labelling
     from supertune.cli import keyboard, label_screen
 
-    with Progress(said) as progress:
-        session = labelling.labelling(
-            given.model, given.pool, given.answers, labels=given.labels, progress=progress,
-            **options,
-        )  # fmt: skip
-        begun = session.__enter__()
-    try:
+    with ExitStack() as held:
+        with Progress(said) as progress:
+            session = labelling.labelling(
+                given.model, given.pool, given.answers, labels=given.labels, progress=progress,
+                **options,
+            )  # fmt: skip
+            begun = held.enter_context(session)
         _typed_labels(begun, given)
         try:
             with keyboard.keys() as pressed:
@@ -267,8 +278,6 @@ def _asked(said: Terminal, given: _Given, options: dict[str, Any]) -> None:
         finally:
             _written(begun, given)
         _told(said, begun, given, done)
-    finally:
-        session.__exit__(None, None, None)
 
 
 def _typed_labels(begun: Labelling, given: _Given) -> None:

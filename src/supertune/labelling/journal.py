@@ -78,11 +78,16 @@ class Journal:
     def _append(self, line: dict[str, Any]) -> None:
         assert self._stream is not None, "the journal was opened to be read"
         try:
-            self._stream.write(json.dumps(line, ensure_ascii=False).encode("utf-8") + b"\n")
+            self._stream.write(_line(line))
             self._stream.flush()
             os.fsync(self._stream.fileno())
         except OSError as error:
             raise fault(error, self.path) from error
+
+
+def _line(value: dict[str, Any]) -> bytes:
+    # A cell of a spreadsheet or of parquet may be a date, which JSON has not.
+    return json.dumps(value, ensure_ascii=False, default=str).encode("utf-8") + b"\n"
 
 
 def read(path: Path) -> Journal:

@@ -139,7 +139,7 @@ class _Seen:
     def _few(self, label: str, names: Sequence[str]) -> bool:
         """Whether a label has at most half as many rows as labels have on average."""
         total = sum(self._counts[name] for name in names)
-        return 2 * self._counts[label] * len(names) <= total
+        return total > 0 and 2 * self._counts[label] * len(names) <= total
 
 
 def _shares(answers: FloatArray, names: Sequence[str]) -> str:
