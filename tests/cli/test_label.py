@@ -29,6 +29,13 @@ from supertune.errors import InputError
 PATIENCE = 90.0  # seconds; only a hang comes near it
 LABELS = ("negative", "positive")
 
+# Ctrl-C reaches only those whose controlling terminal it is typed at.
+OWN_TERMINAL = """
+import fcntl, os, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execv(sys.executable, [sys.executable, "-m", "supertune", "label", *sys.argv[1:]])
+"""
+
 
 @pytest.fixture
 def pool(reviews: Files, here: Path) -> Path:
@@ -169,13 +176,12 @@ class Person:
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
         source = Path(__file__).resolve().parents[2] / "src"
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "supertune", "label", *arguments],
+            [sys.executable, "-c", OWN_TERMINAL, *arguments],
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
             env={**os.environ, "PYTHONPATH": str(source), "TERM": "xterm", "NO_COLOR": "1"},
             start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # Ctrl-C reaches it
         )
         os.close(theirs)
         self.screen = ""
