@@ -134,7 +134,8 @@ def diverse_margin(view: View, count: int, rng: np.random.Generator) -> IntArray
     if view.chances is None:
         return typiclust(view, count, rng)
     doubt = np.where(view.free, _doubt(view.chances), -1.0)
-    kept = np.argsort(-doubt, kind="stable")[: PREFERRED * count]
+    most = min(PREFERRED * count, int(view.free.sum()))
+    kept = np.argsort(-doubt, kind="stable")[:most]
     rows, weight = view.unit[kept], doubt[kept] + 1e-6
     cluster = _clustered(rows, count, rng, weight)
     chosen: list[int] = []

@@ -152,6 +152,23 @@ def test_a_model_alone_is_no_pool(supertune: Run, words: Path) -> None:
     assert (done.code, done.error["code"]) == (2, "pool_missing")
 
 
+def test_values_are_listed_and_filled_in(supertune: Run, here: Path) -> None:
+    rows = [(f"{i * 7919 % 97}", f"{i % 5}", f"{i * 3.5}") for i in range(40)]
+    write_rows(here / "sales.csv", rows[:20], ("size", "rooms", "price"))
+    write_rows(here / "more.csv", [row[:2] for row in rows[20:]], ("size", "rooms"))
+    product.fit("sales.csv", output="sales", task="regression", label="price",
+                method="linear_regression", repeats=1)  # fmt: skip
+    done = supertune("label", "sales", "more.csv", "--next", 6, "-o", "next.csv")
+    assert done.code == 0, done.err
+    found = table("next.csv")
+    assert list(found[0]) == ["size", "rooms", "price", "why"]
+    write_rows(here / "next.csv", [(r["size"], r["rooms"], "7.5") for r in found],
+               ("size", "rooms", "price"))  # fmt: skip
+    command = re.findall(r"supertune fit .*", done.out)[0]
+    assert command == "supertune fit next.csv --from sales -o sales --overwrite"
+    assert supertune(*command.split()[1:], "--json").answer["rows"] == 26
+
+
 def test_help_shows_how_to_begin_without_a_model(supertune: Run) -> None:
     done = supertune("label", "--help")
     assert done.code == 0
@@ -300,10 +317,9 @@ def test_the_command_it_ends_with_fits_with_the_rows_of_the_model(
         person.row(2)
         person.types("2")
         ended = re.sub(r"\n *", "", person.sees(r"(?s)Next.*label .*pool\.csv"))
-    command = re.findall(r"supertune fit .*?--overwrite", ended)[0]
-    assert f"--from {folder}" in command or f"--from{folder}" in command.replace(" ", "")
-    words_ = ["fit", "pool-labels.csv", "--from", str(folder), "--text", "sentence"]
-    done = supertune(*words_, "--label", "mood", "-o", folder, "--overwrite", "--json")
+    told = f"supertune fit pool-labels.csv --from {folder} -o {folder} --overwrite"
+    assert told.replace(" ", "") in re.sub(r"\s", "", ended)
+    done = supertune(*told.split()[1:], "--json")
     assert done.code == 0, done.out
     assert done.answer["rows"] == 22
     again = supertune("label", folder, "pool.csv", "--next", 1000, "--json").answer

@@ -149,8 +149,7 @@ def proposed(begun: Labelling, count: int) -> Proposals:
             "left_out": begun.pool.left_out,
             "labelled": begun.pool.labelled,
         },
-        "columns": list(begun.pool.names),
-        "goes_on": steps.goes_on(begun.model),
+        "fit": {"options": steps.options(begun), "goes_on": steps.goes_on(begun.model)},
         "counts": begun.counts(),
         "left": begun.left,
     }

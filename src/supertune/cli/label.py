@@ -247,14 +247,12 @@ def _after(found: Proposals, given: _Given, output: Path) -> list[str]:
 
         interface = outputs.interface(found.labels)
         return [f"Import {output} into Label Studio with the labelling interface {interface}"]
-    model = given.folder or Path(f"{output.stem}-model")
-    words = ["supertune", "fit", str(output)]
-    words += ["--from", str(model)] if found.about["goes_on"] else []
-    for name in found.about["columns"]:
-        words += ["--text", name]
-    words += ["--label", found.column, "-o", str(model)]
-    words += ["--overwrite"] if given.model else []
-    return [f"Fill in the column '{found.column}' of {output}, then: {shlex.join(words)}"]
+    from supertune.labelling import steps
+
+    target = given.folder or Path(f"{output.stem}-model")
+    how, onwards = found.about["fit"]["options"], found.about["fit"]["goes_on"]
+    fit = steps.command(output, target, how, onwards, given.model is not None)
+    return [f"Fill in the column '{found.column}' of {output}, then: {fit}"]
 
 
 # --- asking -----------------------------------------------------------------------------------

@@ -19,25 +19,39 @@ def named(model: Model | None) -> str | None:
 def fitting(
     begun: Labelling, table: Path, folder: Path | None, labels: Mapping[str, int]
 ) -> list[str]:
-    """Commands to fit from ``table``, or what is missing before that makes sense.
+    """The command to fit from ``table``, or what is missing before that makes sense.
 
     Args:
         folder: where the model is or is to be; by default it is called after the table.
         labels: how many rows carry each label.
     """
-    model, target = begun.model, folder or Path(f"{table.stem}-model")
-    if not goes_on(model) and not learnable(labels):
+    if not goes_on(begun.model) and not learnable(labels):
         few = "two labels with two rows each"
         return [f"A fit needs at least {few}: label more rows with the same command."]
-    words = ["supertune", "fit", str(table)]
-    if goes_on(model):
-        words += ["--from", str(target)]
-    for name in begun.pool.names:
-        words += ["--text", name]
-    words += ["--label", begun.column, "-o", str(target)]
-    if model is not None or target.exists():
-        words.append("--overwrite")
-    return [shlex.join(words)]
+    target = folder or Path(f"{table.stem}-model")
+    replaces = begun.model is not None or target.exists()
+    return [command(table, target, options(begun), goes_on(begun.model), replaces)]
+
+
+def command(table: Path, target: Path, how: list[str], onwards: bool, replaces: bool) -> str:
+    """``supertune fit`` of a table, going on from the model in ``target`` or replacing it."""
+    words = ["supertune", "fit", str(table), *(["--from", str(target)] if onwards else []), *how]
+    return shlex.join([*words, "-o", str(target), *(["--overwrite"] if replaces else [])])
+
+
+def options(begun: Labelling) -> list[str]:
+    """How a fit is to read a table of these rows; nothing where its model says so already."""
+    model, names = begun.model, begun.pool.names
+    columns = None if model is None else model.columns
+    if columns is not None and goes_on(model):
+        own = (columns.numbers or columns.text, columns.label)
+        if own == (names, begun.column):
+            return []
+    words = [] if model is None else ["--task", model.task]
+    each = "--text" if columns is None or not columns.numbers else "--column"
+    for name in names:
+        words += [each, name]
+    return [*words, "--label", begun.column]
 
 
 def learnable(labels: Mapping[str, int]) -> bool:
