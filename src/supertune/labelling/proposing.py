@@ -133,7 +133,7 @@ class _Seen:
             reasons.append("unlike the rows labelled so far")
         if self._dense[place] >= DENSE or not reasons:
             dense = self._dense[place] >= 0.5
-            reasons.append("many rows are like it" if dense else "it tells about rows around it")
+            reasons.append("many rows are like it" if dense else "it stands for the rows around it")
         return tuple(reasons)
 
     def _few(self, label: str, names: Sequence[str]) -> bool:
