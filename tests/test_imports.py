@@ -32,6 +32,7 @@ ORDER = (
     ("choose", "baselines", "explaining"),
     ("artifact", "report"),
     ("model",),
+    ("labelling",),
     ("api", "sklearn"),
     ("cli", "__main__"),
 )

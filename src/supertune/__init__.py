@@ -8,6 +8,7 @@
 
     supertune.load("reviews-model").predict_proba(["arrived broken, twice"])
     print(supertune.plan("reviews.csv").text())    # what would be tried, before anything is
+    supertune.label_next("reviews-model", "pool.csv")    # which rows to label next, and why
 
 Everything the command line does, these names do. They are looked up on first use, so that
 ``import supertune`` costs milliseconds and imports no torch.
@@ -18,7 +19,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from supertune.api import Generator, Model, compare, export, fit, load, plan, predict_many
+    from supertune.api import (
+        Generator,
+        Model,
+        compare,
+        export,
+        fit,
+        label_next,
+        load,
+        plan,
+        predict_many,
+    )
 
 __version__ = "0.1.0"
 
@@ -29,6 +40,7 @@ __all__ = [
     "compare",
     "export",
     "fit",
+    "label_next",
     "load",
     "plan",
     "predict_many",

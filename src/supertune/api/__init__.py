@@ -1,12 +1,23 @@
-"""Everything that the command line does, for Python: fit, load, plan, compare, export."""
+"""Everything that the command line does, for Python: fit, load, plan, label, compare, export."""
 
 from supertune.api.comparing import compare
 from supertune.api.exporting import export
 from supertune.api.fitting import fit
 from supertune.api.generating import Generator
+from supertune.api.labelling import label_next
 from supertune.api.loading import load
 from supertune.api.many import predict_many
 from supertune.api.planning import plan
 from supertune.model import Model
 
-__all__ = ["Generator", "Model", "compare", "export", "fit", "load", "plan", "predict_many"]
+__all__ = [
+    "Generator",
+    "Model",
+    "compare",
+    "export",
+    "fit",
+    "label_next",
+    "load",
+    "plan",
+    "predict_many",
+]

@@ -26,6 +26,8 @@ COMMANDS: dict[str, dict[str, str]] = {
         "demo": "Fit BBC news from 8 labels a class, and show how to do it with your file.",
         "plan": "Say what a fit would read, try, take and cost, before anything is trained.",
         "fit": "Tune a pretrained model on a few labelled rows and report how good it is.",
+        "label": "Say which rows of an unlabelled pool to label next, and take their labels by "
+        "single keys.",
         "predict": "Answer new rows: a file, stdin or texts.",
         "evaluate": "Score a model on labelled rows that it has not seen.",
         "explain": "Say which words and rows an answer came from, and what would change it.",

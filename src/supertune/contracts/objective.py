@@ -87,6 +87,11 @@ class Judge(Protocol):
         """What the report shows below the headline; nothing of a row unless ``shown``."""
         ...
 
+    def doubt(self, answers: FloatArray, head: HeadSpec) -> FloatArray:
+        """(n,) how undecided each of the answers (n, C) is, from 0 to 1, to choose rows to label
+        by; ones where answers do not say."""
+        ...
+
     def rows_to_look_at(
         self, examples: Examples, answers: FloatArray, shown: bool
     ) -> tuple[list[dict[str, Any]], list[Finding]]:

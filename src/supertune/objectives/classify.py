@@ -129,6 +129,16 @@ class Classify:
             "reliability": bins(judged.mean, targets),
         }
 
+    def doubt(self, answers: FloatArray, head: HeadSpec) -> FloatArray:
+        """One minus the margin of the likeliest label (Scheffer et al. 2001); of several labels
+        a row, of the one nearest to one half."""
+        if head.multi_label:
+            return np.asarray(1 - np.abs(2 * answers - 1).min(axis=1))
+        if answers.shape[1] < 2:
+            return np.ones(len(answers))
+        ordered = np.sort(answers, axis=1)
+        return np.asarray(1 - (ordered[:, -1] - ordered[:, -2]))
+
     def rows_to_look_at(
         self, examples: Examples, answers: FloatArray, shown: bool
     ) -> tuple[list[dict[str, Any]], list[Finding]]:

@@ -39,6 +39,7 @@ def commands(report: Mapping[str, Any], folder: Path | None) -> dict[str, str]:
         **({} if report.get("elsewhere") else {"repeat": " ".join(repeat)}),
         "predict": f"supertune predict {model} NEW.csv -o predictions.csv",
         "evaluate": f"supertune evaluate {model} LABELLED.csv",
+        "label": f"supertune label {model} POOL.csv",
         "python": f"import supertune\n\nmodel = supertune.load({name!r})\n{_asked(report)}\n",
     }
 
@@ -68,6 +69,8 @@ def following(report: Mapping[str, Any], folder: Path | None) -> list[str]:
         more = "--test with more rows" if report.get("test") else "label more rows"
         if rows < _ENOUGH:
             steps.append(f"{rows} rows cannot tell it from the baseline: {more}, and fit again.")
+        if rows < _ENOUGH and not report.get("test") and folder is not None:
+            steps.append(f"Which rows to label: {listed['label']}")
     elif answer == "no" and "bag_of_words" not in (report.get("baselines") or {}):
         steps.append("What is read says nothing of the value: look for other columns.")
     elif answer == "no" and report.get("backbone"):

@@ -1,0 +1,146 @@
+"""Answers and proposals as files: tables that `supertune fit` reads, and Label Studio's tasks."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from supertune.artifact.swap import fault
+from supertune.data.table import Table
+from supertune.data.writers import SUFFIXES, RowWriter, check_target
+from supertune.errors import InputError
+from supertune.labelling.journal import Answer
+from supertune.labelling.proposing import Proposal
+
+TASKS = ".json"  # the suffix by which Label Studio's tasks are meant
+_NAME, _TO = "label", "text"
+
+
+def check(target: Path, *, overwrite: bool, source: object = None) -> None:
+    """Refuse a place where proposals cannot or must not be written.
+
+    Raises:
+        InputError: ``output_suffix``, or as `supertune.data.writers.check_target`.
+    """
+    suffix = target.suffix.lower()
+    if suffix not in (*SUFFIXES, TASKS):
+        raise InputError(
+            "output_suffix",
+            "The output's suffix says no format that can be written.",
+            received=str(target),
+            allowed=", ".join((*SUFFIXES, f"{TASKS} (Label Studio)")),
+            next=f"For example -o {target.with_suffix('.csv')}",
+        )
+    as_rows = target.with_suffix(".jsonl") if suffix == TASKS else target
+    check_target(as_rows, source=source, overwrite=True)
+    if target.exists() and not overwrite:
+        check_target(target.with_suffix(".csv") if suffix == TASKS else target)
+        raise InputError(
+            "output_exists",
+            f"{target} exists already.",
+            received=str(target),
+            allowed="a new name, or --overwrite",
+            next="Add --overwrite to replace it, or choose another -o.",
+        )
+
+
+def proposals(
+    target: Path, rows: Sequence[Proposal], label: str, *, model: str, overwrite: bool
+) -> None:
+    """What to label next: a table with an empty column ``label``, or Label Studio's tasks."""
+    if target.suffix.lower() == TASKS:
+        _write(target, [task(row, model=model) for row in rows])
+        return
+    extra: dict[str, Sequence[Any]] = {label: [None] * len(rows)}
+    extra["why"] = ["; ".join(row.why) for row in rows]
+    if any(row.prediction is not None for row in rows):
+        extra["prediction"] = [row.prediction for row in rows]
+        extra["confidence"] = [
+            None if row.confidence is None else round(row.confidence, 4) for row in rows
+        ]
+    _table(target, [row.cells for row in rows], [row.row for row in rows], extra, overwrite)
+
+
+def answered(target: Path, answers: Sequence[Answer], label: str) -> None:
+    """The rows that have a label, as `supertune fit` reads them."""
+    extra = {label: [one.label for one in answers]}
+    _table(target, [one.cells for one in answers], [one.row for one in answers], extra, True)
+
+
+def answered_tasks(target: Path, answers: Sequence[Answer]) -> None:
+    """The rows that have a label, as Label Studio's tasks with an annotation each."""
+    _write(
+        target,
+        [
+            {
+                "data": _data(one.cells, one.row),
+                "annotations": [{"result": [_choice(one.label, one.key)]}],
+            }
+            for one in answers
+            if one.label is not None
+        ],
+    )
+
+
+def task(row: Proposal, *, model: str) -> dict[str, Any]:
+    """A row as a task of Label Studio, with a prediction where a model gave one."""
+    found: dict[str, Any] = {"data": {**_data(row.cells, row.row), "why": "; ".join(row.why)}}
+    if row.prediction is not None and row.confidence is not None:
+        score = round(row.confidence, 4)
+        choice = {**_choice(row.prediction, row.key), "score": score}
+        found["predictions"] = [{"model_version": model, "score": score, "result": [choice]}]
+    return found
+
+
+def interface(labels: Sequence[str]) -> str:
+    """Label Studio's labelling interface that these tasks are written for."""
+    from xml.sax.saxutils import quoteattr
+
+    choices = "".join(f"<Choice value={quoteattr(name)}/>" for name in labels)
+    return (
+        f'<View><Text name="{_TO}" value="$text"/>'
+        f'<Choices name="{_NAME}" toName="{_TO}">{choices}</Choices></View>'
+    )
+
+
+def _data(cells: Mapping[str, Any], row: int) -> dict[str, Any]:
+    texts = [str(cell) for cell in cells.values() if cell is not None]
+    return {"text": "\n".join(texts), "row": row}
+
+
+def _choice(label: str | None, key: str) -> dict[str, Any]:
+    value = {"choices": [label]}
+    return {"id": key[:10], "from_name": _NAME, "to_name": _TO, "type": "choices", "value": value}
+
+
+def _table(
+    target: Path,
+    cells: Sequence[Mapping[str, Any]],
+    rows: Sequence[int],
+    extra: Mapping[str, Sequence[Any]],
+    overwrite: bool,
+) -> None:
+    names = list(dict.fromkeys(name for row in cells for name in row))
+    columns = {name: [row.get(name) for row in cells] for name in names}
+    table = Table(columns, np.asarray(rows, dtype=np.int64), target.name)
+    with RowWriter(target, overwrite=overwrite) as writer:
+        writer.write(table, extra)
+
+
+def _write(target: Path, value: Any) -> None:
+    """Whole or not at all."""
+    partial = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    try:
+        with partial.open("w", encoding="utf-8") as stream:
+            json.dump(value, stream, ensure_ascii=False, indent=1)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(partial, target)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise fault(error, target) from error
