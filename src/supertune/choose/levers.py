@@ -32,9 +32,11 @@ from supertune.training import estimate
 
 SHARE = 0.25  # of the time limit that all of this may take
 PROBE = "linear_probe"
+WORTH = 0.01  # of the metric's unit: a point, below which a change is not advised
 LEARNERS = (PROBE, "bag_of_words", "nearest_centroid", "linear_regression")
 MANY = 300  # rows from which fewer repeats are as good
 FEWER = 3  # repeats then
+REPEATS = 5  # of a learning curve
 CLEANING_REPEATS = 2
 
 # Standard deviation of what a change of its kind brings on other data sets, as a share of the
@@ -73,14 +75,16 @@ class Lever:
 
 @dataclass(frozen=True)
 class Advice:
-    """``levers``, the most promising first; ``of``: whose curve and folds they were tried on."""
+    """``levers``, the most promising first; ``of``: whose curve and folds they were tried on.
+    ``why``: why there are none."""
 
-    forecast: Forecast | None
-    levers: tuple[Lever, ...]
-    of: str
-    stand_in: bool
-    unit: float
-    seconds: float
+    forecast: Forecast | None = None
+    levers: tuple[Lever, ...] = ()
+    of: str = ""
+    stand_in: bool = False
+    unit: float = 1.0
+    seconds: float = 0.0
+    why: str = ""
 
 
 @dataclass(eq=False)
@@ -120,9 +124,9 @@ def advise(
     decision: Decision,
     stop: float,
     clock: Clock = time.monotonic,
-) -> Advice | None:
-    """What would help these rows, tried until ``stop`` (``clock`` seconds), or for a share of the
-    time limit; None where no method that learns in closed form can stand for the model.
+) -> Advice:
+    """What would help these rows, tried until ``stop`` (``clock`` seconds), and for a share of the
+    time limit at most; empty, with the reason, where time or a quick stand-in is missing.
     """
     started = clock()
     if workshop.recipe.max_candidates is not None:
@@ -130,7 +134,8 @@ def advise(
     stop = min(stop, started + SHARE * workshop.recipe.time_limit) if stop < math.inf else stop
     candidate = _stand_in(workshop, decision)
     if candidate is None:
-        return None
+        why = f"What would help is not known: nothing quick stands in for {decision.candidate}."
+        return Advice(why=why)
     if workshop.progress is not None:
         workshop.progress("what would help", 0, None)
     try:
@@ -138,10 +143,12 @@ def advise(
             bench = _bench(workshop, examples, decision, candidate, lambda: stop - clock())
             found = _forecast(bench)
     except OutOfTime:
-        return None
-    levers = [_labels(found, len(examples), bench)]
-    for lever in (_backbone, _regularisation, _settings, _cleaning):
-        levers.append(_within(lever, bench, decision, stop, clock))
+        return Advice(why="No time was left to look into what would help: raise --time-limit.")
+    others = (_backbone, _regularisation, _settings, _cleaning)
+    levers = [
+        _labels(found, len(examples), bench),
+        *(_within(lever, bench, decision, stop, clock) for lever in others),
+    ]
     return Advice(
         found,
         tuple(sorted(levers, key=_worth, reverse=True)),
@@ -150,6 +157,12 @@ def advise(
         bench.unit,
         clock() - started,
     )
+
+
+def best(found: Advice) -> Lever | None:
+    """The most promising lever, where it would bring a point (`WORTH`) or more."""
+    tried = (one for one in found.levers if one.gain is not None)
+    return next((one for one in tried if _worth(one) >= WORTH * found.unit), None)
 
 
 def _worth(lever: Lever) -> float:
@@ -177,7 +190,7 @@ def _within(
 def _stand_in(workshop: Workshop, decision: Decision) -> Candidate | None:
     """The candidate itself where it is solved in moments, or a linear head on its backbone."""
     chosen = decision.candidate
-    if chosen.method in LEARNERS and isinstance(registry.method(chosen.method), FoldSolver):
+    if chosen.method in LEARNERS:
         return chosen
     if chosen.backbone is not None and "features" in workshop.offer(chosen.backbone).capabilities:
         return Candidate(chosen.backbone, PROBE)
@@ -213,33 +226,40 @@ def _bench(
 # --- more labels ------------------------------------------------------------------------------
 
 
-def observe(bench: _Bench) -> learning_curve.Observed:
-    """The learning curve of the bench's candidate on its folds."""
-    examples, folds = bench.examples, bench.folds
+def observe(
+    workshop: Workshop, candidate: Candidate, examples: Examples
+) -> learning_curve.Observed:
+    """The learning curve of a candidate that is solved in moments."""
+    seed, metric, judge = workshop.recipe.seed, workshop.metric, workshop.objective
+    repeats = FEWER if len(examples) > MANY else REPEATS
+    folds = learning_curve.folds(examples, min(repeats, workshop.recipe.repeats), seed)
     full = float(np.mean([len(train) for one in folds for train, _ in one]))
     outputs = 1 if examples.valued else max(2, len(examples.labels))
     learnt: list[float] = []
     answers: list[FloatArray] = []
-    for size in learning_curve.sizes(int(full), outputs):
+    # With fewer rows than columns, errors of a plain regression rise before they fall.
+    least = 2 * len(examples.columns)
+    sizes = [each for each in learning_curve.sizes(int(full), outputs) if each >= least]
+    for size in [*sizes, None]:
         limits.check()
-        fewer = learning_curve.shrunk(folds, size, examples, bench.workshop.recipe.seed)
-        answers.append(assess(bench.workshop, bench.candidate, examples, fewer).answers)
-        learnt.append(size)
-    scoring = bench.scoring
+        fewer = folds if size is None else learning_curve.shrunk(folds, size, examples, seed)
+        answers.append(assess(workshop, candidate, examples, fewer).answers)
+        learnt.append(full if size is None else size)
     return learning_curve.observed(
-        scoring.score,
-        [*answers, bench.now],
-        [*learnt, full],
-        bench.floor,
+        workshop.score(examples.labels),
+        answers,
+        learnt,
+        next(iter(judge.from_floor(judge.floor(examples), len(examples)).values())),
         examples,
-        scoring.metric,
-        scoring.larger,
-        scoring.seed,
+        metric,
+        workshop.task.metrics[metric],
+        seed,
     )
 
 
 def _forecast(bench: _Bench) -> Forecast:
-    return forecast(observe(bench), bench.scoring.metric, bench.scoring.larger)
+    seen = observe(bench.workshop, bench.candidate, bench.examples)
+    return forecast(seen, bench.scoring.metric, bench.scoring.larger)
 
 
 def _labels(found: Forecast, rows: int, bench: _Bench) -> Lever:
@@ -264,7 +284,8 @@ def _backbone(bench: _Bench, decision: Decision) -> Lever:
     if bench.examples.modality != "text":
         return Lever(name, "", None, "columns of numbers need no backbone")
     language = guess_language(str(one) for one in bench.examples.inputs)
-    others, missing = [], []
+    others: list[str] = []
+    missing: list[str] = []
     for each in BACKBONES:
         entry = model(each)
         if each == own or entry is None or not speaks(entry.offer.languages, language):
@@ -283,7 +304,8 @@ def _backbone(bench: _Bench, decision: Decision) -> Lever:
     for each in others:
         answers = known.get(each)
         if answers is None:
-            if bench.reading_seconds(each) > bench.left():
+            needed = bench.workshop.offer(each).parameters * 4 + estimate.BATCH_BYTES
+            if bench.reading_seconds(each) > bench.left() or needed > _room(bench.workshop):
                 continue
             answers = bench.variant({"backbone": each}, Candidate(each, method))
         gain = gains.paired_gain(bench.scoring, answers, now, USUAL["backbone"] * bench.unit)
@@ -292,8 +314,13 @@ def _backbone(bench: _Bench, decision: Decision) -> Lever:
         why = f"{method} on {each} against {against}, on the same folds"
         tried.append(Lever(name, what, gain, why, {"backbone": each}))
     if not tried:
-        return Lever(name, "", None, "no time was left to read the rows by another")
+        return Lever(name, "", None, "no time or memory was left to read the rows by another")
     return max(tried, key=_worth)
+
+
+def _room(workshop: Workshop) -> int:
+    with limits.within(workshop.recipe.memory_limit):
+        return limits.room()
 
 
 # --- settings ---------------------------------------------------------------------------------
@@ -309,9 +336,7 @@ def _settings(bench: _Bench, decision: Decision) -> Lever:
     backbone = bench.candidate.backbone
     if backbone is not None and bench.reading_seconds(backbone) < bench.left():
         now = recipe.pooling or bench.workshop.offer(backbone).pooling
-        trials |= {
-            f"pooling {each}": {"pooling": each} for each in ("mean", "cls") if each != now
-        }
+        trials |= {f"pooling {each}": {"pooling": each} for each in ("mean", "cls") if each != now}
     single = not (bench.examples.valued or bench.examples.multi_label)
     if single and recipe.class_weights is None:
         trials["class_weights balanced"] = {"class_weights": "balanced"}
@@ -342,9 +367,7 @@ def _compared(bench: _Bench, name: str, trials: Mapping[str, dict[str, Any]]) ->
     for words, keys in trials.items():
         limits.check()
         answers[words] = bench.variant(keys)
-    winner, gain = gains.best_gain(
-        bench.scoring, answers, "as it is", USUAL[name] * bench.unit
-    )
+    winner, gain = gains.best_gain(bench.scoring, answers, "as it is", USUAL[name] * bench.unit)
     why = f"{', '.join(trials)} compared on the same folds, corrected for having chosen"
     if winner == "as it is":
         return Lever(name, "as it is", gain, f"{why}; none is clearly better")

@@ -42,8 +42,15 @@ class Prior:
 
 
 PRIOR = Prior(
-    np.array([-2.0, 2.0, -0.5, 0.0]),
-    np.diag([1.5, 1.5, 0.5, 0.1]) ** 2,
+    np.array([-1.07, 2.55, 0.36, -0.03]),
+    np.array(
+        [
+            [0.81, 0.5119, 0.1823, 0.0857],
+            [0.5119, 0.6241, 0.2346, 0.0954],
+            [0.1823, 0.2346, 0.2025, 0.0627],
+            [0.0857, 0.0954, 0.0627, 0.0289],
+        ]
+    ),
 )
 
 
@@ -127,7 +134,8 @@ def posterior(seen: Observed, prior: Prior, seed: int = 0) -> tuple[FloatArray, 
     mean, covariance = prior.mean, prior.covariance
     rough = (ROUGHNESS * seen.base) ** 2 * np.eye(len(seen.sizes))
     precision = np.linalg.inv(prior.noise * seen.covariance + rough)
-    curves, weights = np.empty((0, 4)), np.empty(0)
+    curves: FloatArray = np.empty((0, 4))
+    weights: FloatArray = np.empty(0)
     for _ in range(ROUNDS):
         curves = _students(rng, mean, covariance)
         off = errors(curves, seen.sizes, seen.base, seen.outputs) - seen.errors

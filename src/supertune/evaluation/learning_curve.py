@@ -24,6 +24,7 @@ from supertune.metrics import RATES
 POINTS = 6  # sizes at most, that of the folds themselves included
 SMALLEST = 4  # rows to learn from
 STEP = 1.25  # ratio of two sizes at least
+FEW_ROWS, MANY_FOLDS, FOLDS = 100, 10, 5  # up to so many rows the larger number of folds
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,17 +61,38 @@ def sizes(learnt: int, outputs: int) -> list[int]:
     return [round(least * ratio**step) for step in range(max(1, steps))]
 
 
+def folds(examples: Examples, repeats: int, seed: int) -> list[list[Fold]]:
+    """``repeats`` times folds at random, whole groups of rows together.
+
+    They are not stratified: where each fold has the labels' shares of all rows, what is learnt of
+    the shares is right by construction, and a few even rows seem easier than unseen ones will be.
+    """
+    units = np.arange(len(examples))
+    if examples.groups is not None:
+        units = np.unique(examples.groups, return_inverse=True)[1]
+    count = int(units.max()) + 1
+    parts = min(count, MANY_FOLDS if len(examples) <= FEW_ROWS else FOLDS)
+    made: list[list[Fold]] = []
+    for repeat in range(repeats):
+        place = np.random.default_rng([seed, repeat]).permutation(count) % parts
+        where = place[units]
+        made.append(
+            [(np.flatnonzero(where != at), np.flatnonzero(where == at)) for at in range(parts)]
+        )
+    return made
+
+
 def shrunk(
-    folds: Sequence[Sequence[Fold]], size: int, examples: Examples, seed: int
+    given: Sequence[Sequence[Fold]], size: int, examples: Examples, seed: int
 ) -> list[list[Fold]]:
-    """The folds with ``size`` rows to learn from each, shares of the labels kept; a smaller size
-    takes a part of what a larger one takes."""
+    """The folds with ``size`` rows to learn from each; a smaller size takes a part of what a
+    larger one takes, and no label is left out while another has two rows."""
     return [
         [
             (_first(train, size, examples, np.random.default_rng([seed, repeat, number])), test)
             for number, (train, test) in enumerate(one)
         ]
-        for repeat, one in enumerate(folds)
+        for repeat, one in enumerate(given)
     ]
 
 
@@ -78,14 +100,8 @@ def _first(train: IntArray, size: int, examples: Examples, rng: np.random.Genera
     order = rng.permutation(train)
     assert examples.targets is not None
     if not (examples.multi_label or examples.valued):
-        label = examples.targets[order]
-        rank, count = np.empty(len(order)), np.bincount(label)
-        for each in np.unique(label):
-            mine = np.flatnonzero(label == each)
-            rank[mine] = np.arange(len(mine))
-        # The first row of each label before any second one.
-        share = np.where(rank == 0, -1.0, (rank + 0.5) / count[label])
-        order = order[np.argsort(share, kind="stable")]
+        found = np.unique(examples.targets[order], return_index=True)[1]
+        order = np.concatenate([order[found], np.delete(order, found)])
     return np.sort(order[:size])
 
 
@@ -108,9 +124,9 @@ def observed(
     """
     assert examples.targets is not None
     sampling = Sampling(len(examples), seed, examples.groups, examples.weights)
-    table = averaged(
-        score, [*answers, floor], examples.targets, [metric], sampling.weightings()
-    )[:, :, 0]
+    table = averaged(score, [*answers, floor], examples.targets, [metric], sampling.weightings())[
+        :, :, 0
+    ]
     errors = 1.0 - table if larger else table
     points = errors[:, : len(answers)]
     covariance = np.cov(points[1:], rowvar=False).reshape(len(answers), len(answers))

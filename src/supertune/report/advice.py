@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from supertune.choose.levers import Advice, Lever
+from supertune.choose import levers
+from supertune.choose.levers import WORTH, Advice, Lever
 from supertune.evaluation.forecast import COVERAGE, FURTHEST, Forecast, Range
 from supertune.metrics import RATES
 from supertune.report import wording
@@ -19,7 +20,6 @@ NAMES = {
     "settings": "other hyper-parameters",
     "cleaning": "cleaner labels",
 }
-WORTH = 0.01  # of the metric's unit: a point, below which a change is not advised
 REFERENCE = (
     "An inverse power law (Viering and Loog 2022) continued from sub-samples of the rows, under a "
     "prior learnt from other data sets; gains of other changes are paired on the same folds and "
@@ -27,28 +27,16 @@ REFERENCE = (
 )
 
 
-def section(advice: Advice | None, metric: str, why: str = "") -> dict[str, Any]:
-    """The report's ``advice``: ``verdict`` in words, ``best`` lever, ``forecast``, ``levers``.
-
-    Args:
-        why: why there is none, where there is none.
-    """
-    if advice is None or advice.forecast is None:
-        return {"verdict": why, "best": None, "forecast": None, "levers": []}
-    levers = [_told(one, advice, metric) for one in advice.levers]
-    best = next(
-        (
-            one
-            for one in advice.levers
-            if one.gain is not None and one.gain.value >= WORTH * advice.unit
-        ),
-        None,
-    )
+def section(advice: Advice, metric: str) -> dict[str, Any]:
+    """The report's ``advice``: ``verdict`` in words, ``best`` lever, ``forecast``, ``levers``."""
+    if advice.forecast is None:
+        return {"verdict": advice.why, "best": None, "forecast": None, "levers": []}
+    best = levers.best(advice)
     return {
         "verdict": " ".join([_most(best, advice, metric), _labels(advice.forecast, metric)]),
         "best": None if best is None else best.name,
         "forecast": advice.forecast.as_dict(),
-        "levers": levers,
+        "levers": [_told(one, advice, metric) for one in advice.levers],
         "coverage": COVERAGE,
         "of": advice.of,
         "stand_in": advice.stand_in,
