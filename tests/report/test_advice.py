@@ -6,7 +6,6 @@ from supertune.choose.levers import Advice, Lever
 from supertune.evaluation.forecast import Forecast, Range, Step
 from supertune.report import advice, html, summary
 
-
 SOON = Range(150, 90, 400)
 
 

@@ -23,7 +23,7 @@ from supertune.contracts import Examples, FloatArray, FoldSolver, IntArray
 from supertune.data.language import guess_language, speaks
 from supertune.errors import SupertuneError
 from supertune.evaluation import gains, learning_curve
-from supertune.evaluation.forecast import Forecast, Range, forecast
+from supertune.evaluation.forecast import PRIOR, Forecast, Prior, Range, forecast
 from supertune.evaluation.gains import Scoring
 from supertune.evaluation.splits import repeated_folds
 from supertune.limits import Clock, OutOfTime
@@ -124,6 +124,7 @@ def advise(
     decision: Decision,
     stop: float,
     clock: Clock = time.monotonic,
+    prior: Prior = PRIOR,
 ) -> Advice:
     """What would help these rows, tried until ``stop`` (``clock`` seconds), and for a share of the
     time limit at most; empty, with the reason, where time or a quick stand-in is missing.
@@ -141,7 +142,8 @@ def advise(
     try:
         with limits.until(stop, clock):
             bench = _bench(workshop, examples, decision, candidate, lambda: stop - clock())
-            found = _forecast(bench)
+            seen = observe(workshop, candidate, examples)
+            found = forecast(seen, bench.scoring.metric, bench.scoring.larger, prior=prior)
     except OutOfTime:
         return Advice(why="No time was left to look into what would help: raise --time-limit.")
     others = (_backbone, _regularisation, _settings, _cleaning)
@@ -257,11 +259,6 @@ def observe(
     )
 
 
-def _forecast(bench: _Bench) -> Forecast:
-    seen = observe(bench.workshop, bench.candidate, bench.examples)
-    return forecast(seen, bench.scoring.metric, bench.scoring.larger)
-
-
 def _labels(found: Forecast, rows: int, bench: _Bench) -> Lever:
     wanted = 50 if rows < 100 else 100
     step = next(one for one in found.steps if one.more == wanted)
@@ -370,7 +367,7 @@ def _compared(bench: _Bench, name: str, trials: Mapping[str, dict[str, Any]]) ->
     winner, gain = gains.best_gain(bench.scoring, answers, "as it is", USUAL[name] * bench.unit)
     why = f"{', '.join(trials)} compared on the same folds, corrected for having chosen"
     if winner == "as it is":
-        return Lever(name, "as it is", gain, f"{why}; none is clearly better")
+        return Lever(name, f"none of {len(trials)} tried is clearly better", gain, why)
     return Lever(name, winner, gain, why, _told(trials[winner]))
 
 

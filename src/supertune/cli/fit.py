@@ -40,6 +40,7 @@ app = typer.Typer(add_completion=False)
         "supertune fit reviews.csv --template '{text} It was {answer}.' "
         "--verbalizer 'positive=great; negative=terrible'",
         "supertune fit sales.csv --task regression --label price",
+        "supertune fit reviews.csv --set advice=false",
     ),
 )
 def fit(
@@ -84,7 +85,6 @@ def fit(
     device: Device = None,
     threads: Threads = None,
     no_rows: NoRows = False,
-    no_advice: keys.NoAdvice = False,
     json: Json = False,
     verbose: Verbose = False,
     quiet: Quiet = False,

@@ -159,14 +159,6 @@ MaxCandidates = Annotated[
         rich_help_panel=CHOICE,
     ),
 ]
-NoAdvice = Annotated[
-    bool,
-    typer.Option(
-        "--no-advice",
-        help="Do not look for what would help: more labels, another backbone, settings.",
-        rich_help_panel=CHOICE,
-    ),
-]
 Seed = Annotated[int | None, typer.Option("--seed", help="0 by default.", rich_help_panel=CHOICE)]
 
 
@@ -195,8 +187,6 @@ def recipe_values(given: Mapping[str, Any]) -> dict[str, Any]:
         from supertune.prompts.verbalizer import parsed
 
         named["verbalizer"] = parsed(given["verbalizer"])
-    if given.get("no_advice"):
-        values["advice"] = False
     if given["time_limit"] is not None:
         named["time_limit"] = seconds(given["time_limit"])
     return values | {key: value for key, value in named.items() if value not in (None, False, ())}

@@ -54,11 +54,11 @@ def tell(gain: Range | None, unit: float) -> Tell:
     return "no" if gain.high < WORTH * unit else "cannot_tell"
 
 
-def span(gain: Mapping[str, float] | Range, metric: str) -> str:
-    """``+1 to +7 points``; of other metrics ``0.2 to 0.5 better in MAE``."""
-    ends = gain if isinstance(gain, Mapping) else vars(gain)
-    low, high = (_amount(ends[key], metric) for key in ("low", "high"))
-    return f"{low} to {high} {_unit(metric)}"
+def span(gain: Range | None, metric: str) -> str:
+    """``+1 to +7 points``; of other metrics in their own units, positive where it is better."""
+    if gain is None:
+        return ""
+    return f"{_amount(gain.low, metric)} to {_amount(gain.high, metric)} {_unit(metric)}"
 
 
 def _amount(value: float, metric: str) -> str:
@@ -114,13 +114,14 @@ def _told(lever: Lever, advice: Advice, metric: str) -> dict[str, Any]:
         "cannot_tell": "cannot tell",
         "not_tried": "not tried",
     }[answer]
+    known = lever.gain is not None and lever.gain.low < lever.gain.high
     return {
         "lever": lever.name,
         "name": NAMES[lever.name],
         "what": lever.what,
         "gain": None if lever.gain is None else vars(lever.gain),
         "tell": answer,
-        "text": said if lever.gain is None else f"{span(lever.gain, metric)}: {said}",
+        "text": said if not known else f"{span(lever.gain, metric)}: {said}",
         "why": lever.why,
         "try": dict(lever.try_),
     }

@@ -101,8 +101,10 @@ def _advice(report: Mapping[str, Any]) -> list[str]:
     lines = [str(given["verdict"])] if given.get("verdict") else []
     for one in given.get("levers") or []:
         what = f" ({wording.shorten(one['what'], 60)})" if one["what"] else ""
+        what = "" if one["lever"] == "labels" else what
         why = f" ({wording.shorten(one['why'], 90)})" if one["gain"] is None else ""
-        lines.append(f"  {one['name']}{what}: {one['text']}{why}")
+        name = one["what"] if one["lever"] == "labels" else one["name"]
+        lines.append(f"  {name}{what}: {one['text']}{why}")
     return lines
 
 
