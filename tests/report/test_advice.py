@@ -62,7 +62,8 @@ def test_what_can_be_told_follows_from_the_range(gain, answer):
 
 
 def test_values_are_told_in_their_own_units():
-    assert advice.span(Range(0.2, 0.1, 0.31), "mae") == "+0.100 to +0.310 of MAE (more is better)"
+    assert advice.span(Range(0.2, 0.1, 0.31), "mae") == "0.100 to 0.310 less MAE"
+    assert advice.span(Range(0.2, -0.1, 0.31), "r2") == "−0.100 to 0.310 more R²"
 
 
 def test_the_next_step_is_a_command(sample):

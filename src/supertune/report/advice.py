@@ -8,7 +8,7 @@ from typing import Any, Literal
 from supertune.choose import levers
 from supertune.choose.levers import WORTH, Advice, Lever
 from supertune.evaluation.forecast import COVERAGE, FURTHEST, Forecast, Range
-from supertune.metrics import RATES
+from supertune.metrics import CLASSIFICATION, MULTI_LABEL, RATES, REGRESSION
 from supertune.report import wording
 
 Tell = Literal["yes", "no", "cannot_tell", "not_tried"]
@@ -20,6 +20,7 @@ NAMES = {
     "settings": "other hyper-parameters",
     "cleaning": "cleaner labels",
 }
+LARGER = {**CLASSIFICATION, **MULTI_LABEL, **REGRESSION}
 REFERENCE = (
     "An inverse power law (Viering and Loog 2022) continued from sub-samples of the rows, under a "
     "prior learnt from other data sets; gains of other changes are paired on the same folds and "
@@ -63,8 +64,7 @@ def span(gain: Range | None, metric: str) -> str:
 
 def _amount(value: float, metric: str) -> str:
     if metric not in RATES:
-        sign = "+" if value > 0 else ""
-        return sign + wording.measured(value)
+        return wording.measured(value)
     points = 100 * value
     text = f"{points:+.{1 if abs(points) < 2 else 0}f}".replace("-", wording.MINUS)
     return "0" if float(f"{points:.1f}") == 0 else text
@@ -73,7 +73,8 @@ def _amount(value: float, metric: str) -> str:
 def _unit(metric: str) -> str:
     if metric in RATES:
         return "points"
-    return f"of {wording.metric_name(metric)} (more is better)"
+    direction = "more" if LARGER.get(metric, True) else "less"
+    return f"{direction} {wording.metric_name(metric)}"
 
 
 def _labels(found: Forecast, metric: str) -> str:
