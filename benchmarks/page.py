@@ -22,6 +22,7 @@ ORDER = (
 )
 # Studies of what is said about a fit have a page of their own, `benchmarks.evidence`.
 EVIDENCE = (
+    "study_curves",
     "study_coverage",
     "study_forecast",
     "study_labels",

@@ -11,7 +11,7 @@ Shapes: D draws of a curve, J observed sizes.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,7 @@ ROUNDS = 3
 FREEDOM = 5.0  # of Student's t: other data sets may be unlike those that the prior has seen
 FLAT_ROWS, FLAT_GAIN = 100, 0.01  # flat: so many more labels bring less than a point
 FURTHEST = 5000  # rows up to which a curve is continued to find where it flattens
+A_LABEL = 4  # rows, from which a point of the curve is used
 ROUGHNESS = 0.01  # of the error E: how far true curves are from the family
 
 
@@ -42,13 +43,13 @@ class Prior:
 
 
 PRIOR = Prior(
-    np.array([-1.459, 2.343, 0.185, -0.006]),
+    np.array([-1.556, 2.432, 0.337, -0.022]),
     np.array(
         [
-            [2.0326, 0.8833, 0.4568, 0.0758],
-            [0.8833, 1.2313, 0.4685, 0.0617],
-            [0.4568, 0.4685, 0.5012, 0.039],
-            [0.0758, 0.0617, 0.039, 0.0374],
+            [2.1029, 1.2688, 0.5687, 0.0467],
+            [1.2688, 1.8902, 0.7756, 0.0242],
+            [0.5687, 0.7756, 0.6345, -0.0058],
+            [0.0467, 0.0242, -0.0058, 0.0292],
         ]
     ),
 )
@@ -133,6 +134,7 @@ def posterior(seen: Observed, prior: Prior, seed: int = 0) -> tuple[FloatArray, 
     where the weight is (Cappé et al. 2004)."""
     rng = np.random.default_rng(seed)
     mean, covariance = prior.mean, prior.covariance
+    seen = _whole(seen)
     rough = (ROUGHNESS * seen.base) ** 2 * np.eye(len(seen.sizes))
     precision = np.linalg.inv(prior.noise * seen.covariance + rough)
     curves: FloatArray = np.empty((0, 4))
@@ -150,6 +152,15 @@ def posterior(seen: Observed, prior: Prior, seed: int = 0) -> tuple[FloatArray, 
         # Somewhat wider than what was found, and never without any width.
         covariance = 1.5 * spread.T @ spread + 1e-3 * prior.covariance
     return curves, weights
+
+
+def _whole(seen: Observed) -> Observed:
+    """Without sizes of few rows a label, the largest always kept: a sub-sample that small lacks or
+    doubles labels by chance, while a person who labels so few sees to it that it does not."""
+    kept = seen.sizes >= A_LABEL * seen.outputs
+    kept[-1] = True
+    errors, covariance = seen.errors[kept], seen.covariance[np.ix_(kept, kept)]
+    return replace(seen, sizes=seen.sizes[kept], errors=errors, covariance=covariance)
 
 
 def ranged(values: FloatArray, weights: FloatArray) -> Range:
