@@ -22,7 +22,6 @@ ORDER = (
 )
 # Studies of what is said about a fit have a page of their own, `benchmarks.evidence`.
 EVIDENCE = (
-    "study_curves",
     "study_coverage",
     "study_forecast",
     "study_labels",
@@ -31,6 +30,7 @@ EVIDENCE = (
     "study_abstaining",
     "study_shift",
     "study_explanations",
+    "study_curves",
 )
 OPENING = """# Speed and memory
 

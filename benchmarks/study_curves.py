@@ -178,8 +178,16 @@ def figures(draws: Sequence[Draw]) -> list[Figure]:
         return []
     prior = fitted(known)
     spread = np.sqrt(np.diag(prior.covariance))
+    off = []
+    for one in known:
+        guess = errors(own(one)[None], one.sizes, one.base, one.outputs)[0]
+        off.append(100 * float(np.sqrt(np.mean((guess - one.errors) ** 2))))
+    fits = Figure(
+        "curves off their own power law, root mean square", float(np.mean(off)), min(off), max(off),
+        "points", f"extremes of {len(known)} curves", "at most 1.5 points", float(np.mean(off)) <= 1.5,
+    )  # fmt: skip
     names = ("logit of the share that stays", "log of t", "log of the exponent", "log of E")
-    return [
+    return [fits] + [
         Figure(f"prior, {name}", float(value), float(value - half), float(value + half), "",
                f"mean and one standard deviation of {len(known)} curves")
         for name, value, half in zip(names, prior.mean, spread, strict=True)
