@@ -183,8 +183,9 @@ def figures(draws: Sequence[Draw]) -> list[Figure]:
         guess = errors(own(one)[None], one.sizes, one.base, one.outputs)[0]
         off.append(100 * float(np.sqrt(np.mean((guess - one.errors) ** 2))))
     fits = Figure(
-        "curves off their own power law, root mean square", float(np.mean(off)), min(off), max(off),
-        "points", f"extremes of {len(known)} curves", "at most 1.5 points", float(np.mean(off)) <= 1.5,
+        "curves off their own power law, root mean square",
+        float(np.mean(off)), min(off), max(off), "points",
+        f"extremes of {len(known)} curves", "at most 1.5 points", float(np.mean(off)) <= 1.5,
     )  # fmt: skip
     names = ("logit of the share that stays", "log of t", "log of the exponent", "log of E")
     return [fits] + [

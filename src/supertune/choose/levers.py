@@ -260,10 +260,10 @@ def observe(
 
 
 def _labels(found: Forecast, rows: int, bench: _Bench) -> Lever:
-    wanted = 50 if rows < 100 else 100
-    step = next(one for one in found.steps if one.more == wanted)
+    """As much work again as was done already, at most: what costs a command stands beside it."""
+    step = [one for one in found.steps if one.more <= max(rows, found.steps[0].more)][-1]
     why = f"learning curve of {bench.candidate} from these {rows} rows, continued"
-    return Lever("labels", f"{wanted} more labels", step.gain, why)
+    return Lever("labels", f"{step.more} more labels", step.gain, why)
 
 
 # --- another backbone -------------------------------------------------------------------------
