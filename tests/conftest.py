@@ -24,6 +24,8 @@ Python = Callable[..., "subprocess.CompletedProcess[str]"]
 
 # Most tests compare numbers to float32's rounding; those of bf16 ask for it.
 os.environ.setdefault("SUPERTUNE_PRECISION", "fp32")
+# What would help takes a second a fit; tests of it ask for it.
+os.environ.setdefault("SUPERTUNE_ADVICE", "0")
 
 _SOURCE = Path(__file__).resolve().parents[1] / "src"
 

@@ -89,6 +89,10 @@ class Recipe(BaseModel):
         description="of the backbone's matrix products; 'auto' is bf16 where this machine is "
         "fast at it and the backbone says nearly the same",
     )
+    advice: bool = Field(
+        default_factory=lambda: os.environ.get("SUPERTUNE_ADVICE", "1") != "0",
+        description="forecast what more labels would buy and try what else would help",
+    )
     packing: bool = Field(
         True,
         description="rows of unequal length side by side in one long row instead of padded, "

@@ -11,7 +11,7 @@ from typing import Any
 
 from supertune import __version__, artifact, baselines, choose, limits, pipeline, registry
 from supertune.api import continuing, machine
-from supertune.choose import Decision, Entry
+from supertune.choose import Decision, Entry, levers
 from supertune.config import Recipe, method_options, recipe
 from supertune.contracts import Examples, Finding, Judged, Noted, Notes, Reading, Tuned
 from supertune.errors import InputError
@@ -20,7 +20,7 @@ from supertune.limits import OutOfTime
 from supertune.model import Model, Report, load
 from supertune.pipeline import Workshop
 from supertune.prompts import asking
-from supertune.report import compose, steps
+from supertune.report import advice, compose, steps
 from supertune.report.compose import finite
 
 Progress = Callable[[str, int, int | None], None]
@@ -328,6 +328,7 @@ def _report(
         "recipe": workshop.recipe.model_dump(mode="json"),
         **_tuning(workshop, decision, tuned),
         **_explanations(run, decision, tuned, rows),
+        **_advice(run, decision),
     }
     report["cost"] = _cost(run, decision)
     report["sources"] = {"data": steps.spoken(run.data), "test": steps.spoken(run.test)}
@@ -344,6 +345,15 @@ def _explanations(
     workshop, candidate = run.workshop, decision.candidate
     listed = reported.for_report(workshop, candidate, tuned, run.examples, rows, left)
     return {"explanations": listed} if listed else {}
+
+
+def _advice(run: _Run, decision: Decision) -> dict[str, Any]:
+    """What would help, as far as the time that is left allows; nothing where it is not wanted."""
+    if not run.given.advice:
+        return {}
+    stop = run.started + run.given.time_limit
+    found = levers.advise(run.workshop, run.examples, decision, stop)
+    return {"advice": advice.section(found, run.workshop.metric)}
 
 
 def _notes(decision: Decision) -> list[Finding]:

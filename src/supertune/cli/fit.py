@@ -45,6 +45,7 @@ Overwrite = Annotated[
         "--verbalizer 'positive=great; negative=terrible'",
         "supertune fit reviews.csv --max-error 5%",
         "supertune fit sales.csv --task regression --label price",
+        "supertune fit reviews.csv --set advice=false",
     ),
 )
 def fit(
@@ -184,6 +185,7 @@ def summary(model: Model) -> dict[str, Any]:
         "baselines": report["baselines"],
         "test": report["test"],
         "verdict": report["verdict"],
+        "advice": report.get("advice"),
         "tuned_parameters": report["tuned"]["parameters"],
         "bytes": report["tuned"]["bytes"],
         "seconds": report["cost"]["seconds"],

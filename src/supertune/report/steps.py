@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
+from supertune.report import advice
 from supertune.report.wording import file_name
 
 _UNNAMED = "YOUR-MODEL"
@@ -75,6 +76,9 @@ def following(report: Mapping[str, Any], folder: Path | None) -> list[str]:
         steps.append("What is read says nothing of the value: look for other columns.")
     elif answer == "no" and report.get("backbone"):
         steps.append("A plain bag of words does as well here: --method bag_of_words is simpler.")
+    data = (report.get("sources") or {}).get("data") or "ROWS.csv"
+    if helpful := advice.step(report, shlex.quote(data)):
+        steps.append(helpful)
     if folder is not None:
         steps.append(f"Read the report: {spoken(folder)}/report.html")
         steps.append(f"Predict new rows: {listed['predict']}")

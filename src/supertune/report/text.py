@@ -16,7 +16,7 @@ def summary(report: Mapping[str, Any]) -> str:
     """Verdict, score, baselines, findings, cost and next steps, one thing a line."""
     parts = [
         *(_verdict(report), _scores(report), trust.briefly(report), _candidates(report)),
-        *(_findings(report), _facts(report), _next(report)),
+        *(_findings(report), _advice(report), _facts(report), _next(report)),
     ]
     lines = "\n\n".join("\n".join(part) for part in parts if part)
     return wording.clean(lines).replace(wording.SPACE, " ")
@@ -91,6 +91,19 @@ def _findings(report: Mapping[str, Any]) -> list[str]:
         )
     if len(found) > FINDINGS:
         lines.append(f"  {len(found) - FINDINGS} more in the report.")
+    return lines
+
+
+def _advice(report: Mapping[str, Any]) -> list[str]:
+    """What would help, one lever a line, the most promising first."""
+    given = report.get("advice") or {}
+    lines = [str(given["verdict"])] if given.get("verdict") else []
+    for one in given.get("levers") or []:
+        what = f" ({wording.shorten(one['what'], 60)})" if one["what"] else ""
+        what = "" if one["lever"] == "labels" else what
+        why = f" ({wording.shorten(one['why'], 90)})" if one["gain"] is None else ""
+        name = one["what"] if one["lever"] == "labels" else one["name"]
+        lines.append(f"  {name}{what}: {one['text']}{why}")
     return lines
 
 
