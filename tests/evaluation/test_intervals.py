@@ -72,9 +72,9 @@ def test_the_value_is_the_mean_over_repeats_and_the_sentence_says_how():
         assert found[name].low <= found[name].value <= found[name].high
         assert found[name].rows == 40
     assert found["accuracy"].how == (
-        "10 x 5-fold cross-validation over 40 rows; interval for the model that is kept, by "
-        "jackknife over rows (Tukey 1958) and the spread over repeats (after Shao and Wu 1989), "
-        "as a score interval (Wilson 1927)"
+        "10 x 5-fold cross-validation over 40 rows; interval for the model that is kept: "
+        "jackknife over rows (Tukey 1958), as in Wilson (1927), and the spread over repeats "
+        "(after Shao and Wu 1989), added as in Newcombe (1998)"
     )
     assert "Wilson" not in found["log_loss"].how
     assert set(found["brier"].as_dict()) == {"metric", "value", "low", "high", "how", "rows"}

@@ -56,11 +56,8 @@ def per_class_from_folds(
     for part, (name, units) in enumerate(floors.items()):
         for label, own in enumerate(units):
             place = part * len(support) + label
-            value, variance = (
-                float(spreading.value[place]),
-                spreading.variance(place, name, rate=True),
-            )
-            low, high = of_rate(value, variance, float(own), sampling.units)
+            value, parts = float(spreading.value[place]), spreading.parts(place, name, rate=True)
+            low, high = of_rate(value, *parts, float(own) * spreading.worth, sampling.units)
             rows = int(support[label])
             found[label][name] = Estimate(name, value, min(low, value), max(high, value), how, rows)
     return found

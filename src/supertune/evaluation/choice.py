@@ -206,16 +206,16 @@ def _corrected(contest: _Contest, winner: int, value: float, raw: float) -> Esti
     if contest.rate:
         value = min(1.0, max(0.0, value))
     spread = contest.spread[winner]
-    variance = spread.variance(0, contest.metric, rate=contest.rate) + (value - raw) ** 2
-    how = contest.how(spread)
+    rows, models = spread.parts(0, contest.metric, rate=contest.rate)
     return enclosed(
-        contest.metric, value, variance, how, contest.sampling, contest.rate, contest.loss
-    )
+        contest.metric, value, (rows, models + (value - raw) ** 2), contest.how(spread),
+        contest.sampling, contest.sampling.units * spread.worth, contest.rate, contest.loss,
+    )  # fmt: skip
 
 
 def _difference(contest: _Contest, spread: Spread, value: float) -> Estimate:
     moved = value - float(spread.value[0])
-    variance = spread.variance(0, contest.metric, rate=contest.rate) + moved**2
+    variance = sum(spread.parts(0, contest.metric, rate=contest.rate)) + moved**2
     return difference(
         contest.metric, value, spreads.plain(value, variance, contest.sampling.units),
         contest.how(spread, "paired; "), contest.sampling, contest.rate,

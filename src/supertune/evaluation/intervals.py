@@ -123,28 +123,30 @@ def around(
 ) -> Estimate:
     """Score number ``place`` of ``found`` with its interval."""
     rate = metric in rates
-    variance = found.variance(place, metric, rate=rate)
+    parts = found.parts(place, metric, rate=rate)
     how = spread_how(source, sampling, found.repeated, rate)
-    value = float(found.value[place])
-    return enclosed(metric, value, variance, how, sampling, rate, metric in losses)
+    value, own = float(found.value[place]), sampling.units * found.worth
+    return enclosed(metric, value, parts, how, sampling, own, rate, metric in losses)
 
 
 def enclosed(
     metric: str,
     value: float,
-    variance: float,
+    parts: tuple[float, float],
     how: str,
     sampling: Sampling,
+    own: float,
     rate: bool,
     loss: bool,
 ) -> Estimate:
-    """``value`` with the interval that its kind of metric gets from a variance."""
+    """``value`` with the interval that its kind of metric gets from the two variances
+    ``parts``; ``own`` as in `spread.of_rate`."""
     if rate:
-        low, high = spreads.of_rate(value, variance, sampling.units, sampling.units)
+        low, high = spreads.of_rate(value, *parts, own, sampling.units)
     elif loss:
-        low, high = spreads.of_loss(value, variance, sampling.units)
+        low, high = spreads.of_loss(value, sum(parts), sampling.units)
     else:
-        low, high = spreads.plain(value, variance, sampling.units)
+        low, high = spreads.plain(value, sum(parts), sampling.units)
     return Estimate(metric, value, min(low, value), max(high, value), how, sampling.n)
 
 
@@ -203,7 +205,7 @@ def paired(
     if a.ndim == 3 or b.ndim == 3:
         found = paired_spread(score, a, b, targets, metric, sampling, folds)
         value = float(found.value[0])
-        ends = spreads.plain(value, found.variance(0, metric, rate=rate), sampling.units)
+        ends = spreads.plain(value, sum(found.parts(0, metric, rate=rate)), sampling.units)
         how = spread_how(f"paired; {n} rows out of fold", sampling, found.repeated, False)
         return difference(metric, value, ends, how, sampling, rate)
     both = averaged(score, [a, b], targets, [metric], sampling.weightings())[:, :, 0]
@@ -255,12 +257,12 @@ def fold_source(repeats: int, folds: int | None, rows: int) -> str:
 def spread_how(source: str, sampling: Sampling, repeated: bool, rate: bool) -> str:
     """The sentence for `from_folds`."""
     units = "rows" if sampling.groups is None else "whole groups of rows"
-    text = f"{source}; interval for the model that is kept, by jackknife over {units} (Tukey 1958)"
-    if repeated:
-        text += " and the spread over repeats (after Shao and Wu 1989)"
-    else:
-        text += ", widened for the rows learned from (Nadeau and Bengio 2003)"
-    return f"{text}, as a score interval (Wilson 1927)" if rate else text
+    text = f"{source}; interval for the model that is kept: jackknife over {units} (Tukey 1958)"
+    text += ", as in Wilson (1927)" if rate else ""
+    if not repeated:
+        return f"{text}, widened for the rows learned from (Nadeau and Bengio 2003)"
+    text += ", and the spread over repeats (after Shao and Wu 1989)"
+    return f"{text}, added as in Newcombe (1998)" if rate else text
 
 
 def bootstrap_how(source: str, sampling: Sampling, rate: bool) -> str:

@@ -1,15 +1,15 @@
 """How far a cross-validated score may lie from that of the model that is kept.
 
 Two things move it: which rows were labelled, and what a model made of them. The first is the
-jackknife over rows, or over whole groups of rows (Tukey 1958); of a loss it is multiplied by
-k / (k - 1), as Nadeau and Bengio (2003) do for k folds repeated without end. The second shows in
-the repeats of cross-validation, whose models learned from other parts of the same rows. Their
-variance is too small, since all of them share these rows: the delete-d jackknife (Shao and Wu
-1989) multiplies such a variance by k - 1 for models that left out 1 / k of the rows, which is 4
-for 5 folds. `REPEATS` and `SHARE_REPEATS` are measured, in `benchmarks/study_coverage.py`: 4,
-and 2 for the share of rows answered rightly, where an answer near the threshold flips between
-repeats although the model hardly moved. With a single repeat nothing shows the second part, and
-the first is multiplied by k / (k - 1) for any score.
+jackknife over rows, or over whole groups of rows (Tukey 1958). Of losses and values it is
+multiplied by k / (k - 1), as Nadeau and Bengio (2003) do for k folds repeated without end. The
+second shows in the repeats of cross-validation, whose models learned from other parts of the same
+rows. Their variance is too small, since all of them share these rows: the delete-d jackknife (Shao
+and Wu 1989) multiplies such a variance by k - 1 for models that left out 1 / k of the rows, which
+is 4 for 5 folds. How much of it is right was measured (`benchmarks/study_coverage.py`): 4 times for
+losses and values, 1 times for a share of right answers, where an answer near the threshold flips
+between repeats though the model hardly moved, and 2 times for an average over labels. With a
+single repeat nothing shows the second part, and the first gets the factor k / (k - 1) in any case.
 
 Shapes: R repeats, n rows, C labels, B weightings, U units (rows or groups), M metrics.
 """
@@ -27,10 +27,8 @@ import numpy.typing as npt
 from supertune.contracts import FloatArray
 from supertune.evaluation.resampling import RESAMPLES, Sampling, Score
 
-REPEATS = 4.0
-SHARE_REPEATS = 2.0
-SHARES = frozenset({"accuracy", "micro_precision", "micro_recall", "micro_f1", "weighted_recall"})
-"""Means over rows, or over the questions asked of them, of right answers."""
+REPEATS_OF_LOSS, REPEATS_OF_RATE, REPEATS_OF_AVERAGE = 4.0, 1.0, 2.0
+AVERAGES = ("macro_", "balanced_")
 
 FOLDS = 5  # where it is not told how many there were
 _LEVEL = 0.975
@@ -49,15 +47,21 @@ class Spread:
     folds: int
     units: float
 
-    def variance(self, place: int, metric: str, *, rate: bool) -> float:
-        """Of score number ``place`` around that of the model fitted on all rows."""
-        widened = self.folds / (self.folds - 1)
+    def parts(self, place: int, metric: str, *, rate: bool) -> tuple[float, float]:
+        """Variances of score number ``place`` around that of the model fitted on all rows: of
+        the rows, and of what a model made of them."""
         rows, repeats = float(self.rows[place]), float(self.repeats[place])
-        if not self.repeated:
-            return rows * widened
+        if not (rate and self.repeated):
+            rows *= self.folds / (self.folds - 1)
         if not rate:
-            return rows * widened + REPEATS * repeats
-        return rows + (SHARE_REPEATS if metric in SHARES else REPEATS) * repeats
+            return rows, REPEATS_OF_LOSS * repeats
+        average = metric.startswith(AVERAGES)
+        return rows, (REPEATS_OF_AVERAGE if average else REPEATS_OF_RATE) * repeats
+
+    @property
+    def worth(self) -> float:
+        """Share of the rows that a perfect score counts as."""
+        return 1.0 if self.repeated else (self.folds - 1) / self.folds
 
 
 def spread(
@@ -117,20 +121,27 @@ def of_loss(value: float, variance: float, units: float) -> tuple[float, float]:
     return value / factor, value * factor
 
 
-def of_rate(value: float, variance: float, own: float, units: float) -> tuple[float, float]:
-    """Score interval (Wilson 1927) of a share, at the number of rows that would vary as much.
+def of_rate(
+    value: float, rows: float, models: float, own: float, units: float
+) -> tuple[float, float]:
+    """Interval of a share from its two variances, ``rows`` and ``models``.
 
-    ``own`` independent rows at most: perfect answers vary by nothing and prove nothing. t of
-    ``units`` - 1 degrees of freedom takes the place of the normal quantile.
+    For the rows it is a score interval (Wilson 1927) at the number of rows that would vary as
+    much, with t of ``units`` - 1 degrees of freedom for the normal quantile: at ``own``
+    independent rows at most, since perfect answers vary by nothing and prove nothing. What a
+    model made of them is added end by end, as the root of a sum of squares (Newcombe 1998).
     """
-    alone = value * (1 - value)
-    worth = min(own, alone / variance) if alone > 0 and variance > 0 else own
+    alone, quantile = max(0.0, value * (1 - value)), student(units - 1)
+    worth = min(own, alone / rows) if alone > 1e-9 and rows > 0 else own
     if worth <= 0:
         return 0.0, 1.0
-    widening = student(units - 1) ** 2 / worth
+    widening = quantile**2 / worth
     middle = (value + widening / 2) / (1 + widening)
-    half = math.sqrt(max(0.0, alone) * widening + widening**2 / 4) / (1 + widening)
-    return max(0.0, middle - half), min(1.0, middle + half)
+    half = math.sqrt(alone * widening + widening**2 / 4) / (1 + widening)
+    more = quantile * math.sqrt(models)
+    low = value - math.hypot(value - (middle - half), more)
+    high = value + math.hypot(middle + half - value, more)
+    return max(0.0, low), min(1.0, high)
 
 
 def _one_left_out(sampling: Sampling) -> Iterator[FloatArray]:

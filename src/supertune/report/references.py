@@ -53,6 +53,11 @@ _WORKS: tuple[tuple[str, str], ...] = (
         "52, 239–281.",
     ),
     (
+        r"Newcombe\D{0,3}1998",
+        "R. G. Newcombe (1998). Interval estimation for the difference between independent "
+        "proportions: comparison of eleven methods. Statistics in Medicine 17, 873–890.",
+    ),
+    (
         r"Northcutt.{0,24}2021|confident learning",
         "C. G. Northcutt, L. Jiang and I. L. Chuang (2021). Confident learning: estimating "
         "uncertainty in dataset labels. Journal of Artificial Intelligence Research 70, 1373–1411.",
