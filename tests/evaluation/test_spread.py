@@ -75,6 +75,7 @@ def test_each_kind_of_score_takes_its_measured_part_of_the_spread_over_repeats()
     assert one.parts(0, "log_loss", rate=False) == pytest.approx((0.0125, 0.008))
     alone = Spread(np.ones(1), np.array([0.01]), np.zeros(1), False, 3, 40.0)
     assert alone.parts(0, "accuracy", rate=True) == pytest.approx((0.015, 0.0))
+    assert alone.parts(0, "mae", rate=False) == pytest.approx((0.02, 0.0))
 
 
 def test_a_share_without_spread_over_repeats_has_wilsons_interval():

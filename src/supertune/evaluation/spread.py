@@ -9,7 +9,8 @@ and Wu 1989) multiplies such a variance by k - 1 for models that left out 1 / k 
 is 4 for 5 folds. How much of it is right was measured (`benchmarks/study_coverage.py`): 4 times for
 losses and values, 1 times for a share of right answers, where an answer near the threshold flips
 between repeats though the model hardly moved, and 2 times for an average over labels. With a
-single repeat nothing shows the second part, and the first gets the factor k / (k - 1) in any case.
+single repeat nothing shows the second part: the first gets the factor k / (k - 1) for a share, and
+2 for losses and values, measured too.
 
 Shapes: R repeats, n rows, C labels, B weightings, U units (rows or groups), M metrics.
 """
@@ -28,6 +29,7 @@ from supertune.contracts import FloatArray
 from supertune.evaluation.resampling import RESAMPLES, Sampling, Score
 
 REPEATS_OF_LOSS, REPEATS_OF_RATE, REPEATS_OF_AVERAGE = 4.0, 1.0, 2.0
+SINGLE_LOSS = 2.0
 AVERAGES = ("macro_", "balanced_")
 
 FOLDS = 5  # where it is not told how many there were
@@ -51,10 +53,11 @@ class Spread:
         """Variances of score number ``place`` around that of the model fitted on all rows: of
         the rows, and of what a model made of them."""
         rows, repeats = float(self.rows[place]), float(self.repeats[place])
-        if not (rate and self.repeated):
-            rows *= self.folds / (self.folds - 1)
+        widened = self.folds / (self.folds - 1)
+        if not self.repeated:
+            return rows * (widened if rate else max(SINGLE_LOSS, widened)), 0.0
         if not rate:
-            return rows, REPEATS_OF_LOSS * repeats
+            return rows * widened, REPEATS_OF_LOSS * repeats
         average = metric.startswith(AVERAGES)
         return rows, (REPEATS_OF_AVERAGE if average else REPEATS_OF_RATE) * repeats
 
