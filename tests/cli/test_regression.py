@@ -102,7 +102,7 @@ def test_the_report_shows_errors_curve_and_coefficients(
     assert set(report["metrics"]) == {"mae", "rmse", "r2"}
     for one in report["metrics"].values():
         assert one["low"] <= one["value"] <= one["high"]
-        assert "the model that is kept" in one["how"]
+        assert "bootstrap over rows" in one["how"]
     assert len(report["residuals"]["points"]) == 142
     names = [one["name"] for one in report["notes"]["coefficients"]]
     assert names == [*report["data"]["columns"]["numbers"], "offset"]
