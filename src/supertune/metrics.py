@@ -60,6 +60,11 @@ SPELLED = {"mae": "MAE", "rmse": "RMSE", "r2": "R²"}
 RATES = frozenset(name for name, larger in {**CLASSIFICATION, **MULTI_LABEL}.items() if larger)
 """Metrics that are a share of right answers, between 0 and 1."""
 
+LOSSES = frozenset(
+    name for name, larger in {**CLASSIFICATION, **MULTI_LABEL, **REGRESSION}.items() if not larger
+)
+"""Metrics that are 0 at best and have no upper end, or one far away."""
+
 BINS = 10
 THRESHOLD = 0.5
 

@@ -15,6 +15,7 @@ from supertune.evaluation.intervals import (
     paired,
     wilson,
 )
+from supertune.evaluation.spread import student
 
 ALL = [name for name in metrics.CLASSIFICATION if name != "cost"]
 
@@ -56,7 +57,7 @@ def test_a_perfect_score_on_16_rows_leaves_room_for_doubt():
     for estimate in found.values():
         assert estimate.value == 1.0
         assert estimate.high == 1.0
-        assert estimate.low == pytest.approx(wilson(1.0, 16)[0])
+        assert estimate.low == pytest.approx(16 / (16 + student(15) ** 2))
         assert estimate.low < 0.85
 
 
@@ -71,21 +72,23 @@ def test_the_value_is_the_mean_over_repeats_and_the_sentence_says_how():
         assert found[name].low <= found[name].value <= found[name].high
         assert found[name].rows == 40
     assert found["accuracy"].how == (
-        "10 x 5-fold cross-validation over 40 rows; percentile bootstrap over rows "
-        "(Efron 1979), never narrower than Wilson (1927)"
+        "10 x 5-fold cross-validation over 40 rows; interval for the model that is kept: "
+        "jackknife over rows (Tukey 1958), as in Wilson (1927), and the spread over repeats "
+        "(after Shao and Wu 1989), added as in Newcombe (1998)"
     )
     assert "Wilson" not in found["log_loss"].how
     assert set(found["brier"].as_dict()) == {"metric", "value", "low", "high", "how", "rows"}
 
 
-def test_the_bootstrap_agrees_with_theory_where_theory_is_exact():
+def test_without_repeats_the_interval_is_that_of_as_many_rows_as_a_fold_learned_from():
     rng = np.random.default_rng(2)
     correct = rng.random(400) < 0.7
     found = from_folds(
         metrics.classification, answers(correct), np.zeros(400, int), ["accuracy"], seed=0
     )["accuracy"]
-    half = 1.96 * np.sqrt(correct.mean() * (1 - correct.mean()) / 400)
-    assert found.high - found.low == pytest.approx(2 * half, rel=0.08)
+    low, high = wilson(correct.mean(), 320)
+    assert (found.low, found.high) == pytest.approx((low, high), abs=0.002)
+    assert "Nadeau and Bengio 2003" in found.how
 
 
 def test_the_same_seed_gives_the_same_interval():

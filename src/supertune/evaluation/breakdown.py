@@ -17,9 +17,11 @@ from supertune.evaluation.intervals import (
     fold_source,
     from_folds,
     from_test,
+    spread_how,
     widened,
 )
 from supertune.evaluation.resampling import Sampling, Score, quantiles, repeats_of
+from supertune.evaluation.spread import of_rate, spread
 from supertune.metrics import label_counts, per_class
 
 
@@ -35,14 +37,30 @@ def per_class_from_folds(
 ) -> list[dict[str, Estimate]]:
     """``precision``, ``recall`` and ``f1`` of each of the C labels; arguments as in `from_folds`.
 
-    Resamples in which a label's score is 0 / 0 are left out of its interval, which is [0, 1]
-    when none is left. ``rows`` counts the rows that truly have the label; the floor of Wilson
-    (1927) is taken at these, for precision at the rows so answered.
+    A label's interval is [0, 1] where its score is 0 / 0. ``rows`` counts the rows that truly
+    have the label: no interval is narrower than that of Wilson (1927) for as many, for precision
+    for as many as were so answered.
     """
     repeats = repeats_of(probabilities)
-    source = fold_source(len(repeats), folds, len(targets))
     sampling = Sampling(len(targets), seed, groups, weights)
-    return _per_class(repeats, targets, source, sampling, costs)
+    floors, support = _floors(repeats, targets, sampling, costs)
+
+    def values(drawn: FloatArray) -> FloatArray:
+        each = [per_class(one, targets, drawn, costs, undefined=np.nan) for one in repeats]
+        return np.stack([np.concatenate([one[name] for name in floors], axis=1) for one in each])
+
+    spreading = spread(values, sampling, folds)
+    source = fold_source(len(repeats), folds, len(targets))
+    how = spread_how(source, sampling, spreading.repeated, True)
+    found: list[dict[str, Estimate]] = [{} for _ in support]
+    for part, (name, units) in enumerate(floors.items()):
+        for label, own in enumerate(units):
+            place = part * len(support) + label
+            value, parts = float(spreading.value[place]), spreading.parts(place, name, rate=True)
+            low, high = of_rate(value, *parts, float(own) * spreading.worth, sampling.units)
+            rows = int(support[label])
+            found[label][name] = Estimate(name, value, min(low, value), max(high, value), how, rows)
+    return found
 
 
 def per_class_from_test(
@@ -54,7 +72,8 @@ def per_class_from_test(
     weights: FloatArray | None = None,
     costs: FloatArray | None = None,
 ) -> list[dict[str, Estimate]]:
-    """As `per_class_from_folds`, on rows kept apart (n, C)."""
+    """As `per_class_from_folds`, on rows kept apart (n, C). Resamples in which a label's score
+    is 0 / 0 are left out of its interval."""
     sampling = Sampling(len(targets), seed, groups, weights)
     source = f"{len(targets)} test rows"
     return _per_class(repeats_of(probabilities), targets, source, sampling, costs)
@@ -107,12 +126,7 @@ def _per_class(
     sampling: Sampling,
     costs: FloatArray | None,
 ) -> list[dict[str, Estimate]]:
-    counts = [label_counts(one, targets, None, costs) for one in repeats]
-    support = counts[0][1][0]
-    answered = np.mean([part[2][0] for part in counts], axis=0)
-    # Weights and groups make rows worth fewer independent ones, alike for every label.
-    worth = sampling.units / sampling.n
-    floors = {"precision": answered * worth, "recall": support * worth, "f1": support * worth}
+    floors, support = _floors(repeats, targets, sampling, costs)
     how = bootstrap_how(source, sampling, True)
     found: list[dict[str, Estimate]] = [{} for _ in support]
     tables = _resampled(repeats, targets, sampling, costs)
@@ -127,6 +141,19 @@ def _per_class(
             low, high = widened(value, ends, float(at))
             found[label][name] = Estimate(name, value, low, high, how, int(support[label]))
     return found
+
+
+def _floors(
+    repeats: FloatArray, targets: npt.NDArray[Any], sampling: Sampling, costs: FloatArray | None
+) -> tuple[dict[str, FloatArray], FloatArray]:
+    """Independent rows (C,) behind each score of a label, and its rows (C,)."""
+    counts = [label_counts(one, targets, None, costs) for one in repeats]
+    support = counts[0][1][0]
+    answered = np.mean([part[2][0] for part in counts], axis=0)
+    # Weights and groups make rows worth fewer independent ones, alike for every label.
+    worth = sampling.units / sampling.n
+    floors = {"precision": answered * worth, "recall": support * worth, "f1": support * worth}
+    return floors, support
 
 
 def _resampled(

@@ -10,7 +10,7 @@ Shapes: m candidates, R repeats, n rows, C labels, B resamples.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,15 +18,19 @@ import numpy as np
 import numpy.typing as npt
 
 from supertune.contracts import FloatArray, IntArray
+from supertune.evaluation import spread as spreads
 from supertune.evaluation.intervals import (
     Estimate,
-    bootstrap_how,
+    around,
     difference,
+    enclosed,
     fold_source,
-    widened,
+    paired_spread,
+    spread_how,
 )
-from supertune.evaluation.resampling import Sampling, Score, averaged, quantiles, repeats_of
-from supertune.metrics import RATES, SPELLED
+from supertune.evaluation.resampling import Sampling, Score, averaged, repeats_of
+from supertune.evaluation.spread import Spread
+from supertune.metrics import LOSSES, RATES, SPELLED
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,7 @@ def corrected_choice(
     weights: FloatArray | None = None,
     folds: int | None = None,
     rates: Collection[str] = RATES,
+    losses: Collection[str] = LOSSES,
 ) -> Choice:
     """The simplest candidate within one standard error of the best (Breiman et al. 1984).
 
@@ -84,7 +89,7 @@ def corrected_choice(
         larger: whether more of it is better.
         order: the names, simplest first.
         baseline: (R, n, C) of what the winner is to be compared with, if anything.
-        groups, weights, folds, rates: as in `intervals.from_folds`.
+        groups, weights, folds, rates, losses: as in `intervals.from_folds`.
 
     Raises:
         ValueError: when there is no candidate, or ``order`` and ``candidates`` differ.
@@ -102,19 +107,35 @@ def corrected_choice(
     usable = np.concatenate([block.any(axis=1) for block in sampling.left_out()])
     full, inside, outside = scores[0], scores[1:][usable], outside[usable]
     source = fold_source(len(repeats_of(systems[0])), folds, sampling.n)
-    contest = _Contest(metric, larger, metric in rates, source, sampling)
-    return _settle(contest, tuple(order), full, inside, outside)
+    spread = [
+        spreads.spread(
+            spreads.scored(score, repeats_of(candidates[name]), targets, [metric]), sampling, folds
+        )
+        for name in order
+    ]
+    contest = _Contest(
+        metric, larger, metric in rates, metric in losses, source, sampling, tuple(order), spread
+    )
+
+    def apart(winner: int) -> Spread:
+        rival = systems[-1]
+        return paired_spread(score, systems[winner], rival, targets, metric, sampling, folds)
+
+    return _settle(contest, full, inside, outside, apart)
 
 
 @dataclass(frozen=True, eq=False)
 class _Contest:
-    """What every step of a choice must know."""
+    """What every step of a choice must know; ``spread`` has each candidate's variances."""
 
     metric: str
     larger: bool
     rate: bool
+    loss: bool
     source: str
     sampling: Sampling
+    order: tuple[str, ...]
+    spread: Sequence[Spread]
 
     def pick(self, scores: FloatArray, errors: FloatArray) -> IntArray:
         """(B,) index of the first candidate within the best's standard error; scores (B, m)."""
@@ -123,26 +144,32 @@ class _Contest:
         bar = signed[np.arange(len(signed)), best] - errors[best]
         return np.asarray((signed >= bar[:, None]).argmax(axis=1))
 
-    def how(self, prefix: str = "") -> str:
-        return (
-            f"{prefix}{self.source}; corrected for having chosen by bootstrap over "
-            f"{self.sampling.kind} (Tsamardinos et al. 2018)"
+    @property
+    def kinds(self) -> tuple[Collection[str], Collection[str]]:
+        """Which metrics are rates, and which losses, as `intervals.around` asks."""
+        return ({self.metric} if self.rate else ()), ({self.metric} if self.loss else ())
+
+    def how(self, spread: Spread, prefix: str = "") -> str:
+        text = (
+            f"{prefix}{self.source}; corrected for having chosen among {len(self.order)} by "
+            f"bootstrap over {self.sampling.kind} (Tsamardinos et al. 2018)"
         )
+        return spread_how(text, self.sampling, spread.repeated, self.rate and not prefix)
 
 
 def _settle(
     contest: _Contest,
-    order: tuple[str, ...],
     full: FloatArray,
     inside: FloatArray,
     outside: FloatArray,
+    apart: Callable[[int], Spread],
 ) -> Choice:
     """From scores on all rows (m,), on rows drawn and on rows left out (B, m) to the answer; a
-    last column beyond the candidates is the baseline's."""
-    m = len(order)
+    last column beyond the candidates is the baseline's, from which ``apart`` tells the winner."""
+    m = len(contest.order)
     errors = inside[:, :m].std(axis=0)
     winner = int(contest.pick(full[None, :m], errors)[0])
-    table = _standings(contest, order, full[:m], inside[:, :m], errors)
+    table = _standings(contest, full[:m], errors)
     picked = contest.pick(inside[:, :m], errors)
     # Moved by how much the final winner's mean score on left-out rows differs from its score on
     # all rows. For a mean over rows that is Monte Carlo noise, which a control variate removes;
@@ -150,54 +177,48 @@ def _settle(
     moved = outside + full - outside.mean(axis=0)
     honest = outside[np.arange(len(outside)), picked] + full[winner] - outside[:, winner].mean()
     # With one candidate nothing was chosen, and the correction would only add noise.
-    estimate = _corrected(contest, honest) if m > 1 else table[0].estimate
-    gap = _difference(contest, honest - moved[:, m]) if len(full) > m else None
-    return Choice(order[winner], estimate, gap, table, _why(table, winner, contest.larger))
+    estimate = table[winner].estimate
+    if m > 1:
+        estimate = _corrected(contest, winner, float(honest.mean()), float(full[winner]))
+    gap = None
+    if len(full) > m:
+        value = float((honest - moved[:, m]).mean())
+        gap = _difference(contest, apart(winner), value)
+    return Choice(contest.order[winner], estimate, gap, table, _why(table, winner, contest.larger))
 
 
-def _standings(
-    contest: _Contest,
-    order: tuple[str, ...],
-    full: FloatArray,
-    inside: FloatArray,
-    errors: FloatArray,
-) -> tuple[Standing, ...]:
+def _standings(contest: _Contest, full: FloatArray, errors: FloatArray) -> tuple[Standing, ...]:
     signed = full if contest.larger else -full
     bar = signed.max() - errors[int(signed.argmax())]
-    how = bootstrap_how(contest.source, contest.sampling, contest.rate)
-    ends = quantiles(inside)
     return tuple(
         Standing(
             name,
-            _estimate(contest, float(full[index]), ends[:, index], how),
+            around(contest.metric, spread, 0, contest.source, contest.sampling, *contest.kinds),
             float(errors[index]),
             bool(signed[index] >= bar),
         )
-        for index, name in enumerate(order)
+        for index, (name, spread) in enumerate(zip(contest.order, contest.spread, strict=True))
     )
 
 
-def _corrected(contest: _Contest, honest: FloatArray) -> Estimate:
-    """Mean and percentiles (B,) of what the choice was worth on rows it was not made on."""
-    value = float(honest.mean())
+def _corrected(contest: _Contest, winner: int, value: float, raw: float) -> Estimate:
+    """What the choice is worth on rows it was not made on."""
     if contest.rate:
         value = min(1.0, max(0.0, value))
-    how = contest.how() + (", never narrower than Wilson (1927)" if contest.rate else "")
-    return _estimate(contest, value, quantiles(honest[:, None])[:, 0], how)
+    spread = contest.spread[winner]
+    rows, models = spread.parts(0, contest.metric, rate=contest.rate)
+    return enclosed(
+        contest.metric, value, (rows, models + (value - raw) ** 2), contest.how(spread),
+        contest.sampling, contest.sampling.units * spread.worth, contest.rate, contest.loss,
+    )  # fmt: skip
 
 
-def _estimate(contest: _Contest, value: float, ends: FloatArray, how: str) -> Estimate:
-    low, high = min(float(ends[0]), value), max(float(ends[1]), value)
-    if contest.rate:
-        low, high = widened(value, (low, high), contest.sampling.units)
-    return Estimate(contest.metric, value, low, high, how, contest.sampling.n)
-
-
-def _difference(contest: _Contest, gaps: FloatArray) -> Estimate:
-    ends = quantiles(gaps[:, None])[:, 0]
+def _difference(contest: _Contest, spread: Spread, value: float) -> Estimate:
+    moved = value - float(spread.value[0])
+    variance = sum(spread.parts(0, contest.metric, rate=contest.rate)) + moved**2
     return difference(
-        contest.metric, float(gaps.mean()), ends, contest.how("paired; "),
-        contest.sampling, contest.rate,
+        contest.metric, value, spreads.plain(value, variance, contest.sampling.units),
+        contest.how(spread, "paired; "), contest.sampling, contest.rate,
     )  # fmt: skip
 
 

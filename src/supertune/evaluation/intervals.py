@@ -1,9 +1,11 @@
 """A score with its 95 % interval, and the sentence that says how it was found.
 
-The interval is about the rows: what as many other rows of the same kind would have given.
-It is a percentile bootstrap over rows (Efron 1979), or over whole groups of rows. A metric that
-is a share of right answers never gets one narrower than the score interval of Wilson (1927) for
-that many independent units, so that a perfect score on 16 rows isn't printed as [1, 1].
+On rows kept apart, the interval is about the rows: what as many other rows of the same kind
+would have given. It is a percentile bootstrap over rows (Efron 1979), or over whole groups of
+rows. A metric that is a share of right answers never gets one narrower than the score interval
+of Wilson (1927) for that many independent units, so that a perfect score on 16 rows isn't printed
+as [1, 1]. Out of fold, it is about the model that is kept, which learned from all of the rows:
+`supertune.evaluation.spread` has the two variances that this takes.
 
 Shapes: R repeats of cross-validation, n rows, C labels.
 """
@@ -18,8 +20,10 @@ from typing import Any
 import numpy.typing as npt
 
 from supertune.contracts import FloatArray, IntArray
+from supertune.evaluation import spread as spreads
 from supertune.evaluation.resampling import Sampling, Score, averaged, quantiles, repeats_of
-from supertune.metrics import RATES
+from supertune.evaluation.spread import Spread
+from supertune.metrics import LOSSES, RATES
 
 Z95 = 1.959963984540054
 
@@ -80,6 +84,7 @@ def from_folds(
     weights: FloatArray | None = None,
     folds: int | None = None,
     rates: Collection[str] = RATES,
+    losses: Collection[str] = LOSSES,
 ) -> dict[str, Estimate]:
     """Cross-validated scores of rows that the models had not seen.
 
@@ -90,18 +95,59 @@ def from_folds(
         metrics: the names wanted.
         groups: (n,) rows that are drawn together.
         weights: (n,) row weights.
-        folds: how many, for the sentence only.
-        rates: metrics that get the floor of Wilson (1927).
+        folds: how many; `spread.FOLDS` where it is not told.
+        rates: metrics that are shares, whose interval is that of Wilson (1927).
+        losses: metrics that are 0 at best, whose interval is found on their log.
 
-    The value is the mean over repeats of the metric over all rows; each resample of the rows is
-    applied to all repeats at once. No model is trained anew, so the luck of the rows learnt from
-    is left out: about the very model fitted on all rows, such an interval is somewhat too narrow
-    (Bates, Hastie and Tibshirani 2024).
+    The value is the mean over repeats of the metric over all rows. The interval is for the score,
+    on new rows, of the model fitted on all of these: see `supertune.evaluation.spread`.
     """
     repeats = repeats_of(answers)
-    source = fold_source(len(repeats), folds, len(targets))
     sampling = Sampling(len(targets), seed, groups, weights)
-    return _bootstrap(score, repeats, targets, metrics, source, sampling, rates)
+    found = spreads.spread(spreads.scored(score, repeats, targets, metrics), sampling, folds)
+    source = fold_source(len(repeats), folds, len(targets))
+    return {
+        name: around(name, found, place, source, sampling, rates, losses)
+        for place, name in enumerate(metrics)
+    }
+
+
+def around(
+    metric: str,
+    found: Spread,
+    place: int,
+    source: str,
+    sampling: Sampling,
+    rates: Collection[str] = RATES,
+    losses: Collection[str] = LOSSES,
+) -> Estimate:
+    """Score number ``place`` of ``found`` with its interval."""
+    rate = metric in rates
+    parts = found.parts(place, metric, rate=rate)
+    how = spread_how(source, sampling, found.repeated, rate)
+    value, own = float(found.value[place]), sampling.units * found.worth
+    return enclosed(metric, value, parts, how, sampling, own, rate, metric in losses)
+
+
+def enclosed(
+    metric: str,
+    value: float,
+    parts: tuple[float, float],
+    how: str,
+    sampling: Sampling,
+    own: float,
+    rate: bool,
+    loss: bool,
+) -> Estimate:
+    """``value`` with the interval that its kind of metric gets from the two variances
+    ``parts``; ``own`` as in `spread.of_rate`."""
+    if rate:
+        low, high = spreads.of_rate(value, *parts, own, sampling.units)
+    elif loss:
+        low, high = spreads.of_loss(value, sum(parts), sampling.units)
+    else:
+        low, high = spreads.plain(value, sum(parts), sampling.units)
+    return Estimate(metric, value, min(low, value), max(high, value), how, sampling.n)
 
 
 def from_test(
@@ -115,7 +161,8 @@ def from_test(
     weights: FloatArray | None = None,
     rates: Collection[str] = RATES,
 ) -> dict[str, Estimate]:
-    """Scores on rows kept apart, (n, C). Arguments as in `from_folds`.
+    """Scores on rows kept apart, (n, C). Arguments as in `from_folds`; ``rates`` are never given
+    an interval narrower than that of Wilson (1927).
 
     Accuracy of independent, equally weighted rows has the exact interval of Clopper and
     Pearson (1934); everything else is bootstrapped.
@@ -143,30 +190,59 @@ def paired(
     seed: int,
     groups: IntArray | None = None,
     weights: FloatArray | None = None,
+    folds: int | None = None,
     rates: Collection[str] = RATES,
 ) -> Estimate:
     """Difference ``a - b`` of two systems on the same rows; each (n, C) or (R, n, C).
 
-    Both are scored on the same resamples. For a rate, the interval reaches at least as far to
-    both sides as that of Agresti and Min (2005) does for systems that never disagree: equal
-    answers on a few rows don't prove equal systems.
+    Both are scored on the same rows each time. Out of fold, the interval is found as in
+    `from_folds`, for answers to rows kept apart as in `from_test`. For a rate, it reaches at
+    least as far to both sides as that of Agresti and Min (2005) does for systems that never
+    disagree: equal answers on a few rows don't prove equal systems.
     """
-    n = len(targets)
+    n, rate = len(targets), metric in rates
     sampling = Sampling(n, seed, groups, weights)
+    if a.ndim == 3 or b.ndim == 3:
+        found = paired_spread(score, a, b, targets, metric, sampling, folds)
+        value = float(found.value[0])
+        ends = spreads.plain(value, sum(found.parts(0, metric, rate=rate)), sampling.units)
+        how = spread_how(f"paired; {n} rows out of fold", sampling, found.repeated, False)
+        return difference(metric, value, ends, how, sampling, rate)
     both = averaged(score, [a, b], targets, [metric], sampling.weightings())[:, :, 0]
     gap = both[:, 0] - both[:, 1]
     how = f"paired percentile bootstrap over {sampling.kind} (Efron 1979), {n} rows"
-    return difference(
-        metric, float(gap[0]), quantiles(gap[1:, None])[:, 0], how, sampling, metric in rates
-    )
+    low, high = (float(end) for end in quantiles(gap[1:, None])[:, 0])
+    return difference(metric, float(gap[0]), (low, high), how, sampling, rate)
+
+
+def paired_spread(
+    score: Score,
+    a: FloatArray,
+    b: FloatArray,
+    targets: npt.NDArray[Any],
+    metric: str,
+    sampling: Sampling,
+    folds: int | None,
+) -> Spread:
+    """The two variances of ``a - b``, repeat by repeat, as many as both have; a single set of
+    answers is compared with each."""
+    systems = [repeats_of(a), repeats_of(b)]
+    count = min((len(one) for one in systems if len(one) > 1), default=1)
+    first, second = (spreads.scored(score, one[:count], targets, [metric]) for one in systems)
+    return spreads.spread(lambda weights: first(weights) - second(weights), sampling, folds)
 
 
 def difference(
-    metric: str, value: float, ends: FloatArray, how: str, sampling: Sampling, rate: bool
+    metric: str,
+    value: float,
+    ends: tuple[float, float],
+    how: str,
+    sampling: Sampling,
+    rate: bool,
 ) -> Estimate:
     """A difference with its interval ``ends``, stretched to the floor where it is of rates."""
     least = least_difference(sampling.units) if rate else 0.0
-    low, high = min(float(ends[0]), value - least), max(float(ends[1]), value + least)
+    low, high = min(ends[0], value - least), max(ends[1], value + least)
     if rate:
         how += ", never narrower than Agresti and Min (2005)"
         low, high = max(-1.0, low), min(1.0, high)
@@ -176,6 +252,17 @@ def difference(
 def fold_source(repeats: int, folds: int | None, rows: int) -> str:
     layout = f"{repeats} x {folds}-fold" if folds else f"{repeats} x repeated"
     return f"{layout} cross-validation over {rows} rows"
+
+
+def spread_how(source: str, sampling: Sampling, repeated: bool, rate: bool) -> str:
+    """The sentence for `from_folds`."""
+    units = "rows" if sampling.groups is None else "whole groups of rows"
+    text = f"{source}; interval for the model that is kept: jackknife over {units} (Tukey 1958)"
+    text += ", as in Wilson (1927)" if rate else ""
+    if not repeated:
+        return f"{text}, widened for the rows learned from (Nadeau and Bengio 2003)"
+    text += ", and the spread over repeats (after Shao and Wu 1989)"
+    return f"{text}, added as in Newcombe (1998)" if rate else text
 
 
 def bootstrap_how(source: str, sampling: Sampling, rate: bool) -> str:

@@ -101,6 +101,7 @@ def judgement(
             seed=workshop.recipe.seed,
             groups=model.examples.groups,
             weights=model.examples.weights,
+            folds=model.folds,
         )
     return verdict(own, gap, name=name, larger=larger, kind=kind)
 

@@ -69,9 +69,19 @@ _WORKS: tuple[tuple[str, str], ...] = (
         "52, 239–281.",
     ),
     (
+        r"Newcombe\D{0,3}1998",
+        "R. G. Newcombe (1998). Interval estimation for the difference between independent "
+        "proportions: comparison of eleven methods. Statistics in Medicine 17, 873–890.",
+    ),
+    (
         r"Northcutt.{0,24}2021|confident learning",
         "C. G. Northcutt, L. Jiang and I. L. Chuang (2021). Confident learning: estimating "
         "uncertainty in dataset labels. Journal of Artificial Intelligence Research 70, 1373–1411.",
+    ),
+    (
+        r"Shao and Wu\D{0,3}1989",
+        "J. Shao and C. F. J. Wu (1989). A general theory for jackknife variance estimation. "
+        "Annals of Statistics 17, 1176–1197.",
     ),
     (
         r"Student\D{0,3}1908",
@@ -86,6 +96,11 @@ _WORKS: tuple[tuple[str, str], ...] = (
         r"Tsamardinos.{0,12}2018",
         "I. Tsamardinos, E. Greasidou and G. Borboudakis (2018). Bootstrapping the out-of-sample "
         "predictions for efficient and accurate cross-validation. Machine Learning 107, 1895–1922.",
+    ),
+    (
+        r"Tukey\D{0,3}1958",
+        "J. W. Tukey (1958). Bias and confidence in not-quite large samples (abstract). Annals of "
+        "Mathematical Statistics 29, 614.",
     ),
     (
         r"Wilson\D{0,3}1927",
