@@ -36,6 +36,7 @@ app = typer.Typer(add_completion=False)
     epilog=example(
         "supertune fit reviews.csv",
         "supertune fit reviews.csv --text review --label stars --test held-out.csv -o my-model",
+        "supertune fit reviews.csv --unlabeled more-reviews.csv",
         "supertune fit reviews.csv --method lora --set rank=4 --backbone e5-small",
         "supertune fit reviews.csv --template '{text} It was {answer}.' "
         "--verbalizer 'positive=great; negative=terrible'",
@@ -50,6 +51,7 @@ def fit(
         typer.Option("--output", "-o", help="The model folder; DATA-model by default."),
     ] = None,
     test: keys.Test = None,
+    unlabeled: keys.Unlabeled = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace a model folder that is there.")
     ] = False,
@@ -101,6 +103,7 @@ def fit(
         from_=from_,
         keep_rows=not no_rows,
         values=values,
+        unlabeled=unlabeled,
     )
 
 
@@ -121,6 +124,7 @@ def run(
     values: dict[str, Any],
     from_: Path | None = None,
     steps: Sequence[str] = (),
+    unlabeled: Any = None,
 ) -> Model:
     """Fit, save and tell. `supertune demo` comes through here too, with ``steps`` of its own."""
     from supertune import api
@@ -131,6 +135,7 @@ def run(
             source,
             output=output,
             test=test,
+            unlabeled=unlabeled,
             overwrite=overwrite,
             keep_rows=keep_rows,
             from_=from_,
@@ -184,6 +189,7 @@ def summary(model: Model) -> dict[str, Any]:
         "bytes": report["tuned"]["bytes"],
         "seconds": report["cost"]["seconds"],
         "peak_memory_bytes": report["cost"]["peak_memory_bytes"],
+        "unlabelled": (report.get("notes") or {}).get("unlabelled"),
         "candidates": report["candidates"],
         "findings": report["findings"],
         "commands": report["commands"],

@@ -30,6 +30,7 @@ def plan(
     ctx: typer.Context,
     data: keys.Data = None,
     test: keys.Test = None,
+    unlabeled: keys.Unlabeled = None,
     text: keys.Text = None,
     column: keys.Column = None,
     label: keys.Label = None,
@@ -67,6 +68,6 @@ def plan(
     values = keys.recipe_values(ctx.params)
     source, held = keys.sources(ctx.params, values)
     with Progress(said):
-        found = api.plan(source, test=held, **values)
+        found = api.plan(source, test=held, unlabeled=unlabeled, **values)
     said.result(found.data)
     said.say(found.text())

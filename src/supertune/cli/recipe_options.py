@@ -25,6 +25,13 @@ Data = Annotated[
 Test = Annotated[
     str | None, typer.Option("--test", help="Labelled rows to judge by, read like DATA.")
 ]
+Unlabeled = Annotated[
+    str | None,
+    typer.Option(
+        "--unlabeled",
+        help="Rows without labels, like those to be answered later; used where they help.",
+    ),
+]
 Text = Annotated[
     list[str] | None,
     typer.Option("--text", help="Text column; repeat it to join several.", rich_help_panel=COLUMNS),

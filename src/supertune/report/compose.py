@@ -174,6 +174,8 @@ def notes_section(notes: Notes) -> dict[str, Any]:
         found["about"] = notes.about
     if notes.asked:
         found["asked"] = [list(each) for each in notes.asked]
+    if notes.unlabelled:
+        found["unlabelled"] = dict(notes.unlabelled)
     return {"notes": found} if found else {}
 
 
