@@ -96,7 +96,7 @@ def _count_encoding_once(entries: list[Entry]) -> None:
         if name is None or entry.trained:
             continue
         if name in read:
-            least = min(entry.predicted_seconds, SOLVING)
+            least = min(entry.predicted_seconds, SOLVING + entry.own)
             entry.spared = entry.predicted_seconds - least
             entry.predicted_seconds = least
         read.add(name)
@@ -170,14 +170,16 @@ class _Costs:
             method, options, offer, len(lengths), known.longest, limits.most_of(recipe.memory_limit)
         )
         seconds = estimate.fit_seconds(method, options, offer, lengths, folds, self.speed(offer))
+        own = self._unlabelled_seconds(method, offer, folds)
         return Entry(
             candidate,
-            seconds + self._unlabelled_seconds(method, offer, folds),
+            seconds + own,
             needed,
             estimate.disk_bytes(method, options, offer, len(lengths), sum(lengths)),
             final_share=1 / (folds * estimate.LEARNING + 1) if trained else 0.0,
             unwise="" if asked else prior.unwise(candidate.method, known),
             gain=prior.gain(method, offer) if trained else 0.0,
+            own=own,
             folds=folds if trained else 0,
         )
 
