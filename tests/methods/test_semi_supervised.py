@@ -10,7 +10,6 @@ import pytest
 
 from supertune.contracts import Examples, HeadSpec, Problem
 from supertune.evaluation.splits import repeated_folds
-from supertune.methods._class_shares import class_shares
 from supertune.methods._guard import HeldOut, held_out, judged
 from supertune.methods._label_pool import LabelPool, Settings
 from supertune.methods.linear_probe import METHOD as PLAIN
@@ -204,19 +203,21 @@ def test_two_heads_that_agree_on_few_rows_are_not_known_to_be_equal():
     assert "cannot tell" in found.words
 
 
-# --- shares ------------------------------------------------------------------------------------
+# --- what is said of them -----------------------------------------------------------------------
 
 
-def test_shares_are_found_where_only_they_differ():
-    rng = np.random.default_rng(0)
-    targets = (rng.random(4000) < 0.9).astype(int)
-    x = rng.standard_normal(4000) + 2 * targets
-    odds = np.exp(2 * x - 2)  # the true ratio of the densities: learned from halves
-    probabilities = np.stack([1 / (1 + odds), odds / (1 + odds)], axis=1)
-    found = class_shares(probabilities, np.array([0.5, 0.5]))
-    assert found[1] == pytest.approx(targets.mean(), abs=0.02)
-    assert abs(probabilities[:, 1].mean() - targets.mean()) > 0.05
-    assert class_shares(np.eye(3)[[0, 0, 1]], np.array([0.5, 0.5, 0.0]))[2] == 0
+def test_labels_that_are_shared_out_otherwise_than_the_labelled_rows_are_told(clouds):
+    lens, targets = clouds
+    problem = asked(lens, targets)
+    assert "shares_differ" not in {
+        one.code for one in METHOD.fit(problem, METHOD.options()).notes().findings
+    }
+    mostly = np.flatnonzero((targets == 2) | (np.arange(ROWS) % 10 == 0))
+    skewed = replace(problem, unlabelled=named(mostly[mostly >= KNOWN * CLASSES]))
+    told = METHOD.fit(skewed, METHOD.options()).notes()
+    (warning,) = [one for one in told.findings if one.code == "shares_differ"]
+    assert "look like 'c'" in warning.message
+    assert told.unlabelled["shares"]["c"] > 0.6
 
 
 def test_it_learns_more_of_news_from_rows_without_labels(draw, lens, problem_of):

@@ -33,11 +33,11 @@ from supertune.contracts import (
 )
 from supertune.limits import check
 from supertune.methods import linear_probe
-from supertune.methods._class_shares import class_shares
 from supertune.methods._guard import HeldOut, Judgement, held_out, judged
 from supertune.methods._label_pool import LabelPool, Settings, softmax
 from supertune.methods.linear_probe import Head, LinearProbeOptions, one_hot, solve_many
 
+SHIFTED = 0.25  # of the rows; counted answers were off by up to .15 (docs/log.md)
 FEWEST = 10  # unlabelled rows a class: with fewer they taught less than the labels lost
 
 
@@ -163,10 +163,8 @@ class _Work:
     def notes(self, head: Head, judgement: Judgement | None) -> Notes:
         """What the unlabelled rows were worth, in words and as JSON."""
         labels = self.problem.examples.labels
-        shares = class_shares(
-            softmax(head.apply(self.pool.features)),
-            self.weights @ self.targets / self.weights.sum(),
-        )
+        answers = head.apply(self.pool.features).argmax(axis=1)
+        shares = np.bincount(answers, minlength=len(labels)) / len(answers)
         used = not self.options.guard or (judgement is not None and judgement.better)
         told: dict[str, Any] = {
             "rows": len(self.pool),
@@ -177,7 +175,8 @@ class _Work:
         }
         code = "unlabelled_used" if used else "unlabelled_left_out"
         finding = Finding(code, _said(len(self.pool), used, judgement), (), "info")
-        return Notes(findings=(finding,), unlabelled=told)
+        other = _other_shares(labels, shares, self.targets.mean(axis=0))
+        return Notes(findings=(finding, *other), unlabelled=told)
 
 
 def _settings(options: SemiSupervisedOptions) -> Settings:
@@ -239,6 +238,20 @@ def _unused(problem: Problem, why: str) -> Notes:
     told = {"rows": len(problem.unlabelled), "used": False, "why": why}
     severity: Any = "info" if problem.unlabelled else "warning"
     return Notes(findings=(Finding("unlabelled_left_out", message, (), severity),), unlabelled=told)
+
+
+def _other_shares(labels: Sequence[str], shares: FloatArray, labelled: FloatArray) -> list[Finding]:
+    """A warning where the classes' shares differ by more than counting answers is wrong by."""
+    gap = shares - labelled
+    if np.abs(gap).sum() / 2 < SHIFTED:
+        return []
+    most = int(np.argmax(np.abs(gap)))
+    message = (
+        f"The labels are shared out differently in the unlabelled rows: about {shares[most]:.0%} "
+        f"look like '{labels[most]}', of the labelled rows {labelled[most]:.0%} are. Scores from "
+        "the labelled rows are for their shares; label some rows drawn at random."
+    )
+    return [Finding("shares_differ", message)]
 
 
 def _said(rows: int, used: bool, judgement: Judgement | None) -> str:
