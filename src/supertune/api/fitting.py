@@ -341,12 +341,15 @@ def _report(
         **_tuning(workshop, decision, tuned),
     }
     report["cost"] = _cost(run, decision)
-    report["sources"] = {"data": steps.spoken(run.data), "test": steps.spoken(run.test)}
-    if run.unlabeled is not None:
-        report["sources"]["unlabeled"] = steps.spoken(run.unlabeled)
+    report["sources"] = _sources(run)
     report["commands"] = steps.commands(report, None)
     report["next"] = steps.following(report, None)
     return dict(finite(report))
+
+
+def _sources(run: _Run) -> dict[str, str | None]:
+    found = {"data": steps.spoken(run.data), "test": steps.spoken(run.test)}
+    return found if run.unlabeled is None else {**found, "unlabeled": steps.spoken(run.unlabeled)}
 
 
 def _notes(decision: Decision) -> list[Finding]:

@@ -52,9 +52,7 @@ def fit(
     ] = None,
     test: keys.Test = None,
     unlabeled: keys.Unlabeled = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace a model folder that is there.")
-    ] = False,
+    overwrite: keys.Overwrite = False,
     from_: Annotated[
         Path | None,
         typer.Option("--from", help="Go on from this model folder: its rows and settings."),
@@ -103,7 +101,6 @@ def fit(
         from_=from_,
         keep_rows=not no_rows,
         values=values,
-        unlabeled=unlabeled,
     )
 
 
@@ -124,7 +121,6 @@ def run(
     values: dict[str, Any],
     from_: Path | None = None,
     steps: Sequence[str] = (),
-    unlabeled: Any = None,
 ) -> Model:
     """Fit, save and tell. `supertune demo` comes through here too, with ``steps`` of its own."""
     from supertune import api
@@ -135,7 +131,6 @@ def run(
             source,
             output=output,
             test=test,
-            unlabeled=unlabeled,
             overwrite=overwrite,
             keep_rows=keep_rows,
             from_=from_,

@@ -68,6 +68,6 @@ def plan(
     values = keys.recipe_values(ctx.params)
     source, held = keys.sources(ctx.params, values)
     with Progress(said):
-        found = api.plan(source, test=held, unlabeled=unlabeled, **values)
+        found = api.plan(source, test=held, **values)
     said.result(found.data)
     said.say(found.text())
