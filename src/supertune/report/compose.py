@@ -134,7 +134,7 @@ def data_section(
     return {
         "source": reading.source,
         "rows": len(examples),
-        "unlabelled": len(reading.train) - len(examples),
+        "unlabelled": max(len(reading.train) - len(examples), len(workshop.unlabelled)),
         **workshop.objective.answers_given(examples),
         "columns": columns_section(reading.columns),
         "guesses": list(reading.guesses),
