@@ -143,13 +143,6 @@ def solve(
     return batch.heads(penalties)[0]
 
 
-def solve_many(
-    features: FloatArray, targets: FloatArray, weights: FloatArray, penalties: Sequence[float]
-) -> list[Head]:
-    """`solve` for F problems of one label a row at once: (F, n, d), (F, n, C) and (F, n)."""
-    return RidgeBatch(features, targets, weights, multi_label=False).heads(penalties)
-
-
 class RidgeBatch:
     """F weighted ridge problems at once through the eigenvectors of their Gram matrices.
 

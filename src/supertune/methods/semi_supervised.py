@@ -35,7 +35,7 @@ from supertune.limits import check
 from supertune.methods import linear_probe
 from supertune.methods._guard import HeldOut, Judgement, held_out, judged
 from supertune.methods._label_pool import LabelPool, Settings, softmax
-from supertune.methods.linear_probe import Head, LinearProbeOptions, one_hot, solve_many
+from supertune.methods.linear_probe import Head, LinearProbeOptions, RidgeBatch, one_hot
 
 SHIFTED = 0.25  # of the rows; counted answers were off by up to .15 (docs/log.md)
 FEWEST = 10  # unlabelled rows a class: with fewer they taught less than the labels lost
@@ -193,7 +193,8 @@ def _plain(
         which = np.flatnonzero(counts == count)
         rows = np.stack([np.flatnonzero(weights[i] > 0) for i in which])
         own = np.take_along_axis(weights[which], rows, axis=1)
-        for i, head in zip(which, solve_many(x[rows], y[rows], own, penalties), strict=True):
+        batch = RidgeBatch(x[rows], y[rows], own, multi_label=False)
+        for i, head in zip(which, batch.heads(penalties), strict=True):
             heads[i] = head
     return [head for head in heads if head is not None]
 
