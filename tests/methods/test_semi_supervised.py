@@ -143,7 +143,8 @@ def test_a_class_without_labelled_rows_is_taught_to_no_row(clouds):
         np.testing.assert_allclose(chances.sum(axis=2), 1, atol=1e-5)
         assert chances[:, 0, 3].max() == 0
         assert chances[:, 1, [1, 3]].max() == 0
-    taught = pool.taught(lens.table[:30], known, weights, heads)
+    taught, agreement = pool.taught(lens.table[:30], known, weights, heads)
+    assert -1 <= agreement <= 1
     np.testing.assert_allclose(taught.sum(axis=2), 1, atol=1e-5)
 
 
@@ -192,6 +193,24 @@ def test_it_may_lose_as_many_rows_as_luck_allows(lost, won, taken):
     assert found.plain == pytest.approx(1 - won / 20)
     assert found.other == pytest.approx(1 - lost / 20)
     assert found.low < found.other - found.plain < found.high
+
+
+def test_where_two_ways_to_label_disagree_the_plain_head_is_kept():
+    targets = np.eye(2)[np.arange(20) % 2]
+    all_rows = HeldOut(np.ones((1, 20), dtype=bool), 5)
+    found = judged(targets[None], targets[None], targets, np.ones(20), all_rows, 0.59)
+    assert not found.better
+    assert "agree too little" in found.words
+    assert judged(targets[None], targets[None], targets, np.ones(20), all_rows, 0.61).better
+
+
+def test_agreement_is_that_beyond_chance(clouds):
+    lens, targets = clouds
+    pool = LabelPool.of(lens.table, Settings())
+    true = np.eye(CLASSES, dtype=np.float32)[targets][:, None]
+    assert pool._agreement(true, true) == 1
+    noise = np.random.default_rng(0).permutation(true)
+    assert abs(pool._agreement(true, noise)) < 0.3
 
 
 def test_two_heads_that_agree_on_few_rows_are_not_known_to_be_equal():

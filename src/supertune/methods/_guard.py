@@ -19,6 +19,7 @@ from supertune.contracts import FloatArray, IntArray
 
 PARTS, REPEATS = 5, 4
 ROWS = 128  # repeats times rows: with more rows fewer repeats tell as much
+AGREEMENT = 0.6  # of two ways to label unlabelled rows, beyond chance, that is asked for
 BIAS = 0.5  # standard errors by which the second head may be worse and is taken all the same
 
 
@@ -33,13 +34,15 @@ class HeldOut:
 @dataclass(frozen=True)
 class Judgement:
     """Shares of ``rows`` held-out rows answered rightly by the plain head and by the other, and
-    the interval of the difference; ``better``: whether the other one is taken."""
+    the interval of the difference; ``agreement`` of two ways to label the unlabelled rows;
+    ``better``: whether the other head is taken."""
 
     rows: int
     plain: float
     other: float
     low: float
     high: float
+    agreement: float
     better: bool
 
     @property
@@ -50,6 +53,11 @@ class Judgement:
             f"them and {self.plain:.0%} without ({100 * gain:+.0f} points, "
             f"{100 * self.low:+.0f} to {100 * self.high:+.0f})"
         )
+        if self.agreement < AGREEMENT:
+            return (
+                f"two ways to label them agree too little ({self.agreement:.2f} where 1 is always "
+                f"and {AGREEMENT:g} is asked for), so their groups are not your labels; {known}."
+            )
         if self.better and gain <= 0:
             return f"{known}; so few rows cannot tell that they harm, and most often they help."
         if self.low <= 0.0 <= self.high:
@@ -60,6 +68,7 @@ class Judgement:
         return {
             "judged_on": self.rows,
             "accuracy": {"plain": self.plain, "unlabelled": self.other},
+            "agreement": self.agreement,
             "gain": {"value": self.other - self.plain, "low": self.low, "high": self.high},
         }
 
@@ -91,7 +100,12 @@ def held_out(targets: IntArray, groups: IntArray | None, seed: int) -> HeldOut:
 
 
 def judged(
-    plain: FloatArray, other: FloatArray, targets: FloatArray, weights: FloatArray, asked: HeldOut
+    plain: FloatArray,
+    other: FloatArray,
+    targets: FloatArray,
+    weights: FloatArray,
+    asked: HeldOut,
+    agreement: float = 1.0,
 ) -> Judgement:
     """From scores (F, n, C) of both heads and targets (n, C)."""
     from scipy.stats import t
@@ -111,5 +125,5 @@ def judged(
     reach = (
         error * np.sqrt(1 + asked.parts / (asked.parts - 1)) * float(t.ppf(0.975, max(n - 1, 1)))
     )
-    better = mean + BIAS * error >= 0
-    return Judgement(len(rows), before, after, mean - reach, mean + reach, bool(better))
+    better = agreement >= AGREEMENT and mean + BIAS * error >= 0
+    return Judgement(len(rows), before, after, mean - reach, mean + reach, agreement, bool(better))

@@ -88,8 +88,9 @@ class LabelPool:
 
     def taught(
         self, features: FloatArray, targets: FloatArray, weights: FloatArray, heads: Sequence[Head]
-    ) -> FloatArray:
-        """(m, F, C): the mean of the three teachers' probabilities.
+    ) -> tuple[FloatArray, float]:
+        """(m, F, C) the mean of the three teachers' probabilities; and for the first problem, how
+        far what mixture and graph teach agrees.
 
         Args:
             features: (n, d) of the labelled rows.
@@ -100,8 +101,22 @@ class LabelPool:
         own = unit(features - self.centre)
         mass = (weights[..., None] * targets).astype(np.float32)  # (F, n, C)
         there = mass.sum(axis=1) > 0  # (F, C)
-        total = self._plain(heads) + self._mixture(own, mass, there) + self._spread(own, mass)
-        return np.asarray(total / 3)
+        mixed, spread = self._mixture(own, mass, there), self._spread(own, mass)
+        agreement = self._agreement(mixed[:, :1], spread[:, :1])
+        return np.asarray((self._plain(heads) + mixed + spread) / 3), agreement
+
+    def _agreement(self, *taught: FloatArray) -> float:
+        """Of two students' answers to the unlabelled rows, beyond chance (Cohen 1960): 1 where
+        they are the same. Both teachers hold that near rows are alike, and work it out differently,
+        so that they disagree where the classes are no clusters. No label is needed for it."""
+        one, other = (
+            self.heads(chances)[0].apply(self.features).argmax(axis=1) for chances in taught
+        )
+        classes = taught[0].shape[2]
+        counts = [np.bincount(each, minlength=classes) / len(self) for each in (one, other)]
+        chance = float(counts[0] @ counts[1])
+        same = float((one == other).mean())
+        return 1.0 if chance == 1.0 else (same - chance) / (1.0 - chance)
 
     def heads(self, chances: FloatArray) -> list[Head]:
         """The student of each problem, from (m, F, C); its scores are probabilities, unbounded."""

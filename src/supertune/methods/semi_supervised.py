@@ -3,8 +3,9 @@
 Two heads stand for choice: the plain one of `linear_probe`, and one that was taught labels for the
 unlabelled rows (`supertune.methods._label_pool`). Both are fitted on parts of the labelled rows,
 with all unlabelled rows present in each, and asked about the labelled rows held out. The plain head
-is kept where the other is right less often by more than half a standard error. The choice is part
-of the method: where folds judge it, it is made again in each of them.
+is kept where the other is right less often by more than half a standard error, and where two ways
+to label the unlabelled rows disagree about them. The choice is part of the method: where folds
+judge it, it is made again in each of them.
 
 Without unlabelled rows, with too few of them or with several labels a row, it is `linear_probe`.
 """
@@ -150,12 +151,13 @@ class _Work:
         asked = held_out(y.argmax(axis=1), chosen, self.problem.seed)
         weights = np.concatenate([own[None], own * ~asked.rows])
         plain = _plain(x, y, weights, self.options.penalties)
-        taught = self.pool.heads(self.pool.taught(x, y, weights, plain))
+        chances, agreement = self.pool.taught(x, y, weights, plain)
+        taught = self.pool.heads(chances)
         answers = [np.stack([head.apply(x) for head in heads[1:]]) if len(heads) > 1 else None
                    for heads in (plain, taught)]  # fmt: skip
         if answers[0] is None or answers[1] is None:
             return (plain[0] if self.options.guard else _heated(taught[0], 16.0)), None
-        judgement = judged(answers[0], answers[1], y, own, asked)
+        judgement = judged(answers[0], answers[1], y, own, asked, agreement)
         if self.options.guard and not judgement.better:
             return plain[0], judgement
         return _heated(taught[0], _heat(answers[1], y, own, asked)), judgement
