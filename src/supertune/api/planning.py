@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from supertune import choose, pipeline, registry
+from supertune.api import unlabelled
 from supertune.catalogue.entries import model as catalogue_model
 from supertune.catalogue.resolve import fetched
 from supertune.choose import Entry
@@ -30,7 +31,7 @@ class Plan:
     __str__ = __repr__ = text
 
 
-def plan(data: Any, *, test: Any = None, **options: Any) -> Plan:
+def plan(data: Any, *, test: Any = None, unlabeled: Any = None, **options: Any) -> Plan:
     """Read and check the rows, and say what `fit` would try. Nothing is trained or downloaded.
 
     Arguments as in `supertune.fit`.
@@ -44,6 +45,7 @@ def plan(data: Any, *, test: Any = None, **options: Any) -> Plan:
     workshop = Workshop(settled)
     examples = pipeline.labelled(reading.train)
     pipeline.check_settings(workshop, examples)
+    reading = unlabelled.added(workshop, reading, unlabeled, fetch=False)
     entries = choose.candidates(workshop, examples, fetch=False)
     findings = [*reading.findings, *pipeline.noticed(reading.train, settled)]
     missing = _missing(choose.backbones(settled, examples))

@@ -14,6 +14,7 @@ from supertune.choose.listing import (
     candidates,
     expected_seconds,
     language_notes,
+    taking_unlabelled,
 )
 
 __all__ = [
@@ -27,5 +28,6 @@ __all__ = [
     "expected_seconds",
     "has_other",
     "language_notes",
+    "taking_unlabelled",
     "without",
 ]

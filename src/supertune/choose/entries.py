@@ -25,6 +25,7 @@ class Entry:
         predicted_seconds: of the comparison and the final fit.
         final_share: of these, the share of the final fit.
         memory_bytes: predicted peak of the process.
+        own: of the predicted seconds, what no reading by an earlier candidate can save.
         unwise: why it is not worth trying, if so; `prior` says it.
         spared: predicted seconds that it saves since an earlier candidate reads the rows.
         placed: its method's place among those within one standard error (`prior.placed`).
@@ -40,6 +41,7 @@ class Entry:
     disk_bytes: int = 0
     final_share: float = 0.0
     spared: float = 0.0
+    own: float = 0.0
     unwise: str = ""
     gain: float = 0.0
     placed: int | None = None

@@ -7,13 +7,14 @@ from supertune.choose import prior
 from supertune.choose.entries import BACKBONES, Entry, place
 from supertune.choose.prior import Facts
 from supertune.config import Recipe, method_options
-from supertune.contracts import Examples, GradientMethod, Offer, misfit
+from supertune.contracts import Examples, GradientMethod, Method, Offer, misfit
 from supertune.data.language import guess_language, speaks
 from supertune.errors import EnvironmentFault, InputError, SupertuneError
 from supertune.pipeline import Candidate, Workshop, check
 from supertune.training import estimate
 from supertune.training.speed import Speed, speed
 
+TEACHING = 1.3e-5  # seconds a fold, class and unlabelled row
 SOLVING = 0.3  # seconds for all folds of a closed form on features that have been read
 NOT_TRIED = "not among those that `auto` tries; name it with --method"
 
@@ -95,7 +96,7 @@ def _count_encoding_once(entries: list[Entry]) -> None:
         if name is None or entry.trained:
             continue
         if name in read:
-            least = min(entry.predicted_seconds, SOLVING)
+            least = min(entry.predicted_seconds, SOLVING + entry.own)
             entry.spared = entry.predicted_seconds - least
             entry.predicted_seconds = least
         read.add(name)
@@ -113,7 +114,22 @@ def expected_seconds(recipe: Recipe, entries: list[Entry]) -> float:
 def _methods(workshop: Workshop, rows: str) -> list[str]:
     if workshop.recipe.method != "auto":
         return [registry.method(workshop.recipe.method).name]
-    return list(workshop.objective.tried(rows))
+    return [*taking_unlabelled(workshop), *workshop.objective.tried(rows)]
+
+
+def taking_unlabelled(workshop: Workshop) -> list[str]:
+    """Methods that learn from rows without an answer too: the one asked for, if it does, or those
+    that `auto` tries where there are such rows."""
+    asked, objective = workshop.recipe.method, workshop.task.objective
+    if asked == "auto" and not workshop.unlabelled:
+        return []
+    return [
+        method.name
+        for method in registry.methods()
+        if getattr(method, "takes_unlabelled", False)
+        and asked in ("auto", method.name)
+        and objective in method.objectives
+    ]
 
 
 def backbones(recipe: Recipe, examples: Examples) -> list[str]:
@@ -142,7 +158,7 @@ class _Costs:
     """What candidates on the same rows are expected to take."""
 
     def __init__(self, workshop: Workshop, known: Facts) -> None:
-        self.recipe, self.known = workshop.recipe, known
+        self.recipe, self.known, self.unlabelled = workshop.recipe, known, workshop.unlabelled
         self._speed: Speed | None = None
 
     def entry(self, candidate: Candidate, offer: Offer | None) -> Entry:
@@ -155,19 +171,32 @@ class _Costs:
         needed = estimate.memory_bytes(
             method, options, offer, len(lengths), known.longest, limits.most_of(recipe.memory_limit)
         )
+        classes = max(2, known.classes)
+        seconds = estimate.fit_seconds(
+            method, options, offer, lengths, folds, self.speed(offer), classes
+        )
+        own = self._unlabelled_seconds(method, offer, folds)
         return Entry(
             candidate,
-            estimate.fit_seconds(
-                method, options, offer, lengths, folds, self.speed(offer), max(2, known.classes)
-            ),
+            seconds + own,
             needed,
             estimate.disk_bytes(method, options, offer, len(lengths), sum(lengths)),
             final_share=1 / (folds * estimate.LEARNING + 1) if trained else 0.0,
             unwise="" if asked else prior.unwise(candidate.method, known),
             gain=prior.gain(method, offer) if trained else 0.0,
             placed=prior.placed(candidate.method, known),
+            own=own,
             folds=folds if trained else 0,
         )
+
+    def _unlabelled_seconds(self, method: Method, offer: Offer | None, folds: int) -> float:
+        """Reading the rows without an answer, and learning from them in each fold."""
+        speed = self.speed(offer)
+        if not getattr(method, "takes_unlabelled", False) or offer is None or speed is None:
+            return 0.0
+        tokens = sum(estimate.token_counts(self.unlabelled, self.recipe.max_length))
+        learning = TEACHING * len(self.unlabelled) * max(1, self.known.classes) * (folds + 1)
+        return estimate.encode_seconds(offer, tokens, speed) + learning
 
     def speed(self, offer: Offer | None) -> Speed | None:
         """Of this machine; probed when the first backbone comes."""

@@ -30,16 +30,13 @@ if TYPE_CHECKING:
 
 app = typer.Typer(add_completion=False)
 
-Overwrite = Annotated[
-    bool, typer.Option("--overwrite", help="Replace a model folder that is there.")
-]
-
 
 @app.command(
     cls=Command,
     epilog=example(
         "supertune fit reviews.csv",
         "supertune fit reviews.csv --text review --label stars --test held-out.csv -o my-model",
+        "supertune fit reviews.csv --unlabeled more-reviews.csv",
         "supertune fit reviews.csv --method lora --set rank=4 --backbone e5-small",
         "supertune fit reviews.csv --template '{text} It was {answer}.' "
         "--verbalizer 'positive=great; negative=terrible'",
@@ -56,7 +53,8 @@ def fit(
         typer.Option("--output", "-o", help="The model folder; DATA-model by default."),
     ] = None,
     test: keys.Test = None,
-    overwrite: Overwrite = False,
+    unlabeled: keys.Unlabeled = None,
+    overwrite: keys.Overwrite = False,
     from_: Annotated[
         Path | None,
         typer.Option("--from", help="Go on from this model folder: its rows and settings."),
@@ -190,6 +188,7 @@ def summary(model: Model) -> dict[str, Any]:
         "bytes": report["tuned"]["bytes"],
         "seconds": report["cost"]["seconds"],
         "peak_memory_bytes": report["cost"]["peak_memory_bytes"],
+        "unlabelled": (report.get("notes") or {}).get("unlabelled"),
         "candidates": report["candidates"],
         "findings": report["findings"],
         "commands": report["commands"],

@@ -30,6 +30,7 @@ def plan(
     ctx: typer.Context,
     data: keys.Data = None,
     test: keys.Test = None,
+    unlabeled: keys.Unlabeled = None,
     text: keys.Text = None,
     column: keys.Column = None,
     label: keys.Label = None,

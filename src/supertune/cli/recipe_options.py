@@ -25,6 +25,16 @@ Data = Annotated[
 Test = Annotated[
     str | None, typer.Option("--test", help="Labelled rows to judge by, read like DATA.")
 ]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Replace a model folder that is there.")
+]
+Unlabeled = Annotated[
+    str | None,
+    typer.Option(
+        "--unlabeled",
+        help="Rows without labels, like those to be answered later; used where they help.",
+    ),
+]
 Text = Annotated[
     list[str] | None,
     typer.Option("--text", help="Text column; repeat it to join several.", rich_help_panel=COLUMNS),
@@ -190,7 +200,8 @@ _KEYS = (
 
 
 def recipe_values(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Keys of the recipe from a command's parameters (``ctx.params``), ``data`` and ``test`` too.
+    """Keys of the recipe from a command's parameters (``ctx.params``), ``data``, ``test`` and
+    ``unlabeled`` too.
 
     Options outdo --set, and --set outdoes the file of --recipe.
     """
@@ -202,6 +213,7 @@ def recipe_values(given: Mapping[str, Any]) -> dict[str, Any]:
     named["text"] = tuple(given["text"] or ())
     named["numbers"] = tuple(given["column"] or ())
     named["slices"] = tuple(given["slice_"] or ())
+    named["unlabeled"] = given.get("unlabeled")
     if given["verbalizer"] is not None:
         from supertune.prompts.verbalizer import parsed
 

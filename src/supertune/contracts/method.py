@@ -100,7 +100,8 @@ class Notes:
     """What a fitted method has to show beside its scores; the report prints it.
 
     ``about`` says how the intervals of the coefficients were found, or why there are none;
-    ``asked`` names the parts of a prompt, with what they are.
+    ``asked`` names the parts of a prompt, with what they are; ``unlabelled`` says what rows
+    without an answer were worth, as JSON.
     """
 
     curves: tuple[Curve, ...] = ()
@@ -108,6 +109,7 @@ class Notes:
     about: str = ""
     asked: tuple[tuple[str, str], ...] = ()
     findings: tuple[Finding, ...] = ()
+    unlabelled: Mapping[str, Any] = field(default_factory=dict)
 
 
 @runtime_checkable
@@ -138,6 +140,7 @@ class Problem:
     seed: int
     progress: Any = None  # callable(done: int, total: int) or None
     prompts: tuple[Prompt, ...] = ()  # the person's, or presets; for methods that ask in words
+    unlabelled: tuple[Input, ...] = ()  # rows without an answer, none of them among the examples
 
     @property
     def prompt(self) -> Prompt | None:

@@ -171,7 +171,7 @@ def data_section(
     return {
         "source": reading.source,
         "rows": len(examples),
-        "unlabelled": len(reading.train) - len(examples),
+        "unlabelled": max(len(reading.train) - len(examples), len(workshop.unlabelled)),
         **workshop.objective.answers_given(examples),
         "columns": columns_section(reading.columns),
         "guesses": list(reading.guesses),
@@ -211,6 +211,8 @@ def notes_section(notes: Notes) -> dict[str, Any]:
         found["about"] = notes.about
     if notes.asked:
         found["asked"] = [list(each) for each in notes.asked]
+    if notes.unlabelled:
+        found["unlabelled"] = dict(notes.unlabelled)
     return {"notes": found} if found else {}
 
 

@@ -35,6 +35,8 @@ def commands(report: Mapping[str, Any], folder: Path | None) -> dict[str, str]:
     data, test = sources.get("data"), sources.get("test")
     repeat = ["supertune fit", shlex.quote(data or "ROWS.csv")]
     repeat += ["--test", shlex.quote(test)] if test else []
+    pool = sources.get("unlabeled")
+    repeat += ["--unlabeled", shlex.quote(pool)] if pool else []
     repeat += ["--recipe", shlex.quote(f"{name}/recipe.yaml"), "-o", shlex.quote(f"{name}-again")]
     return {
         **({} if report.get("elsewhere") else {"repeat": " ".join(repeat)}),
