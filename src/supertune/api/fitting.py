@@ -299,15 +299,7 @@ def _report(
     rows, doubts = compose.rows_to_look_at(workshop, examples, decision, run.keep_rows)
     notes = tuned.notes() if isinstance(tuned, Noted) else Notes()
     # A fit that did nothing makes everything else beside the point, so that stands first.
-    noticed = [
-        *verified,
-        *asking.unused(run.given, tuned),
-        *run.reading.findings,
-        *workshop.store.findings,
-        *doubts,
-        *notes.findings,
-        *_notes(decision),
-    ]
+    noticed = [*verified, *_noticed(run, decision, tuned), *doubts, *notes.findings]
     report: dict[str, Any] = {
         "schema": 1,
         "supertune": __version__,
@@ -343,6 +335,16 @@ def _report(
     report["commands"] = steps.commands(report, None)
     report["next"] = steps.following(report, None)
     return dict(finite(report))
+
+
+def _noticed(run: _Run, decision: Decision, tuned: Tuned) -> list[Finding]:
+    """What the steps up to the fit have to say."""
+    return [
+        *asking.unused(run.given, tuned),
+        *run.reading.findings,
+        *run.workshop.store.findings,
+        *_notes(decision),
+    ]
 
 
 def _explanations(

@@ -3,7 +3,7 @@ to try first.
 
 It looks at the task, the rows, their labels, language and length, and asks for nothing that costs
 time. Expected gains are measured ones (docs/which_method_when.md). Folds decide who wins; what did
-better elsewhere counts where they cannot tell (docs/decisions/0020).
+better elsewhere counts where they cannot tell (docs/decisions/0014).
 """
 
 from __future__ import annotations
