@@ -87,7 +87,7 @@ class SemiSupervised:
     )
     needs = frozenset({"features"})
     objectives = frozenset({"classify"})
-    simplicity = 19  # it holds the plain head and its own guard, so it goes before `linear_probe`
+    simplicity = 17  # it holds the plain head and its own guard, so it goes before other heads
     options: type[Options] = SemiSupervisedOptions
     takes_unlabelled = True
 
