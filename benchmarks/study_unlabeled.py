@@ -128,21 +128,27 @@ def _drawn(
         pool.workshop.problem(examples, item["backbone"]), unlabelled=unlabelled, seed=seed
     )
     plain, _ = _fitted("linear_probe", problem)
+    named, _ = _fitted("named_probe", problem)
     chosen, told = _fitted("semi_supervised", problem)
     always = chosen if told["used"] else _fitted("semi_supervised", problem, guard=False)[0]
     right = {
         name: 100 * float((head.apply(features[test]).argmax(axis=1) == targets[test]).mean())
-        for name, head in (("plain", plain), ("always", always), ("chosen", chosen))
+        for name, head in (
+            ("plain", plain),
+            ("named", named),
+            ("always", always),
+            ("chosen", chosen),
+        )
     }
     true = np.bincount(targets[free], minlength=count) / len(free)
     chances = softmax(chosen.apply(features[free]))
     counted = chances.argmax(axis=1)
     gain = told["gain"]
-    really = (right["always"] - right["plain"]) / 100
+    really = (right["always"] - right["named"]) / 100
     return {
         **right,
         "used": float(told["used"]),
-        "regret": max(right["plain"], right["always"]) - right["chosen"],
+        "regret": max(right["named"], right["always"]) - right["chosen"],
         "covered": float(gain["low"] <= really <= gain["high"]),
         "saerens_off": _apart(class_shares(chances, np.full(count, 1 / count)), true),
         "counts_off": _apart(np.bincount(counted, minlength=count) / len(free), true),

@@ -92,7 +92,7 @@ def fit(
     before = None if from_ is None else load(from_)
     earlier = {} if before is None else continuing.settings_of(before, options)
     settled = recipe({**earlier, **options})
-    run = _read(data, test, unlabeled, settled, before, keep_rows, progress)
+    run = _read(data, test, settled, before, keep_rows, progress, unlabeled)
     if began is not None:
         began(run.reading, run.predicted)
     decision, tuned = _tuned(run, _decide(run))
@@ -105,11 +105,11 @@ def fit(
 def _read(
     data: Any,
     test: Any,
-    unlabeled: Any,
     settled: Recipe,
     before: Model | None,
     keep_rows: bool,
     progress: Progress | None,
+    unlabeled: Any = None,
 ) -> _Run:
     if progress is not None:
         progress("read rows", 0, None)

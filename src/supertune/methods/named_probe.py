@@ -60,7 +60,7 @@ class NamedProbe:
     def fit(self, problem: Problem, options: NamedProbeOptions) -> Head:
         x, y = arrays(problem)
         batch = ridge(problem, x[None], y[None], row_weights(problem)[None])
-        return averaged(batch, _directions(problem, options.phrase), x[None], options)[0]
+        return averaged(batch, directions(problem, options.phrase), x[None], options)[0]
 
     def restore(self, state: State, head: HeadSpec, lens: Lens | None) -> Head:
         return Head.from_arrays(state.arrays)
@@ -71,7 +71,7 @@ class NamedProbe:
         options: NamedProbeOptions,
         folds: Sequence[tuple[IntArray, IntArray]],
     ) -> list[FloatArray]:
-        names, x = _directions(problem, options.phrase), problem.features
+        names, x = directions(problem, options.phrase), problem.features
 
         def solved(batch: RidgeBatch, train: IntArray) -> list[Head]:
             return averaged(batch, names, x[train], options)
@@ -133,7 +133,7 @@ def _spread(batch: RidgeBatch, scores: FloatArray) -> FloatArray:
     return np.asarray(np.sqrt(np.einsum("fn,fnc->f", batch.share, off**2) / scores.shape[2]))
 
 
-def _directions(problem: Problem, phrase: str) -> FloatArray:
+def directions(problem: Problem, phrase: str) -> FloatArray:
     """(d, C) names' vectors, of one label among several without what they have in common."""
     vectors = named_by(problem, phrase).astype(np.float64)
     if not problem.head.multi_label:

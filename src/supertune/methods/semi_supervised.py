@@ -1,13 +1,13 @@
 """A linear head that learns from unlabelled rows too, where labelled rows do not speak against it.
 
-Two heads stand for choice: the plain one of `linear_probe`, and one that was taught labels for the
+Two heads stand for choice: the plain one of `named_probe`, and one that was taught labels for the
 unlabelled rows (`supertune.methods._label_pool`). Both are fitted on parts of the labelled rows,
 with all unlabelled rows present in each, and asked about the labelled rows held out. The plain head
 is kept where the other is right less often by more than half a standard error, and where two ways
 to label the unlabelled rows disagree about them. The choice is part of the method: where folds
 judge it, it is made again in each of them.
 
-Without unlabelled rows, with too few of them or with several labels a row, it is `linear_probe`.
+Without unlabelled rows, with too few of them or with several labels a row, it is `named_probe`.
 """
 
 from __future__ import annotations
@@ -33,16 +33,17 @@ from supertune.contracts import (
     features,
 )
 from supertune.limits import check
-from supertune.methods import linear_probe
+from supertune.methods import linear_probe, named_probe
 from supertune.methods._guard import HeldOut, Judgement, held_out, judged
 from supertune.methods._label_pool import LabelPool, Settings, softmax
-from supertune.methods.linear_probe import Head, LinearProbeOptions, RidgeBatch, one_hot
+from supertune.methods.linear_probe import Head, RidgeBatch, one_hot
+from supertune.methods.named_probe import NamedProbeOptions, averaged, directions
 
 SHIFTED = 0.25  # of the rows; counted answers were off by up to .15 (docs/log.md)
 FEWEST = 10  # unlabelled rows a class: with fewer they taught less than the labels lost
 
 
-class SemiSupervisedOptions(LinearProbeOptions):
+class SemiSupervisedOptions(NamedProbeOptions):
     """Keys of ``semi_supervised``."""
 
     guard: bool = Field(
@@ -87,13 +88,13 @@ class SemiSupervised:
     )
     needs = frozenset({"features"})
     objectives = frozenset({"classify"})
-    simplicity = 19  # it holds the plain head and its own guard, so it goes before `linear_probe`
+    simplicity = 17  # it holds the plain head and its own guard, so it goes before other heads
     options: type[Options] = SemiSupervisedOptions
     takes_unlabelled = True
 
     def fit(self, problem: Problem, options: SemiSupervisedOptions) -> Fitted:
         if why := _unusable(problem):
-            return Fitted(linear_probe.METHOD.fit(problem, options), _unused(problem, why))
+            return Fitted(named_probe.METHOD.fit(problem, options), _unused(problem, why))
         work = _Work.of(problem, options)
         head, judgement = work.learned(np.arange(len(problem.examples)))
         return Fitted(head, work.notes(head, judgement))
@@ -108,7 +109,7 @@ class SemiSupervised:
         folds: Sequence[tuple[IntArray, IntArray]],
     ) -> list[FloatArray]:
         if _unusable(problem):
-            return linear_probe.METHOD.out_of_fold(problem, options, folds)
+            return named_probe.METHOD.out_of_fold(problem, options, folds)
         work = _Work.of(problem, options)
         answers = []
         for train, test in folds:
@@ -127,6 +128,7 @@ class _Work:
     features: FloatArray
     targets: FloatArray
     weights: FloatArray
+    names: FloatArray
     pool: LabelPool
 
     @classmethod
@@ -140,6 +142,7 @@ class _Work:
             problem.features,
             one_hot(given.targets, problem.head.outputs),
             np.asarray(weights, dtype=np.float64),
+            directions(problem, options.phrase),
             LabelPool.of(rows, _settings(options)),
         )
 
@@ -150,7 +153,7 @@ class _Work:
         chosen = None if groups is None else groups[rows]
         asked = held_out(y.argmax(axis=1), chosen, self.problem.seed)
         weights = np.concatenate([own[None], own * ~asked.rows])
-        plain = _plain(x, y, weights, self.options.penalties)
+        plain = self._plain(x, y, weights)
         chances, agreement = self.pool.taught(x, y, weights, plain)
         taught = self.pool.heads(chances)
         answers = [np.stack([head.apply(x) for head in heads[1:]]) if len(heads) > 1 else None
@@ -161,6 +164,20 @@ class _Work:
         if self.options.guard and not judgement.better:
             return plain[0], judgement
         return _heated(taught[0], _heat(answers[1], y, own, asked)), judgement
+
+    def _plain(self, x: FloatArray, y: FloatArray, weights: FloatArray) -> list[Head]:
+        """The plain head of each problem (F, n), those of equally many rows as one."""
+        counts = (weights > 0).sum(axis=1)
+        heads: list[Head | None] = [None] * len(weights)
+        for count in np.unique(counts):
+            which = np.flatnonzero(counts == count)
+            rows = np.stack([np.flatnonzero(weights[i] > 0) for i in which])
+            own = np.take_along_axis(weights[which], rows, axis=1)
+            batch = RidgeBatch(x[rows], y[rows], own, multi_label=False)
+            found = averaged(batch, self.names, x[rows], self.options)
+            for i, head in zip(which, found, strict=True):
+                heads[i] = head
+        return [head for head in heads if head is not None]
 
     def notes(self, head: Head, judgement: Judgement | None) -> Notes:
         """What the unlabelled rows were worth, in words and as JSON."""
@@ -183,22 +200,6 @@ class _Work:
 
 def _settings(options: SemiSupervisedOptions) -> Settings:
     return Settings(neighbours=options.neighbours, concentration=options.concentration)
-
-
-def _plain(
-    x: FloatArray, y: FloatArray, weights: FloatArray, penalties: Sequence[float]
-) -> list[Head]:
-    """The plain head of each problem (F, n), those of equally many rows as one."""
-    counts = (weights > 0).sum(axis=1)
-    heads: list[Head | None] = [None] * len(weights)
-    for count in np.unique(counts):
-        which = np.flatnonzero(counts == count)
-        rows = np.stack([np.flatnonzero(weights[i] > 0) for i in which])
-        own = np.take_along_axis(weights[which], rows, axis=1)
-        batch = RidgeBatch(x[rows], y[rows], own, multi_label=False)
-        for i, head in zip(which, batch.heads(penalties), strict=True):
-            heads[i] = head
-    return [head for head in heads if head is not None]
 
 
 def _heat(answers: FloatArray, y: FloatArray, weights: FloatArray, asked: HeldOut) -> float:
@@ -237,7 +238,7 @@ def _unusable(problem: Problem) -> str:
 
 
 def _unused(problem: Problem, why: str) -> Notes:
-    message = f"Unlabelled rows are not used, since {why}. This is a plain linear head."
+    message = f"Unlabelled rows are not used, since {why}. This is a head from labelled rows alone."
     told = {"rows": len(problem.unlabelled), "used": False, "why": why}
     severity: Any = "info" if problem.unlabelled else "warning"
     return Notes(findings=(Finding("unlabelled_left_out", message, (), severity),), unlabelled=told)
