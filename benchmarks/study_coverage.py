@@ -131,19 +131,24 @@ def _flattery(choices: Sequence[Draw], rows: int) -> list[Figure]:
     """Mean bias of what is printed for the winner, at one number of rows, over data sets."""
     found = []
     words = {"corrected": "as printed", "raw": "uncorrected", "named": "of one named beforehand"}
+    means = {}
     for key, said in words.items():
-        mean = 100 * statistics.fmean(choice[key] for choice in choices)
+        means[key] = mean = 100 * statistics.fmean(choice[key] for choice in choices)
         error = sum(choice[f"{key}_error"] ** 2 for choice in choices) ** 0.5 / len(choices)
-        half = 196 * error
         judge = key == "corrected"
         found.append(
             Figure(
-                f"bias of the winner's accuracy at {rows} rows, {said}", mean, mean - half,
-                mean + half, "points", f"95 % interval, {len(choices)} data sets",
+                f"bias of the winner's accuracy at {rows} rows, {said}", mean, mean - 196 * error,
+                mean + 196 * error, "points", f"95 % interval, {len(choices)} data sets",
                 f"within {FLATTERY:g} point" if judge else "",
                 abs(mean) <= FLATTERY if judge else None,
             )
         )  # fmt: skip
+    added = [100 * (choice["corrected"] - choice["named"]) for choice in choices]
+    mean = means["corrected"] - means["named"]
+    name = f"part of that bias which choosing adds at {rows} rows: as printed, less one named"
+    extremes = f"extremes of {len(added)} data sets"
+    found.append(Figure(name, mean, min(added), max(added), "points", extremes))
     return found
 
 

@@ -58,15 +58,20 @@ def test_the_same_seed_gives_the_same_folds_and_another_seed_others():
     assert not np.array_equal(first[0][0][1], first[1][0][1])
 
 
-def test_folds_drop_to_what_the_rarest_label_allows():
-    assert feasible_folds(examples([0] * 20 + [1] * 3), 5) == 3
-    assert feasible_folds(examples([0] * 20 + [1] * 9), 5) == 5
-    assert feasible_folds(examples([0] * 20 + [1] * 2), 5) == 2
-    assert len(repeated_folds(examples([0] * 20 + [1] * 3), folds=5, repeats=1, seed=0)[0]) == 3
+def test_folds_drop_to_what_the_rarest_label_allows_where_each_must_hold_every_label():
+    for rarest, wanted in ((3, 3), (9, 5), (2, 2)):
+        rows = examples([0] * 20 + [1] * rarest)
+        assert feasible_folds(rows, 5, complete=True) == wanted
+    assert feasible_folds(examples([0] * 20 + [1] * 10 + [2]), 5, complete=True) == 5
 
 
-def test_a_label_with_one_row_does_not_cost_the_others_their_folds():
-    assert feasible_folds(examples([0] * 20 + [1] * 10 + [2]), 5) == 5
+def test_a_rare_label_does_not_cost_the_others_their_folds():
+    targets = np.array([0] * 20 + [1] * 2)
+    assert feasible_folds(examples(targets), 5) == 5
+    assert feasible_folds(examples([0, 1, 1]), 5) == 3
+    (folds,) = repeated_folds(examples(targets), folds=5, repeats=1, seed=0)
+    assert len(folds) == 5
+    assert all((targets[train] == 1).any() for train, _ in folds)
 
 
 @pytest.mark.parametrize("seed", range(20))

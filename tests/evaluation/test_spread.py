@@ -68,6 +68,12 @@ def test_more_rows_than_parts_are_left_out_part_by_part():
     assert got.rows[0] == pytest.approx(right[0].var() / n, rel=0.15)
 
 
+def test_repeats_of_leaving_out_one_row_are_not_taken_for_repeats(folds):
+    right, targets = folds
+    assert found(right, targets, k=39).repeated
+    assert not found(right, targets, k=40).repeated
+
+
 def test_each_kind_of_score_takes_its_measured_part_of_the_spread_over_repeats():
     one = Spread(np.ones(1), np.array([0.01]), np.array([0.002]), True, 5, 40.0)
     assert one.parts(0, "accuracy", rate=True) == pytest.approx((0.01, 0.002))

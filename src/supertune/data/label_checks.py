@@ -74,7 +74,7 @@ def few_rows(examples: Examples) -> list[Finding]:
 
 
 def small_classes(examples: Examples, folds: int) -> list[Finding]:
-    """``few_rows_in_class``: classes that cannot be in every fold."""
+    """``few_rows_in_class``: classes that cannot be asked about in every fold."""
     held = _held(examples)
     counts = held.sum(axis=0)
     small = np.flatnonzero(counts < folds)
@@ -84,7 +84,7 @@ def small_classes(examples: Examples, folds: int) -> list[Finding]:
     classes = counted(len(small), "class", "classes")
     message = (
         f"{classes} {'has' if len(small) == 1 else 'have'} fewer rows than the {folds} folds: "
-        f"{listed(named)}. Fewer folds are used; label more of these."
+        f"{listed(named)}. Some folds are not asked about them; label more of these."
     )
     rows = np.flatnonzero(held[:, small].any(axis=1))
     return [Finding("few_rows_in_class", message, numbers(examples.rows[rows]))]

@@ -20,11 +20,14 @@ Fold: TypeAlias = tuple[IntArray, IntArray]
 _ATTEMPTS = 10
 
 
-def feasible_folds(examples: Examples, folds: int) -> int:
-    """How many folds these rows allow: at most ``folds``, at least 2.
+def feasible_folds(examples: Examples, folds: int, *, complete: bool = False) -> int:
+    """How many folds these rows allow: at most ``folds``, at least 2, no more than rows or
+    groups.
 
-    No more than the rarest label has rows (or groups), so that every fold holds each label.
-    Labels with a single row (or group) can't be both learned and asked: they don't count.
+    A label with fewer rows than folds is asked about in some of them only, and learned from in
+    all: fewer folds would judge models of far fewer rows than the one that is kept. With
+    ``complete`` there are no more folds than the rarest label has rows (or groups), so that every
+    fold holds each label; labels with a single one don't count.
 
     Raises:
         InputError: ``too_few_rows`` or ``too_few_groups`` when nothing can be split.
@@ -39,6 +42,8 @@ def feasible_folds(examples: Examples, folds: int) -> int:
             allowed=f"2 or more labelled {kind}",
             next="Label more rows, or pass a test file with --test.",
         )
+    if not complete:
+        return max(2, min(folds, len(content)))
     spread = (content > 0).sum(axis=0)
     common = spread[spread >= 2]
     rarest = int(common.min()) if len(common) else len(content)

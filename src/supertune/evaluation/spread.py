@@ -79,12 +79,15 @@ def spread(
     rows = (count - 1) / count * (off**2).sum(axis=0)
     repeats = whole.var(axis=0, ddof=1) if len(whole) > 1 else np.zeros(whole.shape[1])
     seen = np.isfinite(whole)
+    k = FOLDS if folds is None else folds
+    # Leaving out one row at a time, every repeat is the same, and tells nothing.
+    repeated = len(whole) > 1 and not (folds is not None and folds >= count)
     return Spread(
         _mean(whole, seen),
         rows,
         np.where(seen.all(axis=0), repeats, 0.0),
-        len(whole) > 1,
-        FOLDS if folds is None else folds,
+        repeated,
+        k,
         sampling.units,
     )
 

@@ -175,7 +175,7 @@ def _held_out(problem: Problem, share: float) -> tuple[Any, list[int]]:
     everything = np.arange(len(problem.examples))
     if not share:
         return everything, []
-    folds = feasible_folds(problem.examples, round(1 / share))
+    folds = feasible_folds(problem.examples, round(1 / share), complete=True)
     rows, judges = repeated_folds(problem.examples, folds=folds, repeats=1, seed=problem.seed)[0][0]
     return rows, judges.tolist()
 
