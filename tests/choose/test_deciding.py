@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+import numpy as np
 import pytest
 from tests.conftest import Files
 
@@ -85,6 +86,14 @@ def test_the_same_seed_decides_alike(rows: Examples) -> None:
 
 
 def test_expected_seconds_never_exceed_the_limit_for_several(rows: Examples) -> None:
-    settled = recipe({**FEW, "time_limit": 0.5})
-    entries = choose.candidates(Workshop(settled), rows)
-    assert choose.expected_seconds(settled, entries) == 0.5
+    workshop = Workshop(recipe({**FEW, "time_limit": 0.5}))
+    entries = choose.candidates(workshop, rows)
+    assert choose.expected_seconds(workshop, entries, rows, None) == 0.5
+
+
+def test_rows_to_judge_by_are_part_of_what_is_expected(rows: Examples) -> None:
+    workshop = Workshop(recipe({"method": "linear_probe", "backbone": "minilm"}))
+    entries = choose.candidates(workshop, rows)
+    many = rows.take(np.arange(len(rows)).repeat(50))
+    alone = choose.expected_seconds(workshop, entries, rows, None)
+    assert choose.expected_seconds(workshop, entries, rows, many) > 2 * alone

@@ -396,7 +396,7 @@ def test_auto_takes_the_multilingual_backbone_for_chinese(
     assert done.code == 0, done.out
     ran: list[dict[str, Any]] = [c for c in done.answer["candidates"] if c["estimate"]]
     assert {c["backbone"] for c in done.answer["candidates"]} == {None, "e5-small"}
-    assert [c["method"] for c in ran] == ["bag_of_words", "label_names", "linear_probe"]
+    assert [c["method"] for c in ran] == ["bag_of_words", "label_names", "named_probe"]
     assert "language_mismatch" not in {f["code"] for f in done.answer["findings"]}
 
 

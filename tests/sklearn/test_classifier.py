@@ -136,7 +136,7 @@ def test_it_answers_like_the_model_of_fit_bit_for_bit(few, unseen):
 def test_auto_compares_and_says_what_it_took(few, unseen):
     options = {**SHORT, "max_candidates": 3, "repeats": 2, "folds": 3}
     fitted = FewShotClassifier("auto", "auto", options=options).fit(*few)
-    assert fitted.method_ in {"bag_of_words", "label_names", "linear_probe"}
+    assert fitted.method_ in {"bag_of_words", "label_names", "named_probe", "linear_probe"}
     assert fitted.backbone_ == (None if fitted.method_ == "bag_of_words" else "minilm")
     by_name = FewShotClassifier(method=fitted.method_, options=SHORT).fit(*few)
     np.testing.assert_array_equal(fitted.predict_proba(unseen[0]), by_name.predict_proba(unseen[0]))

@@ -138,7 +138,7 @@ def _read(
         entries,
         started,
         started - read_at,
-        choose.expected_seconds(settled, entries),
+        choose.expected_seconds(workshop, entries, examples, reading.test),
         keep_rows,
         given,
         unlabeled,

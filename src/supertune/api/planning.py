@@ -49,7 +49,7 @@ def plan(data: Any, *, test: Any = None, unlabeled: Any = None, **options: Any) 
     entries = choose.candidates(workshop, examples, fetch=False)
     findings = [*reading.findings, *pipeline.noticed(reading.train, settled)]
     missing = _missing(choose.backbones(settled, examples))
-    total = choose.expected_seconds(settled, entries)
+    total = choose.expected_seconds(workshop, entries, examples, reading.test, fetch=False)
     return Plan(
         {
             "task": settled.task,

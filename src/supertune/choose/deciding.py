@@ -9,7 +9,7 @@ from functools import partial
 from supertune import limits
 from supertune.choose import fewer, searching
 from supertune.choose.entries import Decision, Entry
-from supertune.choose.listing import backbones, language_notes, too_large
+from supertune.choose.listing import judging_seconds, language_notes, too_large
 from supertune.choose.race import Race
 from supertune.config import Recipe
 from supertune.contracts import Examples, FloatArray
@@ -18,8 +18,6 @@ from supertune.evaluation.choice import Choice, corrected_choice
 from supertune.evaluation.splits import feasible_folds
 from supertune.limits import Clock
 from supertune.pipeline import Workshop, calibrated
-from supertune.training import estimate
-from supertune.training.speed import speed
 
 REPORT_SHARE = 0.1  # of the time limit, kept back for intervals and the report
 CHEAP_SHARE = 0.2  # of the time limit that the first candidate may take before repeats are cut
@@ -68,7 +66,7 @@ def _decided(
         return _alone(workshop, entries[0], examples, deadline - clock(), notes, test=test)
     note = _fewer_repeats(workshop, entries)
     reserved = REPORT_SHARE * workshop.recipe.time_limit
-    reserved += _judging_seconds(workshop, examples, test)
+    reserved += judging_seconds(workshop, examples, test)
     race = Race(workshop, examples, deadline - reserved, clock)
     race.run(entries)
     if race.shorter is None:
@@ -134,19 +132,6 @@ def _alone(
     decision = _settled(workshop, examples, [entry], [*notes, *note])
     entry.why = "asked for by name"
     return decision
-
-
-def _judging_seconds(workshop: Workshop, examples: Examples, test: Examples | None) -> float:
-    """One reading of the test rows by the dearest backbone."""
-    if test is None or test.modality != "text":
-        return 0.0
-    recipe = workshop.recipe
-    tokens = sum(estimate.token_counts(test.inputs, recipe.max_length))
-    offers = [workshop.offer(name) for name in backbones(recipe, examples)]
-    if not offers:
-        return 0.0
-    known = speed(recipe.device, recipe.threads, recipe.precision)
-    return max(estimate.encode_seconds(offer, tokens, known) for offer in offers)
 
 
 def _fewer_repeats(workshop: Workshop, entries: list[Entry]) -> list[tuple[str, str]]:

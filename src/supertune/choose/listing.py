@@ -102,13 +102,35 @@ def _count_encoding_once(entries: list[Entry]) -> None:
         read.add(name)
 
 
-def expected_seconds(recipe: Recipe, entries: list[Entry]) -> float:
-    """What the candidates are expected to take together, at most the time limit for several."""
+def expected_seconds(
+    workshop: Workshop,
+    entries: list[Entry],
+    examples: Examples,
+    test: Examples | None,
+    *,
+    fetch: bool = True,
+) -> float:
+    """What the candidates and the rows to judge by are expected to take together, at most the
+    time limit for several candidates; ``fetch`` as in `Workshop.offer`."""
     loads = any(registry.method(entry.candidate.method).needs for entry in entries)
     total = sum(e.predicted_seconds for e in entries) + (estimate.LOADING if loads else 0.0)
-    if recipe.search:
-        total *= 1 + recipe.search
-    return min(total, recipe.time_limit) if len(entries) > 1 or recipe.search else total
+    total += judging_seconds(workshop, examples, test, fetch=fetch) if loads else 0.0
+    return min(total, workshop.recipe.time_limit) if len(entries) > 1 else total
+
+
+def judging_seconds(
+    workshop: Workshop, examples: Examples, test: Examples | None, *, fetch: bool = True
+) -> float:
+    """One reading of the test rows by the dearest backbone."""
+    if test is None or test.modality != "text":
+        return 0.0
+    recipe = workshop.recipe
+    tokens = sum(estimate.token_counts(test.inputs, recipe.max_length))
+    offers = [workshop.offer(name, fetch=fetch) for name in backbones(recipe, examples)]
+    if not offers:
+        return 0.0
+    known = speed(recipe.device, recipe.threads, recipe.precision)
+    return max(estimate.encode_seconds(offer, tokens, known) for offer in offers)
 
 
 def _methods(workshop: Workshop, rows: str) -> list[str]:
