@@ -44,7 +44,6 @@ from supertune.contracts import (
     Reading,
     Task,
     Tuned,
-    features,
     misfit,
 )
 from supertune.data import checks, form
@@ -365,16 +364,8 @@ def calibration(
 def viewed(
     workshop: Workshop, backbone: str | None, inputs: Sequence[Input], *, prediction: bool = True
 ) -> dict[str, FloatArray]:
-    """(n, d) by which rows are compared with those learned from: ``meaning``, features of the
-    backbone or the rows' own numbers, where there are any; ``form``, how a text is written."""
-    found: dict[str, FloatArray] = {}
-    lens = workshop.lens(backbone)
-    numbers = any(not isinstance(value, str) for row in inputs[:1] for value in row)
-    if numbers if lens is None else "features" in lens.backbone.offer.capabilities:
-        found["meaning"] = features(inputs, lens, prediction=prediction)
-    if not numbers:
-        found["form"] = form.measured(inputs)
-    return found
+    """By what rows are compared with those learned from: see `supertune.data.form.views`."""
+    return form.views(inputs, workshop.lens(backbone), prediction=prediction)
 
 
 def as_calibrated(logits: FloatArray, calibration: Mapping[str, npt.NDArray[Any]]) -> FloatArray:
