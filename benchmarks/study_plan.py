@@ -125,8 +125,11 @@ def _item(method: str, backbone: str, data: str, per_class: int, seed: int, test
 
 
 def methods(backbone: str) -> Iterator[str]:
-    """Methods of the registry that a backbone of the catalogue can carry, simplest first."""
+    """Methods of the registry that a backbone of the catalogue can carry, simplest first; without
+    what lives on rows that nobody labelled, of which there are none here."""
     for method in sorted(registry.methods(), key=lambda one: (one.simplicity, one.name)):
+        if getattr(method, "takes_unlabelled", False):
+            continue
         if misfit(method, "classify", offer(backbone)) is None:
             yield method.name
 

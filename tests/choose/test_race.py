@@ -86,7 +86,7 @@ def test_a_candidate_predicted_to_be_too_slow_is_not_begun(rows: Examples) -> No
 def test_a_final_fit_that_is_too_slow_gives_way_to_the_next_best(
     reviews: Files, rows: Examples
 ) -> None:
-    run = fitting._read(list(reviews.rows), None, None, recipe(QUICK), None, True, None)
+    run = fitting._read(list(reviews.rows), None, recipe(QUICK), None, True, None)
     entries = listed(run.workshop, rows)
     Race(run.workshop, rows, float("inf")).run(entries)
     assert all(entry.assessed for entry in entries)

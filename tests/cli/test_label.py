@@ -192,12 +192,14 @@ class Person:
         self.handle, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
         source = Path(__file__).resolve().parents[2] / "src"
+        # Where tests run in parallel these speak of another terminal.
+        around = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "LINES")}
         self.process = subprocess.Popen(
             [sys.executable, "-c", OWN_TERMINAL, *arguments],
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
-            env={**os.environ, "PYTHONPATH": str(source), "TERM": "xterm", "NO_COLOR": "1"},
+            env={**around, "PYTHONPATH": str(source), "TERM": "xterm", "NO_COLOR": "1"},
             start_new_session=True,
         )
         os.close(theirs)

@@ -37,6 +37,10 @@ class Interrupted:
         self.lens.scores(inputs, prediction=prediction)
         raise KeyboardInterrupt
 
+    def read_through(self, inputs: Sequence[Any], cut: int) -> None:
+        self.lens.read_through(inputs, cut)
+        raise KeyboardInterrupt
+
     def activations(self, pieces: Sequence[Any], cut: int) -> Any:
         self.lens.activations(pieces, cut)
         raise KeyboardInterrupt

@@ -103,3 +103,12 @@ def test_a_phrase_without_the_label_is_refused(news, lens, problem_of):
     with pytest.raises(InputError) as caught:
         METHOD.fit(problem_of(news, lens), METHOD.options(phrase="news"))
     assert caught.value.code == "phrase_hides_label"
+
+
+def test_labels_that_are_numbers_name_nothing(news, lens, problem_of):
+    numbered = replace(news, labels=tuple(map(str, range(len(news.labels)))))
+    both = [
+        METHOD.fit(problem_of(numbered, lens), METHOD.options(shares=shares))
+        for shares in ((0.0,), (0.0, 1.0))
+    ]
+    np.testing.assert_allclose(both[0].weight, both[1].weight, rtol=1e-5, atol=1e-6)

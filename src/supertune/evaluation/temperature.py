@@ -65,19 +65,25 @@ def scaled(probabilities: FloatArray, temperature: float, multi_label: bool) -> 
 
 
 def losses(
-    probabilities: FloatArray, targets: npt.NDArray[Any], temperatures: FloatArray
+    probabilities: FloatArray,
+    targets: npt.NDArray[Any],
+    temperatures: FloatArray,
+    doubt: float = 0.0,
 ) -> FloatArray:
-    """(T, R, n) log loss of each row under each temperature; of several labels the mean of C."""
+    """(T, R, n) log loss of each row under each temperature; of several labels the mean of C.
+    ``doubt`` is the share of a row's label that is spread over all of them."""
     scores = scores_of(probabilities, targets.ndim == 2)
     found = np.empty((len(temperatures), *scores.shape[:2]))
     for place, temperature in enumerate(temperatures):
         logits = scores / temperature
         if targets.ndim == 2:
-            found[place] = (np.logaddexp(0.0, logits) - targets * logits).mean(axis=2)
+            wanted = (1.0 - doubt) * targets + 0.5 * doubt
+            found[place] = (np.logaddexp(0.0, logits) - wanted * logits).mean(axis=2)
             continue
         top = logits.max(axis=2, keepdims=True)
         norm = np.log(np.exp(logits - top).sum(axis=2)) + top[..., 0]
-        found[place] = norm - logits[:, np.arange(len(targets)), targets]
+        own = logits[:, np.arange(len(targets)), targets]
+        found[place] = norm - (1.0 - doubt) * own - doubt * logits.mean(axis=2)
     return found
 
 
@@ -95,12 +101,14 @@ def calibrated(
     several = targets.ndim == 2
     share = np.ones(len(targets)) if weights is None else np.asarray(weights, dtype=np.float64)
     by_row = losses(probabilities, targets, TEMPERATURES)
-    total = (by_row * share).sum(axis=(1, 2))
+    # One imaginary row that is undecided: a few rows told apart perfectly would ask for certainty.
+    doubted = losses(probabilities, targets, TEMPERATURES, 1.0 / (1 + len(targets)))
+    total = (doubted * share).sum(axis=(1, 2))
     chosen = np.empty(probabilities.shape[:2], dtype=np.int64)
     for repeat, parts in enumerate(folds):
-        whole = (by_row[:, repeat] * share).sum(axis=1)
+        whole = (doubted[:, repeat] * share).sum(axis=1)
         for _, test in parts:
-            left_out = (by_row[:, repeat, test] * share[test]).sum(axis=1)
+            left_out = (doubted[:, repeat, test] * share[test]).sum(axis=1)
             chosen[repeat, test] = int(np.argmin(whole - left_out))
     plain = by_row[len(TEMPERATURES) // 2]
     crossed = np.take_along_axis(by_row, chosen[None], axis=0)[0]

@@ -134,7 +134,10 @@ def _spread(batch: RidgeBatch, scores: FloatArray) -> FloatArray:
 
 
 def directions(problem: Problem, phrase: str) -> FloatArray:
-    """(d, C) names' vectors, of one label among several without what they have in common."""
+    """(d, C) names' vectors, of one label among several without what they have in common; zeros
+    where the labels are numbers, which say nothing about texts."""
+    if not any(sign.isalpha() for label in problem.examples.labels for sign in label):
+        return np.zeros((problem.features.shape[1], len(problem.examples.labels)))
     vectors = named_by(problem, phrase).astype(np.float64)
     if not problem.head.multi_label:
         vectors = vectors - vectors.mean(axis=0)
