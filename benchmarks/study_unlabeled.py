@@ -51,8 +51,10 @@ _HOW = (
     f"Rows drawn at random, so many of each label, texts cut to {MAX_LENGTH} tokens; of the rest "
     f"one half is unlabelled (at most {UNLABELLED} rows) and the other judges (at most {TEST}). "
     f"{DRAWS} draws a cell. Plain is `linear_probe` on the same rows; always is the same method "
-    "without its guard. Regret is the better of plain and always in each draw, less what the "
-    "guard chose. The method was settled on other draws of the first eight pairs."
+    "without its guard. Regret is the better of `named_probe`, which the guard falls back on, and "
+    "always in each draw, less what the guard chose. The method was settled on other draws of the "
+    "first eight pairs; that labels which are numbers name nothing, after the labels off the "
+    "clusters had been seen."
 )
 
 
