@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable
+from functools import lru_cache
 
 _SCRIPTS = (
     ("zh", "\u3400", "\u9fff"),
@@ -47,6 +48,7 @@ def guess_language(texts: Iterable[str], limit: int = 200) -> str | None:
     return language if count * 2 >= sum(votes.values()) else None
 
 
+@lru_cache(maxsize=4096)  # a fit asks about the same rows several times
 def _of_text(text: str) -> str | None:
     letters = [char for char in text if char.isalpha()]
     if not letters:
