@@ -8,24 +8,22 @@ rows that nothing was fitted on. Resumable: each cell is saved as it comes.
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.benchmark import RESULTS, Benchmark, Demands, Draw, Item, run
+from benchmarks import study_command
+from benchmarks.benchmark import Benchmark, Draw, Item
 from benchmarks.figures import Figure
 from benchmarks.pools import Pool, pool
 from supertune import pipeline
 from supertune.config import recipe
 from supertune.contracts import UNLIKE, Examples, FloatArray
-from supertune.errors import SupertuneError
 from supertune.evaluation import abstaining, novelty
 from supertune.evaluation.reliability import answered
 from supertune.pipeline import Assessed, Candidate
@@ -327,32 +325,5 @@ STUDY = Benchmark(
 )
 
 
-def main(given: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.study_abstaining", description=__doc__
-    )
-    parser.add_argument("--budget", type=float, default=float("inf"), metavar="SECONDS")
-    parser.add_argument(
-        "--only", default="", metavar="KIND", help="abstaining, unlike, calibration"
-    )
-    parser.add_argument("--data", default="", metavar="NAME", help="rows of this set alone")
-    parser.add_argument("--out", type=Path, default=RESULTS, metavar="FOLDER")
-    parser.add_argument("--tiny", action="store_true", help="smallest sizes, to try the code")
-    asked = parser.parse_args(given)
-    demands = Demands(
-        budget=asked.budget,
-        tiny=asked.tiny,
-        wanted=lambda item: asked.only in ("", item["kind"]) and asked.data in ("", item["data"]),
-    )
-    try:
-        found = run(STUDY, asked.out, demands)
-    except SupertuneError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
-    for figure in found["figures"]:
-        print(f"{figure['name']}: {figure['value']:.3f} {figure['unit']}")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(study_command.main(STUDY))

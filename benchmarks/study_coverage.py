@@ -6,20 +6,18 @@ as it comes, and answers out of fold stay in the cache.
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import sys
 from collections import defaultdict
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-from benchmarks.benchmark import RESULTS, Benchmark, Demands, Draw, Item, run
+from benchmarks import study_command
+from benchmarks.benchmark import Benchmark, Draw, Item
 from benchmarks.coverage_choice import chosen
 from benchmarks.coverage_draws import TABLES, WORDS, drawn
 from benchmarks.coverage_rivals import RIVALS, Scores, judged, scores
 from benchmarks.figures import Figure
-from supertune.errors import SupertuneError
 
 DRAWS = 500
 ROWS = (16, 32, 64, 200)
@@ -163,30 +161,5 @@ BENCHMARK = Benchmark(
 )
 
 
-def main(given: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.study_coverage", description=__doc__
-    )
-    parser.add_argument("--budget", type=float, default=float("inf"), metavar="SECONDS")
-    parser.add_argument("--only", default="", metavar="DATA", help="one data set")
-    parser.add_argument("--rows", type=int, default=0, help="one number of labelled rows")
-    parser.add_argument("--out", type=Path, default=RESULTS, metavar="FOLDER")
-    parser.add_argument("--tiny", action="store_true", help="smallest sizes, to try the code")
-    asked = parser.parse_args(given)
-    demands = Demands(
-        budget=asked.budget,
-        tiny=asked.tiny,
-        wanted=lambda item: asked.only in ("", item["data"]) and asked.rows in (0, item["rows"]),
-    )
-    try:
-        found = run(BENCHMARK, asked.out, demands)
-    except SupertuneError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
-    for figure in found["figures"]:
-        print(f"{figure['name']}: {figure['value']:.2f} {figure['unit']}")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(study_command.main(BENCHMARK))

@@ -7,23 +7,21 @@ Resumable: each draw is saved as it comes.
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import sys
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from functools import cache
-from pathlib import Path
 from typing import Any
 
-from benchmarks.benchmark import RESULTS, Benchmark, Demands, Draw, Item, run
+from benchmarks import study_command
+from benchmarks.benchmark import Benchmark, Draw, Item
 from benchmarks.figures import Figure
 from benchmarks.pools import Pool, pool
 from supertune import pipeline
 from supertune.config import recipe
 from supertune.contracts import Input
-from supertune.errors import SupertuneError
 from supertune.explaining import Explanation, Subject, explained
 from supertune.pipeline import Candidate
 
@@ -257,23 +255,5 @@ def study() -> Benchmark:
     )
 
 
-def main(given: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.study_explanations", description=__doc__
-    )
-    parser.add_argument("--budget", type=float, default=float("inf"), metavar="SECONDS")
-    parser.add_argument("--out", type=Path, default=RESULTS, metavar="FOLDER")
-    parser.add_argument("--tiny", action="store_true", help="smallest sizes, to try the code")
-    asked = parser.parse_args(given)
-    try:
-        found = run(study(), asked.out, Demands(budget=asked.budget, tiny=asked.tiny))
-    except SupertuneError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
-    for figure in found["figures"]:
-        print(f"{figure['name']}: {figure['value']:.2f} {figure['unit']}")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(study_command.main(study()))

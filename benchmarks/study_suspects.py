@@ -6,24 +6,21 @@ python -m benchmarks.study_suspects --tiny     # smallest sizes, to try the code
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks import pools
-from benchmarks.benchmark import RESULTS, Benchmark, Demands, Draw, Item, run
+from benchmarks import pools, study_command
+from benchmarks.benchmark import Benchmark, Draw, Item
 from benchmarks.figures import Figure
 from supertune import pipeline
 from supertune.config import recipe
 from supertune.contracts import Examples, FloatArray, IntArray
-from supertune.errors import SupertuneError
 from supertune.evaluation.suspects import suspects
 from supertune.pipeline import Candidate
 
@@ -189,21 +186,5 @@ STUDY = Benchmark(
 )
 
 
-def main(given: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.study_suspects")
-    parser.add_argument("--budget", type=float, default=float("inf"), metavar="SECONDS")
-    parser.add_argument("--out", type=Path, default=RESULTS, metavar="FOLDER")
-    parser.add_argument("--tiny", action="store_true", help="smallest sizes, to try the code")
-    asked = parser.parse_args(given)
-    try:
-        found = run(STUDY, asked.out, Demands(budget=asked.budget, tiny=asked.tiny))
-    except SupertuneError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
-    for figure in found["figures"]:
-        print(f"{figure['name']}: {figure['value']:.2f}")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(study_command.main(STUDY))

@@ -304,3 +304,22 @@ def test_the_page_of_evidence_names_what_was_not_kept_and_what_is_missing(tmp_pa
     assert "coverage at 32" in page[page.index("## What was promised") :]
     assert "Not measured yet: study_forecast" in page
     assert "| rows |" in page[page.index("## study_coverage") :]
+
+
+def test_a_study_measures_what_it_is_asked_to(tmp_path: Path, capsys: Any) -> None:
+    benchmark, command = module("benchmark"), module("study_command")
+    figure = module("figures").Figure
+    study = benchmark.Benchmark(
+        "study_made_up", "Is it so?", "By counting.", (),
+        lambda tiny: [{"data": data, "rows": rows} for data in ("a", "b") for rows in (16, 32)],
+        lambda item: {"value": float(item["rows"])},
+        lambda draws: [figure("rows", sum(d["value"] for d in draws), 0, 0, "", "")],
+    )  # fmt: skip
+    only = ["--only", "data=b", "--only", "rows=32", "--out", str(tmp_path)]
+    assert command.main(study, only) == 0
+    assert "rows: 32" in capsys.readouterr().out
+    saved = json.loads((tmp_path / "study_made_up.json").read_text("utf-8"))
+    assert [(draw["data"], draw["rows"]) for draw in saved["draws"]] == [("b", 32)]
+    assert not saved["whole"]
+    with pytest.raises(SystemExit):
+        command.main(study, ["--only", "b"])
