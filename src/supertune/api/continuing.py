@@ -11,8 +11,9 @@ import numpy.typing as npt
 
 from supertune import pipeline, registry
 from supertune.config import Recipe
-from supertune.contracts import Examples, Finding, Input, IntArray, Reading, content_key
+from supertune.contracts import Examples, Finding, IntArray, Reading, content_key
 from supertune.data import label_checks
+from supertune.data.overlap import folded
 from supertune.errors import InputError
 from supertune.model import Model
 from supertune.pipeline import labelled
@@ -150,8 +151,8 @@ def _columns_changed(old: Examples, new: Examples) -> InputError:
 
 def _unseen(test: Examples, old: Examples) -> tuple[Examples, list[Finding]]:
     """Test rows whose text is not among the earlier rows, which the new model learns from too."""
-    known = {_folded(value) for value in old.inputs}
-    left = [i for i, value in enumerate(test.inputs) if _folded(value) not in known]
+    known = {folded(value) for value in old.inputs}
+    left = [i for i, value in enumerate(test.inputs) if folded(value) not in known]
     if len(left) == len(test):
         return test, []
     rows = tuple(sorted({int(row) for row in test.rows} - {int(test.rows[i]) for i in left}))
@@ -168,11 +169,6 @@ def _unseen(test: Examples, old: Examples) -> tuple[Examples, list[Finding]]:
         f"{len(left)} remain."
     )
     return test.take(left), [Finding("test_overlap", message, rows)]
-
-
-def _folded(value: Input) -> tuple[str, ...]:
-    parts = (value,) if isinstance(value, str) else value
-    return tuple(" ".join(str(part).casefold().split()) for part in parts)
 
 
 def _new_labels(old: Examples, new: Examples) -> list[Finding]:

@@ -326,7 +326,8 @@ def _report(
         "candidates": compose.candidates(decision),
         "choice": None if decision.choice is None else decision.choice.why,
         "recipe": workshop.recipe.model_dump(mode="json"),
-        **_tuning(workshop, decision, tuned),
+        **compose.tuning(workshop, decision.candidate.backbone, tuned),
+        "versions": machine.versions(backbone=decision.candidate.backbone is not None),
         **_explanations(run, decision, tuned, rows),
         **_advice(run, decision),
     }
@@ -373,27 +374,6 @@ def _sources(run: _Run) -> dict[str, str | None]:
 
 def _notes(decision: Decision) -> list[Finding]:
     return [Finding(code, message) for code, message in decision.notes]
-
-
-def _tuning(workshop: Workshop, decision: Decision, tuned: Tuned) -> dict[str, Any]:
-    """The backbone, and what was tuned beside it."""
-    backbone = decision.candidate.backbone
-    lens = workshop.lens(backbone)
-    state = tuned.state()
-    stored = sum(int(array.nbytes) for array in (*state.arrays.values(), *state.adapter.values()))
-    parameters = None if lens is None else lens.backbone.offer.parameters
-    return {
-        "backbone": backbone,
-        "backbone_sha256": None if lens is None else lens.backbone.sha256,
-        "precision": None if lens is None else lens.backbone.precision,
-        "tuned": {
-            "parameters": tuned.tuned_parameters,
-            "bytes": stored,
-            "backbone_parameters": parameters,
-            "share": tuned.tuned_parameters / parameters if parameters else None,
-        },
-        "versions": machine.versions(backbone=backbone is not None),
-    }
 
 
 def _cost(run: _Run, decision: Decision) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 from supertune import choose, pipeline, registry
 from supertune.contracts import Examples, Finding, Input, Offer, Reading, content_key
 from supertune.data.joining import as_one
+from supertune.data.overlap import folded
 from supertune.errors import EnvironmentFault, InputError
 from supertune.pipeline import Workshop
 from supertune.training import estimate
@@ -60,8 +61,8 @@ def read(source: Any, reading: Reading, workshop: Workshop) -> Unlabelled:
         InputError: what is wrong with the source, or ``no_unlabelled_rows`` when none is left.
     """
     most = workshop.recipe.unlabeled_rows or MOST
-    known = {_folded(value) for value in pipeline.labelled(reading.train).inputs}
-    known |= {_folded(value) for value in (reading.test.inputs if reading.test else ())}
+    known = {folded(value) for value in pipeline.labelled(reading.train).inputs}
+    known |= {folded(value) for value in (reading.test.inputs if reading.test else ())}
     kept: dict[str, Input] = {}
     seen: set[str] = set()
     repeated = 0
@@ -69,7 +70,7 @@ def read(source: Any, reading: Reading, workshop: Workshop) -> Unlabelled:
         key = content_key(value)
         if not as_one(value).strip() or key in seen:
             continue
-        if _folded(value) in known:
+        if folded(value) in known:
             repeated += 1
             continue
         seen.add(key)
@@ -153,7 +154,3 @@ def _offers(workshop: Workshop, examples: Examples, fetch: bool) -> list[Offer]:
         except EnvironmentFault:
             continue
     return offers
-
-
-def _folded(value: Input) -> str:
-    return " ".join(as_one(value).casefold().split())

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from supertune.contracts import FloatArray, IntArray
 from supertune.evaluation.resampling import Sampling, Score, averaged, repeats_of
+from supertune.evaluation.spread import student
 
 CONFIDENCE = 0.95  # that a difference does not exceed its upper bound, one-sided
 TINY = 1e-9
@@ -133,13 +134,7 @@ def outlook(
     if contest.rate:
         error = max(error, math.sqrt(1.0 / ((units + 2) * units)))
     left = max(0.0, 1.0 - len(rows) / contest.sampling.n)
-    upper = value + _student(units - 1) * error * math.sqrt(left)
+    upper = value + student(units - 1, CONFIDENCE) * error * math.sqrt(left)
     return Outlook(
         rival.name, float(scores[0, 0]), float(scores[0, 1]), value, upper, needed, len(rows)
     )
-
-
-def _student(freedom: float) -> float:
-    from scipy.special import stdtrit
-
-    return float(stdtrit(max(1.0, freedom), CONFIDENCE))

@@ -17,6 +17,7 @@ import numpy as np
 from supertune import limits, registry
 from supertune.catalogue.entries import model
 from supertune.catalogue.resolve import fetched
+from supertune.choose import prior as priors
 from supertune.choose.entries import BACKBONES, Decision
 from supertune.config import Recipe, method_options
 from supertune.contracts import Examples, FloatArray, FoldSolver, IntArray
@@ -280,7 +281,7 @@ def _backbone(bench: _Bench, decision: Decision) -> Lever:
         now = decision.assessed.answers[: len(bench.folds)]
     if bench.examples.modality != "text":
         return Lever(name, "", None, "columns of numbers need no backbone")
-    language = guess_language(str(one) for one in bench.examples.inputs)
+    language = guess_language(map(priors.joined, bench.examples.inputs))
     others: list[str] = []
     missing: list[str] = []
     for each in BACKBONES:
@@ -290,7 +291,7 @@ def _backbone(bench: _Bench, decision: Decision) -> Lever:
         (others if fetched(entry) is not None else missing).append(each)
     if not others:
         why = f"not on this machine: {', '.join(missing)}" if missing else "there is no other"
-        hint = f"; `supertune pull {missing[0]}` fetches it" if missing else ""
+        hint = f"; `supertune models pull {missing[0]}` fetches it" if missing else ""
         return Lever(name, "", None, why + hint)
     known = {
         one.candidate.backbone: one.assessed.answers[: len(bench.folds)]

@@ -20,6 +20,7 @@ from supertune.config import Recipe, method_options
 from supertune.contracts import Examples, FloatArray, GradientMethod
 from supertune.errors import EnvironmentFault
 from supertune.evaluation.choice import Choice
+from supertune.evaluation.resampling import Sampling, averaged
 from supertune.limits import Clock, OutOfTime
 from supertune.pipeline import Assessed, Workshop, assess
 
@@ -172,10 +173,10 @@ def _trials(
 def _score(workshop: Workshop, assessed: Assessed, examples: Examples) -> float:
     """Mean over the repeats."""
     assert examples.targets is not None
-    score, given = workshop.score(examples.labels), examples.weights
-    weights = None if given is None else given[None]
-    each = [score(one, examples.targets, weights) for one in assessed.answers]
-    return float(np.mean([one[workshop.metric] for one in each]))
+    rows = Sampling(len(examples), workshop.recipe.seed, weights=examples.weights)
+    score, whole = workshop.score(examples.labels), [rows.weighted(np.ones((1, rows.n)))]
+    found = averaged(score, [assessed.answers], examples.targets, [workshop.metric], whole)
+    return float(found[0, 0, 0])
 
 
 def _distributions(options: Any, space: Mapping[str, tuple[float, float]]) -> dict[str, Any]:

@@ -23,8 +23,8 @@ def without_overlap(
     Raises:
         InputError: ``test_overlap`` or ``group_overlap`` when none is left.
     """
-    known = {_folded(value) for value in train.inputs}
-    shared = np.array([_folded(value) in known for value in test.inputs], dtype=bool)
+    known = {folded(value) for value in train.inputs}
+    shared = np.array([folded(value) in known for value in test.inputs], dtype=bool)
     test, found = _left(test, shared, "test_overlap", "also in the training rows", "texts", option)
     if train.named is not None and test.named is not None:
         groups = set(train.named) - {None}
@@ -78,6 +78,7 @@ def _left(
     return test.take(np.flatnonzero(~shared)), [Finding(code, message, rows)]
 
 
-def _folded(value: Input) -> tuple[str, ...]:
+def folded(value: Input) -> tuple[str, ...]:
+    """An input without regard to case and to how many spaces there are."""
     parts = (value,) if isinstance(value, str) else value
     return tuple(" ".join(str(part).casefold().split()) for part in parts)

@@ -11,10 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from supertune.contracts import Examples, FloatArray, IntArray
 from supertune.evaluation.resampling import Sampling, Score, averaged
@@ -138,8 +136,3 @@ def observed(
     return Observed(
         np.asarray(learnt, dtype=np.float64), points[0], covariance, base, len(examples), outputs
     )
-
-
-def as_score(error: npt.NDArray[Any], larger: bool) -> FloatArray:
-    """Values of the metric that have these errors."""
-    return 1.0 - error if larger else np.asarray(error)

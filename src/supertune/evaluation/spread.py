@@ -104,11 +104,11 @@ def scored(
     return values
 
 
-def student(freedom: float) -> float:
-    """97.5 % point of Student's t (1908) with at least one degree of freedom."""
+def student(freedom: float, level: float = _LEVEL) -> float:
+    """The 97.5 % point of Student's t (1908), or another, with at least one degree of freedom."""
     from scipy.special import stdtrit
 
-    return float(stdtrit(max(1.0, freedom), _LEVEL))
+    return float(stdtrit(max(1.0, freedom), level))
 
 
 def plain(value: float, variance: float, units: float) -> tuple[float, float]:

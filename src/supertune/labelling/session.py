@@ -9,11 +9,12 @@ batch is chosen in the light of the one before.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from supertune import choose, registry
 from supertune.config import Recipe
@@ -56,9 +57,7 @@ class Labelling:
 
     def propose(self, count: int) -> list[Proposal]:
         """At most ``count`` rows that have neither a label nor been skipped, the best first."""
-        answered = {answer.key for answer in self.journal.answers}
-        free = np.array([key not in answered for key in self.pool.keys], dtype=bool)
-        known = self._known
+        known, free = self._known, self._free
         opinion = self._opinion(known)
         return proposing.propose(self.pool, self._space, known, count, opinion=opinion, free=free)
 
@@ -95,8 +94,13 @@ class Labelling:
     @property
     def left(self) -> int:
         """How many rows could still be proposed."""
+        return int(self._free.sum())
+
+    @property
+    def _free(self) -> npt.NDArray[np.bool_]:
+        """(n,) which rows of the pool have neither a label nor been skipped."""
         answered = {answer.key for answer in self.journal.answers}
-        return sum(key not in answered for key in self.pool.keys)
+        return np.array([key not in answered for key in self.pool.keys], dtype=bool)
 
     def counts(self) -> dict[str, int]:
         """How many rows carry each label, those of the model among them."""
@@ -213,8 +217,6 @@ def _columns(model: Model | None, settled: Recipe) -> Columns:
     text = settled.text
     if model is None:
         return Columns(text=text, label=settled.label, template=settled.template, pair=settled.pair)
-    from dataclasses import replace
-
     own = pools.without_label(model.columns)
     own = replace(own, text=text) if text else own
     return replace(own, label=settled.label or own.label)

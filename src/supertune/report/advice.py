@@ -131,7 +131,7 @@ def _told(lever: Lever, advice: Advice, metric: str) -> dict[str, Any]:
 def _about(advice: Advice) -> str:
     text = f"Ranges hold in {COVERAGE:.0%} of cases. "
     if advice.stand_in:
-        text += f"{advice.of} stands in for the model, which takes too long to fit so often. "
+        text += f"{advice.of} stands in for the model that is kept. "
     return text + REFERENCE
 
 

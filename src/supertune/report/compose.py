@@ -20,6 +20,7 @@ from supertune.contracts import (
     Judged,
     Notes,
     Reading,
+    Tuned,
 )
 from supertune.evaluation import novelty
 from supertune.evaluation.breakdown import by_slice
@@ -195,6 +196,25 @@ def columns_section(columns: Columns) -> dict[str, Any]:
         "separator": columns.separator,
     }
     return {**named, "numbers": list(columns.numbers)} if columns.numbers else named
+
+
+def tuning(workshop: Workshop, backbone: str | None, tuned: Tuned) -> dict[str, Any]:
+    """The backbone, and what was tuned beside it."""
+    lens = workshop.lens(backbone)
+    state = tuned.state()
+    stored = sum(int(array.nbytes) for array in (*state.arrays.values(), *state.adapter.values()))
+    parameters = None if lens is None else lens.backbone.offer.parameters
+    return {
+        "backbone": backbone,
+        "backbone_sha256": None if lens is None else lens.backbone.sha256,
+        "precision": None if lens is None else lens.backbone.precision,
+        "tuned": {
+            "parameters": tuned.tuned_parameters,
+            "bytes": stored,
+            "backbone_parameters": parameters,
+            "share": tuned.tuned_parameters / parameters if parameters else None,
+        },
+    }
 
 
 def notes_section(notes: Notes) -> dict[str, Any]:

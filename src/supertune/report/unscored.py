@@ -23,10 +23,6 @@ def report(
 ) -> dict[str, Any]:
     """``report.json`` without a score, a baseline or a cost; ``elsewhere`` is true in it."""
     recipe = workshop.recipe
-    lens = workshop.lens(recipe.backbone)
-    assert lens is not None
-    state, parameters = tuned.state(), lens.backbone.offer.parameters
-    stored = sum(int(array.nbytes) for array in (*state.arrays.values(), *state.adapter.values()))
     finding = Finding(
         CODE,
         "It was trained elsewhere: the rows it learned from, how it was trained and how good it is "
@@ -55,15 +51,7 @@ def report(
         "verdict": {"answer": "unknown", "text": VERDICT},
         "findings": [finding.as_dict()],
         "recipe": recipe.model_dump(mode="json"),
-        "backbone": recipe.backbone,
-        "backbone_sha256": lens.backbone.sha256,
-        "precision": lens.backbone.precision,
-        "tuned": {
-            "parameters": tuned.tuned_parameters,
-            "bytes": stored,
-            "backbone_parameters": parameters,
-            "share": tuned.tuned_parameters / parameters if parameters else None,
-        },
+        **compose.tuning(workshop, recipe.backbone, tuned),
         "sources": {},
     }
     found["commands"] = steps.commands(found, None)
