@@ -24,6 +24,7 @@ from supertune.contracts.backbone import (
     Joining,
     Lens,
     Offer,
+    Pooling,
     Prompt,
     Tunable,
 )
@@ -35,9 +36,12 @@ from supertune.contracts.data import (
     FloatArray,
     Input,
     IntArray,
+    Picture,
     Predictions,
     Values,
+    as_json,
     content_key,
+    fields_of,
 )
 from supertune.contracts.explaining import (
     Attributable,
@@ -70,6 +74,7 @@ from supertune.contracts.method import (
     features,
     misfit,
 )
+from supertune.contracts.modality import Modality
 from supertune.contracts.objective import (
     NOTHING_ASKED,
     Asked,
@@ -126,11 +131,14 @@ __all__ = [
     "Judged",
     "Lens",
     "Method",
+    "Modality",
     "Noted",
     "Notes",
     "Objective",
     "Offer",
     "Options",
+    "Picture",
+    "Pooling",
     "Predictions",
     "Problem",
     "Prompt",
@@ -144,8 +152,10 @@ __all__ = [
     "Tunable",
     "Tuned",
     "Values",
+    "as_json",
     "asked_by",
     "content_key",
     "features",
+    "fields_of",
     "misfit",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -26,6 +26,8 @@ Capability = Literal[
     "torch",  # parameters can be tuned in this process
     "remote",  # inputs leave this machine
 ]
+
+Pooling = Literal["mean", "cls", "last", "cls_mean"]  # the last: both, side by side
 
 
 @dataclass(frozen=True)
@@ -51,12 +53,15 @@ class Offer:
     depth: int
     parameters: int
     max_length: int
-    pooling: Literal["mean", "cls", "last"]
+    pooling: Pooling
     prefix: str = ""
     normalize: bool = False
     languages: tuple[str, ...] = ()  # ISO codes; ("*",) means many; empty means unknown
     chat: bool = False  # it brings a chat template
     decoder_depth: int = 0  # blocks of a decoder that answers prompts, on top of an encoder
+    modality: str = "text"  # of what it reads: see `Examples.modality`
+    resolution: int = 0  # pixels a side of the pictures that it reads by default
+    layer: int | None = None  # how many blocks are read by default; None: all of them
 
 
 @dataclass(frozen=True)
@@ -100,18 +105,32 @@ class Prompt:
         return cls(**{**values, "words": tuple(tuple(words) for words in values["words"])})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Encoding:
-    """How inputs become vectors; part of every cache key. With a ``prompt`` the text alone is
-    cut, and a vector is what the model has at the answer slot. Without ``reuse`` training starts
-    at the input, and every position of every block is computed: the same but for rounding."""
+    """How inputs become vectors; part of every cache key (`repr`). With a ``prompt`` the text
+    alone is cut, and a vector is what the model has at the answer slot. Without ``reuse`` training
+    starts at the input, and every position of every block is computed: the same but for rounding.
+
+    Of pictures, ``resolution`` is the number of pixels a side that they are read at, and ``layer``
+    the number of blocks that are run before vectors are read, 1 to the backbone's depth. None: as
+    the backbone's offer says.
+    """
 
     max_length: int = 256
     long_text: Literal["truncate", "head_tail", "chunk"] = "truncate"
-    pooling: Literal["mean", "cls", "last"] | None = None
+    pooling: Pooling | None = None
     prefix: str | None = None
     prompt: Prompt | None = None
     reuse: bool = True
+    resolution: int | None = None
+    layer: int | None = None
+
+    def __repr__(self) -> str:
+        """Without what is not set of pictures, so that no text's key depends on it."""
+        later = {"resolution", "layer"}
+        held = ((field.name, getattr(self, field.name)) for field in fields(self))
+        said = (f"{k}={v!r}" for k, v in held if k not in later or v is not None)
+        return f"Encoding({', '.join(said)})"
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -13,7 +14,63 @@ import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.floating[Any]]
 IntArray = npt.NDArray[np.integer[Any]]
-Input = str | tuple[str, ...] | tuple[float, ...]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Picture:
+    """A picture as it was given, not decoded yet. Of the same bytes means equal.
+
+    Attributes:
+        sha256: of the encoded bytes (hex).
+        name: for a person, e.g. ``cats/1.png``; never a place on this machine.
+        path: where the bytes are; None where ``data`` holds them.
+        data: the bytes themselves.
+    """
+
+    sha256: str
+    name: str
+    path: Path | None = None
+    data: bytes | None = None
+
+    @classmethod
+    def of(cls, data: bytes, name: str, path: Path | None = None) -> Picture:
+        """From bytes, which are kept unless ``path`` says where they are."""
+        held = None if path is not None else data
+        return cls(hashlib.sha256(data).hexdigest(), name, path, held)
+
+    def read(self) -> bytes:
+        """The encoded bytes."""
+        if self.data is not None:
+            return self.data
+        assert self.path is not None
+        return self.path.read_bytes()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Picture) and self.sha256 == other.sha256
+
+    def __hash__(self) -> int:
+        return hash(self.sha256)
+
+    def __repr__(self) -> str:
+        """The content alone: cache keys and the order of rows are made of it."""
+        return f"Picture({self.sha256})"
+
+    def __str__(self) -> str:
+        return self.name
+
+
+Input = str | tuple[str, ...] | tuple[float, ...] | Picture
+
+
+def fields_of(value: Input) -> tuple[Any, ...]:
+    """What an input is made of: a text, the texts of a pair, its numbers, or a picture. As
+    strings they are what a person is shown."""
+    return value if isinstance(value, tuple) else (value,)
+
+
+def as_json(value: Input) -> Any:
+    """A text or a picture's name; a list where there are several."""
+    return [*value] if isinstance(value, tuple) else str(value)
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,7 +78,7 @@ class Examples:
     """Rows as a task understands them, all sequences of length n and in one order.
 
     Attributes:
-        inputs: what goes in; a text, a tuple of texts (a pair), or a tuple of numbers.
+        inputs: what goes in; a text, a tuple of texts (a pair), a tuple of numbers, or a picture.
         targets: (n,) label indices, -1 where unlabelled; or (n, C) zeros and ones when a row
             may have several labels; or (n,) floats, values that are NaN where unknown; None when
             the rows carry no answers at all.
@@ -59,8 +116,10 @@ class Examples:
 
     @property
     def modality(self) -> str:
-        """What the inputs are: ``"numbers"`` or ``"text"``."""
-        return "numbers" if self.columns else "text"
+        """What the inputs are: ``"numbers"``, ``"image"`` or ``"text"``."""
+        if self.columns:
+            return "numbers"
+        return "image" if isinstance(next(iter(self.inputs), None), Picture) else "text"
 
     @property
     def answered(self) -> npt.NDArray[np.bool_]:

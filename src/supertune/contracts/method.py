@@ -160,9 +160,9 @@ def features(
     and stand for themselves in float64. ``width`` is d where there may be no input to tell."""
     if lens is not None:
         return lens.features(inputs, prediction=prediction)
-    rows = [value for value in inputs if not isinstance(value, str)]
+    rows = [value for value in inputs if isinstance(value, tuple)]
     if len(rows) < len(inputs):
-        raise TypeError("a text has no features without a backbone")
+        raise TypeError("a text or picture has no features without a backbone")
     return np.asarray(rows, dtype=np.float64).reshape(len(rows), len(rows[0]) if rows else width)
 
 
@@ -305,6 +305,8 @@ def misfit(method: Method, objective: str, offer: Offer | None, rows: str = "tex
         return None if offer is None else f"{method.name} takes no backbone"
     if offer is None:
         return f"{method.name} needs a backbone with {', '.join(sorted(method.needs))}"
+    if offer.modality != rows:
+        return f"{offer.architecture} reads {offer.modality}, not {rows}"
     missing = method.needs - offer.capabilities
     return _lacking(method, missing, offer.architecture) if missing else None
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from supertune.contracts import FloatArray, Input, Lens, features
+from supertune.contracts import FloatArray, Input, Lens, features, fields_of
 
 READ = 300  # characters at the beginning of each text
 KINDS = (".", ",", "'’", '"“”„«»', "-–—", "!?", ":;", "()[]{}<>|/@#*_=+%$&~^\\", "\n\t\r")
@@ -24,7 +24,7 @@ def views(
     """(n, d) by which rows can be compared: ``meaning``, features of the backbone or the rows' own
     numbers, where there are any; ``form``, how a text is written."""
     found: dict[str, FloatArray] = {}
-    numbers = any(not isinstance(value, str) for row in inputs[:1] for value in row)
+    numbers = any(not isinstance(value, str) for row in inputs[:1] for value in fields_of(row))
     if numbers if lens is None else "features" in lens.backbone.offer.capabilities:
         found["meaning"] = features(inputs, lens, prediction=prediction)
     if not numbers:
@@ -40,7 +40,7 @@ def measured(inputs: Sequence[Input]) -> FloatArray:
 
 
 def _row(given: Input) -> list[float]:
-    text = (given if isinstance(given, str) else " ".join(map(str, given)))[:READ]
+    text = (" ".join(map(str, fields_of(given))))[:READ]
     counts, words = Counter(text), text.split()
     length, number = max(1, len(text)), max(1, len(words))
     kinds = [sum(counts[character] for character in kind) for kind in KINDS]

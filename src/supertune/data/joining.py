@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from supertune.contracts import Columns, Input
+from supertune.contracts import Columns, Input, fields_of
 from supertune.data.cells import as_text, is_empty, is_list, shown
 from supertune.data.nearest import missing_column
 from supertune.data.table import Table
@@ -44,12 +44,12 @@ def inputs(table: Table, columns: Columns) -> tuple[Input, ...]:
 
 def is_blank(value: Input) -> bool:
     """Whether there is nothing to read; in a pair, in both of its texts."""
-    return is_empty(value) if isinstance(value, str) else all(map(is_empty, value))
+    return all(map(is_empty, fields_of(value)))
 
 
 def as_one(value: Input) -> str:
     """An input as one text, to be looked at or compared."""
-    return value if isinstance(value, str) else "\n".join(map(str, value))
+    return "\n".join(map(str, fields_of(value)))
 
 
 def _width(table: Table, name: str, cells: Sequence[Any], *, several: bool) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from supertune.contracts import Finding, Input
+from supertune.contracts import Finding, Input, fields_of
 from supertune.data import near_duplicates
 from supertune.data.cells import counted, listed
 from supertune.data.text_rows import TextRows
@@ -80,5 +80,4 @@ def _left(
 
 def folded(value: Input) -> tuple[str, ...]:
     """An input without regard to case and to how many spaces there are."""
-    parts = (value,) if isinstance(value, str) else value
-    return tuple(" ".join(str(part).casefold().split()) for part in parts)
+    return tuple(" ".join(str(part).casefold().split()) for part in fields_of(value))

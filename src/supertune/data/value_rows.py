@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from supertune.contracts import Columns, Examples, Finding, FloatArray, Input, IntArray
+from supertune.contracts import Columns, Examples, Finding, FloatArray, Input, IntArray, fields_of
 from supertune.data import joining, number_cells, sides
 from supertune.data.cells import counted, listed
 from supertune.data.nearest import missing_column
@@ -154,7 +154,9 @@ def answerable(table: Table, columns: Columns) -> tuple[Input, ...]:
     found = inputs(table, columns)
     for row, value in zip(table.rows, found, strict=True):
         if _lacks(value):
-            gap = next(n for n, cell in zip(columns.numbers, value, strict=True) if cell != cell)
+            gap = next(
+                n for n, cell in zip(columns.numbers, fields_of(value), strict=True) if cell != cell
+            )
             raise InputError(
                 "missing_number",
                 f"A row of {table.source} lacks a number, and none is made up.",
@@ -222,7 +224,7 @@ def samples(rows: ValueRows, columns: Columns) -> tuple[dict[str, str], ...]:
     found = []
     for value, target in list(zip(rows.inputs, rows.values.tolist()))[:_SHOWN]:
         if columns.numbers:
-            cells = {name: f"{cell:g}" for name, cell in zip(columns.numbers[:6], value)}
+            cells = {name: f"{cell:g}" for name, cell in zip(columns.numbers[:6], fields_of(value))}
         else:
             text = " ".join(joining.as_one(value)[: 4 * _LENGTH].split())
             cells = {"text": text if len(text) <= _LENGTH else text[: _LENGTH - 1] + "…"}

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from supertune.contracts import FloatArray, Input
+from supertune.contracts import FloatArray, Input, as_json, fields_of
 from supertune.explaining import attribution, rows
 from supertune.explaining.counterfactual import Counterfactual, counterfactual
 from supertune.explaining.faithfulness import ORDERS, Faithfulness, best, measured
@@ -69,13 +69,13 @@ class Explanation:
     def marked(self) -> Iterator[tuple[str, float]]:
         """The input as pieces of text, each with its share of the largest (-1 to 1), 0 where a
         piece is not worth a mark. Fields of a pair stand on lines of their own."""
+        value = self.parts.value
         if self.parts.reference:
             for place, name in enumerate(self.parts.names):
                 yield "\n" if place else "", 0.0
-                yield f"{name} {self.parts.value[place]:.6g}", self._strength(self.shares[place])
+                yield f"{name} {fields_of(value)[place]:.6g}", self._strength(self.shares[place])
             return
-        value = self.parts.value
-        fields = (value,) if isinstance(value, str) else tuple(map(str, value))
+        fields = tuple(map(str, fields_of(value)))
         for number, text in enumerate(fields):
             place = 0
             for (field, start, end), share in zip(self.parts.spans, self.shares, strict=True):
@@ -115,7 +115,7 @@ class Explanation:
         """JSON, with the spans of all parts."""
         value, flip = self.parts.value, self.counterfactual
         return {
-            "input": value if isinstance(value, str) else list(value),
+            "input": as_json(value),
             "answer": self.answer,
             "explained": self.said,
             "way": self.way,
@@ -143,7 +143,7 @@ class Explanation:
             if flip is None
             else {
                 "removed": [self.parts.names[i] for i in flip.removed],
-                "input": flip.value if isinstance(flip.value, str) else list(flip.value),
+                "input": as_json(flip.value),
                 "answer": flip.answer,
             },
             "nearest": [row.as_dict("likeness") for row in self.nearest],

@@ -14,7 +14,7 @@ from functools import cached_property
 
 import numpy as np
 
-from supertune.contracts import Contribution, FloatArray, Input, Span
+from supertune.contracts import Contribution, FloatArray, Input, Span, fields_of
 
 MOST = 160  # parts of one input; where there are more words, neighbours are taken together
 _UNSPACED = (
@@ -85,12 +85,12 @@ class Parts:
 
     @cached_property
     def _fields(self) -> tuple[str, ...]:
-        return (self.value,) if isinstance(self.value, str) else tuple(map(str, self.value))
+        return tuple(map(str, fields_of(self.value)))
 
 
 def words(value: Input, most: int = MOST) -> Parts:
     """The words of a text or of a tuple of texts; more than ``most`` in groups of neighbours."""
-    fields = (value,) if isinstance(value, str) else tuple(map(str, value))
+    fields = tuple(map(str, fields_of(value)))
     spans = [
         (number, *found.span())
         for number, text in enumerate(fields)

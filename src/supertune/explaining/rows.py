@@ -13,7 +13,15 @@ import numpy as np
 
 from supertune import registry
 from supertune.config import method_options
-from supertune.contracts import Comparing, Examples, FloatArray, Influencing, Input, Problem
+from supertune.contracts import (
+    Comparing,
+    Examples,
+    FloatArray,
+    Influencing,
+    Input,
+    Problem,
+    as_json,
+)
 from supertune.explaining.subject import Question, Subject
 
 NEAREST, SPOKEN = 3, 3
@@ -29,8 +37,7 @@ class LabelledRow:
     weight: float
 
     def as_dict(self, name: str) -> dict[str, Any]:
-        shown = self.input if isinstance(self.input, str) else list(self.input)
-        return {"input": shown, "label": self.label, name: self.weight}
+        return {"input": as_json(self.input), "label": self.label, name: self.weight}
 
 
 def nearest(subject: Subject, value: Input, count: int = NEAREST) -> list[LabelledRow]:

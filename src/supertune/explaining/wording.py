@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from supertune.contracts import Input
+from supertune.contracts import Input, fields_of
 
 if TYPE_CHECKING:
     from supertune.explaining.explanation import Explanation
@@ -113,7 +113,7 @@ def _label(label: object) -> str:
 
 def shown(value: Input) -> str:
     """An input on one line, cut."""
-    whole = value if isinstance(value, str) else " | ".join(map(str, value))
+    whole = " | ".join(map(str, fields_of(value)))
     whole = " ".join(whole.split())
     return (whole if len(whole) <= SHOWN else whole[: SHOWN - 1] + "…") or "(nothing)"
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from supertune import registry
-from supertune.contracts import Columns, Input, content_key
+from supertune.contracts import Columns, Input, content_key, fields_of
 from supertune.data import columns, joining, near_duplicates
 from supertune.data.cells import is_empty
 from supertune.data.table import Table
@@ -128,13 +128,17 @@ def _given(table: Table, settled: Columns) -> Sequence[Any] | None:
     return None if settled.label is None else table.values.get(settled.label)
 
 
+def _numbers(value: Input) -> bool:
+    return isinstance(next(iter(fields_of(value)), None), float)
+
+
 def _blank(value: Input) -> bool:
-    return not value or (isinstance(value[0], str) and joining.is_blank(value))
+    return not value or (not _numbers(value) and joining.is_blank(value))
 
 
 def _single(inputs: Sequence[Input], known: Sequence[Input], kept: Sequence[bool]) -> list[int]:
     """The first of rows that are nearly the same; none where one of them is known."""
-    if any(not isinstance(value, str) and not isinstance(value[0], str) for value in inputs):
+    if any(map(_numbers, inputs)):
         already = set(known)
         return [i for i, value in enumerate(inputs) if kept[i] or value not in already]
     texts = [joining.as_one(value)[:_COMPARED] for value in (*inputs, *known)]

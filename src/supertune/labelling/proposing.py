@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from supertune.contracts import Examples, FloatArray, Input
+from supertune.contracts import Examples, FloatArray, Input, as_json
 from supertune.labelling import selection
 from supertune.labelling.pool import Pool
 from supertune.labelling.selection import Space
@@ -62,7 +62,7 @@ class Proposal:
     def as_dict(self) -> dict[str, Any]:
         return {
             "row": self.row,
-            "input": self.input if isinstance(self.input, str) else list(self.input),
+            "input": as_json(self.input),
             "why": list(self.why),
             "prediction": self.prediction,
             "confidence": self.confidence,

@@ -8,7 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from supertune.contracts import Encoding, Examples, FloatArray, Input, IntArray, Lens, Prompt
+from supertune.contracts import (
+    Encoding,
+    Examples,
+    FloatArray,
+    Input,
+    IntArray,
+    Lens,
+    Prompt,
+    fields_of,
+)
 from supertune.prompts.template import filled
 
 BETWEEN = "\n\n"
@@ -80,4 +89,4 @@ def _short(value: Input) -> Input:
     """The first words of each text of an input."""
     if isinstance(value, str):
         return " ".join(value.split()[:WORDS])
-    return tuple(" ".join(str(text).split()[:WORDS]) for text in value)
+    return tuple(" ".join(str(text).split()[:WORDS]) for text in fields_of(value))

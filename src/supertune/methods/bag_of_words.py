@@ -32,6 +32,7 @@ from supertune.contracts import (
     Problem,
     Span,
     State,
+    fields_of,
 )
 from supertune.limits import check
 
@@ -184,7 +185,7 @@ class BagOfWords:
 
 def terms(text: Input, pairs: bool) -> Counter[str]:
     """Words of a text in lower case and, with ``pairs``, neighbouring words."""
-    whole = text if isinstance(text, str) else " ".join(map(str, text))
+    whole = " ".join(map(str, fields_of(text)))
     words = _WORD.findall(whole.lower())
     counted = Counter(words)
     if pairs:
@@ -194,7 +195,7 @@ def terms(text: Input, pairs: bool) -> Counter[str]:
 
 def _places(text: Input, pairs: bool) -> list[tuple[str, tuple[Span, ...]]]:
     """Every term where it stands, as `terms` counts them, with the words that it is made of."""
-    fields = [text] if isinstance(text, str) else [str(field) for field in text]
+    fields = [str(field) for field in fields_of(text)]
     words: list[tuple[str, Span]] = []
     for number, field in enumerate(fields):
         for found in _WORD.finditer(field):

@@ -27,6 +27,7 @@ from supertune.contracts import (
     Problem,
     Prompt,
     State,
+    as_json,
 )
 from supertune.methods._asking import label_scores, learned_bias, prompt_of
 from supertune.methods._shown import Row, first_labels, in_turns, showing, written
@@ -91,7 +92,7 @@ class Shown:
 
     def state(self) -> State:
         arrays: dict[str, Any] = {"bias": self.bias, "vectors": self.vectors}
-        rows = [[text if isinstance(text, str) else list(text), word] for text, word in self.rows]
+        rows = [[as_json(text), word] for text, word in self.rows]
         settings = {"prompt": self.prompt.as_dict(), "rows": rows, "shots": self.shots}
         return State(arrays, settings)
 

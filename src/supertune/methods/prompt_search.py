@@ -27,6 +27,7 @@ from supertune.contracts import (
     Problem,
     Prompt,
     State,
+    fields_of,
 )
 from supertune.methods._asking import Asked, label_scores, learned_bias, prompt_of
 from supertune.methods._shown import in_turns, showing, written
@@ -196,7 +197,7 @@ def _orders(shown: list[int], count: int, seed: int) -> list[list[int]]:
 def _tried(problem: Problem, options: PromptSearchOptions) -> _Tried:
     assert problem.lens is not None
     first = prompt_of(problem)
-    count = 1 if isinstance(problem.examples.inputs[0], str) else len(problem.examples.inputs[0])
+    count = len(fields_of(problem.examples.inputs[0]))
     own = [
         Prompt(templates.check(text, count), first.words, first.shown, first.chat, first.rule)
         for text in options.templates

@@ -18,9 +18,11 @@ from supertune.contracts import (
     Finding,
     FloatArray,
     HeadSpec,
+    Input,
     IntArray,
     Judged,
     Predictions,
+    fields_of,
 )
 from supertune.data import label_checks
 from supertune.errors import InputError, unknown_name
@@ -357,6 +359,6 @@ def _spoken(labels: tuple[str, ...]) -> str:
     return ", ".join(labels) or "none"
 
 
-def _text(value: Any) -> str:
-    whole = value if isinstance(value, str) else " | ".join(value)
+def _text(value: Input) -> str:
+    whole = " | ".join(map(str, fields_of(value)))
     return whole if len(whole) <= TEXT_SHOWN else whole[: TEXT_SHOWN - 1] + "…"

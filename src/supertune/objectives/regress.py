@@ -26,6 +26,7 @@ from supertune.contracts import (
     IntArray,
     Judged,
     Values,
+    fields_of,
 )
 from supertune.errors import InputError
 from supertune.evaluation.intervals import Z95, Estimate, clopper_pearson
@@ -332,10 +333,9 @@ def _targets(examples: Examples) -> FloatArray:
 
 
 def _spoken(value: Input, columns: Sequence[str]) -> str:
-    if isinstance(value, str):
-        whole = value
-    elif columns:
-        whole = ", ".join(f"{name} {number:.4g}" for name, number in zip(columns, value))
+    fields = fields_of(value)
+    if columns:
+        whole = ", ".join(f"{name} {number:.4g}" for name, number in zip(columns, fields))
     else:
-        whole = " | ".join(map(str, value))
+        whole = " | ".join(map(str, fields))
     return whole if len(whole) <= TEXT_SHOWN else whole[: TEXT_SHOWN - 1] + "…"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from supertune.config import Recipe
-from supertune.contracts import Examples, Finding, Prompt, Task, Tuned, asked_by
+from supertune.contracts import Examples, Finding, Prompt, Task, Tuned, asked_by, fields_of
 from supertune.data.cells import listed
 from supertune.data.joining import as_one
 from supertune.data.language import guess_language
@@ -81,7 +81,7 @@ def _given(recipe: Recipe) -> dict[str, Any]:
 
 def _arguments(recipe: Recipe, examples: Examples) -> dict[str, Any]:
     first = examples.inputs[0] if len(examples) else ""
-    count = 1 if isinstance(first, str) else len(first)
+    count = len(fields_of(first))
     found = _given(recipe)
     if "template" in found:
         found["template"] = numbered(found["template"], recipe.text, count)

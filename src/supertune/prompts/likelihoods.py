@@ -16,7 +16,7 @@ from typing import Literal
 
 import numpy as np
 
-from supertune.contracts import FloatArray, Input, Prompt
+from supertune.contracts import FloatArray, Input, Prompt, fields_of
 
 Calibration = Literal["none", "contextual", "domain", "batch", "median"]
 
@@ -73,7 +73,7 @@ def reference_inputs(inputs: Sequence[Input], how: Calibration, seed: int) -> li
 
 
 def _domain_texts(inputs: Sequence[Input], seed: int) -> list[Input]:
-    texts = [one if isinstance(one, str) else " ".join(map(str, one)) for one in inputs]
+    texts = [" ".join(map(str, fields_of(one))) for one in inputs]
     words = [word for text in texts for word in text.split()]
     if not words:
         return [_like(inputs[0], "")]
@@ -84,4 +84,4 @@ def _domain_texts(inputs: Sequence[Input], seed: int) -> list[Input]:
 
 
 def _like(example: Input, text: str) -> Input:
-    return text if isinstance(example, str) else (text,) * len(example)
+    return text if isinstance(example, str) else (text,) * len(fields_of(example))

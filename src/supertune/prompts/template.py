@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 
-from supertune.contracts import Input
+from supertune.contracts import Input, fields_of
 from supertune.data.templates import ANSWER, Part, escaped, fields, ordered, parts
 from supertune.errors import InputError
 
@@ -100,7 +100,7 @@ def several(template: str, count: int) -> str:
 def filled(template: str, value: Input, answer: str) -> str:
     """A row with its answer, as the model would read it. A word that begins with a space takes
     the place of the space before it."""
-    texts = (value,) if isinstance(value, str) else tuple(map(str, value))
+    texts = tuple(map(str, fields_of(value)))
     put = {**dict(zip(names(len(texts)), texts, strict=True)), ANSWER: answer}
     found = ""
     for part in parts(template):

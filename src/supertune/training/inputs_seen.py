@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
-from supertune.contracts import Backbone, Encoding, Finding, Input
+from supertune.contracts import Backbone, Encoding, Finding, Input, fields_of
 from supertune.training.codes import finding, some, stop
 
 PROMPTS_READ = 4  # rows whose tokens are turned into text again
@@ -38,7 +38,7 @@ def seen(
     if encoding.prompt is not None:
         _check_prompt(backbone, encoding, pieces[:PROMPTS_READ])
         _check_slots(backbone, pieces)
-    empty = ["" if isinstance(one, str) else ("",) * len(one) for one in inputs[:1]]
+    empty = ["" if isinstance(one, str) else ("",) * len(fields_of(one)) for one in inputs[:1]]
     bare = tuple(piece.ids for piece in backbone.tokens(empty, encoding)[0])
     lost = [
         int(number)

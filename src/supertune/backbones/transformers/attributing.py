@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from supertune.backbones.transformers.batching import Piece
 from supertune.backbones.transformers.tokenizing import whole
-from supertune.contracts import Encoding, FloatArray, Input, Span
+from supertune.contracts import Encoding, FloatArray, Input, Span, fields_of
 from supertune.errors import EnvironmentFault
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Attribution:
         return [self._spans(value, limit, prefix) for value in inputs]
 
     def _spans(self, value: Input, limit: int, prefix: str) -> tuple[Span | None, ...]:
-        fields = [whole(one) for one in _fields(value)]
+        fields = [whole(one) for one in fields_of(value)]
         second = " ".join(fields[1:]) if len(fields) > 1 else None
         coded = self.backbone.tokenizer(
             prefix + fields[0],
@@ -150,10 +150,6 @@ class Attribution:
                 yield
             finally:
                 backbone.apart = before
-
-
-def _fields(value: Input) -> tuple[str, ...]:
-    return (value,) if isinstance(value, str) else cast("tuple[str, ...]", value)
 
 
 def _placed(fields: Sequence[str], start: int, end: int) -> Span | None:

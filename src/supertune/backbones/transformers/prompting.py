@@ -10,7 +10,7 @@ from typing import Any
 from supertune.backbones.transformers.batching import Piece
 from supertune.backbones.transformers.tokenizing import Tokens, whole
 from supertune.backbones.transformers.words import Words, after_prefixes, at_masks, word_ids
-from supertune.contracts import Encoding, Input, Prompt
+from supertune.contracts import Encoding, Input, Prompt, fields_of
 from supertune.errors import InputError
 
 _FIELD = re.compile(r"\{text(\d*)\}")
@@ -99,9 +99,7 @@ def pieces(
     budget = min(encoding.max_length, room - spent)
     return [
         _of_one(tokens, family, made, parts, budget, room - longest, encoding.long_text)
-        for parts in (
-            (item,) if isinstance(item, str) else tuple(map(str, item)) for item in inputs
-        )
+        for parts in (tuple(map(str, fields_of(item))) for item in inputs)
     ]
 
 

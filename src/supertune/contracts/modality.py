@@ -1,0 +1,45 @@
+"""What is special about rows of texts, of numbers or of pictures, wherever they pass."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import Any, Protocol
+
+from supertune.contracts.backbone import Encoding
+from supertune.contracts.data import Examples, Finding, FloatArray, Input
+from supertune.contracts.task import Columns
+
+
+class Modality(Protocol):
+    """One file in ``modalities/``; the file's name is the key, and what `Examples.modality` says.
+
+    Tasks, backbones and methods know what to do with their inputs. Everything between them asks
+    here, so that the straight line never asks what kind of rows pass through it.
+    """
+
+    name: str
+    noun: str  # of one input, for a person: "text", "picture"
+
+    def given(self, values: Any, columns: Columns) -> list[Input]:
+        """What Python code hands to `Model.predict`, as inputs.
+
+        Raises:
+            InputError: what is none, by its number.
+        """
+        ...
+
+    def noticed(self, examples: Examples, encoding: Encoding) -> list[Finding]:
+        """What a person should know about how these rows will be read, such as what is cut."""
+        ...
+
+    def same(self, value: Input) -> Hashable:
+        """Equal for inputs that a person would call the same row."""
+        ...
+
+    def alike(self, inputs: Sequence[Input]) -> list[list[int]]:
+        """Indices of rows that are nearly the same, cluster by cluster, each of two or more."""
+        ...
+
+    def form(self, inputs: Sequence[Input]) -> FloatArray | None:
+        """(n, d) how rows are made, whatever they are about; None where nothing tells."""
+        ...
