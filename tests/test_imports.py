@@ -24,6 +24,7 @@ ORDER = (
     ("config",),
     ("metrics",),
     ("data", "catalogue", "architectures"),
+    ("modalities",),
     ("prompts",),
     ("tasks", "backbones", "methods"),
     ("training", "evaluation"),

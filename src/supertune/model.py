@@ -31,7 +31,6 @@ from supertune.contracts import (
     State,
     Tuned,
 )
-from supertune.data import given
 from supertune.errors import InputError
 from supertune.evaluation import abstaining, novelty
 from supertune.evaluation.intervals import Estimate
@@ -130,8 +129,12 @@ class Model:
             InputError: when ``inputs`` is not a sequence of such rows, or ``coverage`` or
                 ``max_error`` fits not.
         """
-        read = given.inputs(inputs, self.columns)
+        read = self.read(inputs)
         return self._compared(read, self._answers(read, self._asked(coverage, max_error)))
+
+    def read(self, values: Any) -> list[Input]:
+        """What Python code hands over, as inputs of this model; raises as `predictions`."""
+        return registry.modality(self.columns.modality).given(values, self.columns)
 
     def _asked(self, coverage: float | None = None, max_error: float | None = None) -> Asked:
         """What is asked of answers, the recipe's own limit by default."""
@@ -184,7 +187,7 @@ class Model:
     def predict(self, inputs: Sequence[Any]) -> npt.NDArray[Any]:
         """The answer to each row: (n,) strings, (n,) tuples for several labels, or values; None
         where a model that was fitted under a largest error abstains."""
-        answers = self._answers(given.inputs(inputs, self.columns), self._asked())
+        answers = self._answers(self.read(inputs), self._asked())
         return self.workshop.objective.array(answers, self.head)
 
     def predict_proba(self, inputs: Sequence[Any]) -> FloatArray:
@@ -193,7 +196,7 @@ class Model:
         Raises:
             InputError: ``no_probabilities`` where the answers are values.
         """
-        answers = self._answers(given.inputs(inputs, self.columns))
+        answers = self._answers(self.read(inputs))
         return self.workshop.objective.table(answers)
 
     def stream(
@@ -342,7 +345,7 @@ class Model:
             InputError: ``unknown_way``, or as `predictions`.
             EnvironmentFault: ``extra_missing``.
         """
-        asked = given.inputs([value], self.columns)[0]
+        asked = self.read([value])[0]
         kept = self.training_rows
         subject = Subject(
             self.workshop, self.tuned, self.labels, self.head, self.backbone, kept,

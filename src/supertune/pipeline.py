@@ -44,9 +44,10 @@ from supertune.contracts import (
     Reading,
     Task,
     Tuned,
+    features,
     misfit,
+    modality_of,
 )
-from supertune.data import checks, form
 from supertune.errors import InputError, unknown_name
 from supertune.evaluation import novelty
 from supertune.evaluation.splits import feasible_folds, repeated_folds
@@ -69,7 +70,8 @@ def read(data: Any, recipe: Recipe, test: Any = None) -> Reading:
 def noticed(examples: Examples, recipe: Recipe) -> list[Finding]:
     """What a person should know about rows to learn from under this recipe."""
     judge = registry.objective(registry.task(recipe.task).objective)
-    found = checks.long_texts(examples, recipe.max_length) + judge.noticed(examples, recipe.folds)
+    rows = registry.modality(examples.modality)
+    found = rows.noticed(examples, recipe.max_length) + judge.noticed(examples, recipe.folds)
     return [replace(finding, rows=tuple(sorted(finding.rows))) for finding in found]
 
 
@@ -364,8 +366,14 @@ def calibration(
 def viewed(
     workshop: Workshop, backbone: str | None, inputs: Sequence[Input], *, prediction: bool = True
 ) -> dict[str, FloatArray]:
-    """By what rows are compared with those learned from: see `supertune.data.form.views`."""
-    return form.views(inputs, workshop.lens(backbone), prediction=prediction)
+    """(n, d) by which rows are compared with those learned from: ``meaning``, features of the
+    backbone or the rows' own numbers, where there are any; ``form``, how they are made."""
+    rows, lens = registry.modality(modality_of(inputs)), workshop.lens(backbone)
+    found: dict[str, FloatArray] = {}
+    if rows.vectors if lens is None else "features" in lens.backbone.offer.capabilities:
+        found["meaning"] = features(inputs, lens, prediction=prediction)
+    form = rows.form(inputs)
+    return found if form is None else {**found, "form": form}
 
 
 def as_calibrated(logits: FloatArray, calibration: Mapping[str, npt.NDArray[Any]]) -> FloatArray:

@@ -1,10 +1,10 @@
 """Tasks, engines and methods by name: the file's name is the key, outsiders use entry points.
 
 ``methods/lora.py`` defines a module-level ``METHOD``; ``tasks/*.py`` a ``TASK``;
-``backbones/*.py`` an ``ENGINE``, ``objectives/*.py`` an ``OBJECTIVE``. A package of yours adds one
-with an entry point in the group ``supertune.methods``, ``supertune.tasks``,
-``supertune.backbones`` or ``supertune.objectives``. A file whose name begins with an underscore
-holds what several share.
+``backbones/*.py`` an ``ENGINE``, ``objectives/*.py`` an ``OBJECTIVE``, ``modalities/*.py`` a
+``MODALITY``. A package of yours adds one with an entry point in the group ``supertune.methods``,
+``supertune.tasks`` and so on. A file whose name begins with an underscore holds what several
+share.
 
 A file may stand for a whole *family* found at run time: ``methods/peft.py`` defines a ``FAMILY``,
 and ``peft:LOHA`` is one of its members.
@@ -19,7 +19,7 @@ from functools import cache
 from importlib import metadata
 from typing import Any, Protocol, cast
 
-from supertune.contracts import Engine, Judge, Method, Task
+from supertune.contracts import Engine, Judge, Method, Modality, Task
 from supertune.errors import InputError, unknown_name
 
 _ATTRIBUTE = {
@@ -27,6 +27,7 @@ _ATTRIBUTE = {
     "backbones": "ENGINE",
     "methods": "METHOD",
     "objectives": "OBJECTIVE",
+    "modalities": "MODALITY",
 }
 _FAMILIES = {"methods": ("peft",)}
 
@@ -61,8 +62,8 @@ def _outsiders(group: str) -> dict[str, metadata.EntryPoint]:
 
 @cache
 def names(group: str) -> tuple[str, ...]:
-    """All keys of ``"tasks"``, ``"backbones"``, ``"methods"`` (but a family's members) or
-    ``"objectives"``; nothing is imported."""
+    """All keys of ``"tasks"``, ``"backbones"``, ``"methods"`` (but a family's members),
+    ``"objectives"`` or ``"modalities"``; nothing is imported."""
     package = importlib.import_module(f"supertune.{group}")
     own = {module.name for module in pkgutil.iter_modules(package.__path__)}
     own = {name for name in own if not name.startswith("_")} - set(_FAMILIES.get(group, ()))
@@ -123,6 +124,10 @@ def method(name: str) -> Method:
 
 def objective(name: str) -> Judge:
     return cast(Judge, _load("objectives", name))
+
+
+def modality(name: str) -> Modality:
+    return cast(Modality, _load("modalities", name))
 
 
 def tasks() -> Iterator[Task]:

@@ -39,7 +39,7 @@ def test_the_matrix_is_whole_and_decided_by_the_contract(supertune, empty_cache:
         assert cell["fits"] is (cell["why"] is None)
         if backbone == "none":
             asked = registry.task(task)
-            why = misfit(registry.method(method), asked.objective, None, asked.modality)
+            why = misfit(registry.method(method), asked.objective, None, asked.modalities[0])
             assert cell["why"] == why
     assert cells["text_classification", "lora", "e5-small"]["fits"]
     assert cells["text_classification", "bag_of_words", "none"]["fits"]

@@ -11,7 +11,7 @@ def test_every_task_says_its_objective_metrics_and_methods(supertune) -> None:
     told = {each["name"]: each for each in done.answer["tasks"]}
     assert set(told) == set(registry.names("tasks"))
     task = told["text_classification"]
-    assert (task["objective"], task["modality"]) == ("classify", "text")
+    assert (task["objective"], task["modalities"]) == ("classify", ["text"])
     better = {each["name"]: each["better"] for each in task["metrics"]}
     assert better["accuracy"] == "higher"
     assert better["log_loss"] == "lower"

@@ -55,7 +55,7 @@ def test_its_name_is_its_key_and_its_summary_one_line(engine, backbone_name):
     assert engine_of(backbone_name) is engine
     assert 10 <= len(engine.summary) <= 120
     assert engine.summary == " ".join(engine.summary.split())
-    assert engine.modality
+    assert set(engine.modalities) <= set(registry.names("modalities"))
     assert engine.extra is None or engine.extra.isidentifier()
 
 

@@ -43,8 +43,8 @@ def test_its_name_is_its_key_and_its_summary_one_line(any_task):
     assert registry.task(any_task.name) is any_task
     assert 10 <= len(any_task.summary) <= 120
     assert any_task.summary == " ".join(any_task.summary.split())
-    assert any_task.modality
-    assert any_task.modality.islower()
+    assert set(any_task.modalities) <= set(registry.names("modalities"))
+    assert any_task.modalities
 
 
 def test_its_objective_is_one_that_some_method_serves(any_task):
@@ -52,7 +52,7 @@ def test_its_objective_is_one_that_some_method_serves(any_task):
     assert any(any_task.objective in method.objectives for method in registry.methods())
     objective = registry.objective(any_task.objective)
     assert objective.name == any_task.objective
-    for name in (*objective.baselines, *objective.tried(any_task.modality)):
+    for name in (*objective.baselines, *objective.tried(any_task.modalities[0])):
         assert any_task.objective in registry.method(name).objectives
     assert {name for name, _ in objective.rivals} <= set(objective.baselines)
 

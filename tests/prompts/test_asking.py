@@ -114,7 +114,7 @@ def test_labels_whose_names_collide_are_no_fault_of_a_template() -> None:
 
 def test_rows_that_are_not_asked_in_words_take_no_prompt() -> None:
     class Numbers:
-        name, objective, modality = "regression", "regress", "table"
+        name, objective, modalities = "regression", "regress", ("numbers",)
 
     task: Any = Numbers()
     assert asking.prompts(recipe({}), task, rows()) == ()

@@ -36,7 +36,8 @@ def written(path: Path, rows: list[tuple[str, str]], names: tuple[str, str]) -> 
 def test_it_is_the_registered_task_and_keeps_the_contract() -> None:
     task: Task = TASK
     assert registry.task("text_classification") is task
-    assert (task.objective, task.modality, task.default_metric) == ("classify", "text", "accuracy")
+    assert (task.objective, task.modalities) == ("classify", ("text",))
+    assert task.default_metric == "accuracy"
     assert set(task.metrics) == set(metrics.CLASSIFICATION) | set(metrics.MULTI_LABEL)
 
 

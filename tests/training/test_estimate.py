@@ -85,14 +85,6 @@ def test_without_a_backbone_a_fit_takes_seconds_at_most():
     assert rows[1] > 60 * rows[0]
 
 
-def test_tokens_are_counted_up_to_the_longest_that_is_read():
-    long, short = "word " * 1000, "word"
-    assert estimate.token_counts([long, long], 256) == [256, 256]
-    assert estimate.token_counts([short], 256)[0] < 10
-    assert estimate.token_counts([("word " * 100, "word " * 100)], 999)[0] > 150
-    assert estimate.token_counts([], 256) == []
-
-
 def test_memory_of_all_weights_tuned_is_a_multiple_of_the_weights(offer):
     def needed(name):
         method = registry.method(name)
@@ -143,7 +135,7 @@ def test_predicted_seconds_are_those_it_takes_within_a_factor_of_two(problem_of,
         fitting.out_of_fold(method, problem, options, folds)
         fitting.fit(method, problem, options)
         taken = time.process_time() - start
-        lengths = estimate.token_counts(news.inputs, lens.encoding.max_length)
+        lengths = registry.modality("text").lengths(news.inputs, None, lens.encoding.max_length)
         predicted = estimate.fit_seconds(method, options, own.backbone.offer, lengths, 4, speed)
     finally:
         torch.set_num_threads(threads)

@@ -13,7 +13,6 @@ from supertune import pipeline, registry
 from supertune.config import Recipe
 from supertune.contracts import Examples, Finding, IntArray, Reading, content_key
 from supertune.data import label_checks
-from supertune.data.overlap import folded
 from supertune.errors import InputError
 from supertune.model import Model
 from supertune.pipeline import labelled
@@ -151,8 +150,9 @@ def _columns_changed(old: Examples, new: Examples) -> InputError:
 
 def _unseen(test: Examples, old: Examples) -> tuple[Examples, list[Finding]]:
     """Test rows whose text is not among the earlier rows, which the new model learns from too."""
-    known = {folded(value) for value in old.inputs}
-    left = [i for i, value in enumerate(test.inputs) if folded(value) not in known]
+    same = registry.modality(old.modality).same
+    known = set(map(same, old.inputs))
+    left = [i for i, value in enumerate(test.inputs) if same(value) not in known]
     if len(left) == len(test):
         return test, []
     rows = tuple(sorted({int(row) for row in test.rows} - {int(test.rows[i]) for i in left}))

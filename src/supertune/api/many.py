@@ -11,7 +11,6 @@ import numpy.typing as npt
 
 from supertune import registry
 from supertune.contracts import Answers, Columns, FloatArray, Input, IntArray
-from supertune.data import given
 from supertune.errors import InputError
 from supertune.model import WINDOW, Model
 from supertune.training import side_by_side
@@ -67,11 +66,11 @@ def predict_many(
         InputError: ``which_misfit``, or what is wrong with a row.
     """
     if isinstance(rows, (str, bytes)):
-        given.inputs(rows, Columns())  # says that one text is not several
+        registry.modality("text").given(rows, Columns())  # says that one text is not several
     chosen = _checked(models, rows, which)
     used = [int(number) for number in np.unique(chosen)]
     places: dict[int, IntArray] = {number: np.flatnonzero(chosen == number) for number in used}
-    inputs = {n: given.inputs([rows[int(i)] for i in places[n]], models[n].columns) for n in used}
+    inputs = {n: models[n].read([rows[int(i)] for i in places[n]]) for n in used}
     groups = _groups(models, used) if together else [Shared((n,), "alone", "asked") for n in used]
     logits: dict[int, FloatArray] = {}
     for group in groups:

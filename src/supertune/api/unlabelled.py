@@ -9,8 +9,6 @@ from typing import Any
 
 from supertune import choose, pipeline, registry
 from supertune.contracts import Examples, Finding, Input, Offer, Reading, content_key
-from supertune.data.joining import as_one
-from supertune.data.overlap import folded
 from supertune.errors import EnvironmentFault, InputError
 from supertune.pipeline import Workshop
 from supertune.training import estimate
@@ -61,16 +59,17 @@ def read(source: Any, reading: Reading, workshop: Workshop) -> Unlabelled:
         InputError: what is wrong with the source, or ``no_unlabelled_rows`` when none is left.
     """
     most = workshop.recipe.unlabeled_rows or MOST
-    known = {folded(value) for value in pipeline.labelled(reading.train).inputs}
-    known |= {folded(value) for value in (reading.test.inputs if reading.test else ())}
+    rows = registry.modality(reading.columns.modality)
+    known = {rows.same(value) for value in pipeline.labelled(reading.train).inputs}
+    known |= {rows.same(value) for value in (reading.test.inputs if reading.test else ())}
     kept: dict[str, Input] = {}
     seen: set[str] = set()
     repeated = 0
     for value in _values(source, reading, workshop):
         key = content_key(value)
-        if not as_one(value).strip() or key in seen:
+        if rows.blank(value) or key in seen:
             continue
-        if folded(value) in known:
+        if rows.same(value) in known:
             repeated += 1
             continue
         seen.add(key)
@@ -83,13 +82,13 @@ def read(source: Any, reading: Reading, workshop: Workshop) -> Unlabelled:
             "The file of unlabelled rows has none that could be used.",
             received=f"{repeated} rows that are labelled rows or test rows as well"
             if repeated
-            else "no row with a text",
-            allowed="other texts than those with a label, in a column called "
+            else f"no row with a {rows.noun}",
+            allowed=f"other {rows.noun}s than those with a label, in a column called "
             + ", ".join(reading.columns.text or reading.columns.numbers),
             next="Name another file with --unlabeled, or leave it out.",
         )
-    rows = [kept[key] for key in heapq.nsmallest(most, kept)]
-    return Unlabelled(tuple(rows), len(seen), repeated)
+    used = tuple(kept[key] for key in heapq.nsmallest(most, kept))
+    return Unlabelled(used, len(seen), repeated)
 
 
 def within_time(
@@ -101,12 +100,12 @@ def within_time(
     if not found.rows or not choose.taking_unlabelled(workshop):
         return Unlabelled((), found.given, found.repeated)
     offers = _offers(workshop, examples, fetch)
-    if recipe.unlabeled_rows or not offers or examples.modality != "text":
+    if recipe.unlabeled_rows or not offers:
         return found
     probed = speed(recipe.device, recipe.threads, recipe.precision)
-    lengths = estimate.token_counts(found.rows, recipe.max_length)
-    tokens = sum(lengths)
-    seconds = max(estimate.encode_seconds(offer, tokens, probed) for offer in offers)
+    seconds = max(
+        estimate.reading_seconds(found.rows, offer, recipe.max_length, probed) for offer in offers
+    )
     share = SHARE * recipe.time_limit / max(seconds, 1e-9)
     count = max(LEAST, int(len(found.rows) * min(1.0, share)))
     return Unlabelled(found.rows[:count], found.given, found.repeated)

@@ -8,15 +8,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from supertune import registry
 from supertune.contracts import Columns, Examples
 
 
 def to_lines(examples: Examples) -> bytes:
     """The labelled rows, so that a later fit can go on from them."""
     lines = []
+    to_json = registry.modality(examples.modality).to_json
     for i, value in enumerate(examples.inputs):
         assert examples.targets is not None
-        row: dict[str, Any] = {"input": value, "label": _label(examples, examples.targets[i])}
+        row: dict[str, Any] = {
+            "input": to_json(value),
+            "label": _label(examples, examples.targets[i]),
+        }
         if examples.groups is not None:
             row["group"] = int(examples.groups[i])
         if examples.weights is not None:
@@ -37,9 +42,8 @@ def from_lines(text: str, columns: Columns, labels: tuple[str, ...]) -> Examples
     """The inverse of `to_lines`; ``labels`` are the model's."""
     # Not splitlines(): a text may hold other ends of lines (U+2028, U+0085), which JSON leaves.
     rows = [json.loads(line) for line in text.split("\n") if line]
-    inputs = tuple(
-        row["input"] if isinstance(row["input"], str) else tuple(row["input"]) for row in rows
-    )
+    from_json = registry.modality(columns.modality).from_json
+    inputs = tuple(from_json(row["input"]) for row in rows)
     several = any(isinstance(row["label"], list) for row in rows)
     valued = all(isinstance(row["label"], float) for row in rows)
     flat = (label for row in rows for label in (row["label"] if several else [row["label"]]))

@@ -7,7 +7,7 @@ standard error of the best and corrects its estimate for having been chosen.
 """
 
 from supertune.choose.deciding import decide, has_other, without
-from supertune.choose.entries import BACKBONES, Decision, Entry
+from supertune.choose.entries import Decision, Entry
 from supertune.choose.listing import (
     NOT_TRIED,
     backbones,
@@ -18,7 +18,6 @@ from supertune.choose.listing import (
 )
 
 __all__ = [
-    "BACKBONES",
     "NOT_TRIED",
     "Decision",
     "Entry",

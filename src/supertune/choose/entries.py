@@ -12,8 +12,6 @@ from supertune.contracts import GradientMethod
 from supertune.evaluation.choice import Choice
 from supertune.pipeline import Assessed, Candidate
 
-BACKBONES = ("minilm", "e5-small")  # tried by `auto`, in this order
-
 Status = Literal["chosen", "compared", "stopped", "skipped"]
 
 
@@ -29,6 +27,7 @@ class Entry:
         unwise: why it is not worth trying, if so; `prior` says it.
         spared: predicted seconds that it saves since an earlier candidate reads the rows.
         placed: its method's place among those within one standard error (`prior.placed`).
+        place: of its backbone among those that are tried; -1 for none.
         gain: what it is expected to add to a linear head on its backbone, in points.
         seconds: spent on it so far.
         folds_done: of a candidate that is compared fold by fold.
@@ -45,6 +44,7 @@ class Entry:
     unwise: str = ""
     gain: float = 0.0
     placed: int | None = None
+    place: int = -1
     status: Status = "skipped"
     why: str = ""
     assessed: Assessed | None = None
@@ -61,7 +61,7 @@ class Entry:
     @property
     def simplicity(self) -> tuple[int, int]:
         """From simple to elaborate."""
-        return registry.method(self.candidate.method).simplicity, place(self.candidate)
+        return registry.method(self.candidate.method).simplicity, self.place
 
     @property
     def rank(self) -> tuple[int, int]:
@@ -102,8 +102,3 @@ class Decision:
     def entry(self) -> Entry:
         """The winner's."""
         return next(e for e in self.entries if e.candidate == self.candidate)
-
-
-def place(candidate: Candidate) -> int:
-    """The backbone's place among those that `auto` tries; -1 for none and others."""
-    return BACKBONES.index(candidate.backbone) if candidate.backbone in BACKBONES else -1

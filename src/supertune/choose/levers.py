@@ -17,11 +17,10 @@ import numpy as np
 from supertune import limits, registry
 from supertune.catalogue.entries import model
 from supertune.catalogue.resolve import fetched
-from supertune.choose import prior as priors
-from supertune.choose.entries import BACKBONES, Decision
+from supertune.choose.entries import Decision
 from supertune.config import Recipe, method_options
 from supertune.contracts import Examples, FloatArray, FoldSolver, IntArray
-from supertune.data.language import guess_language, speaks
+from supertune.data.language import speaks
 from supertune.errors import SupertuneError
 from supertune.evaluation import gains, learning_curve
 from supertune.evaluation.forecast import PRIOR, Forecast, Prior, Range, forecast
@@ -113,10 +112,10 @@ class _Bench:
         from supertune.training.speed import speed
 
         recipe = self.workshop.recipe
-        tokens = sum(estimate.token_counts(self.examples.inputs, recipe.max_length))
         known = speed(recipe.device, recipe.threads, recipe.precision)
-        offer = self.workshop.offer(backbone)
-        return estimate.LOADING + estimate.WIDENING * estimate.encode_seconds(offer, tokens, known)
+        offer, rows = self.workshop.offer(backbone), self.examples.inputs
+        read = estimate.reading_seconds(rows, offer, recipe.max_length, known)
+        return estimate.LOADING + estimate.WIDENING * read
 
 
 def advise(
@@ -279,12 +278,13 @@ def _backbone(bench: _Bench, decision: Decision) -> Lever:
     now = bench.now
     if same and decision.assessed is not None:
         now = decision.assessed.answers[: len(bench.folds)]
-    if bench.examples.modality != "text":
+    rows = registry.modality(bench.examples.modality)
+    if rows.vectors:
         return Lever(name, "", None, "columns of numbers need no backbone")
-    language = guess_language(map(priors.joined, bench.examples.inputs))
+    language = rows.language(bench.examples.inputs)
     others: list[str] = []
     missing: list[str] = []
-    for each in BACKBONES:
+    for each in rows.backbones(bench.examples.inputs):
         entry = model(each)
         if each == own or entry is None or not speaks(entry.offer.languages, language):
             continue

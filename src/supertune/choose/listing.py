@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from supertune import limits, registry
 from supertune.choose import prior
-from supertune.choose.entries import BACKBONES, Entry, place
-from supertune.choose.prior import Facts
+from supertune.choose.entries import Entry
 from supertune.config import Recipe, method_options
 from supertune.contracts import Examples, GradientMethod, Method, Offer, misfit
-from supertune.data.language import guess_language, speaks
+from supertune.data.language import speaks
 from supertune.errors import EnvironmentFault, InputError, SupertuneError
 from supertune.pipeline import Candidate, Workshop, check
 from supertune.training import estimate
@@ -30,7 +29,7 @@ def candidates(workshop: Workshop, examples: Examples, *, fetch: bool = True) ->
         raise _no_backbone_reads(recipe.backbone, examples)
     entries: list[Entry] = []
     offers, reasons = _offers(workshop, examples, fetch)
-    costs = _Costs(workshop, prior.facts(examples, recipe))
+    costs = _Costs(workshop, examples)
     for method in _methods(workshop, rows):
         named = registry.method(method)
         if not named.needs or rows == "numbers":
@@ -41,14 +40,14 @@ def candidates(workshop: Workshop, examples: Examples, *, fetch: bool = True) ->
             check(workshop, Candidate(None, method), rows)
             entries.append(costs.entry(Candidate(None, method), None))
             continue
-        for name, offer in offers.items():
+        for place, (name, offer) in enumerate(offers.items()):
             if recipe.method == "auto" and misfit(named, workshop.task.objective, offer):
                 continue
             candidate = Candidate(name, method)
             check(workshop, candidate, fetch=fetch)
-            entries.append(costs.entry(candidate, offer))
+            entries.append(costs.entry(candidate, offer, place))
     if entries:
-        entries.sort(key=lambda e: (e.trained, -e.gain, place(e.candidate), e.simplicity))
+        entries.sort(key=lambda e: (e.trained, -e.gain, e.place, e.simplicity))
         _count_encoding_once(entries)
         return entries
     if reasons:
@@ -122,15 +121,16 @@ def judging_seconds(
     workshop: Workshop, examples: Examples, test: Examples | None, *, fetch: bool = True
 ) -> float:
     """One reading of the test rows by the dearest backbone."""
-    if test is None or test.modality != "text":
+    if test is None:
         return 0.0
     recipe = workshop.recipe
-    tokens = sum(estimate.token_counts(test.inputs, recipe.max_length))
     offers = [workshop.offer(name, fetch=fetch) for name in backbones(recipe, examples)]
     if not offers:
         return 0.0
     known = speed(recipe.device, recipe.threads, recipe.precision)
-    return max(estimate.encode_seconds(offer, tokens, known) for offer in offers)
+    return max(
+        estimate.reading_seconds(test.inputs, offer, recipe.max_length, known) for offer in offers
+    )
 
 
 def _methods(workshop: Workshop, rows: str) -> list[str]:
@@ -162,10 +162,7 @@ def backbones(recipe: Recipe, examples: Examples) -> list[str]:
         return [recipe.backbone]
     if recipe.method != "auto" and not registry.method(recipe.method).needs:
         return []
-    if examples.modality != "text":
-        return []
-    language = guess_language(map(prior.joined, examples.inputs))
-    return list(BACKBONES) if language in (None, "en") else ["e5-small"]
+    return list(registry.modality(examples.modality).backbones(examples.inputs))
 
 
 def too_large(entry: Entry, most: int) -> str:
@@ -179,20 +176,21 @@ def too_large(entry: Entry, most: int) -> str:
 class _Costs:
     """What candidates on the same rows are expected to take."""
 
-    def __init__(self, workshop: Workshop, known: Facts) -> None:
-        self.recipe, self.known, self.unlabelled = workshop.recipe, known, workshop.unlabelled
+    def __init__(self, workshop: Workshop, examples: Examples) -> None:
+        self.recipe, self.unlabelled = workshop.recipe, workshop.unlabelled
+        self.known, self._inputs = prior.facts(examples, workshop.recipe), examples.inputs
+        self._rows = registry.modality(examples.modality)
         self._speed: Speed | None = None
 
-    def entry(self, candidate: Candidate, offer: Offer | None) -> Entry:
+    def entry(self, candidate: Candidate, offer: Offer | None, place: int = -1) -> Entry:
         recipe, known = self.recipe, self.known
         method = registry.method(candidate.method)
         options = method_options(recipe, candidate.method)
         trained = isinstance(method, GradientMethod)
         folds = recipe.folds * (1 if trained else recipe.repeats)
-        lengths, asked = known.lengths, candidate.method == recipe.method
-        needed = estimate.memory_bytes(
-            method, options, offer, len(lengths), known.longest, limits.most_of(recipe.memory_limit)
-        )
+        lengths, asked = self._lengths(offer), candidate.method == recipe.method
+        most, longest = limits.most_of(recipe.memory_limit), max(lengths, default=0)
+        needed = estimate.memory_bytes(method, options, offer, len(lengths), longest, most)
         classes = max(2, known.classes)
         seconds = estimate.fit_seconds(
             method, options, offer, lengths, folds, self.speed(offer), classes
@@ -207,18 +205,24 @@ class _Costs:
             unwise="" if asked else prior.unwise(candidate.method, known),
             gain=prior.gain(method, offer) if trained else 0.0,
             placed=prior.placed(candidate.method, known),
+            place=place,
             own=own,
             folds=folds if trained else 0,
         )
+
+    def _lengths(self, offer: Offer | None) -> tuple[int, ...]:
+        if offer is None:
+            return self.known.lengths
+        return self._rows.lengths(self._inputs, offer, self.recipe.max_length)
 
     def _unlabelled_seconds(self, method: Method, offer: Offer | None, folds: int) -> float:
         """Reading the rows without an answer, and learning from them in each fold."""
         speed = self.speed(offer)
         if not getattr(method, "takes_unlabelled", False) or offer is None or speed is None:
             return 0.0
-        tokens = sum(estimate.token_counts(self.unlabelled, self.recipe.max_length))
+        read = estimate.reading_seconds(self.unlabelled, offer, self.recipe.max_length, speed)
         learning = TEACHING * len(self.unlabelled) * max(1, self.known.classes) * (folds + 1)
-        return estimate.encode_seconds(offer, tokens, speed) + learning
+        return read + learning
 
     def speed(self, offer: Offer | None) -> Speed | None:
         """Of this machine; probed when the first backbone comes."""
@@ -232,9 +236,7 @@ def language_notes(
 ) -> list[tuple[str, str]]:
     """A warning where a backbone asked for does not know the language of the rows."""
     names = backbones(workshop.recipe, examples)
-    if not names or examples.modality != "text":
-        return []
-    language = guess_language(map(prior.joined, examples.inputs))
+    language = registry.modality(examples.modality).language(examples.inputs)
     for name in names:
         try:
             offer = workshop.offer(name, fetch=fetch)

@@ -16,8 +16,6 @@ import numpy as np
 from supertune import registry
 from supertune.config import Recipe
 from supertune.contracts import Examples, GradientMethod, Method, Offer
-from supertune.data.language import guess_language
-from supertune.training import estimate
 
 FEWEST = 3  # rows of a label, of which folds leave two: fewer teach a backbone nothing
 GAINS = {"contrastive": 3.1, "lora": 1.4}  # points over a linear head, 8 labels a class, minilm
@@ -38,7 +36,7 @@ class Facts:
         fewest: rows of the rarest label that has any.
         named: whether the labels' names are words rather than numbers.
         language: an ISO code, None where it is not known.
-        lengths: estimated tokens of each row.
+        lengths: see `Modality.lengths`, without a backbone.
     """
 
     rows: int
@@ -55,14 +53,12 @@ class Facts:
 
 def facts(examples: Examples, recipe: Recipe) -> Facts:
     """See `Facts`."""
-    texts = examples.modality == "text"
-    lengths = (
-        estimate.token_counts(examples.inputs, recipe.max_length) if texts else [0] * len(examples)
-    )
-    language = guess_language(map(joined, examples.inputs)) if texts else None
+    rows = registry.modality(examples.modality)
+    lengths = rows.lengths(examples.inputs, None, recipe.max_length)
+    language = rows.language(examples.inputs)
     named = any(any(sign.isalpha() for sign in label) for label in examples.labels)
     classes, fewest = len(examples.labels), _fewest(examples)
-    return Facts(len(examples), classes, fewest, named, language, tuple(lengths))
+    return Facts(len(examples), classes, fewest, named, language, lengths)
 
 
 def _fewest(examples: Examples) -> int:
@@ -72,11 +68,6 @@ def _fewest(examples: Examples) -> int:
     counts = targets.sum(axis=0) if targets.ndim == 2 else np.bincount(targets)
     some = counts[counts > 0]
     return int(some.min()) if len(some) else 0
-
-
-def joined(value: object) -> str:
-    """A row's text; of several fields all of them."""
-    return value if isinstance(value, str) else " ".join(map(str, value))  # type: ignore[call-overload]
 
 
 def unwise(method: str, known: Facts) -> str:

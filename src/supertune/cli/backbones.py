@@ -57,7 +57,7 @@ def _engine(engine: Engine) -> dict[str, Any]:
     return {
         "name": engine.name,
         "summary": engine.summary,
-        "modality": engine.modality,
+        "modalities": list(engine.modalities),
         "extra": engine.extra,
         "installed": engine.name != "transformers" or find_spec("transformers") is not None,
     }

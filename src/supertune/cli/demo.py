@@ -68,10 +68,10 @@ def demo(
 
 def _fetch(progress: Progress) -> None:
     """Everything that has to come over the network, before the clock starts."""
+    from supertune import registry
     from supertune.catalogue.corpora import dataset
     from supertune.catalogue.resolve import resolve
-    from supertune.choose import BACKBONES
 
     dataset(str(DRAW["dataset"]), progress=progress)
-    for name in BACKBONES:
+    for name in registry.modality("text").backbones(()):
         resolve(name, progress=progress)

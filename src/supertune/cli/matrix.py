@@ -122,6 +122,8 @@ def fitting(known: Known) -> dict[str, list[str]]:
 
 
 def _misfit(method: Method, task: Task, known: Known) -> str | None:
-    """A backbone reads texts, also for tasks whose rows may be numbers, which need none."""
-    rows = task.modality if known.offer is None else "text"
+    """A backbone reads rows of its own kind, where the task has such."""
+    rows = task.modalities[0]
+    if known.offer is not None and known.offer.modality in task.modalities:
+        rows = known.offer.modality
     return misfit(method, task.objective, known.offer, rows)

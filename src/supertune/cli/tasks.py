@@ -28,7 +28,7 @@ def tasks(
             "name": task.name,
             "summary": task.summary,
             "objective": task.objective,
-            "modality": task.modality,
+            "modalities": list(task.modalities),
             "default_metric": task.default_metric,
             "metrics": [
                 {"name": name, "better": "higher" if larger else "lower"}
@@ -45,7 +45,7 @@ def tasks(
         if number:
             speaker.say()
         speaker.say(task.name, style="bold")
-        speaker.say(f"{task.summary} ({task.modality}, objective {task.objective})")
+        speaker.say(f"{task.summary} ({', '.join(task.modalities)}; objective {task.objective})")
         names = [
             metric_name(name) + (" (default)" if name == task.default_metric else "")
             for name in task.metrics

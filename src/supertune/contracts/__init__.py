@@ -42,6 +42,7 @@ from supertune.contracts.data import (
     as_json,
     content_key,
     fields_of,
+    modality_of,
 )
 from supertune.contracts.explaining import (
     Attributable,
@@ -158,4 +159,5 @@ __all__ = [
     "features",
     "fields_of",
     "misfit",
+    "modality_of",
 ]

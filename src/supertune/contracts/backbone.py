@@ -296,7 +296,7 @@ class Engine(Protocol):
 
     name: str
     summary: str
-    modality: str
+    modalities: tuple[str, ...]
     extra: str | None  # the pip extra it needs, if any
 
     def offers(self, ref: BackboneRef) -> Offer: ...

@@ -68,6 +68,14 @@ def fields_of(value: Input) -> tuple[Any, ...]:
     return value if isinstance(value, tuple) else (value,)
 
 
+def modality_of(inputs: Sequence[Input]) -> str:
+    """``"numbers"``, ``"image"`` or ``"text"``, by the first input; of none ``"text"``."""
+    first = next((field for value in inputs[:1] for field in fields_of(value)), "")
+    if isinstance(first, Picture):
+        return "image"
+    return "text" if isinstance(first, str) else "numbers"
+
+
 def as_json(value: Input) -> Any:
     """A text or a picture's name; a list where there are several."""
     return [*value] if isinstance(value, tuple) else str(value)
@@ -117,9 +125,7 @@ class Examples:
     @property
     def modality(self) -> str:
         """What the inputs are: ``"numbers"``, ``"image"`` or ``"text"``."""
-        if self.columns:
-            return "numbers"
-        return "image" if isinstance(next(iter(self.inputs), None), Picture) else "text"
+        return "numbers" if self.columns else modality_of(self.inputs)
 
     @property
     def answered(self) -> npt.NDArray[np.bool_]:

@@ -296,7 +296,7 @@ def misfit(method: Method, objective: str, offer: Offer | None, rows: str = "tex
     if objective not in method.objectives:
         served = ", ".join(sorted(method.objectives))
         return f"{method.name} serves {served}, not {objective}"
-    if rows == "numbers":
+    if rows == "numbers":  # see `Modality.vectors`
         missing = method.needs - OFFERED_BY_NUMBERS
         if offer is not None:
             return "columns of numbers are read without a backbone"

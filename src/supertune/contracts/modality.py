@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from typing import Any, Protocol
 
-from supertune.contracts.backbone import Encoding
+from supertune.contracts.backbone import Offer
 from supertune.contracts.data import Examples, Finding, FloatArray, Input
 from supertune.contracts.task import Columns
 
@@ -19,6 +19,7 @@ class Modality(Protocol):
 
     name: str
     noun: str  # of one input, for a person: "text", "picture"
+    vectors: bool  # an input is its own vector; no backbone reads it
 
     def given(self, values: Any, columns: Columns) -> list[Input]:
         """What Python code hands to `Model.predict`, as inputs.
@@ -28,8 +29,8 @@ class Modality(Protocol):
         """
         ...
 
-    def noticed(self, examples: Examples, encoding: Encoding) -> list[Finding]:
-        """What a person should know about how these rows will be read, such as what is cut."""
+    def blank(self, value: Input) -> bool:
+        """Whether there is nothing in it to read."""
         ...
 
     def same(self, value: Input) -> Hashable:
@@ -42,4 +43,31 @@ class Modality(Protocol):
 
     def form(self, inputs: Sequence[Input]) -> FloatArray | None:
         """(n, d) how rows are made, whatever they are about; None where nothing tells."""
+        ...
+
+    def noticed(self, examples: Examples, max_length: int) -> list[Finding]:
+        """What a person should know about how these rows will be read, such as what is cut."""
+        ...
+
+    def to_json(self, value: Input) -> Any:
+        """An input as the model folder keeps it, for a later fit to go on from."""
+        ...
+
+    def from_json(self, kept: Any) -> Input:
+        """The inverse of `to_json`."""
+        ...
+
+    def language(self, inputs: Sequence[Input]) -> str | None:
+        """ISO code of the language that most rows seem to be in; None where none can be told."""
+        ...
+
+    def backbones(self, inputs: Sequence[Input]) -> tuple[str, ...]:
+        """Names of the catalogue that `auto` tries for such rows, in this order."""
+        ...
+
+    def lengths(
+        self, inputs: Sequence[Input], offer: Offer | None, max_length: int
+    ) -> tuple[int, ...]:
+        """Positions that a backbone computes of each input, as estimated; without one, what
+        reading the input costs in such positions."""
         ...

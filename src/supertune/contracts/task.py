@@ -28,6 +28,14 @@ class Columns:
     pair: bool = False
     separator: str | None = None
     numbers: tuple[str, ...] = ()  # read as numbers, instead of a text
+    picture: str | None = None  # of pictures, instead of a text
+
+    @property
+    def modality(self) -> str:
+        """Of the rows that are read by these columns: see `Examples.modality`."""
+        if self.numbers:
+            return "numbers"
+        return "text" if self.picture is None else "image"
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +71,7 @@ class Task(Protocol):
     name: str
     summary: str
     objective: Objective
-    modality: str
+    modalities: tuple[str, ...]  # of the rows that it reads, the first by default
     metrics: Mapping[str, bool]  # name -> larger is better
     default_metric: str
 

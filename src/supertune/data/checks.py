@@ -10,8 +10,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from supertune import registry
 from supertune.contracts import Examples, Finding, Input, IntArray
-from supertune.data import grouping, label_checks, near_duplicates
+from supertune.data import grouping, label_checks
 from supertune.data.cells import counted
 from supertune.data.joining import as_one, is_blank
 from supertune.data.label_checks import answer_of, are, numbers
@@ -29,9 +30,8 @@ def prepared(
     kept, found = duplicates(train, named)
     train = train.take(kept)
     named = None if named is None else [named[i] for i in kept]
-    texts = [as_one(value) for value in train.inputs]
-    clusters = near_duplicates.clusters(texts)
-    found += alike(train, texts, clusters)
+    clusters = registry.modality(train.modality).alike(train.inputs)
+    found += alike(train, clusters)
     train = grouping.kept_together(train, named, clusters)
     for check in label_checks.ALL:
         found += check(train)
@@ -83,8 +83,6 @@ def token_count(text: str) -> int:
 
 def long_texts(examples: Examples, most: int) -> list[Finding]:
     """``long_text``: more tokens, as estimated, than the ``most`` that are read."""
-    if examples.columns:  # of numbers
-        return []
     texts = [as_one(value) for value in examples.inputs]
     # No script has more than one token in 1.3 characters, so most texts need no closer look.
     counts = [token_count(text) if len(text) > most else 0 for text in texts]
@@ -132,11 +130,9 @@ def duplicates(
     return kept, [Finding("duplicate_text", message, rows)]
 
 
-def alike(
-    examples: Examples, texts: Sequence[str], clusters: Sequence[Sequence[int]]
-) -> list[Finding]:
+def alike(examples: Examples, clusters: Sequence[Sequence[int]]) -> list[Finding]:
     """``near_duplicate_text``: clusters of texts that are nearly, but not exactly, the same."""
-    near = [members for members in clusters if len({texts[i] for i in members}) > 1]
+    near = [members for members in clusters if len({examples.inputs[i] for i in members}) > 1]
     if not near:
         return []
     rows = [i for members in near for i in members]

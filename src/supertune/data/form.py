@@ -11,25 +11,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from supertune.contracts import FloatArray, Input, Lens, features, fields_of
+from supertune.contracts import FloatArray, Input, fields_of
 
 READ = 300  # characters at the beginning of each text
 KINDS = (".", ",", "'’", '"“”„«»', "-–—", "!?", ":;", "()[]{}<>|/@#*_=+%$&~^\\", "\n\t\r")
 COLUMNS = len(KINDS) + 6
-
-
-def views(
-    inputs: Sequence[Input], lens: Lens | None, *, prediction: bool = True
-) -> dict[str, FloatArray]:
-    """(n, d) by which rows can be compared: ``meaning``, features of the backbone or the rows' own
-    numbers, where there are any; ``form``, how a text is written."""
-    found: dict[str, FloatArray] = {}
-    numbers = any(not isinstance(value, str) for row in inputs[:1] for value in fields_of(row))
-    if numbers if lens is None else "features" in lens.backbone.offer.capabilities:
-        found["meaning"] = features(inputs, lens, prediction=prediction)
-    if not numbers:
-        found["form"] = measured(inputs)
-    return found
 
 
 def measured(inputs: Sequence[Input]) -> FloatArray:

@@ -12,17 +12,13 @@ from supertune.data.cells import as_number, shown
 from supertune.errors import InputError
 
 
-def inputs(given: Any, columns: Columns) -> list[Input]:
-    """What a model with these columns reads; texts may be written as its rows were, with or
-    without an answer, which is not read.
+def texts(given: Any, columns: Columns) -> list[Input]:
+    """Texts, or pairs of texts, may be written as the model's rows were, with or without an
+    answer, which is not read.
 
     Raises:
         InputError: what is no such row, by its number.
     """
-    return _numbers(given, columns.numbers) if columns.numbers else _texts(given, columns)
-
-
-def _texts(given: Any, columns: Columns) -> list[Input]:
     if isinstance(given, (str, bytes)):
         raise InputError(
             "one_text_given",
@@ -58,7 +54,12 @@ def _texts(given: Any, columns: Columns) -> list[Input]:
     ]
 
 
-def _numbers(given: Any, names: tuple[str, ...]) -> list[Input]:
+def numbers(given: Any, names: tuple[str, ...]) -> list[Input]:
+    """Rows of as many numbers as there are names.
+
+    Raises:
+        InputError: ``not_numbers``.
+    """
     # A frame answers to its columns' names; anything else is taken row by row.
     if hasattr(given, "columns") and hasattr(given, "to_numpy"):
         missing = [name for name in names if name not in list(given.columns)]

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from supertune import registry
 from supertune.contracts import Columns, Examples, Finding, Reading
-from supertune.data import checks, grouping, near_duplicates, number_columns, sides, value_rows
+from supertune.data import checks, grouping, number_columns, sides, value_rows
 from supertune.data.cells import counted, listed
 from supertune.data.columns import by_place, check_named, has_places
-from supertune.data.joining import as_one
 from supertune.data.table import Table
 from supertune.data.text_source import as_far_as_there
 from supertune.data.value_rows import ValueRows
@@ -177,9 +177,8 @@ def _prepared(rows: ValueRows, columns: Columns) -> tuple[Examples, list[Finding
     kept, findings = checks.duplicates(train, rows.named)
     rows = rows.take(kept)
     train = rows.examples(columns)
-    texts = [as_one(value) for value in train.inputs]
-    clusters = near_duplicates.clusters(texts)
-    findings += checks.alike(train, texts, clusters)
+    clusters = registry.modality(train.modality).alike(train.inputs)
+    findings += checks.alike(train, clusters)
     findings += _unlabelled(train)
     return grouping.kept_together(train, rows.named, clusters), findings
 

@@ -7,15 +7,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from supertune import registry
-from supertune.contracts import Columns, Input, content_key, fields_of
-from supertune.data import columns, joining, near_duplicates
+from supertune.contracts import Columns, Input, content_key, modality_of
+from supertune.data import columns
 from supertune.data.cells import is_empty
 from supertune.data.table import Table
 from supertune.errors import InputError
 
 MOST = 5000  # rows among which a choice is made; of a larger pool so many are drawn
 WINDOW = 4096
-_COMPARED = 5000  # characters of a text that are compared to find its doubles
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +75,7 @@ def read(
     found: dict[str, tuple[Input, int, dict[str, Any]]] = {}
     count = labelled = blank = 0
     names: tuple[str, ...] = ()
+    rows = registry.modality(settled.modality)
     where = "the pool"
     for table, inputs in registry.task(task).stream(source, settled, WINDOW):
         names, where = names or _names(table, settled), table.source
@@ -84,7 +84,7 @@ def read(
         for i, value in enumerate(inputs):
             if given is not None and not is_empty(given[i]):
                 labelled += 1
-            elif _blank(value):
+            elif rows.blank(value):
                 blank += 1
             else:
                 cells = {name: table.values[name][i] for name in names if name in table.values}
@@ -128,22 +128,10 @@ def _given(table: Table, settled: Columns) -> Sequence[Any] | None:
     return None if settled.label is None else table.values.get(settled.label)
 
 
-def _numbers(value: Input) -> bool:
-    return isinstance(next(iter(fields_of(value)), None), float)
-
-
-def _blank(value: Input) -> bool:
-    return not value or (not _numbers(value) and joining.is_blank(value))
-
-
 def _single(inputs: Sequence[Input], known: Sequence[Input], kept: Sequence[bool]) -> list[int]:
     """The first of rows that are nearly the same; none where one of them is known."""
-    if any(map(_numbers, inputs)):
-        already = set(known)
-        return [i for i, value in enumerate(inputs) if kept[i] or value not in already]
-    texts = [joining.as_one(value)[:_COMPARED] for value in (*inputs, *known)]
     out: set[int] = set()
-    for together in near_duplicates.clusters(texts):
+    for together in registry.modality(modality_of(inputs)).alike([*inputs, *known]):
         mine = [i for i in together if i < len(inputs)]
         answered = len(mine) < len(together) or any(kept[i] for i in mine)
         out.update(i for i in (mine if answered else mine[1:]) if not kept[i])

@@ -69,7 +69,7 @@ def unused(recipe: Recipe, tuned: Tuned) -> list[Finding]:
 
 
 def _in_words(task: Task) -> bool:
-    return task.objective == "classify" and task.modality == "text"
+    return task.objective == "classify" and "text" in task.modalities
 
 
 def _given(recipe: Recipe) -> dict[str, Any]:

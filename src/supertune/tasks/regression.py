@@ -30,7 +30,7 @@ class Regression:
     name = "regression"
     summary = "a number for each row, from columns of numbers or a text"
     objective: Objective = "regress"
-    modality = "numbers"
+    modalities: tuple[str, ...] = ("numbers", "text")
     metrics: Mapping[str, bool] = metrics.REGRESSION
     default_metric = "mae"
 

@@ -27,7 +27,7 @@ class TextClassification:
     name = "text_classification"
     summary = "one label a text, or several, from a few labelled rows"
     objective: Objective = "classify"
-    modality = "text"
+    modalities: tuple[str, ...] = ("text",)
     metrics: Mapping[str, bool] = {**metrics.CLASSIFICATION, **metrics.MULTI_LABEL}
     default_metric = "accuracy"
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from supertune import registry
 from supertune.contracts import (
     GradientMethod,
     GradientOptions,
@@ -17,9 +18,8 @@ from supertune.contracts import (
     Input,
     Method,
     Offer,
+    modality_of,
 )
-from supertune.data import checks
-from supertune.data.joining import as_one
 from supertune.training.replay import MEMORY
 from supertune.training.speed import Speed, operations
 
@@ -41,17 +41,18 @@ KEPT_VECTORS = 16  # activations of a block, in vectors of its width, that a gra
 BATCH_BYTES = 60_000_000  # a batch that is encoded
 
 
-def token_counts(inputs: Sequence[Input], max_length: int) -> list[int]:
-    """Tokens of each input, as estimated, cut to ``max_length``."""
-    return [min(max_length, checks.token_count(as_one(value))) for value in inputs]
-
-
 def encode_seconds(offer: Offer, tokens: float, speed: Speed, blocks: int | None = None) -> float:
     """One forward pass of ``tokens`` tokens through so many blocks, all by default."""
     depth = offer.depth if blocks is None else blocks
     calls = depth * tokens / 256  # batches of so many tokens
     work = operations(offer.width, depth, tokens) / (speed.operations * EFFICIENCY)
     return work + calls * speed.block
+
+
+def reading_seconds(inputs: Sequence[Input], offer: Offer, max_length: int, speed: Speed) -> float:
+    """One reading of rows by a backbone, from the input to vectors."""
+    rows = registry.modality(modality_of(inputs))
+    return encode_seconds(offer, sum(rows.lengths(inputs, offer, max_length)), speed)
 
 
 def fit_seconds(

@@ -88,7 +88,7 @@ class HashedWordsBackbone:
 class HashedWords:
     name = "hashed_words"
     summary = "a bag of hashed words; no weights"
-    modality = "text"
+    modalities = ("text",)
     extra: str | None = None
 
     def offers(self, ref: BackboneRef) -> Offer:

@@ -26,7 +26,7 @@ class TwoLabels:
     name = "two_labels"
     summary = "one of two labels for a text"
     objective: Objective = "classify"
-    modality = "text"
+    modalities = ("text",)
     metrics: Mapping[str, bool] = {"balanced_accuracy": True, "accuracy": True, "log_loss": False}
     default_metric = "balanced_accuracy"
 

@@ -19,7 +19,7 @@ class TransformersEngine:
 
     name = "transformers"
     summary = "PyTorch + Hugging Face Transformers: encoders and decoders by folder or hub id"
-    modality = "text"
+    modalities: tuple[str, ...] = ("text", "image")
     extra: str | None = None
 
     def offers(self, ref: BackboneRef) -> Offer:

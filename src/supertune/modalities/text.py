@@ -1,0 +1,58 @@
+"""Rows that are a text, or several texts."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import Any
+
+from supertune.contracts import Columns, Examples, Finding, FloatArray, Input, Offer, as_json
+from supertune.data import checks, form, given, joining, near_duplicates, overlap
+from supertune.data.language import guess_language
+
+TRIED = ("minilm", "e5-small")
+MANY = ("e5-small",)  # of them, those that read other languages than English
+
+
+class Text:
+    name = "text"
+    noun = "text"
+    vectors = False
+
+    def given(self, values: Any, columns: Columns) -> list[Input]:
+        return given.texts(values, columns)
+
+    def blank(self, value: Input) -> bool:
+        return joining.is_blank(value)
+
+    def same(self, value: Input) -> Hashable:
+        return overlap.folded(value)
+
+    def alike(self, inputs: Sequence[Input]) -> list[list[int]]:
+        return near_duplicates.clusters([joining.as_one(value) for value in inputs])
+
+    def form(self, inputs: Sequence[Input]) -> FloatArray:
+        return form.measured(inputs)
+
+    def noticed(self, examples: Examples, max_length: int) -> list[Finding]:
+        return checks.long_texts(examples, max_length)
+
+    def to_json(self, value: Input) -> Any:
+        return as_json(value)
+
+    def from_json(self, kept: Any) -> Input:
+        return kept if isinstance(kept, str) else tuple(kept)
+
+    def language(self, inputs: Sequence[Input]) -> str | None:
+        return guess_language(map(joining.as_one, inputs))
+
+    def backbones(self, inputs: Sequence[Input]) -> tuple[str, ...]:
+        return TRIED if self.language(inputs) in (None, "en") else MANY
+
+    def lengths(
+        self, inputs: Sequence[Input], offer: Offer | None, max_length: int
+    ) -> tuple[int, ...]:
+        """Tokens, estimated from characters and cut to ``max_length``."""
+        return tuple(min(max_length, checks.token_count(joining.as_one(one))) for one in inputs)
+
+
+MODALITY = Text()
