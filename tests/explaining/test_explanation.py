@@ -105,10 +105,10 @@ def test_text_and_json_say_the_same(fitted: Fitted) -> None:
     found = fitted("linear_probe", "minilm").explain(TEXT)
     told = json.loads(json.dumps(found.as_dict()))
     assert told["explained"] == found.said
-    assert [TEXT[w["start"] : w["end"]] for w in told["words"]] == [
-        w["text"] for w in told["words"]
+    assert [TEXT[w["start"] : w["end"]] for w in told["parts"]] == [
+        w["text"] for w in told["parts"]
     ]
-    strongest = max(told["words"], key=lambda word: abs(word["share"]))
+    strongest = max(told["parts"], key=lambda word: abs(word["share"]))
     sign = "+" if strongest["share"] > 0 else "-"
     assert f"[{sign}{strongest['text']}{sign}]" in str(found)
     assert "".join(text for text, _ in found.marked()) == TEXT

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from supertune.contracts import FloatArray, Input, as_json, fields_of
+from supertune.contracts import FloatArray, Input, as_json
 from supertune.explaining import attribution, rows
 from supertune.explaining.counterfactual import Counterfactual, counterfactual
 from supertune.explaining.faithfulness import ORDERS, Faithfulness, best, measured
@@ -21,9 +21,8 @@ TOP = 6
 
 HOW = {
     "terms": "what each word adds to the score, an exact sum",
-    "token_states": "what the head makes of each word in its context, an exact sum",
+    "token_states": "what the head makes of each {} in its context, an exact sum",
     "integrated_gradients": "integrated gradients (Sundararajan et al. 2017)",
-    "occlusion": "taking each word away and asking again",
 }
 
 
@@ -32,7 +31,7 @@ class Explanation:
     """Why a model answered one input as it did.
 
     Attributes:
-        parts: the input and its P words (or columns).
+        parts: the input and its P words, columns or patches.
         shares: (P,) what each added: positive speaks for ``said`` (of a value, raises it).
         way: how that was found, the most faithful of ``faithfulness``.
         said: the answer explained, a label's or value's name; ``answer`` the whole of it as
@@ -68,23 +67,8 @@ class Explanation:
 
     def marked(self) -> Iterator[tuple[str, float]]:
         """The input as pieces of text, each with its share of the largest (-1 to 1), 0 where a
-        piece is not worth a mark. Fields of a pair stand on lines of their own."""
-        value = self.parts.value
-        if self.parts.reference:
-            for place, name in enumerate(self.parts.names):
-                yield "\n" if place else "", 0.0
-                yield f"{name} {fields_of(value)[place]:.6g}", self._strength(self.shares[place])
-            return
-        fields = tuple(map(str, fields_of(value)))
-        for number, text in enumerate(fields):
-            place = 0
-            for (field, start, end), share in zip(self.parts.spans, self.shares, strict=True):
-                if field != number:
-                    continue
-                yield text[place:start], 0.0
-                yield text[start:end], self._strength(share)
-                place = end
-            yield text[place:] + ("\n" if number + 1 < len(fields) else ""), 0.0
+        piece is not worth a mark."""
+        return self.parts.marked([self._strength(share) for share in self.shares])
 
     def plain(self) -> str:
         """The input with [+words+] that spoke for the answer and [-words-] that spoke against."""
@@ -97,9 +81,12 @@ class Explanation:
     @property
     def how(self) -> str:
         """How the shares were found, in words."""
-        if self.parts.reference:
-            return "setting each column to the mean of the labelled rows and asking again"
-        return HOW[self.way]
+        asking = f"{self.parts.taking_away} and asking again"
+        return HOW.get(self.way, asking).format(self.parts.noun[0])
+
+    def drawn(self) -> bytes | None:
+        """A PNG that shows the input with its marks; None where text shows it."""
+        return self.parts.drawn([self._strength(share) for share in self.shares])
 
     @property
     def _largest(self) -> float:
@@ -121,7 +108,7 @@ class Explanation:
             "way": self.way,
             "how": self.how,
             "score": self.total,
-            "words": [
+            "parts": [
                 {"text": name, "field": span[0], "start": span[1], "end": span[2],
                  "share": float(share)}
                 for name, span, share in zip(

@@ -6,6 +6,7 @@ a closed form, and only while seconds last.
 
 from __future__ import annotations
 
+import base64
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -83,10 +84,12 @@ def _others(examples: Examples, place: int) -> IntArray:
 
 
 def _told(one: Explanation) -> dict[str, Any]:
-    measured = one.faithfulness.get(one.way)
+    measured, drawn = one.faithfulness.get(one.way), one.drawn()
     return {
         "said": wording.headline(one),
+        "nouns": one.parts.noun[1],
         "pieces": _cut(one),
+        "picture": None if drawn is None else base64.b64encode(drawn).decode("ascii"),
         "how": one.how,
         "trust": None if measured is None else wording.trust(measured),
     }

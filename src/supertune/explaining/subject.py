@@ -15,10 +15,12 @@ from supertune.contracts import (
     HeadSpec,
     Input,
     Lens,
+    Picture,
     Tuned,
 )
 from supertune.explaining import parts as cutting
 from supertune.explaining.parts import Parts
+from supertune.explaining.patches import patches
 from supertune.pipeline import Workshop
 
 BATCH = 256  # inputs asked about at once
@@ -77,7 +79,10 @@ class Subject:
         return self.workshop.task.decode(logits, self.labels, self.head, costs)
 
     def parts(self, value: Input) -> Parts:
-        """Words, or the columns of a row of numbers with the mean row in their place."""
+        """Words, patches of a picture, or the columns of a row of numbers with the mean row in
+        their place."""
+        if isinstance(value, Picture):
+            return patches(value)
         if not self.columns:
             return cutting.words(value)
         if self.rows is None:

@@ -54,7 +54,7 @@ def after(found: Explanation) -> list[str]:
 
 
 def _words(found: Explanation) -> list[str]:
-    noun = "column" if found.parts.reference else "word"
+    noun, nouns = found.parts.noun
     if not found.top:
         return [f"No {noun} moved the answer."]
     said = ("raised it", "lowered it") if found.valued else ("spoke for it", "spoke against it")
@@ -66,7 +66,7 @@ def _words(found: Explanation) -> list[str]:
             if found.shares[i] * sign > 0
         ]
         if listed:
-            made.append(f"{noun.capitalize()}s that {what}: {', '.join(listed)}")
+            made.append(f"{nouns.capitalize()} that {what}: {', '.join(listed)}")
     return made
 
 
@@ -75,15 +75,18 @@ def _flip(found: Explanation) -> list[str]:
     if found.valued:
         return []
     if flip is None:
-        return ["No few words decide it: it stays so however many of the strongest are left out."]
+        return [
+            f"No few {found.parts.noun[1]} decide it: it stays so however many of the strongest "
+            "are left out."
+        ]
     gone = ", ".join(found.parts.names[i] for i in flip.removed)
     named = named_of(flip.answer)
     count = len(flip.removed)
-    what = "this word" if count == 1 else f"these {count} words"
-    return [
-        f"Without {what} it would be {named} ({flip.answer['confidence']:.2f}): {gone}",
-        f"  What is left: {shown(flip.value)}",
-    ]
+    noun, nouns = found.parts.noun
+    what = f"this {noun}" if count == 1 else f"these {count} {nouns}"
+    told = f"Without {what} it would be {named} ({flip.answer['confidence']:.2f}): {gone}"
+    left = shown(flip.value)
+    return [told] if left == shown(found.parts.value) else [told, f"  What is left: {left}"]
 
 
 def _rows(found: Explanation) -> list[str]:
