@@ -31,7 +31,7 @@ def html(report: Mapping[str, Any]) -> str:
         style=style,
         script=script,
         policy=f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; "
-        "base-uri 'none'; form-action 'none'",
+        "img-src data:; base-uri 'none'; form-action 'none'",
     )
 
 
