@@ -60,6 +60,7 @@ class Recipe(BaseModel):
     )
     text: tuple[str, ...] = ()
     numbers: tuple[str, ...] = Field((), description="columns of numbers, instead of a text")
+    picture: str | None = Field(None, description="column of pictures, instead of a text")
     label: str | None = None
     split: str | None = None
     group: str | None = None

@@ -215,7 +215,7 @@ class Model:
         """
         asked = self._asked(coverage, max_error)
         task = registry.task(self.task)
-        columns = replace(self.columns, text=tuple(text)) if text else self.columns
+        columns = self.columns.called(text)
         for table, inputs in task.stream(source, columns, window):
             yield table, self._compared(inputs, self._answers(inputs, asked))
 
@@ -487,8 +487,7 @@ def _renamed(
     columns: Columns, text: Sequence[str], label: str | None, slices: Sequence[str]
 ) -> Columns:
     changed = replace(columns, slices=tuple(slices) or columns.slices)
-    if text:
-        changed = replace(changed, text=tuple(text))
+    changed = changed.called(text)
     return changed if label is None else replace(changed, label=label)
 
 

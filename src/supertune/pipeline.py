@@ -89,6 +89,7 @@ def columns(recipe: Recipe) -> Columns:
         pair=recipe.pair,
         separator=recipe.separator,
         numbers=recipe.numbers,
+        picture=recipe.picture,
     )
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from supertune import __version__, artifact, baselines, choose, limits, pipeline, registry
-from supertune.api import continuing, machine, unlabelled
+from supertune.api import continuing, machine, meant, unlabelled
 from supertune.choose import Decision, Entry, levers
-from supertune.config import Recipe, method_options, recipe
+from supertune.config import Recipe, method_options
 from supertune.contracts import Examples, Finding, Judged, Noted, Notes, Reading, Tuned
 from supertune.errors import InputError
 from supertune.explaining import reported
@@ -91,8 +91,9 @@ def fit(
         artifact.check_output(Path(output), overwrite)
     before = None if from_ is None else load(from_)
     earlier = {} if before is None else continuing.settings_of(before, options)
-    settled = recipe({**earlier, **options})
+    settled, said = meant.settled(data, {**earlier, **options})
     run = _read(data, test, settled, before, keep_rows, progress, unlabeled)
+    run = replace(run, reading=replace(run.reading, guesses=(*said, *run.reading.guesses)))
     if began is not None:
         began(run.reading, run.predicted)
     decision, tuned = _tuned(run, _decide(run))

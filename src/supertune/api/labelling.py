@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from supertune.api import meant
 from supertune.api.loading import load
-from supertune.config import recipe
 from supertune.errors import InputError
 from supertune.labelling import journal as journals
 from supertune.labelling import outputs, session, steps
@@ -164,7 +164,9 @@ def _begun(
     progress: Progress | None,
     options: dict[str, Any],
 ) -> Labelling:
-    settled = recipe(options)
+    settled, _ = meant.settled(
+        pool, {key: each for key, each in options.items() if each is not None}
+    )
     opened = (
         model
         if isinstance(model, Model) or model is None

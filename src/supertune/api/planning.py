@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from supertune import choose, pipeline, registry
-from supertune.api import unlabelled
+from supertune.api import meant, unlabelled
 from supertune.catalogue.entries import model as catalogue_model
 from supertune.catalogue.resolve import fetched
 from supertune.choose import Entry
-from supertune.config import Recipe, recipe
+from supertune.config import Recipe
 from supertune.contracts import Finding, Reading, misfit
 from supertune.pipeline import Workshop
 from supertune.report import compose
@@ -39,8 +39,9 @@ def plan(data: Any, *, test: Any = None, unlabeled: Any = None, **options: Any) 
     Raises:
         InputError: what `fit` would refuse.
     """
-    settled = recipe(options)
+    settled, said = meant.settled(data, options)
     reading = pipeline.read(data, settled, test)
+    reading = replace(reading, guesses=(*said, *reading.guesses))
     settled = pipeline.as_written(settled, reading)
     workshop = Workshop(settled)
     examples = pipeline.labelled(reading.train)

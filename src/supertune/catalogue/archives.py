@@ -1,4 +1,5 @@
-"""Read chosen members of a wheel or a tar archive into memory; nothing is written by its names.
+"""Read chosen members of a wheel, a tar archive or a Debian package into memory; nothing is
+written by its names.
 
 Callers write bytes under names of their own where they can; where they keep a member's name, it
 has been held here to what is a plain relative path on every system. An archive with any name that
@@ -8,6 +9,7 @@ is not is refused as a whole: one that tries is not to be trusted with the rest.
 from __future__ import annotations
 
 import gzip
+import io
 import lzma
 import re
 import tarfile
@@ -88,15 +90,42 @@ def _zipped(path: Path) -> Iterator[_Member]:
 
 
 def _tarred(path: Path) -> Iterator[_Member]:
-    with tarfile.open(path) as opened:
+    with _opened(path) as opened:
         for info in opened:
+            name = info.name.removeprefix("./") if path.suffix == ".deb" else info.name
+            if name in ("", "."):
+                continue
             yield _Member(
-                info.name,
+                name,
                 info.size,
                 info.isfile(),
                 info.isdir(),
                 lambda info=info: _read(opened, info),  # type: ignore[misc]
             )
+
+
+def _opened(path: Path) -> tarfile.TarFile:
+    if path.suffix != ".deb":
+        return tarfile.open(path)
+    return tarfile.open(fileobj=io.BytesIO(_inside_deb(path)))
+
+
+def _inside_deb(path: Path) -> bytes:
+    """The member ``data.tar.*`` of a Debian package, which is an ar archive: an 8-byte mark, then
+    members with a header of 60 bytes each (name 16, size in decimal at 48), on even places."""
+    with path.open("rb") as stream:
+        if stream.read(8) != b"!<arch>\n":
+            raise tarfile.ReadError("not a Debian package")
+        while header := stream.read(60):
+            if len(header) < 60 or not header[48:58].strip().isdigit():
+                raise tarfile.ReadError("a header is cut short")
+            size = int(header[48:58])
+            if size > ALTOGETHER:
+                raise tarfile.ReadError(f"a member of {size} bytes")
+            if header.startswith(b"data.tar"):
+                return stream.read(size)
+            stream.seek(size + size % 2, 1)
+    raise tarfile.ReadError("it holds no data.tar")
 
 
 def _read(opened: tarfile.TarFile, info: tarfile.TarInfo) -> bytes:
@@ -134,6 +163,6 @@ def _damaged(path: Path, error: Exception) -> InputError:
         "archive_damaged",
         f"{path.name} cannot be unpacked.",
         received=f"{type(error).__name__}: {error}",
-        allowed="a wheel, a zip or a tar archive",
+        allowed="a wheel, a zip, a tar archive or a Debian package",
         next="Fetch the archive again from where it was published.",
     )

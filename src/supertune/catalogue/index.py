@@ -38,6 +38,8 @@ def address(package: Package) -> str:
     if package.registry == "npm":
         bare = package.name.rsplit("/", 1)[-1]
         return f"{npm_registry()}/{package.name}/-/{bare}-{package.version}.tgz"
+    if package.registry == "debian":
+        return _apt(package)
     indexes = pip_indexes()
     problem: Exception = ValueError("pip is set up without an index")
     for index in indexes:
@@ -46,6 +48,21 @@ def address(package: Package) -> str:
         except (OSError, ValueError) as error:
             problem = error
     raise problem
+
+
+def _apt(package: Package) -> str:
+    """Where apt would fetch the package; nothing is installed."""
+    client = shutil.which("apt-get")
+    if client is None:
+        raise ValueError("apt-get is not installed, which knows where Debian's packages are")
+    wanted = f"{package.name}={package.version}"
+    command = [client, "--print-uris", "download", wanted]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=_ASK)
+    found = re.search(r"^'(\S+)'", done.stdout, re.MULTILINE)
+    if found is None:
+        said = (done.stderr.strip().splitlines() or ["apt-get names no address"])[-1]
+        raise ValueError(f"{said}; `apt-get update` renews what it knows")
+    return found.group(1)
 
 
 def _listed(page: str, file: str) -> str:

@@ -74,7 +74,7 @@ def _fetch(package: Package, target: Path, progress: Progress | None) -> None:
 
 def unreachable(package: Package, error: BaseException) -> EnvironmentFault:
     """The error for a package that cannot be had, with the reason in ``received``."""
-    client = "npm" if package.registry == "npm" else "pip"
+    client = package.client
     return EnvironmentFault(
         "no_network",
         f"{package.name} {package.version} cannot be fetched through {client}'s index.",

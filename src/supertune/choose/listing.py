@@ -35,16 +35,16 @@ def candidates(workshop: Workshop, examples: Examples, *, fetch: bool = True) ->
         if not named.needs or rows == "numbers":
             if recipe.backbone not in ("auto", "none"):
                 if recipe.method != "auto":
-                    check(workshop, Candidate(recipe.backbone, method), fetch=fetch)
+                    check(workshop, Candidate(recipe.backbone, method), rows, fetch=fetch)
                 continue
             check(workshop, Candidate(None, method), rows)
             entries.append(costs.entry(Candidate(None, method), None))
             continue
         for place, (name, offer) in enumerate(offers.items()):
-            if recipe.method == "auto" and misfit(named, workshop.task.objective, offer):
+            if recipe.method == "auto" and misfit(named, workshop.task.objective, offer, rows):
                 continue
             candidate = Candidate(name, method)
-            check(workshop, candidate, fetch=fetch)
+            check(workshop, candidate, rows, fetch=fetch)
             entries.append(costs.entry(candidate, offer, place))
     if entries:
         entries.sort(key=lambda e: (e.trained, -e.gain, e.place, e.simplicity))

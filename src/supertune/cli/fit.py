@@ -42,6 +42,7 @@ app = typer.Typer(add_completion=False)
         "--verbalizer 'positive=great; negative=terrible'",
         "supertune fit reviews.csv --max-error 5%",
         "supertune fit sales.csv --task regression --label price",
+        "supertune fit stamps/ --test more-stamps/",
         "supertune fit reviews.csv --set advice=false",
     ),
 )
@@ -61,6 +62,7 @@ def fit(
     ] = None,
     text: keys.Text = None,
     column: keys.Column = None,
+    picture: keys.Picture = None,
     label: keys.Label = None,
     template: keys.Template = None,
     pair: keys.Pair = False,

@@ -33,6 +33,7 @@ def plan(
     unlabeled: keys.Unlabeled = None,
     text: keys.Text = None,
     column: keys.Column = None,
+    picture: keys.Picture = None,
     label: keys.Label = None,
     template: keys.Template = None,
     pair: keys.Pair = False,

@@ -97,7 +97,10 @@ def predict(
         Literal["csv", "tsv", "jsonl"], typer.Option("--format", help="The form of stdout.")
     ] = "csv",
     text: Annotated[
-        list[str] | None, typer.Option("--text", help="Text column, if it has another name here.")
+        list[str] | None,
+        typer.Option(
+            "--text", "--picture", help="The column that is read, if it has another name here."
+        ),
     ] = None,
     backbone: BackboneAt = None,
     labels: Labels = "",

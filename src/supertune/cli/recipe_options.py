@@ -18,8 +18,8 @@ Data = Annotated[
     str | None,
     typer.Argument(
         metavar="DATA",
-        help="csv, tsv, jsonl, json, parquet or xlsx; a folder with one sub-folder of .txt files "
-        "a class; or - for stdin.",
+        help="csv, tsv, jsonl, json, parquet or xlsx; a folder with one sub-folder of pictures or "
+        ".txt files a class; or - for stdin.",
     ),
 ]
 Test = Annotated[
@@ -43,6 +43,14 @@ Column = Annotated[
     list[str] | None,
     typer.Option(
         "--column", help="Column of numbers; repeat it for several.", rich_help_panel=COLUMNS
+    ),
+]
+Picture = Annotated[
+    str | None,
+    typer.Option(
+        "--picture",
+        help="Column of pictures: their paths, relative to the file, or their bytes.",
+        rich_help_panel=COLUMNS,
     ),
 ]
 Label = Annotated[
@@ -191,7 +199,18 @@ Seed = Annotated[int | None, typer.Option("--seed", help="0 by default.", rich_h
 
 
 _KEYS = (
-    *("text", "label", "template", "pair", "separator", "split", "group", "time", "weight"),
+    *(
+        "text",
+        "picture",
+        "label",
+        "template",
+        "pair",
+        "separator",
+        "split",
+        "group",
+        "time",
+        "weight",
+    ),
     *("task", "backbone", "method", "metric", "preset"),
     *("memory_limit", "max_error", "max_candidates", "search"),
     *("seed", "precision", "device", "threads"),

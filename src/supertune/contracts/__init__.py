@@ -89,6 +89,7 @@ from supertune.contracts.task import (
     HeadSpec,
     Objective,
     Reading,
+    Recognising,
     Task,
 )
 
@@ -144,6 +145,7 @@ __all__ = [
     "Problem",
     "Prompt",
     "Reading",
+    "Recognising",
     "Replaying",
     "Shifting",
     "Solver",

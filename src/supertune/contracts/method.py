@@ -174,8 +174,10 @@ class Method(Protocol):
     needs nothing else serves them without a backbone. ``simplicity`` orders candidates: of those
     within one standard error of the best, the lowest wins.
 
-    One whose probabilities are calibrated by rows that it left out says so with an attribute
-    ``calibrates = True``; of others it is done from the answers of cross-validation.
+    One that reads rows of some kinds alone, whatever backbone is offered, names them in an
+    attribute ``modalities``. One whose probabilities are calibrated by rows that it left out says
+    so with an attribute ``calibrates = True``; of others it is done from the answers of
+    cross-validation.
     """
 
     name: str
@@ -296,6 +298,9 @@ def misfit(method: Method, objective: str, offer: Offer | None, rows: str = "tex
     if objective not in method.objectives:
         served = ", ".join(sorted(method.objectives))
         return f"{method.name} serves {served}, not {objective}"
+    read = getattr(method, "modalities", (rows,))
+    if rows not in read:
+        return f"{method.name} reads {', '.join(read)}, not {rows}"
     if rows == "numbers":  # see `Modality.vectors`
         missing = method.needs - OFFERED_BY_NUMBERS
         if offer is not None:

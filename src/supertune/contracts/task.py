@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy.typing as npt
 
@@ -29,6 +29,19 @@ class Columns:
     separator: str | None = None
     numbers: tuple[str, ...] = ()  # read as numbers, instead of a text
     picture: str | None = None  # of pictures, instead of a text
+
+    @property
+    def read(self) -> tuple[str, ...]:
+        """Those that an input is made of."""
+        return self.numbers or self.text or (() if self.picture is None else (self.picture,))
+
+    def called(self, names: Sequence[str]) -> Columns:
+        """The same where what is read has other names; as they are without any."""
+        if not names:
+            return self
+        return replace(
+            self, **{"text": tuple(names)} if self.picture is None else {"picture": names[0]}
+        )
 
     @property
     def modality(self) -> str:
@@ -116,4 +129,14 @@ class Task(Protocol):
         ``weights`` (B, n) gives B values a metric (one if None),
         so that one vectorised call serves a whole bootstrap. ``costs`` (C, C) moves the decision
         and adds the metric ``cost``."""
+        ...
+
+
+@runtime_checkable
+class Recognising(Protocol):
+    """A `Task` that can tell by a source, before its rows are read, that it is meant."""
+
+    def recognised(self, source: Any) -> str | None:
+        """Why, in words (``"11 class folders with 269 pictures"``); None where it is not meant,
+        or where that cannot be told."""
         ...

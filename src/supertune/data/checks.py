@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from supertune import registry
-from supertune.contracts import Examples, Finding, Input, IntArray
+from supertune.contracts import Examples, Finding, Input, IntArray, modality_of
 from supertune.data import grouping, label_checks
 from supertune.data.cells import counted
 from supertune.data.joining import as_one, is_blank
@@ -68,8 +68,9 @@ def empty_texts(
     if not void.any():
         return np.arange(len(void)), []
     count = int(void.sum())
-    message = f"{counted(count, 'row')} of {source} without a text {are(count)} left out."
-    return np.flatnonzero(~void), [Finding("empty_text", message, numbers(rows[void]))]
+    noun = registry.modality(modality_of([inputs[int(np.argmin(void))]])).noun
+    message = f"{counted(count, 'row')} of {source} without a {noun} {are(count)} left out."
+    return np.flatnonzero(~void), [Finding(f"empty_{noun}", message, numbers(rows[void]))]
 
 
 def token_count(text: str) -> int:
@@ -127,7 +128,8 @@ def duplicates(
     )
     kept = np.array([i for i in range(len(examples)) if i not in gone], dtype=np.int64)
     rows = numbers(examples.rows[sorted(copies)])
-    return kept, [Finding("duplicate_text", message, rows)]
+    noun = registry.modality(examples.modality).noun
+    return kept, [Finding(f"duplicate_{noun}", message, rows)]
 
 
 def alike(examples: Examples, clusters: Sequence[Sequence[int]]) -> list[Finding]:
@@ -140,7 +142,8 @@ def alike(examples: Examples, clusters: Sequence[Sequence[int]]) -> list[Finding
         f"{counted(len(rows), 'row')} {are(len(rows))} nearly the same as another "
         f"({counted(len(near), 'cluster')}); each cluster stays on one side of a split."
     )
-    return [Finding("near_duplicate_text", message, numbers(examples.rows[sorted(rows)]))]
+    noun = registry.modality(examples.modality).noun
+    return [Finding(f"near_duplicate_{noun}", message, numbers(examples.rows[sorted(rows)]))]
 
 
 def _beside(

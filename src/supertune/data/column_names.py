@@ -21,6 +21,12 @@ TEXT = _set(
 )
 """Names of columns that are read."""
 
+PICTURE = _set(
+    "image images img picture pictures photo photos file_name filename file path image_path",
+    "bild foto imagen imagem immagine 图片 图像 画像 이미지 изображение",
+)
+"""Names of columns that hold pictures, or where they are."""
+
 LABEL = _set(
     "label labels class target targets y gold",
     "étiquette etiqueta rótulo etichetta 标签 类别 метка ラベル 레이블",

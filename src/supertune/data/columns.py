@@ -51,7 +51,7 @@ def settle(table: Table, wanted: Columns, *, fitted: bool = False) -> Settled:
         values = sorted({as_label(cell) for cell in table.values[found.name] if cell is not None})
         guesses.append(f"split: column '{found.name}' ({listed(values)})")
         free.remove(found)
-    if not columns.text:
+    if not columns.read:
         texts = column_guesses.texts(
             table, free, pair=columns.pair, label_open=columns.label is None
         )
@@ -115,18 +115,18 @@ def by_place(table: Table, wanted: Columns) -> Columns:
 def check_named(table: Table, wanted: Columns) -> None:
     """Refuse names that the table does not have, and a label that is also read as text."""
     named = [("text", name) for name in wanted.text]
-    for role in ("label", "split", "group", "time", "weight"):
+    for role in ("picture", "label", "split", "group", "time", "weight"):
         name = getattr(wanted, role)
         named += [] if name is None else [(role, name)]
     named += [("slice", name) for name in wanted.slices]
     for role, name in named:
         if name not in table.values:
             raise missing_column(table, name, role, next_step=f"--{role} {{name}}")
-    read = (*wanted.text, *(fields(wanted.template) if wanted.template else ()))
+    read = (*wanted.read, *(fields(wanted.template) if wanted.template else ()))
     if wanted.label is not None and wanted.label in read:
         raise InputError(
             "column_twice",
-            f"Column '{wanted.label}' is named as text and as label.",
+            f"Column '{wanted.label}' is named as {_role(wanted)} and as label.",
             received=wanted.label,
             allowed=listed([name for name in table.names if name != wanted.label], 30),
             next="Name another column for one of them.",
@@ -139,6 +139,10 @@ def check_named(table: Table, wanted: Columns) -> None:
             allowed="each column once",
             next="Leave one of them out.",
         )
+
+
+def _role(wanted: Columns) -> str:
+    return "text" if wanted.picture is None else "picture"
 
 
 def _check_pair(columns: Columns) -> None:
@@ -186,8 +190,8 @@ def _as_many_as_fitted(table: Table, wanted: Columns) -> Columns:
 
 def _free_profiles(table: Table, columns: Columns) -> list[Profile]:
     """Profiles of the columns that have no meaning yet, if any meaning is still missing."""
-    if columns.text and columns.label is not None and columns.split is not None:
+    if columns.read and columns.label is not None and columns.split is not None:
         return []
     named = {columns.label, columns.split, columns.group, columns.time, columns.weight}
-    taken = named | {*columns.text, *columns.slices}
+    taken = named | {*columns.read, *columns.slices}
     return [profile(name, cells) for name, cells in table.values.items() if name not in taken]

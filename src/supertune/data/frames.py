@@ -86,6 +86,9 @@ def _datasets(source: Any) -> tuple[list[str], int, _Part]:
     if kind != "Dataset":
         raise _unknown(source, "Pass datasets.Dataset.from_list(list(data)).")
     source = source.with_format(None)  # Python's own values, not tensors
+    for name, feature in source.features.items():
+        if type(feature).__name__ == "Image":  # its bytes, which are looked at before decoding
+            source = source.cast_column(name, type(feature)(decode=False))
     named = {
         name: list(feature.names)
         for name, feature in source.features.items()

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
+from supertune import registry
 from supertune.contracts import Examples, Finding, Input, IntArray
 from supertune.data.cells import as_number, counted, listed
 from supertune.data.labels import Answers, ordered
@@ -138,8 +139,9 @@ def contradictions(examples: Examples) -> list[Finding]:
     if not torn:
         return []
     rows = sorted(i for each in torn for held in each.values() for i in held)
+    noun = registry.modality(examples.modality).noun
     message = (
-        f"{counted(len(torn), 'text')} {'has' if len(torn) == 1 else 'have'} different labels in "
+        f"{counted(len(torn), noun)} {'has' if len(torn) == 1 else 'have'} different labels in "
         f"different rows ({counted(len(rows), 'row')}); no model can be right on all of them."
     )
     return [Finding("contradicting_labels", message, numbers(examples.rows[rows]))]

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from supertune.contracts import Finding, Input, fields_of
-from supertune.data import near_duplicates
+from supertune import registry
+from supertune.contracts import Finding, Input, fields_of, modality_of
 from supertune.data.cells import counted, listed
 from supertune.data.text_rows import TextRows
 from supertune.errors import InputError
@@ -17,15 +17,17 @@ from supertune.errors import InputError
 def without_overlap(
     train: TextRows, test: TextRows, option: str = "--test"
 ) -> tuple[TextRows, list[Finding]]:
-    """Test rows whose text (but for case and blanks) and whose group is not learned from.
-    ``option`` is what made them test rows.
+    """Test rows whose text (but for case and blanks) or picture, and whose group, is not learned
+    from. ``option`` is what made them test rows.
 
     Raises:
         InputError: ``test_overlap`` or ``group_overlap`` when none is left.
     """
-    known = {folded(value) for value in train.inputs}
-    shared = np.array([folded(value) in known for value in test.inputs], dtype=bool)
-    test, found = _left(test, shared, "test_overlap", "also in the training rows", "texts", option)
+    rows = registry.modality(modality_of(train.inputs))
+    known = set(map(rows.same, train.inputs))
+    shared = np.array([rows.same(value) in known for value in test.inputs], dtype=bool)
+    what = "also in the training rows"
+    test, found = _left(test, shared, "test_overlap", what, f"{rows.noun}s", option)
     if train.named is not None and test.named is not None:
         groups = set(train.named) - {None}
         shared = np.array([name in groups for name in test.named], dtype=bool)
@@ -36,12 +38,12 @@ def without_overlap(
     return test, found
 
 
-def near_overlap(train: Sequence[str], test: TextRows) -> list[Finding]:
+def near_overlap(train: Sequence[Input], test: TextRows) -> list[Finding]:
     """``near_test_overlap``: test rows nearly the same as a training row; they are kept."""
-    texts = [*train, *test.texts()]
+    alike = registry.modality(modality_of(train)).alike
     near = sorted(
         i - len(train)
-        for members in near_duplicates.clusters(texts)
+        for members in alike([*train, *test.inputs])
         if members[0] < len(train)
         for i in members
         if i >= len(train)

@@ -229,7 +229,7 @@ def _test_examples(
     option = "--split" if split is not None else "--test" if time is None else "--time"
     option = option if test is None else "--test"
     held, shared = overlap.without_overlap(train, held, option)
-    findings += [*shared, *overlap.near_overlap(train.texts(), held)]
+    findings += [*shared, *overlap.near_overlap(train.inputs, held)]
     examples = held.examples(names, multi_label=source.answers.multi_label)
     return text_rows.weighed(checks.grouped(examples, held.named)), findings
 

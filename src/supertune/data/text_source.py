@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
-from supertune.contracts import Columns, Finding
-from supertune.data import checks, joining, label_checks, labels, leaks, sides, text_rows
+from supertune import registry
+from supertune.contracts import Columns, Finding, fields_of, modality_of
+from supertune.data import checks, label_checks, labels, leaks, sides, text_rows
 from supertune.data.cells import counted
 from supertune.data.labels import Answers
 from supertune.data.table import Table
@@ -55,7 +56,7 @@ def about_columns(source: TextSource) -> list[Finding]:
     table, columns, answers = source.table, source.columns, source.answers
     named = {getattr(columns, each.name) for each in fields(columns) if each.name != "template"}
     beside = {name for name in named if isinstance(name, str)} | {*columns.slices}
-    found = leaks.columns_that_tell(table, answers.given, beside - {*columns.text}, columns.text)
+    found = leaks.columns_that_tell(table, answers.given, beside - {*columns.read}, columns.read)
     found += label_checks.variants(answers, table.rows)
     if columns.time is not None:
         found.append(sides.time_range(table, columns.time))
@@ -87,8 +88,12 @@ def samples(rows: TextRows) -> tuple[dict[str, str], ...]:
             first.setdefault(given, i)
     chosen = list(first.values())[:SAMPLES]
     chosen += [i for i in range(min(len(rows), 2 * SAMPLES)) if i not in chosen]
+    noun = registry.modality(modality_of(rows.inputs)).noun
     return tuple(
-        {"text": _cut(joining.as_one(rows.inputs[i])), "label": ", ".join(rows.given[i] or ())}
+        {
+            noun: _cut("\n".join(map(str, fields_of(rows.inputs[i])))),
+            "label": ", ".join(rows.given[i] or ()),
+        }
         for i in sorted(chosen[:SAMPLES])
     )
 

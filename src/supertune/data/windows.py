@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from supertune.contracts import Picture
 from supertune.data.table import Table
 from supertune.errors import InputError
 
@@ -124,6 +125,8 @@ def tidy(column: str, cells: Sequence[Any], first: int | Sequence[int], source: 
 
 def _plain(cell: Any) -> Any:
     """NaN and its kin as None; arrays and NumPy scalars as Python's own; objects as JSON."""
+    if _is_picture(cell):
+        return cell
     if isinstance(cell, np.ndarray | np.generic):
         cell = cell.tolist()
     if isinstance(cell, dict):
@@ -137,6 +140,15 @@ def _plain(cell: Any) -> Any:
         return cell if cell == cell else None
     except TypeError:
         return None
+
+
+def _is_picture(cell: Any) -> bool:
+    """What `supertune.data.pictures.cells` makes a picture of, and nobody else reads."""
+    if isinstance(cell, np.ndarray):
+        return cell.ndim > 1
+    if isinstance(cell, dict):
+        return set(cell) == {"bytes", "path"}
+    return isinstance(cell, Picture) or type(cell).__module__.partition(".")[0] == "PIL"
 
 
 def _check_characters(cell: str, row: int, column: str, source: str) -> None:

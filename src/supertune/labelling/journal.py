@@ -12,11 +12,12 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from supertune.artifact.swap import fault, sync_folder
+from supertune.data.pictures.cells import written
 from supertune.data.writers import check_target
 from supertune.errors import EnvironmentFault, InputError
 
@@ -64,7 +65,9 @@ class Journal:
             EnvironmentFault: ``no_space``, ``output_read_only`` or ``output_unwritable``.
         """
         deed = "skip" if answer.label is None else "label"
-        line = {"do": deed, "key": answer.key, "row": answer.row, "cells": answer.cells}
+        cells = {name: written(cell, self.path.parent) for name, cell in answer.cells.items()}
+        answer = replace(answer, cells=cells)
+        line = {"do": deed, "key": answer.key, "row": answer.row, "cells": cells}
         self._append(line | ({} if answer.label is None else {"label": answer.label}))
         self._answers.append(answer)
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from supertune.artifact.swap import fault
+from supertune.data.pictures.cells import written
 from supertune.data.table import Table
 from supertune.data.writers import SUFFIXES, RowWriter, check_target
 from supertune.errors import InputError
@@ -63,7 +64,10 @@ def proposals(
         extra["confidence"] = [
             None if row.confidence is None else round(row.confidence, 4) for row in rows
         ]
-    _table(target, [row.cells for row in rows], [row.row for row in rows], extra, overwrite)
+    cells = [
+        {name: written(cell, target.parent) for name, cell in row.cells.items()} for row in rows
+    ]
+    _table(target, cells, [row.row for row in rows], extra, overwrite)
 
 
 def answered(target: Path, answers: Sequence[Answer], label: str) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from supertune import registry
-from supertune.contracts import Columns, Input, content_key, modality_of
+from supertune.contracts import Columns, Input, Picture, content_key, modality_of
 from supertune.data import columns
 from supertune.data.cells import is_empty
 from supertune.data.table import Table
@@ -115,6 +115,9 @@ def read(
 def _names(table: Table, settled: Columns) -> tuple[str, ...]:
     if settled.numbers:
         return settled.numbers
+    pictures = (name for name, cells in table.values.items() if isinstance(cells[0], Picture))
+    if (name := next(pictures, None)) is not None:
+        return (name,)
     wanted = settled
     if columns.has_places([], table):
         wanted = columns.by_place(table, settled)

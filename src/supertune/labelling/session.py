@@ -162,7 +162,7 @@ class Labelling:
             known.features, np.eye(len(names))[targets], np.ones(len(targets)), _PENALTIES, False
         )
         logits, spec = head.apply(self._features), HeadSpec(len(names))
-        chances = registry.task("text_classification").decode(logits, names, spec).scored
+        chances = self.workshop.task.decode(logits, names, spec).scored
         return Opinion(chances, registry.objective("classify").doubt(chances, spec), names)
 
     @cached_property
@@ -216,9 +216,15 @@ def begun(
 def _columns(model: Model | None, settled: Recipe) -> Columns:
     text = settled.text
     if model is None:
-        return Columns(text=text, label=settled.label, template=settled.template, pair=settled.pair)
+        return Columns(
+            text=text,
+            label=settled.label,
+            template=settled.template,
+            pair=settled.pair,
+            picture=settled.picture,
+        )
     own = pools.without_label(model.columns)
-    own = replace(own, text=text) if text else own
+    own = own.called(text or ((settled.picture,) if settled.picture else ()))
     return replace(own, label=settled.label or own.label)
 
 

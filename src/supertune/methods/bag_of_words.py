@@ -142,6 +142,7 @@ class BagOfWords:
     summary = "TF-IDF + logistic regression without a backbone; the free baseline"
     reference = "Spärck Jones 1972; Salton & Buckley 1988"
     needs: frozenset[str] = frozenset()
+    modalities = ("text",)
     objectives = frozenset({"classify"})
     simplicity = 5
     options: type[Options] = BagOfWordsOptions

@@ -195,7 +195,8 @@ def columns_section(columns: Columns) -> dict[str, Any]:
         "pair": columns.pair,
         "separator": columns.separator,
     }
-    return {**named, "numbers": list(columns.numbers)} if columns.numbers else named
+    numbers = {"numbers": list(columns.numbers)} if columns.numbers else {}
+    return {**named, **numbers, **({"picture": columns.picture} if columns.picture else {})}
 
 
 def tuning(workshop: Workshop, backbone: str | None, tuned: Tuned) -> dict[str, Any]:

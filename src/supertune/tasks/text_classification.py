@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
-from supertune import metrics
 from supertune.contracts import (
     Columns,
     Examples,
@@ -21,6 +19,7 @@ from supertune.contracts import (
 )
 from supertune.data import answered_rows, joining, readers, text_reading
 from supertune.data.columns import by_place, has_places, text_columns
+from supertune.tasks import _labels
 
 
 class TextClassification:
@@ -28,8 +27,8 @@ class TextClassification:
     summary = "one label a text, or several, from a few labelled rows"
     objective: Objective = "classify"
     modalities: tuple[str, ...] = ("text",)
-    metrics: Mapping[str, bool] = {**metrics.CLASSIFICATION, **metrics.MULTI_LABEL}
-    default_metric = "accuracy"
+    metrics: Mapping[str, bool] = _labels.METRICS
+    default_metric = _labels.DEFAULT_METRIC
 
     def read(
         self,
@@ -86,7 +85,7 @@ class TextClassification:
             yield table, joining.inputs(apart, chosen)
 
     def head(self, examples: Examples) -> HeadSpec:
-        return HeadSpec(len(examples.labels), examples.multi_label)
+        return _labels.head(examples)
 
     def decode(
         self,
@@ -95,22 +94,7 @@ class TextClassification:
         head: HeadSpec,
         costs: FloatArray | None = None,
     ) -> Predictions:
-        """(n, C) scores as answers: softmax and the likeliest label (with ``costs``, the
-        cheapest); or sigmoid and all labels from 0.5 on, which may be none."""
-        scores = np.ascontiguousarray(logits, dtype=np.float64)
-        if head.multi_label:
-            chances = _sigmoid(scores)
-            on = chances >= metrics.THRESHOLD
-            sets = tuple(
-                tuple(name for name, is_on in zip(labels, row, strict=True) if is_on) for row in on
-            )
-            return Predictions(
-                sets, np.where(on, chances, 1 - chances).prod(axis=1), chances, labels
-            )
-        chances = _softmax(scores)
-        best = metrics.decide(chances, costs)
-        confidence = chances[np.arange(len(chances)), best]
-        return Predictions(tuple(labels[i] for i in best), confidence, chances, labels)
+        return _labels.decode(logits, labels, head, costs)
 
     def score(
         self,
@@ -119,20 +103,7 @@ class TextClassification:
         weights: FloatArray | None = None,
         costs: FloatArray | None = None,
     ) -> dict[str, FloatArray]:
-        if targets.ndim == 2:
-            return metrics.multi_label(answers, targets, weights)
-        return metrics.classification(answers, targets, weights, costs)
+        return _labels.score(answers, targets, weights, costs)
 
 
 TASK = TextClassification()
-
-
-def _softmax(scores: FloatArray) -> FloatArray:
-    raised = np.exp(scores - scores.max(axis=1, keepdims=True, initial=-np.inf))
-    return np.asarray(raised / raised.sum(axis=1, keepdims=True))
-
-
-def _sigmoid(scores: FloatArray) -> FloatArray:
-    # Written so that no exponential overflows.
-    small = np.exp(-np.abs(scores))
-    return np.asarray(np.where(scores >= 0, 1 / (1 + small), small / (1 + small)))

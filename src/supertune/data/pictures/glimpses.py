@@ -1,0 +1,88 @@
+"""What is looked at in every picture, once: its size, a small copy, a hash, and how it is made.
+
+Near copies, the form of pictures and what a person is told of them all come from here, so that a
+file is decoded once however many of them ask.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from supertune.contracts import FloatArray, Picture
+from supertune.data.pictures import formats, making
+from supertune.data.pictures.decoding import Pixels, each, opened
+from supertune.errors import InputError
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+SMALL = 16  # pixels a side of the copy that near copies are compared by
+LEAST = 256  # pixels that the shorter side is decoded to at least
+KEPT = 20_000  # pictures remembered, of about 1.5 kB each
+
+
+@dataclass(frozen=True, eq=False)
+class Glimpse:
+    """Attributes:
+    width, height: in pixels, as stored.
+    small: (`SMALL`, `SMALL`, 3) copy.
+    fingerprint: dHash of 64 bits: whether each of 8 x 8 cells is brighter than the next on its
+        right (Krawetz 2013).
+    form: (`making.COLUMNS`,) how it is made.
+    broken: why nothing of this could be had; the rest is then empty.
+    """
+
+    width: int = 0
+    height: int = 0
+    small: Pixels = field(default_factory=lambda: np.zeros((0, 0, 3), dtype=np.uint8))
+    fingerprint: int = 0
+    form: FloatArray = field(default_factory=lambda: np.zeros(0))
+    broken: InputError | None = None
+
+
+_seen: OrderedDict[str, Glimpse] = OrderedDict()
+
+
+def of(pictures: Sequence[Picture]) -> list[Glimpse]:
+    """One a picture; those that were seen before in this process are not decoded again."""
+    new = {one.sha256: one for one in pictures if one.sha256 not in _seen}
+    found = dict(zip(new, each(_looked_at, list(new.values())), strict=True))
+    result = [found.get(one.sha256) or _seen[one.sha256] for one in pictures]
+    # A broken one is looked at again: its message names the file.
+    _seen.update((key, one) for key, one in found.items() if one.broken is None)
+    while len(_seen) > KEPT:
+        _seen.popitem(last=False)
+    return result
+
+
+def _looked_at(picture: Picture) -> Glimpse:
+    try:
+        width, height = formats.header(picture).size
+        image = opened(picture, least=LEAST)
+    except InputError as error:
+        return Glimpse(broken=error)
+    return Glimpse(
+        width,
+        height,
+        _small(image, SMALL, SMALL),
+        _fingerprint(image),
+        making.of(image, width, height),
+    )
+
+
+def _small(image: Image.Image, width: int, height: int) -> Pixels:
+    from PIL import Image
+
+    return np.asarray(image.resize((width, height), Image.Resampling.BOX), dtype=np.uint8)
+
+
+def _fingerprint(image: Image.Image) -> int:
+    grey = _small(image.convert("L"), 9, 8).astype(np.int16)
+    bits: npt.NDArray[np.bool_] = (grey[:, 1:] > grey[:, :-1]).reshape(64)
+    return int.from_bytes(np.packbits(bits).tobytes(), "big")

@@ -1,0 +1,160 @@
+"""Any source of pictures as tables with one column of `Picture`, whole or window by window.
+
+A source is a folder (`folders`), also one with a table of its files (metadata.csv, as the Hugging
+Face hub has it), a picture, a table with a column of paths or of bytes in any format that
+`supertune.data.readers` reads, or a list of pictures, of (picture, label) pairs or of dicts.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from supertune.contracts import Finding, Picture
+from supertune.data import files, readers
+from supertune.data.cells import counted, is_empty
+from supertune.data.pictures import cells, choosing, folders, formats
+from supertune.data.pictures.cells import Place
+from supertune.data.table import Table
+from supertune.data.windows import no_rows, window_of
+from supertune.errors import InputError
+
+MANIFESTS = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
+
+
+def read(source: Any, named: str | None = None) -> tuple[Table, str]:
+    """All rows of a source, and the name of the column that holds the pictures. Empty cells stay
+    None.
+
+    Args:
+        named: the column of pictures, if the person named one.
+
+    Raises:
+        InputError: as `supertune.data.readers.read`, `folders.listing`, `choosing.column` and
+            `cells.picture`.
+    """
+    table, column = next(stream(source, named, sys.maxsize))
+    if not len(table):
+        raise no_rows(table.source)
+    return table, column
+
+
+def unread(source: Any) -> list[Finding]:
+    """What of a folder is not read."""
+    listed = _listing(source)
+    return [] if listed is None else listed.findings()
+
+
+def nameless(source: Any) -> bool:
+    """Whether nobody named the columns: those of a folder, of a picture and of a list are "image"
+    and "label"."""
+    if isinstance(source, str | Path):
+        return Path(source).is_dir() and manifest(Path(source)) is None
+    return isinstance(source, np.ndarray) or (
+        isinstance(source, list | tuple) and bool(source) and not isinstance(source[0], dict)
+    )
+
+
+def stream(
+    source: Any, named: str | None = None, window: int = sys.maxsize
+) -> Iterator[tuple[Table, str]]:
+    """Windows of at most ``window`` rows with their column of pictures; see `read`.
+
+    Memory does not grow with the number of rows, but for the names of files in a folder.
+    """
+    column: str | None = None
+    for table, folder in _raw(source, window):
+        column = column or choosing.column(table, folder, named)
+        if column not in table.values:
+            column = choosing.column(table, folder, named)
+        yield _with_pictures(table, column, folder), column
+
+
+def _raw(source: Any, window: int) -> Iterator[tuple[Table, Path | None]]:
+    """Tables as they come, and the folder that their paths begin in."""
+    if isinstance(source, str | Path) and str(source) != "-":
+        path = files.checked(Path(source))
+        listed = _listing(source)
+        if listed is not None:
+            yield from ((table, None) for table in folders.windows(listed, window))
+        elif path.is_file() and formats.is_named_so(path):
+            picture = Picture.of(formats.contents_of(path, path.name), path.name, path)
+            yield window_of({folders.IMAGE: [picture]}, 1, path.name), None
+        else:
+            table_ = manifest(path) or path
+            yield from ((table, table_.parent) for table in readers.stream(table_, window))
+    elif isinstance(source, list | tuple) and source and not isinstance(source[0], dict):
+        yield from ((table, None) for table in _listed(source, window))
+    elif isinstance(source, np.ndarray) and source.ndim > 1:
+        yield from ((table, None) for table in _listed(list(source), window))
+    else:
+        yield from ((table, None) for table in readers.stream(source, window))
+
+
+def _listing(source: Any) -> folders.Listing | None:
+    if not isinstance(source, str | Path) or not Path(source).is_dir() or manifest(Path(source)):
+        return None
+    return folders.listing(Path(source))
+
+
+def manifest(path: Path) -> Path | None:
+    """The table of a folder's files, if there is one."""
+    if not path.is_dir():
+        return None
+    return next((path / name for name in MANIFESTS if (path / name).is_file()), None)
+
+
+def _listed(rows: Sequence[Any], window: int) -> Iterator[Table]:
+    """A list of pictures, or of (picture, label) pairs; what its first row is, all must be.
+
+    Raises:
+        InputError: ``mixed_rows``.
+    """
+    paired = _is_pair(rows[0])
+    source = f"a list of {counted(len(rows), 'pair' if paired else 'picture')}"
+    for start in range(0, len(rows), window):
+        part = rows[start : start + window]
+        for number, row in enumerate(part, start + 1):
+            if _is_pair(row) != paired:
+                raise InputError(
+                    "mixed_rows",
+                    f"The rows of {source} are not all of one kind.",
+                    received=f"row {number}: {type(row).__name__}",
+                    allowed=f"{'a (picture, label) pair' if paired else 'a picture'} in each row",
+                    next="Give each row the same form.",
+                )
+        columns: dict[str, list[Any]] = {folders.IMAGE: list(part)}
+        if paired:
+            columns = {
+                folders.IMAGE: [row[0] for row in part],
+                folders.LABEL: [row[1] for row in part],
+            }
+        yield window_of(columns, start + 1, source)
+
+
+def _is_pair(row: Any) -> bool:
+    return isinstance(row, tuple | list) and len(row) == 2
+
+
+def _with_pictures(table: Table, column: str, folder: Path | None) -> Table:
+    found = [
+        cells.picture(cell, Place(int(row), column, folder))
+        for row, cell in zip(table.rows, table.values[column], strict=True)
+    ]
+    # Other columns of pictures (masks, say) mean nothing to a label, and are large.
+    beside = {
+        name: column_cells
+        for name, column_cells in table.values.items()
+        if name == column or not _is_pictures(column_cells)
+    }
+    return replace(table, values={**beside, column: found})
+
+
+def _is_pictures(column: Sequence[Any]) -> bool:
+    first = next((cell for cell in column if not is_empty(cell)), None)
+    return first is not None and cells.is_picture(first)

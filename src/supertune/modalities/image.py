@@ -1,0 +1,109 @@
+"""Rows that are a picture."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Hashable, Sequence
+from typing import Any
+
+import numpy as np
+
+from supertune.contracts import Columns, Examples, Finding, FloatArray, Input, Offer, Picture
+from supertune.data.cells import counted
+from supertune.data.pictures import glimpses, making, near_copies, reading
+from supertune.data.pictures.decoding import opened
+
+TRIED = ("efficientnet-lite0", "dinov2-small")
+SMALL = 24  # pixels of the shorter side below which little can be seen
+UNEVEN = 4.0  # largest picture to smallest, by the side, from which it is said
+KEPT_BYTES = 256_000  # of a picture in a model folder; a larger one is kept as a smaller copy
+KEPT_SIDE = 640  # pixels of the longer side of such a copy
+THUMBNAIL = 96  # pixels of the longer side
+
+
+class Image:
+    name = "image"
+    noun = "picture"
+    vectors = False
+
+    def given(self, values: Any, columns: Columns) -> list[Input]:
+        return reading.given(values)
+
+    def blank(self, value: Input) -> bool:
+        return not isinstance(value, Picture)
+
+    def same(self, value: Input) -> Hashable:
+        return value
+
+    def alike(self, inputs: Sequence[Input]) -> list[list[int]]:
+        return near_copies.clusters(_pictures(inputs))
+
+    def form(self, inputs: Sequence[Input]) -> FloatArray:
+        seen = glimpses.of(_pictures(inputs))
+        for one in seen:
+            if one.broken is not None:
+                raise one.broken
+        return np.stack([one.form for one in seen]) if seen else np.zeros((0, making.COLUMNS))
+
+    def noticed(self, examples: Examples, max_length: int) -> list[Finding]:
+        """``small_picture``, ``sizes_differ``."""
+        seen = glimpses.of(_pictures(examples.inputs))
+        sides = np.array([min(one.width, one.height) for one in seen])
+        found = []
+        few = np.flatnonzero(sides < SMALL)
+        if len(few):
+            message = (
+                f"{counted(len(few), 'picture')} {'has' if len(few) == 1 else 'have'} fewer than "
+                f"{SMALL} pixels a side (the smallest {sides.min()}); they are enlarged to what "
+                "the backbone reads."
+            )
+            rows = tuple(int(examples.rows[i]) for i in few)
+            found.append(Finding("small_picture", message, rows, "info"))
+        if len(sides) and sides.max() >= UNEVEN * max(1, sides.min()):
+            small, large = seen[int(sides.argmin())], seen[int(sides.argmax())]
+            message = (
+                f"Pictures are of sizes from {small.width} x {small.height} to {large.width} x "
+                f"{large.height}; all are scaled to what the backbone reads. If a class comes in "
+                "one size, the model may learn the size."
+            )
+            found.append(Finding("sizes_differ", message, (), "info"))
+        return found
+
+    def to_json(self, value: Input) -> Any:
+        """Its name and bytes; of a large one, a smaller copy that learning goes on from as well."""
+        assert isinstance(value, Picture)
+        data = value.read()
+        if len(data) > KEPT_BYTES:
+            data = _scaled(value, KEPT_SIDE, "JPEG")
+        return {"name": value.name, "bytes": base64.b64encode(data).decode("ascii")}
+
+    def from_json(self, kept: Any) -> Input:
+        return Picture.of(base64.b64decode(kept["bytes"]), str(kept["name"]))
+
+    def language(self, inputs: Sequence[Input]) -> str | None:
+        return None
+
+    def backbones(self, inputs: Sequence[Input]) -> tuple[str, ...]:
+        return TRIED
+
+    def lengths(
+        self, inputs: Sequence[Input], offer: Offer | None, max_length: int
+    ) -> tuple[int, ...]:
+        """Patches of 16 pixels a side, which most backbones of pictures read about as many of."""
+        return ((0 if offer is None else (offer.resolution // 16) ** 2),) * len(inputs)
+
+
+MODALITY = Image()
+
+
+def _pictures(inputs: Sequence[Input]) -> list[Picture]:
+    return [value for value in inputs if isinstance(value, Picture)]
+
+
+def _scaled(picture: Picture, side: int, format_: str) -> bytes:
+    image = opened(picture, least=side)
+    image.thumbnail((side, side))
+    stream = io.BytesIO()
+    image.save(stream, format_)
+    return stream.getvalue()
