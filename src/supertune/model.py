@@ -37,7 +37,7 @@ from supertune.evaluation.intervals import Estimate
 from supertune.evaluation.selective import Threshold
 from supertune.explaining import Explanation, Subject, explained
 from supertune.pipeline import Workshop, as_calibrated, labelled, open_backbone, reference, viewed
-from supertune.report import card, compose, render, shifted, steps, text
+from supertune.report import card, compose, render, shifted, steps, text, thumbnails
 from supertune.report.compose import finite
 from supertune.training import fitting
 from supertune.training.adopted import Adopted
@@ -48,13 +48,17 @@ WINDOW = 4096  # inputs predicted at a time, so that memory does not grow with t
 
 @dataclass(frozen=True, eq=False)
 class Report:
-    """What a fit found out; ``data`` is report.json. Shows itself in a notebook."""
+    """What a fit found out; ``data`` is report.json. Shows itself in a notebook.
+
+    ``rows`` are those learned from, of which the page may show small pictures.
+    """
 
     data: dict[str, Any]
+    rows: Examples | None = field(default=None, repr=False)
 
     def html(self) -> str:
         """One self-contained page."""
-        return render.html(self.data)
+        return render.html(self.data, thumbnails.of(self.data, self.rows))
 
     def __str__(self) -> str:
         return text.summary(self.data)
@@ -62,7 +66,7 @@ class Report:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        return render.notebook(self.data)
+        return render.notebook(self.data, thumbnails.of(self.data, self.rows))
 
 
 @dataclass(eq=False)
@@ -457,7 +461,7 @@ def load(
         labels=tuple(manifest["labels"]),
         head=head,
         columns=columns,
-        report=Report(read.json("report.json")),
+        report=Report(read.json("report.json"), kept),
         manifest={k: v for k, v in manifest.items() if k not in ("files", "manifest_sha256")},
         tuned=tuned,
         folder=Path(folder),

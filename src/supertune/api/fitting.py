@@ -237,7 +237,7 @@ def _finish(run: _Run, decision: Decision, tuned: Tuned) -> Model:
         labels=examples.labels,
         head=workshop.task.head(examples),
         columns=run.reading.columns,
-        report=Report(report),
+        report=Report(report, examples if run.keep_rows else None),
         manifest=manifest,
         tuned=tuned,
         training_rows=examples if run.keep_rows else None,

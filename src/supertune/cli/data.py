@@ -42,13 +42,13 @@ def _list(terminal: Terminal) -> None:
     steps = [f"supertune data sample {known[0]['name']} -o {known[0]['name']} --per-class 8"]
     terminal.result({"data": known, "next": steps})
     terminal.table(
-        ("Name", "Rows", "Labels", "Language", "Licence", "Download", "Where", "What"),
+        ("Name", "Rows", "Labels", "Of", "Licence", "Download", "Where", "What"),
         [
             (
                 each["name"],
                 " + ".join(count(rows) for rows in each["rows"].values()),
                 each["labels"],
-                each["language"],
+                each["language"] or each["kind"],
                 each["licence"],
                 size(each["download_bytes"]),
                 "cached" if each["fetched"] else "not fetched",
@@ -59,8 +59,8 @@ def _list(terminal: Terminal) -> None:
     )
     terminal.say()
     terminal.say(
-        "Rows are distinct texts, to learn from + to judge by. Where a licence is unclear, they "
-        "are fetched from where others publish them and may not be passed on."
+        "Rows are distinct texts or pictures, to learn from + to judge by. Where a licence is "
+        "unclear, they are fetched from where others publish them and may not be passed on."
     )
     terminal.next(steps)
 
@@ -71,6 +71,7 @@ def described(entry: DatasetEntry) -> dict[str, Any]:
     return {
         "name": entry.name,
         "summary": entry.summary,
+        "kind": entry.kind,
         "language": entry.language,
         "licence": entry.licence,
         "rows": dict(entry.rows),
@@ -107,7 +108,11 @@ def pull(
     entry = entries.dataset(name)
     with Progress(speaker, bytes_=True) as progress:
         folder = corpora.dataset(name, progress=progress)
-    files = {path.stem: path for path in sorted(folder.glob("*.jsonl"), reverse=True)}
+    files = {
+        path.stem: path
+        for suffix in _SUFFIXES[entry.kind]
+        for path in sorted(folder.glob(suffix), reverse=True)
+    }
     answer: dict[str, Any] = {
         "name": name,
         "path": str(folder.absolute()),
@@ -116,12 +121,15 @@ def pull(
         "bytes": sum(path.stat().st_size for path in files.values()),
         "licence": entry.licence,
         "seconds": progress.seconds,
-        "next": [f"supertune data sample {name} -o {name} --per-class 8"],
+        "next": []
+        if entry.kind == "boxes"
+        else [f"supertune data sample {name} -o {name} --per-class 8"],
     }
     speaker.result(answer)
     speaker.say(f"{size(answer['bytes'])}, in {duration(progress.seconds)}:")
     for split, path in files.items():
-        speaker.command(f"{path}  {count(entry.rows[split], 'row')}")
+        rows = entry.rows.get(split)
+        speaker.command(str(path) if rows is None else f"{path}  {count(rows, 'row')}")
     speaker.next(answer["next"])
 
 
@@ -134,17 +142,22 @@ def sample(
     ctx: typer.Context,
     name: Name,
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="DIR", help="A folder for the two files.")
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="DIR",
+            help="A folder for train.csv and test.csv; of pictures, for the folders train and "
+            "test with a folder a label in each.",
+        ),
     ],
     per_class: Annotated[
-        int, typer.Option("--per-class", min=1, help="Labelled rows a label in train.csv.")
+        int, typer.Option("--per-class", min=1, help="Labelled rows a label in train.")
     ] = 8,
-    test_rows: Annotated[
-        int, typer.Option("--test-rows", min=0, help="Other rows in test.csv.")
-    ] = 400,
+    test_rows: Annotated[int, typer.Option("--test-rows", min=0, help="Other rows in test.")] = 400,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Another seed, other rows.")] = 0,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace the two files if they are there.")
+        bool, typer.Option("--overwrite", help="Replace train and test if they are there.")
     ] = False,
     json: Json = False,
     verbose: Verbose = False,
@@ -153,12 +166,13 @@ def sample(
 ) -> None:
     """Draw a few labelled rows to try a fit with, and others to judge it by."""
     speaker = terminal(ctx)
-    entries.dataset(name)
-    targets = output / "train.csv", output / "test.csv"
+    pictures = entries.dataset(name).kind == "pictures"
+    names = ("train", "test") if pictures else ("train.csv", "test.csv")
+    targets = output / names[0], output / names[1]
     if not overwrite and any(path.exists() for path in targets):
         raise InputError(
             "output_exists",
-            "There is a train.csv or test.csv already.",
+            f"There is a {names[0]} or {names[1]} already.",
             received=str(output),
             allowed="a folder without them",
             next="Choose another folder with -o, or add --overwrite.",
@@ -169,7 +183,7 @@ def sample(
         )
     output.mkdir(parents=True, exist_ok=True)
     for path, rows in zip(targets, (train, test), strict=True):
-        _write(path, rows)
+        (_write_pictures if pictures else _write)(path, rows)
     fit = f"supertune fit {targets[0]} --test {targets[1]} -o {output / 'model'}"
     answer: dict[str, Any] = {
         "name": name,
@@ -185,6 +199,44 @@ def sample(
     for path, rows in zip(targets, (train, test), strict=True):
         speaker.command(f"{path}  {count(len(rows), 'row')}")
     speaker.next(answer["next"])
+
+
+_SUFFIXES = {"texts": ("*.jsonl",), "pictures": ("*.zip",), "boxes": ("*.png", "*.xml")}
+
+
+def _write_pictures(path: Path, rows: list[Any]) -> None:
+    """A folder a label, in a folder that is whole or not there."""
+    import os
+    import shutil
+
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        for picture, label in rows:
+            target = partial / label / Path(picture.name).name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(picture.read())
+        partial.mkdir(parents=True, exist_ok=True)
+        if path.exists():
+            _check_drawn(path)
+            shutil.rmtree(path)
+        os.replace(partial, path)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _check_drawn(folder: Path) -> None:
+    """Refuse to replace a folder that holds anything else than pictures."""
+    from supertune.data.pictures import folders
+
+    held = folders.listing(folder)
+    if held.others:
+        raise InputError(
+            "output_exists",
+            f"{folder} holds files that no draw of pictures wrote.",
+            received=", ".join(sorted(held.others)[:5]),
+            allowed="a folder of pictures, or none",
+            next="Choose another folder with -o.",
+        )
 
 
 def _write(path: Path, rows: list[Row]) -> None:

@@ -138,7 +138,7 @@ def predict(
                 written = _write(writer, windows)
             _told(said, model, written, output, writer.renamed, limit)
         elif texts:
-            _shown(said, model, [answers for _, answers in windows], limit)
+            _shown(said, model, list(windows), limit)
         else:
             stream = StreamWriter(said.stdout, f".{format_}", separator=separator)
             for line in _write(stream, windows).sentences(model, limit):
@@ -247,17 +247,29 @@ def _told(
     said.next(steps)
 
 
-def _shown(said: Terminal, model: Model, parts: list[Answers], limit: float | None) -> None:
+def _shown(
+    said: Terminal, model: Model, windows: list[tuple[Any, Answers]], limit: float | None
+) -> None:
     done = _Done()
-    for part in parts:
+    for _, part in windows:
         done.add(part)
-    listed = [one for part in parts for one in part.listed()]
+    listed = [one for _, part in windows for one in part.listed()]
     steps = [f"supertune predict {model.folder} NEW.csv -o predictions.csv"]
     said.result({"rows": len(listed), "predictions": listed, **done.marks, "next": steps})
-    for part in parts:
-        for line in part.lines():
-            said.say(line)
+    for table, part in windows:
+        for name, line in zip(_named(table, len(part)), part.lines(), strict=True):
+            said.say(name + line)
     for line in done.sentences(model, limit):
         said.say(line)
     if not said.quiet:
         said.next(steps)
+
+
+def _named(table: Any, count: int) -> list[str]:
+    """What stands in front of each answer: of pictures their names, of a text nothing."""
+    from supertune.contracts import Picture
+
+    for cells in table.values.values():
+        if len(cells) and isinstance(cells[0], Picture):
+            return [f"{cell}  " for cell in cells]
+    return [""] * count

@@ -57,6 +57,10 @@ class Modality(Protocol):
         """The inverse of `to_json`."""
         ...
 
+    def thumbnail(self, value: Input) -> bytes | None:
+        """A small PNG to be shown beside its name; None where its words show it."""
+        ...
+
     def language(self, inputs: Sequence[Input]) -> str | None:
         """ISO code of the language that most rows seem to be in; None where none can be told."""
         ...

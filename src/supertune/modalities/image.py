@@ -17,9 +17,9 @@ from supertune.data.pictures.decoding import opened
 TRIED = ("efficientnet-lite0", "dinov2-small")
 SMALL = 24  # pixels of the shorter side below which little can be seen
 UNEVEN = 4.0  # largest picture to smallest, by the side, from which it is said
-KEPT_BYTES = 256_000  # of a picture in a model folder; a larger one is kept as a smaller copy
-KEPT_SIDE = 640  # pixels of the longer side of such a copy
-THUMBNAIL = 96  # pixels of the longer side
+KEPT_BYTES = 100_000  # of a picture in a model folder; a larger one is kept as a smaller copy
+KEPT_SIDE = 448  # pixels of the longer side of such a copy
+THUMBNAIL = 64  # pixels of the longer side
 
 
 class Image:
@@ -75,11 +75,15 @@ class Image:
         assert isinstance(value, Picture)
         data = value.read()
         if len(data) > KEPT_BYTES:
-            data = _scaled(value, KEPT_SIDE, "JPEG")
+            data = _scaled(value, KEPT_SIDE, "JPEG", quality=90)
         return {"name": value.name, "bytes": base64.b64encode(data).decode("ascii")}
 
     def from_json(self, kept: Any) -> Input:
         return Picture.of(base64.b64decode(kept["bytes"]), str(kept["name"]))
+
+    def thumbnail(self, value: Input) -> bytes | None:
+        assert isinstance(value, Picture)
+        return _scaled(value, THUMBNAIL, "PNG")
 
     def language(self, inputs: Sequence[Input]) -> str | None:
         return None
@@ -101,9 +105,9 @@ def _pictures(inputs: Sequence[Input]) -> list[Picture]:
     return [value for value in inputs if isinstance(value, Picture)]
 
 
-def _scaled(picture: Picture, side: int, format_: str) -> bytes:
+def _scaled(picture: Picture, side: int, format_: str, **options: int) -> bytes:
     image = opened(picture, least=side)
     image.thumbnail((side, side))
     stream = io.BytesIO()
-    image.save(stream, format_)
+    image.save(stream, format_, **options)
     return stream.getvalue()

@@ -42,6 +42,9 @@ class Numbers:
     def from_json(self, kept: Any) -> Input:
         return tuple(kept)
 
+    def thumbnail(self, value: Input) -> bytes | None:
+        return None
+
     def language(self, inputs: Sequence[Input]) -> str | None:
         return None
 

@@ -42,6 +42,9 @@ class Text:
     def from_json(self, kept: Any) -> Input:
         return kept if isinstance(kept, str) else tuple(kept)
 
+    def thumbnail(self, value: Input) -> bytes | None:
+        return None
+
     def language(self, inputs: Sequence[Input]) -> str | None:
         return guess_language(map(joining.as_one, inputs))
 

@@ -12,22 +12,28 @@ import json
 from collections.abc import Mapping
 from functools import cache
 from importlib import resources
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from supertune.report import charts, plots, views, wording
+from supertune.report.thumbnails import Thumbnails
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+_NO_THUMBNAILS: Thumbnails = MappingProxyType({})
 
-def html(report: Mapping[str, Any]) -> str:
-    """The page for one ``report.json``; equal reports give equal bytes."""
+
+def html(report: Mapping[str, Any], thumbnails: Thumbnails = _NO_THUMBNAILS) -> str:
+    """The page for one ``report.json``; equal reports give equal bytes. ``thumbnails`` as
+    `supertune.report.thumbnails.of` gives them."""
     template = _environment().get_template("report.html")
     style, script = _source("style.css"), _source("copy.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return template.render(
         report=report,
         view=views.view(report),
+        thumbnails=thumbnails,
         style=style,
         script=script,
         policy=f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; "
@@ -35,7 +41,9 @@ def html(report: Mapping[str, Any]) -> str:
     )
 
 
-def notebook(report: Mapping[str, Any], height: int = 640) -> str:
+def notebook(
+    report: Mapping[str, Any], thumbnails: Thumbnails = _NO_THUMBNAILS, height: int = 640
+) -> str:
     """The page inside a frame of ``height`` pixels, for a notebook's ``_repr_html_``.
 
     The frame keeps the page's style off the notebook's, and the notebook's off the page's.
@@ -45,7 +53,7 @@ def notebook(report: Mapping[str, Any], height: int = 640) -> str:
     return (
         f'<iframe title="supertune report" sandbox="allow-scripts" width="100%" '
         f'height="{height}" style="border:1px solid #8884" '
-        f'srcdoc="{escape(html(report))}"></iframe>'
+        f'srcdoc="{escape(html(report, thumbnails))}"></iframe>'
     )
 
 

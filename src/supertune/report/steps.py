@@ -75,7 +75,11 @@ def following(report: Mapping[str, Any], folder: Path | None) -> list[str]:
         if rows < _ENOUGH and not report.get("test") and folder is not None:
             steps.append(f"Which rows to label: {listed['label']}")
     elif answer == "no" and "bag_of_words" not in (report.get("baselines") or {}):
-        steps.append("What is read says nothing of the value: look for other columns.")
+        steps.append(
+            "Nothing tells the labels apart better than how common they are: label more rows."
+            if (report.get("data") or {}).get("labels")
+            else "What is read says nothing of the value: look for other columns."
+        )
     elif answer == "no" and report.get("backbone"):
         steps.append("A plain bag of words does as well here: --method bag_of_words is simpler.")
     data = (report.get("sources") or {}).get("data") or "ROWS.csv"

@@ -10,13 +10,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+import numpy.typing as npt
 
-from supertune.contracts import IntArray, Picture
+from supertune.contracts import FloatArray, IntArray, Picture
 from supertune.data.pictures import glimpses
 
-BITS = 8  # of 64 in which fingerprints of copies may differ
-DIFFERENT = 6.0  # of 255, the root of the mean square difference of two small copies
-_PAIRS = 1 << 22  # compared at a time
+BITS = 10  # of 64 in which fingerprints of copies may differ
+DIFFERENT = 7.0  # of 255, from which two small copies are different: see `differences`
+LIGHT = 6.0  # how much less a difference in light counts than one in what is shown
+CONTRAST = 0.6  # least share of the contrast of one that the other has
+_PAIRS = 1 << 22  # fingerprints compared at a time
+_COPIES = 1 << 13  # pairs of small copies compared at a time
 
 
 def clusters(pictures: Sequence[Picture]) -> list[list[int]]:
@@ -25,7 +29,7 @@ def clusters(pictures: Sequence[Picture]) -> list[list[int]]:
     Being nearly the same is taken to be transitive. Broken pictures are like no other.
     """
     seen = glimpses.of(pictures)
-    whole = np.array([i for i, one in enumerate(seen) if one.broken is None], dtype=np.int64)
+    whole = [i for i, one in enumerate(seen) if one.broken is None]
     parent = list(range(len(seen)))
 
     def root(i: int) -> int:
@@ -35,14 +39,15 @@ def clusters(pictures: Sequence[Picture]) -> list[list[int]]:
         return i
 
     first: dict[str, int] = {}
-    for i in whole.tolist():
+    for i in whole:
         parent[root(i)] = root(first.setdefault(pictures[i].sha256, i))
-    single = np.array(sorted(first.values()), dtype=np.int64)
+    single = sorted(first.values())
     marks = np.array([seen[i].fingerprint for i in single], dtype=np.uint64)
-    for left, right in _alike(marks):
-        a, b = int(single[left]), int(single[right])
-        if root(a) != root(b) and difference(seen[a], seen[b]) <= DIFFERENT:
-            low, high = sorted((root(a), root(b)))
+    copies = np.array([seen[i].small.ravel() for i in single], dtype=np.float32)
+    for pairs in _alike(marks):
+        near = pairs[differences(copies, pairs) <= DIFFERENT]
+        for left, right in near.tolist():
+            low, high = sorted((root(single[left]), root(single[right])))
             parent[high] = low
     together: dict[int, list[int]] = {}
     for i in range(len(seen)):
@@ -50,21 +55,32 @@ def clusters(pictures: Sequence[Picture]) -> list[list[int]]:
     return [members for members in together.values() if len(members) > 1]
 
 
-def difference(one: glimpses.Glimpse, other: glimpses.Glimpse) -> float:
-    """Root of the mean square difference of two small copies, of 255, after both have the same
-    mean light; how much lighter one is counts for a quarter."""
-    left, right = one.small.astype(np.float64), other.small.astype(np.float64)
-    lighter = left.mean() - right.mean()
-    return float(np.sqrt(((left - right - lighter) ** 2).mean() + (lighter / 4) ** 2))
+def differences(copies: FloatArray, pairs: IntArray) -> FloatArray:
+    """(p,) how far the small copies (n, d) of each of the pairs (p, 2) are apart, of 255.
+
+    The root of the mean square of what is left of one when the other is made as light and as rich
+    in contrast, and a part of how much lighter it is; infinite where one has little of the
+    other's contrast.
+    """
+    light = copies.mean(axis=1)
+    centred = copies - light[:, None]
+    power = (centred**2).mean(axis=1)
+    left, right = pairs[:, 0], pairs[:, 1]
+    shared = (centred[left] * centred[right]).mean(axis=1)
+    less, more = np.minimum(power[left], power[right]), np.maximum(power[left], power[right])
+    explained = np.where(shared > 0, shared**2 / np.maximum(less, 1e-9), 0.0)
+    rest = np.maximum(more - np.minimum(explained, more), 0.0)
+    found = np.sqrt(rest + ((light[left] - light[right]) / LIGHT) ** 2)
+    return np.asarray(np.where(less >= CONTRAST**2 * more, found, np.inf))
 
 
-def _alike(marks: np.ndarray[tuple[int], np.dtype[np.uint64]]) -> Iterator[tuple[int, int]]:
-    """Pairs (i < j) of marks that differ in at most `BITS` bits."""
+def _alike(marks: npt.NDArray[np.uint64]) -> Iterator[IntArray]:
+    """(p, 2) pairs i < j of marks that differ in at most `BITS` bits."""
     step = max(1, _PAIRS // max(1, len(marks)))
     for start in range(0, len(marks), step):
         block = marks[start : start + step]
         count = np.bitwise_count(block[:, None] ^ marks[None, start:])
-        found: IntArray = np.argwhere(count <= BITS)
-        for left, right in found.tolist():
-            if left < right:
-                yield start + left, start + right
+        found = np.argwhere(count <= BITS) + start
+        found = found[found[:, 0] < found[:, 1]]
+        for place in range(0, len(found), _COPIES):
+            yield found[place : place + _COPIES]

@@ -13,6 +13,7 @@ from supertune.data.sides import SPLIT_VALUES
 from supertune.data.table import Table
 from supertune.errors import SupertuneError
 
+_BOXES = (".json", ".xml")  # endings of files that say what is where on a picture
 _ROWS = 50  # of a table that are looked at
 
 
@@ -40,15 +41,18 @@ def _path(path: Path) -> str | None:
 
 
 def _folder(path: Path) -> str | None:
-    """Class folders of pictures; those that are called like train and test alone are none."""
+    """Class folders of pictures, or pictures alone to be labelled. Not one folder of them, nor
+    folders that are called like train and test alone, nor files of boxes beside them."""
     found = folders.listing(path)
-    classes = found.classes
+    classes, count = found.classes, counted(len(found.pictures), "picture")
+    beside = sum(found.others.get(suffix, 0) for suffix in _BOXES)
+    if not classes:
+        return None if beside or ".txt" in found.others else count
     sides = all(name.casefold() in SPLIT_VALUES for name in classes)
     texts = found.others.get(".txt", 0)
-    if len(classes) < 2 or sides or texts > len(found.pictures):
+    if len(classes) < 2 or sides or texts > len(found.pictures) or beside >= len(found.pictures):
         return None
-    folders_ = counted(len(classes), "class folder")
-    return f"{folders_} with {counted(len(found.pictures), 'picture')}"
+    return f"{counted(len(classes), 'class folder')} with {count}"
 
 
 def _listed(row: Any) -> str | None:
