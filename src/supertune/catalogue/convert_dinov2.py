@@ -19,7 +19,7 @@ from supertune.catalogue.onnx_file import Onnx, read
 from supertune.catalogue.weights import Tensor, bad_layout, write, write_json
 
 SIDE, PATCH, HEADS = 518, 14, 6  # pixels a side that positions were learned for; of a patch
-READ = 112  # pixels a side that it is best read at on little pictures; docs/log.md
+TUNED = 224  # pixels a side that the saliency model was tuned at
 MEAN, SPREAD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet
 BICUBIC = 3  # Pillow's number
 _PREFIX = "backbone."
@@ -45,7 +45,7 @@ def convert(data: bytes, target: Path) -> None:
     tensors[_POSITIONS] = _positions(graph)
     write(tensors, target)
     write_json(target / "config.json", _config(tensors))
-    write_json(target / "preprocessor_config.json", preprocessor(READ))
+    write_json(target / "preprocessor_config.json", preprocessor(TUNED))
 
 
 def preprocessor(side: int) -> dict[str, Any]:

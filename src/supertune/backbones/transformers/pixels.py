@@ -18,8 +18,8 @@ import numpy as np
 
 from supertune.backbones.transformers import preprocessing
 from supertune.backbones.transformers.batching import Batch, BatchPlan
-from supertune.backbones.transformers.preprocessing import Pixels
 from supertune.backbones.transformers.pooling import pooled
+from supertune.backbones.transformers.preprocessing import Pixels
 from supertune.contracts import Encoding, FloatArray, Input, Picture
 from supertune.data.pictures import decoding
 from supertune.errors import InputError
@@ -160,7 +160,7 @@ class PixelReader:
         return Batch(inputs, mask, adapters=adapters, summary=first)
 
     def vectors(self, batch: Batch, encoding: Encoding, cut: int, hidden: Any | None) -> Any:
-        """(rows, d) with gradients if asked for; ``hidden`` enters block ``cut``, if it is given."""
+        """(rows, d), with gradients if asked for; where ``hidden`` is given it enters ``cut``."""
         backbone = self.backbone
         layer = encoding.layer or backbone.offer.layer or backbone.offer.depth
         if layer < backbone.offer.depth:
