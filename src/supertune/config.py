@@ -52,8 +52,14 @@ class Recipe(BaseModel):
     )
     max_length: int = Field(256, ge=8, description="tokens read of each text")
     long_text: Literal["truncate", "head_tail", "chunk"] = "truncate"
-    pooling: Literal["mean", "cls", "last"] | None = None
+    pooling: Literal["mean", "cls", "last", "cls_mean"] | None = None
     prefix: str | None = None
+    resolution: int | None = Field(
+        None, ge=14, le=2048, description="pixels a side that pictures are read at"
+    )
+    layer: int | None = Field(
+        None, ge=1, description="blocks of a picture's encoder that are run; by default as it says"
+    )
     class_weights: Literal["balanced"] | dict[str, float] | None = None
     cost_matrix: tuple[tuple[float, ...], ...] | None = Field(
         None, description="cost of answering column j when row i is true, labels in order"

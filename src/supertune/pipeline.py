@@ -162,7 +162,13 @@ class Workshop:
     def encoding(self) -> Encoding:
         recipe = self.recipe
         return Encoding(
-            recipe.max_length, recipe.long_text, recipe.pooling, recipe.prefix, reuse=recipe.reuse
+            recipe.max_length,
+            recipe.long_text,
+            recipe.pooling,
+            recipe.prefix,
+            reuse=recipe.reuse,
+            resolution=recipe.resolution,
+            layer=recipe.layer,
         )
 
     def offer(self, backbone: str, *, fetch: bool = True) -> Offer:

@@ -19,7 +19,9 @@ models = pytest.mark.parametrize("entry", entries.models(), **by_name)
 
 
 def test_the_names_that_were_promised_are_there() -> None:
-    assert [entry.name for entry in entries.models()] == ["minilm", "e5-small", "smollm2"]
+    assert [entry.name for entry in entries.models()] == [
+        *("minilm", "e5-small", "smollm2", "dinov2-small", "efficientnet-lite0")
+    ]
     assert {entry.name for entry in entries.datasets()} == {
         "bbc-news",
         "r8",
@@ -64,7 +66,13 @@ def test_a_folder_notes_where_it_came_from(entry: ModelEntry) -> None:
 
 def test_weights_of_four_bits_are_called_so() -> None:
     told = {entry.name: "4-bit" in entry.summary for entry in entries.models()}
-    assert told == {"minilm": False, "e5-small": True, "smollm2": True}
+    assert told == {
+        "minilm": False,
+        "e5-small": True,
+        "smollm2": True,
+        "dinov2-small": False,
+        "efficientnet-lite0": False,
+    }
 
 
 def test_an_unknown_data_set_suggests_the_nearest() -> None:

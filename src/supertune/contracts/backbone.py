@@ -14,6 +14,9 @@ from supertune.contracts.data import FloatArray, Input
 
 Capability = Literal[
     "features",  # one vector per input
+    "names",  # labels' names have vectors too, to be compared with those of inputs
+    "tokens",  # inputs are tokens of a vocabulary
+    "layers",  # all layers can be read in one pass
     "blocks",  # activations can be taken and resumed between numbered blocks
     "biases",  # its linear layers have biases
     "past_keys",  # every block takes keys and values from before the text
@@ -226,6 +229,35 @@ class Joined(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Part:
+    """Where in the vector of all layers one layer's reading is: columns ``start`` to ``end``.
+
+    ``layer`` counts the blocks that were run, 1 to the backbone's depth.
+    """
+
+    layer: int
+    pooling: Pooling
+    start: int
+    end: int
+
+
+class Layered(Protocol):
+    """Reads all layers of a backbone in one pass."""
+
+    def parts(self) -> tuple[Part, ...]:
+        """What `readings` has in which columns, lowest layer first."""
+        ...
+
+    def readings(self, tokens: Sequence[Any], *, exact: bool = True) -> FloatArray:
+        """(n, D) float32 pooled vectors of all layers, side by side."""
+        ...
+
+    def picked(self, readings: FloatArray, encoding: Encoding) -> FloatArray:
+        """What `Backbone.features` gives under ``encoding``, (n, d) of (n, D), to the bit."""
+        ...
+
+
 @runtime_checkable
 class Joining(Protocol):
     """A backbone that can hold several tunables at once."""
@@ -335,6 +367,11 @@ class Lens(Protocol):
 
     def scores(self, inputs: Sequence[Input], *, prediction: bool = False) -> FloatArray:
         """(n, W) float32 of `Backbone.scores`, kept like features."""
+        ...
+
+    def readings(self, inputs: Sequence[Input], *, prediction: bool = False) -> FloatArray:
+        """(n, D) float32 of `Layered.readings`, kept like features; of a backbone that offers
+        ``"layers"``."""
         ...
 
     def read_through(self, inputs: Sequence[Input], cut: int) -> None:

@@ -284,7 +284,11 @@ class GradientOptions(Options):
     )
 
 
-OFFERED_BY_NUMBERS = frozenset({"features"})
+# What rows of a kind offer by themselves, whatever reads them.
+OFFERED_BY: Mapping[str, frozenset[str]] = {
+    "numbers": frozenset({"features"}),
+    "text": frozenset({"tokens", "names"}),
+}
 
 
 def misfit(method: Method, objective: str, offer: Offer | None, rows: str = "text") -> str | None:
@@ -302,7 +306,7 @@ def misfit(method: Method, objective: str, offer: Offer | None, rows: str = "tex
     if rows not in read:
         return f"{method.name} reads {', '.join(read)}, not {rows}"
     if rows == "numbers":  # see `Modality.vectors`
-        missing = method.needs - OFFERED_BY_NUMBERS
+        missing = method.needs - OFFERED_BY["numbers"]
         if offer is not None:
             return "columns of numbers are read without a backbone"
         return _lacking(method, missing, "a table of numbers") if missing else None
@@ -312,7 +316,7 @@ def misfit(method: Method, objective: str, offer: Offer | None, rows: str = "tex
         return f"{method.name} needs a backbone with {', '.join(sorted(method.needs))}"
     if offer.modality != rows:
         return f"{offer.architecture} reads {offer.modality}, not {rows}"
-    missing = method.needs - offer.capabilities
+    missing = method.needs - offer.capabilities - OFFERED_BY.get(rows, frozenset())
     return _lacking(method, missing, offer.architecture) if missing else None
 
 

@@ -1,6 +1,11 @@
-"""Deep prompts on the upper blocks only: trainable vectors that each block reads and drops."""
+"""Deep prompts on the upper blocks only: trainable vectors that each block reads and drops.
+
+For pictures this is visual prompt tuning, deep; with ``depth=shallow`` its shallow form.
+"""
 
 from __future__ import annotations
+
+from typing import Literal
 
 from pydantic import Field
 
@@ -14,6 +19,11 @@ class DeepPromptsOptions(PromptOptions):
 
     epochs: int = Field(30, ge=1, le=1000)
     learning_rate: float = Field(0.1, gt=0, le=1)
+    depth: Literal["deep", "shallow"] = Field(
+        "deep",
+        description="vectors of its own for each block, or for the lowest alone, carried through "
+        "the others",
+    )
     blocks: BlockChoice = Field("upper", description=WHICH)
 
 
@@ -21,7 +31,7 @@ class DeepPrompts:
     """See `supertune.contracts.GradientMethod`."""
 
     name = "deep_prompts"
-    summary = "Trainable vectors before the text at each upper block, P-tuning v2 from the cut"
+    summary = "Trainable vectors before the input at upper blocks: P-tuning v2, visual prompts"
     reference = "Liu et al. 2022, arXiv:2110.07602; Jia et al. 2022, arXiv:2203.12119"
     needs = frozenset({"block_prompts", "blocks", "torch"})
     objectives = frozenset({"classify", "regress"})
@@ -30,6 +40,8 @@ class DeepPrompts:
 
     def injection(self, offer: Offer, options: DeepPromptsOptions) -> Injection:
         settings = {"tokens": options.tokens, **options.start()}
+        if options.depth == "shallow":
+            settings["depth"] = "shallow"
         return Injection("deep_prompts", chosen_blocks(offer, options.blocks), settings)
 
 

@@ -65,7 +65,7 @@ class LabelNames:
     name = "label_names"
     summary = "Zero-shot with encoders: the label whose name is most similar, nothing tuned"
     reference = "Chang et al. 2008 (dataless classification); Yin et al. 2019"
-    needs = frozenset({"features"})
+    needs = frozenset({"features", "names"})
     objectives = frozenset({"classify"})
     simplicity = 10
     options: type[Options] = LabelNamesOptions

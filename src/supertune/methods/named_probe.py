@@ -51,7 +51,7 @@ class NamedProbe:
     name = "named_probe"
     summary = "A linear head that starts from the label names; how far, by leave-one-out"
     reference = "after Huang et al. 2024 (LP++); weights by Yao et al. 2018 (pseudo-BMA)"
-    needs = frozenset({"features"})
+    needs = frozenset({"features", "names"})
     objectives = frozenset({"classify"})
     simplicity = 19  # shrunk further than a plain head
     calibrates = True

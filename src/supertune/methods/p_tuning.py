@@ -24,7 +24,7 @@ class PTuning:
     name = "p_tuning"
     summary = "Vectors in front of the text, made by a small encoder that is not kept"
     reference = "Liu et al. 2021, arXiv:2103.10385"
-    needs = frozenset({"features", "torch"})
+    needs = frozenset({"features", "tokens", "torch"})
     objectives = frozenset({"classify"})
     simplicity = 31
     options: type[Options] = PTuningOptions

@@ -21,7 +21,7 @@ class PromptTuning:
     name = "prompt_tuning"
     summary = "Trainable vectors in front of the text, starting at words, through peft"
     reference = "Lester et al. 2021, arXiv:2104.08691"
-    needs = frozenset({"features", "torch"})
+    needs = frozenset({"features", "tokens", "torch"})
     objectives = frozenset({"classify"})
     simplicity = 30
     options: type[Options] = PromptTuningOptions

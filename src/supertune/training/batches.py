@@ -62,7 +62,7 @@ class Rows:
 
         flat = [piece for i in index for piece in self.pieces[i]]
         owner = [place for place, i in enumerate(index) for _ in self.pieces[i]]
-        width = max(len(piece.ids) for piece in flat)
+        width = max(len(piece) for piece in flat)
         batch = self.backbone.tensors(flat, len(flat), width)
         hidden = None
         if self.hidden is not None:
@@ -95,7 +95,7 @@ class Rows:
 
     def _by_length(self) -> Iterator[list[int]]:
         """Rows of like length and kind together, so that little is padded."""
-        sizes = [max(len(piece.ids) for piece in pieces) for pieces in self.pieces]
+        sizes = [max(len(piece) for piece in pieces) for pieces in self.pieces]
         order = sorted(range(len(sizes)), key=lambda i: (sizes[i], repr(self.pieces[i])))
         return cut(order, sizes, TOKENS, counts=[len(pieces) for pieces in self.pieces])
 

@@ -105,7 +105,7 @@ def descend(
 
 def _splitting(data: Rows, options: GradientOptions, injection: Injection) -> Splitting:
     """Steps are cut into parts from the start where the largest would not fit into memory."""
-    lengths = sorted((sum(len(p.ids) for p in pieces) for pieces in data.pieces), reverse=True)
+    lengths = sorted((sum(len(p) for p in pieces) for pieces in data.pieces), reverse=True)
     tokens = lengths[0] * min(options.batch_size, len(lengths))
     needed = estimate.step_bytes(data.backbone.offer, injection, tokens)
     splitting = Splitting()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from supertune.contracts import Backbone, Encoding, FloatArray, Input
+from supertune.contracts import Backbone, Encoding, FloatArray, Input, Layered
 from supertune.training.codes import stop
 
 TAPPED = 128  # inputs of which activations are held at a time
@@ -40,7 +40,10 @@ class CachedLens:
     def __post_init__(self) -> None:
         # Other versions, threads or tokenizer files give other bits to the same weights.
         arithmetic = getattr(self.backbone, "arithmetic", "")
-        self._salt = f"{self.backbone.sha256}|{arithmetic}|{self.encoding!r}"
+        read = self.encoding
+        if self._layered is not None:  # all layers are kept, whichever is asked for
+            read = replace(read, layer=None, pooling=None)
+        self._salt = f"{self.backbone.sha256}|{arithmetic}|{read!r}"
 
     def key(self, value: object, tap: str) -> str:
         """The cache key of one input's activation at ``tap``."""
@@ -64,6 +67,16 @@ class CachedLens:
     ) -> FloatArray:
         if prediction:
             return self._predicted(tuple(inputs), tap, run)
+        if not inputs:
+            return run([], self.encoding)
+        if tap == "features" and self._layered is not None:
+            return self._layered.picked(self.readings(inputs), self.encoding)
+        return self._kept(inputs, tap, run)
+
+    def _kept(
+        self, inputs: Sequence[Input], tap: str, run: Callable[..., FloatArray]
+    ) -> FloatArray:
+        """One vector an input, from the cache or computed now."""
 
         def compute(part: list[Input]) -> Sequence[FloatArray]:
             tokens = self.backbone.tokens(part, self.encoding)
@@ -75,11 +88,27 @@ class CachedLens:
             self.store.put({self.key(piece, where): each for piece, each in entering.items()})
             return vectors
 
-        if not inputs:
-            return run([], self.encoding)
         chunk = CHUNK if self._cut is None else TAPPED
         vectors = self._through(list(inputs), tap, compute, chunk)
         return np.stack(vectors).astype(np.float32, copy=False)
+
+    @property
+    def _layered(self) -> Layered | None:
+        """What reads all layers at once, where the backbone can."""
+        able = "layers" in self.backbone.offer.capabilities and self.encoding.prompt is None
+        return getattr(self.backbone, "layered", None) if able else None
+
+    def readings(self, inputs: Sequence[Input], *, prediction: bool = False) -> FloatArray:
+        """See `supertune.contracts.Lens`."""
+        assert self._layered is not None
+        layered = self._layered
+
+        def run(tokens: Sequence[Any], _encoding: Encoding, **how: bool) -> FloatArray:
+            return layered.readings(tokens, **how)
+
+        if prediction:
+            return self._predicted(tuple(inputs), "readings", run)
+        return self._kept(inputs, "readings", run)
 
     def read_through(self, inputs: Sequence[Input], cut: int) -> None:
         self._cut = cut

@@ -281,7 +281,9 @@ def _starting(injection: Injection, problem: Problem) -> Injection:
 
 
 def _checked(method: GradientMethod, lens: Lens, options: Any) -> Injection:
-    injection = method.injection(lens.backbone.offer, options)
+    offer = lens.backbone.offer
+    read = lens.encoding.layer or offer.layer or offer.depth  # what is above is not read
+    injection = method.injection(replace(offer, depth=read), options)
     depth = lens.backbone.offer.depth + lens.backbone.offer.decoder_depth
     blocks = injection.blocks
     if blocks is not None and not (blocks and all(0 <= block < depth for block in blocks)):

@@ -81,8 +81,10 @@ class Replay:
         return _full(kept)
 
     def padded(self, numbers: Sequence[int]) -> FloatArray:
-        """(pieces, longest, d) float32, zeros behind the shorter."""
+        """(pieces, longest, d) float32, zeros behind the shorter; of maps (pieces, d, h, w)."""
         found = [self[number] for number in numbers]
+        if found[0].ndim > 2:
+            return np.stack(found)
         width = max(len(array) for array in found)
         made = np.zeros((len(found), width, found[0].shape[1]), dtype=np.float32)
         for row, array in zip(made, found, strict=True):

@@ -51,6 +51,9 @@ class Prefetched:
     def scores(self, inputs: Sequence[Input], *, prediction: bool = False) -> FloatArray:
         return self.lens.scores(inputs, prediction=prediction)
 
+    def readings(self, inputs: Sequence[Input], *, prediction: bool = False) -> FloatArray:
+        return self.lens.readings(inputs, prediction=prediction)
+
     def read_through(self, inputs: Sequence[Input], cut: int) -> None:
         self.lens.read_through(inputs, cut)
 

@@ -119,6 +119,9 @@ class Remembering:
     def scores(self, inputs: Sequence[Input], *, prediction: bool = False) -> FloatArray:
         return self.lens.scores(inputs)
 
+    def readings(self, inputs: Sequence[Input], *, prediction: bool = False) -> FloatArray:
+        return self.lens.readings(inputs)
+
     def read_through(self, inputs: Sequence[Input], cut: int) -> None:
         self.lens.read_through(inputs, cut)
 

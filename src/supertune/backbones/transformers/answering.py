@@ -15,7 +15,8 @@ from supertune.backbones.transformers.words import Words
 from supertune.contracts import Encoding, FloatArray
 
 if TYPE_CHECKING:
-    from supertune.backbones.transformers.model import Batch, TransformersBackbone
+    from supertune.backbones.transformers.batching import Batch
+    from supertune.backbones.transformers.model import TransformersBackbone
 
 WORTH_KEEPING = 16  # tokens in front of every row that are read once
 

@@ -19,7 +19,8 @@ from supertune.contracts import Encoding, FloatArray, Input, Span, fields_of
 from supertune.errors import EnvironmentFault
 
 if TYPE_CHECKING:
-    from supertune.backbones.transformers.model import Batch, TransformersBackbone
+    from supertune.backbones.transformers.batching import Batch
+    from supertune.backbones.transformers.model import TransformersBackbone
 
 STEPS = 24  # points of the path that gradients are taken at
 TOKENS = 4096  # of a batch of such points at most

@@ -8,8 +8,11 @@ can be packed (`packing`), `packs` does both.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any, Protocol, TypeVar
+
+from supertune.contracts import Encoding, FloatArray, Input
 
 # Widths in tokens; steps grow with length so that few rows fill few shapes. 72 and 136 stand just
 # above 64 and 128, at which people cut.
@@ -43,10 +46,23 @@ class Piece:
     answer: tuple[int, ...] = ()
     adapter: int = field(default=0, repr=False)
 
+    def __len__(self) -> int:
+        """Positions that it takes."""
+        return len(self.ids)
+
+    @property
+    def content(self) -> tuple[int, ...]:
+        """Equal for what looks the same to the model."""
+        return self.ids
+
     @property
     def kind(self) -> tuple[int, int]:
         """Pieces of one kind can share a batch."""
         return len(self.reads), len(self.answer)
+
+    def own(self, states: FloatArray) -> FloatArray:
+        """What belongs to it of a row of hidden states (width, d)."""
+        return states[: len(self.ids)]
 
     @property
     def bare(self) -> Piece:
@@ -57,6 +73,70 @@ class Piece:
         """The same behind its first ``count`` tokens."""
         reads = tuple(place - count for place in self.reads)
         return replace(self, ids=self.ids[count:], reads=reads)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One padded batch.
+
+    Attributes:
+        inputs: what the model is called with.
+        mask: (rows, width) ones where a vector is pooled.
+        reads: (rows, R) positions that are read in a prompt, of a decoder where there is one.
+        answers: (rows, positions) what goes into the decoder.
+        fill: tokens that a pack is filled up to, see `packing`; 0: no more than there are.
+        adapters: (rows,) which adapter each goes through, where several are in the model.
+        summary: of pictures, (rows, 1) the position that stands for the whole; None: none does.
+    """
+
+    inputs: dict[str, Any]
+    mask: Any
+    reads: Any = None
+    answers: Any = None
+    fill: int = 0
+    adapters: Any = None
+    summary: Any = None
+
+
+class Sized(Protocol):
+    """What `Piece` has for batches: a picture's pieces have it too."""
+
+    def __len__(self) -> int: ...
+    @property
+    def kind(self) -> tuple[int, int]: ...
+    @property
+    def content(self) -> Any: ...
+    @property
+    def bare(self) -> Hashable: ...
+    def own(self, states: FloatArray) -> FloatArray: ...
+
+
+AnyPiece = TypeVar("AnyPiece", bound=Sized)
+
+
+class Reader(Protocol):
+    """How inputs of one modality become what a model is called with."""
+
+    def pieces(self, inputs: Sequence[Input], encoding: Encoding) -> list[tuple[Any, ...]]:
+        """Each input in one piece or in several; nothing is padded yet."""
+        ...
+
+    def batch(self, pieces: Sequence[Any], rows: int, width: int, fill: int = 0) -> Batch:
+        """Pieces as (rows, width); rows beyond the pieces repeat the first one. Packed, they are
+        filled up to ``fill`` positions."""
+        ...
+
+    def plan(self, flat: Sequence[Any], exact: bool) -> Iterator[BatchPlan]:
+        """Batches of rows that stay apart; ``exact``: a row's bits do not depend on the others."""
+        ...
+
+    def samples(self) -> Sequence[Input]:
+        """A few unlike inputs, to try out arithmetic on."""
+        ...
+
+    def unlike_rows(self) -> Batch:
+        """Rows that differ in what they can: what a way of running a model is tried out on."""
+        ...
 
 
 def exact_shape(length: int, longest: int) -> tuple[int, int]:
@@ -135,7 +215,7 @@ def cut(
 
 
 def _lengths(pieces: Sequence[Piece]) -> list[int]:
-    return [len(piece.ids) for piece in pieces]
+    return [len(piece) for piece in pieces]
 
 
 def _by_length(pieces: Sequence[Piece]) -> list[int]:

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from supertune.backbones.transformers.batching import Piece
 from supertune.backbones.transformers.packing import SAME
+from supertune.backbones.transformers.pooling import as_rows
 from supertune.contracts import FloatArray
 from supertune.errors import InputError
 
 if TYPE_CHECKING:
-    from supertune.backbones.transformers.model import Batch, TransformersBackbone
+    from supertune.backbones.transformers.batching import Batch
+    from supertune.backbones.transformers.model import TransformersBackbone
 
 # Where T5 and its like keep the relative positions that their first block makes.
 _HAS_POSITIONS, _POSITIONS = "has_relative_attention_bias", "relative_attention_bias"
@@ -31,7 +32,7 @@ class Cutting:
     def __init__(self, backbone: TransformersBackbone) -> None:
         self.backbone = backbone
         self._resumes: dict[int, bool] = {}
-        self._tap: tuple[int, dict[Piece, FloatArray]] | None = None
+        self._tap: tuple[int, dict[Any, FloatArray]] | None = None
 
     @cached_property
     def _block_list(self) -> tuple[Any, str]:
@@ -86,7 +87,7 @@ class Cutting:
         return cut >= self.backbone.offer.depth
 
     def activations(
-        self, pieces: Sequence[Piece], cut: int, *, dropout: float = 0.0, draw: int = 0
+        self, pieces: Sequence[Any], cut: int, *, dropout: float = 0.0, draw: int = 0
     ) -> list[FloatArray]:
         import torch
 
@@ -101,10 +102,10 @@ class Cutting:
                 parts = backbone.parts(pieces, plan, lambda batch: self.entering(batch, cut))
                 rows = (row for part in parts for row in part)
                 for i, states in zip(plan[0], rows, strict=True):
-                    caught[i] = states[: len(pieces[i].ids)].copy()
+                    caught[i] = pieces[i].own(states).copy()
         return caught
 
-    def _dropped(self, piece: Piece, cut: int, dropout: float, draw: int) -> FloatArray:
+    def _dropped(self, piece: Any, cut: int, dropout: float, draw: int) -> FloatArray:
         """What enters ``cut`` with dropout below it; seeded by the piece and the draw, and alone
         in its batch, so that the same is drawn for it whatever else there is."""
         import torch
@@ -114,20 +115,21 @@ class Cutting:
         layers = [m for m in backbone.body.modules() if isinstance(m, torch.nn.Dropout)]
         layers = [m for m in layers if id(m) not in above]
         before = [(layer, layer.p, layer.training) for layer in layers]
-        seed = hashlib.sha256(f"{piece.ids}|{cut}|{draw}".encode()).digest()[:8]
+        seed = hashlib.sha256(f"{piece.content}|{cut}|{draw}".encode()).digest()[:8]
         with backbone.lock, torch.inference_mode(), torch.random.fork_rng(devices=[]):
             torch.manual_seed(int.from_bytes(seed, "little") >> 1)
             try:
                 for layer in layers:
                     layer.p, layer.training = dropout, True
-                hidden = self.entering(backbone.tensors([piece], 1, len(piece.ids)), cut)
+                hidden = self.entering(backbone.tensors([piece], 1, len(piece)), cut)
             finally:
                 for layer, share, training in before:
                     layer.p, layer.training = share, training
         return np.asarray(hidden[0].float().cpu().numpy())
 
-    def entering(self, batch: Batch, cut: int) -> Any:
-        """Hidden states (rows, width, d) entering block ``cut``; nothing above it runs.
+    def entering(self, batch: Batch, cut: int, *, start: int = 0, hidden: Any | None = None) -> Any:
+        """Hidden states (rows, width, d) entering block ``cut``; nothing above it runs. It begins
+        at block ``start`` where ``hidden`` enters that, else at the input.
 
         Of a decoder's block it is what the encoder gives: its blocks read all of it.
         """
@@ -140,8 +142,9 @@ class Cutting:
             caught.append(_entering(args, kwargs))
             raise _Reached
 
-        with self.backbone.running(batch) as laid:
-            handle = self.blocks[cut].register_forward_pre_hook(stop, with_kwargs=True)
+        block = self.blocks[cut]
+        with self.backbone.running(batch, start, hidden) as laid:
+            handle = block.register_forward_pre_hook(stop, with_kwargs=True)
             try:
                 self.backbone.body(**laid.inputs)
             except _Reached:
@@ -150,11 +153,29 @@ class Cutting:
                 handle.remove()
         return laid.spread(caught[0])
 
+    def through(self, batch: Batch) -> list[Any]:
+        """What each block hands up, and for the last what the model gives, by one run."""
+        caught: list[Any] = []
+
+        def catch(_module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+            caught.append(_entering(args, kwargs))
+
+        handles = [
+            block.register_forward_pre_hook(catch, with_kwargs=True) for block in self.blocks[1:]
+        ]
+        try:
+            with self.backbone.running(batch) as laid:
+                last = self.backbone.body(**laid.inputs).last_hidden_state
+        finally:
+            for handle in handles:
+                handle.remove()
+        return [laid.spread(each) for each in (*caught, last)]
+
     @contextmanager
-    def tapped(self, cut: int) -> Iterator[dict[Piece, FloatArray]]:
+    def tapped(self, cut: int) -> Iterator[dict[Any, FloatArray]]:
         """Inside, whole runs leave here what enters block ``cut``: (tokens, d) of each piece, by
         `Piece.bare`, the same bits as `activations` gives."""
-        taken: dict[Piece, FloatArray] = {}
+        taken: dict[Any, FloatArray] = {}
         self._tap = cut, taken
         try:
             yield taken
@@ -162,7 +183,7 @@ class Cutting:
             self._tap = None
 
     @contextmanager
-    def tapping(self, pieces: Sequence[Piece], batch: Batch) -> Iterator[None]:
+    def tapping(self, pieces: Sequence[Any], batch: Batch) -> Iterator[None]:
         """Around one run of ``batch`` from the input on, which holds ``pieces``."""
         if self._tap is None:
             yield
@@ -185,7 +206,7 @@ class Cutting:
         # Ways of running a model are tried out before the run itself, which is the last.
         states = self.backbone.laid(batch).spread(caught[-1]).float().cpu().numpy()
         for piece, row in zip(pieces, states, strict=False):  # a batch may be filled up
-            taken[piece.bare] = row[: len(piece.ids)].copy()
+            taken[piece.bare] = piece.own(row).copy()
 
     @contextmanager
     def starting_at(self, cut: int, hidden: Any | None) -> Iterator[None]:
@@ -242,7 +263,7 @@ class Cutting:
                 resumed = self._outcome(batch, cut, entering)
             if not self.above_encoder(cut):
                 real = batch.mask.bool()
-                whole, resumed = whole[real], resumed[real]
+                whole, resumed = (as_rows(each)[real] for each in (whole, resumed))
             apart = (whole - resumed).abs().max()
             self._resumes[cut] = bool(apart <= SAME * whole.abs().max())
         return self._resumes[cut]

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from supertune.backbones.transformers import declared_pictures
 from supertune.contracts import Offer
 from supertune.errors import InputError
 
@@ -62,6 +63,12 @@ def offer(folder: Path) -> Offer:
             next="Choose a model of an architecture that transformers itself has.",
         )
     files = weight_files(folder)
+    shapes = {name: shape for path in files for name, shape in _shapes(path).items()}
+    if declared_pictures.is_of_pictures(config):
+        processor = _json(folder / "preprocessor_config.json") or {}
+        origin = _json(folder / ORIGIN) or {}
+        biases = "biases" in _capabilities(config, "encoder", shapes)
+        return declared_pictures.offer(config, processor, origin, shapes, biases)
     text_config = config.get("text_config") if "hidden_size" not in config else None
     sizes = text_config if isinstance(text_config, dict) else config
     family = _family(config)
@@ -70,7 +77,6 @@ def offer(folder: Path) -> Offer:
     depth = _first(
         sizes, "num_hidden_layers", "n_layer", "num_layers", "n_layers", "encoder_layers"
     )
-    shapes = {name: shape for path in files for name, shape in _shapes(path).items()}
     return Offer(
         capabilities=_capabilities(config, family, shapes),
         family=family,

@@ -24,7 +24,8 @@ from supertune.errors import InputError
 from supertune.limits import check
 
 if TYPE_CHECKING:
-    from supertune.backbones.transformers.model import Batch, TransformersBackbone
+    from supertune.backbones.transformers.batching import Batch
+    from supertune.backbones.transformers.model import TransformersBackbone
 
 _ALIKE = 1e-3  # of the largest logit: far above rounding, far below a wrong position
 _TRIES = 3  # steps of the try-out

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from supertune import architectures
 from supertune.contracts import BackboneRef, Offer
 from supertune.errors import EnvironmentFault, InputError
 
@@ -152,7 +153,7 @@ def _refuse_own_code(ref: BackboneRef) -> None:
     assert ref.folder is not None
     config = json.loads((ref.folder / "config.json").read_text("utf-8"))
     kind = str(config.get("model_type"))
-    if kind in CONFIG_MAPPING:
+    if kind in CONFIG_MAPPING or architectures.register(kind):
         return
     own = "auto_map" in config
     raise InputError(

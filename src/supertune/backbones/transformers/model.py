@@ -11,7 +11,6 @@ import hashlib
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, cast
 
@@ -20,17 +19,14 @@ import numpy.typing as npt
 
 from supertune.backbones.transformers import answering, declared, generating, loading, prompting
 from supertune.backbones.transformers.attributing import Attribution
-from supertune.backbones.transformers.batching import (
-    BatchPlan,
-    Piece,
-    exact_batches,
-    packs,
-    sorted_batches,
-)
+from supertune.backbones.transformers.batching import Batch, BatchPlan, Reader, packs
 from supertune.backbones.transformers.cutting import Cutting
 from supertune.backbones.transformers.last_block import LastBlock
+from supertune.backbones.transformers.layered import Layered
 from supertune.backbones.transformers.packing import Packed, Padded, offset, sizes
+from supertune.backbones.transformers.pixels import PixelReader
 from supertune.backbones.transformers.precision import Precision, computing, settled
+from supertune.backbones.transformers.texts import TextReader
 from supertune.backbones.transformers.tokenizing import Tokens
 from supertune.contracts import (
     BackboneRef,
@@ -46,7 +42,6 @@ from supertune.contracts import (
 )
 from supertune.limits import Splitting, check
 
-_TRIED = "Does every row stay by itself, whatever it stands beside?"
 _TOKENWISE = {"input_ids", "attention_mask", "token_type_ids"}  # one number a token
 Arrays = Mapping[str, npt.NDArray[Any]]
 
@@ -81,8 +76,7 @@ class TransformersBackbone:
         self.model = loading.model(ref, offer).to(self.device)
         self.body = loading.body(self.model, offer)  # gives hidden states; no head in it
         self.extend: Callable[[Batch], Batch] | None = None  # what tuned prompts do to a batch
-        self._frames: dict[Prompt, prompting.Frame] = {}
-        self._tokens = Tokens(loading.tokenizer(ref))
+        self.reader: Reader = TextReader(self) if offer.modality == "text" else PixelReader(self)
         self.cutting = Cutting(self)
         self.last_block = LastBlock(self)
         self.lock = threading.RLock()
@@ -95,12 +89,20 @@ class TransformersBackbone:
         self.precision = settled(self, precision)
 
     @property
+    def _texts(self) -> TextReader:
+        """Of a model that reads texts."""
+        assert isinstance(self.reader, TextReader)
+        return self.reader
+
+    @property
     def tokenization(self) -> Tokens:
-        return self._tokens
+        return self._texts.tokens
+
+    _tokens = tokenization
 
     @property
     def tokenizer(self) -> Any:
-        return self._tokens.tokenizer
+        return self._texts.tokens.tokenizer
 
     @cached_property
     def sha256(self) -> str:
@@ -139,6 +141,11 @@ class TransformersBackbone:
         """See `packing.offset`; None where rows are never packed."""
         return offset(self) if self.packing else None
 
+    @cached_property
+    def layered(self) -> Layered:
+        """All layers read in one pass."""
+        return Layered(self)
+
     @property
     def attributing(self) -> Attribution:
         """What of a vector comes from which token."""
@@ -154,17 +161,13 @@ class TransformersBackbone:
 
     # --- from inputs to vectors --------------------------------------------------------------
 
-    def tokens(self, inputs: Sequence[Input], encoding: Encoding) -> list[tuple[Piece, ...]]:
-        if encoding.prompt is not None:
-            made, room = self._frame(encoding.prompt), self.offer.max_length
-            return prompting.pieces(self._tokens, self.offer.family, made, inputs, encoding, room)
-        limit = min(encoding.max_length, self.offer.max_length)
-        prefix = self.offer.prefix if encoding.prefix is None else encoding.prefix
-        return self._tokens.pieces(inputs, encoding, limit, prefix)
+    def tokens(self, inputs: Sequence[Input], encoding: Encoding) -> list[tuple[Any, ...]]:
+        """The pieces of each input; see `supertune.contracts.Backbone`."""
+        return self.reader.pieces(inputs, encoding)
 
     def features(
         self,
-        tokens: Sequence[tuple[Piece, ...]],
+        tokens: Sequence[tuple[Any, ...]],
         encoding: Encoding,
         *,
         exact: bool = True,
@@ -176,14 +179,25 @@ class TransformersBackbone:
         if encoding.prompt is not None:
             tokens = [pieces[:1] for pieces in tokens]
         flat = [piece for pieces in tokens for piece in pieces]
-        vectors = np.zeros((len(flat), self.offer.width), dtype=np.float32)
-        for index, found in self.batched(flat, exact, lambda batch: self.forward(batch, encoding)):
-            vectors[index] = found
+        runs = self.batched(flat, exact, lambda batch: self.forward(batch, encoding))
+        vectors = self.gathered(len(flat), encoding, runs)
         return per_input(vectors, [len(pieces) for pieces in tokens])
+
+    def gathered(
+        self, count: int, encoding: Encoding, runs: Iterator[tuple[list[int], Any]]
+    ) -> FloatArray:
+        """(count, d) of what runs give for some of the rows each."""
+        how = encoding.pooling or self.offer.pooling
+        vectors = np.zeros((count, self.offer.width * (1 + (how == "cls_mean"))), np.float32)
+        for index, found in runs:
+            if found.shape[1] != vectors.shape[1]:  # of an inner layer, or of no class token
+                vectors = np.zeros((count, found.shape[1]), np.float32)
+            vectors[index] = found
+        return vectors
 
     def scores(
         self,
-        tokens: Sequence[tuple[Piece, ...]],
+        tokens: Sequence[tuple[Any, ...]],
         encoding: Encoding,
         *,
         exact: bool = True,
@@ -221,7 +235,7 @@ class TransformersBackbone:
 
     def batched(
         self,
-        flat: Sequence[Piece],
+        flat: Sequence[Any],
         exact: bool,
         run: Callable[[Batch], Any],
         *,
@@ -238,7 +252,7 @@ class TransformersBackbone:
 
     def parts(
         self,
-        flat: Sequence[Piece],
+        flat: Sequence[Any],
         plan: BatchPlan,
         run: Callable[[Batch], Any],
         *,
@@ -266,46 +280,19 @@ class TransformersBackbone:
 
         return self.splitting.over(slots, whole)
 
-    def plan(self, flat: Sequence[Piece], exact: bool) -> Iterator[BatchPlan]:
+    def plan(self, flat: Sequence[Any], exact: bool) -> Iterator[BatchPlan]:
         """Batches for these pieces; ``exact``: a row's bits do not depend on the other rows."""
         if self.offset is not None and not self.apart:
             return packs(flat, *sizes(self))
-        return exact_batches(flat, self.offer.max_length) if exact else sorted_batches(flat)
+        return self.reader.plan(flat, exact)
 
-    def tensors(self, pieces: Sequence[Piece], rows: int, width: int, fill: int = 0) -> Batch:
-        """Pad pieces to (rows, width); rows beyond the pieces repeat the first one. Packed, they
-        are filled up to ``fill`` tokens."""
-        import torch
-
-        ids = np.full((rows, width), self._tokens.pad, dtype=np.int64)
-        mask = np.zeros((rows, width), dtype=np.int64)
-        types = np.zeros((rows, width), dtype=np.int64)
-        repeated = [pieces[row if row < len(pieces) else 0] for row in range(rows)]
-        for row, piece in enumerate(repeated):
-            ids[row, : len(piece.ids)] = piece.ids
-            mask[row, : len(piece.ids)] = 1
-            if piece.types is not None:
-                types[row, : len(piece.ids)] = piece.types
-        inputs = {"input_ids": ids, "attention_mask": mask}
-        if types.any():
-            inputs["token_type_ids"] = types
-        moved = {name: torch.from_numpy(array).to(self.device) for name, array in inputs.items()}
-        adapters = torch.tensor([piece.adapter for piece in repeated], device=self.device)
-        if not repeated or not repeated[0].reads:
-            return Batch(moved, moved["attention_mask"], fill=fill, adapters=adapters)
-        reads = torch.tensor(_filled([piece.reads for piece in repeated]), device=self.device)
-        answers = None
-        if self.offer.family == "seq2seq":
-            start = self.model.config.decoder_start_token_id
-            begun = _filled([(start, *piece.answer) for piece in repeated])
-            answers = torch.tensor(begun, device=self.device)
-        return Batch(moved, moved["attention_mask"], reads, answers, fill, adapters)
+    def tensors(self, pieces: Sequence[Any], rows: int, width: int, fill: int = 0) -> Batch:
+        """See `supertune.backbones.transformers.batching.Reader`."""
+        return self.reader.batch(pieces, rows, width, fill)
 
     def unlike_rows(self) -> Batch:
-        """A row and its first half, padded: what a way of running a model is tried out on."""
-        whole = self.tokens([_TRIED], Encoding())[0][0]
-        half = Piece(whole.ids[: -(-len(whole.ids) // 2)])
-        return self.tensors([whole, half], 2, len(whole.ids) + 1)
+        """See `supertune.backbones.transformers.batching.Reader`."""
+        return self.reader.unlike_rows()
 
     @contextmanager
     def running(
@@ -352,6 +339,8 @@ class TransformersBackbone:
             return self._frame(encoding.prompt).words.scores(read)
         if self.extend is not None:
             batch = self.extend(batch)
+        if isinstance(self.reader, PixelReader):
+            return self.reader.vectors(batch, encoding, cut, hidden)
         places = self.places(batch, encoding)
         if encoding.reuse and places is not None:
             self.last_block.exact()  # before a run that begins in the middle
@@ -361,12 +350,12 @@ class TransformersBackbone:
             with self.last_block.only(places if encoding.reuse else None, laid) as short:
                 last = self.body(**laid.inputs).last_hidden_state.float()
         if places is None:
-            pooled = laid.mean(last)
+            vectors = laid.mean(last)
         else:
-            pooled = (last if short else laid.read(last, places))[:, 0]
+            vectors = (last if short else laid.read(last, places))[:, 0]
         if self.offer.normalize and batch.reads is None:
-            return torch.nn.functional.normalize(pooled, dim=-1)
-        return pooled
+            return torch.nn.functional.normalize(vectors, dim=-1)
+        return vectors
 
     def log_probabilities(
         self, batch: Batch, *, cut: int = 0, hidden: Any | None = None, reuse: bool = True
@@ -394,9 +383,7 @@ class TransformersBackbone:
         return None
 
     def _frame(self, prompt: Prompt) -> prompting.Frame:
-        if prompt not in self._frames:
-            self._frames[prompt] = prompting.frame(self._tokens, self.offer.family, prompt)
-        return self._frames[prompt]
+        return self._texts.frame(prompt)
 
     # --- blocks ------------------------------------------------------------------------------
 
@@ -417,11 +404,11 @@ class TransformersBackbone:
         return self.cutting.block(number)
 
     def activations(
-        self, pieces: Sequence[Piece], cut: int, *, dropout: float = 0.0, draw: int = 0
+        self, pieces: Sequence[Any], cut: int, *, dropout: float = 0.0, draw: int = 0
     ) -> list[FloatArray]:
         return self.cutting.activations(pieces, cut, dropout=dropout, draw=draw)
 
-    def tapped(self, cut: int) -> AbstractContextManager[dict[Piece, FloatArray]]:
+    def tapped(self, cut: int) -> AbstractContextManager[dict[Any, FloatArray]]:
         return self.cutting.tapped(cut)
 
     def entering(self, batch: Batch, cut: int) -> Any:
@@ -444,27 +431,6 @@ class TransformersBackbone:
         return SideBySide(self, cast(Any, tunables))
 
 
-@dataclass(frozen=True)
-class Batch:
-    """One padded batch.
-
-    Attributes:
-        inputs: what the model is called with.
-        mask: (rows, width) ones where a vector is pooled.
-        reads: (rows, R) positions that are read in a prompt, of a decoder where there is one.
-        answers: (rows, positions) what goes into the decoder.
-        fill: tokens that a pack is filled up to, see `packing`; 0: no more than there are.
-        adapters: (rows,) which adapter each goes through, where several are in the model.
-    """
-
-    inputs: dict[str, Any]
-    mask: Any
-    reads: Any = None
-    answers: Any = None
-    fill: int = 0
-    adapters: Any = None
-
-
 def per_input(vectors: FloatArray, counts: list[int]) -> FloatArray:
     """Mean over the pieces of each input."""
     if all(count == 1 for count in counts):
@@ -472,9 +438,3 @@ def per_input(vectors: FloatArray, counts: list[int]) -> FloatArray:
     starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
     sums = np.add.reduceat(vectors, starts, axis=0)
     return np.asarray(sums / np.asarray(counts, dtype=np.float32)[:, None], dtype=np.float32)
-
-
-def _filled(rows: Sequence[tuple[int, ...]]) -> list[tuple[int, ...]]:
-    """Rows of one length: the shorter repeat their last number."""
-    most = max(map(len, rows))
-    return [(*row, *(row[-1:] * (most - len(row)))) for row in rows]

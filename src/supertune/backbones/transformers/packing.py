@@ -24,7 +24,8 @@ from supertune.backbones.transformers.group_attention import attention
 from supertune.backbones.transformers.precision import computing
 
 if TYPE_CHECKING:
-    from supertune.backbones.transformers.model import Batch, TransformersBackbone
+    from supertune.backbones.transformers.batching import Batch
+    from supertune.backbones.transformers.model import TransformersBackbone
 
 NAME = "supertune_packed"
 # Widths of the groups that attention runs over; a row is padded up to the next, there alone.
@@ -209,7 +210,7 @@ def offset(backbone: TransformersBackbone) -> int | None:
     import torch
     from transformers import AttentionInterface
 
-    if backbone.offer.family == "seq2seq":
+    if backbone.offer.family == "seq2seq" or backbone.offer.modality != "text":
         return None
     AttentionInterface.register(NAME, _attend)
     batch = backbone.unlike_rows()

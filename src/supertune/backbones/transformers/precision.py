@@ -27,18 +27,6 @@ BORNE = 0.03  # largest distance of two vectors, of their length
 SIZE = 512  # of the matrices that are multiplied
 TRIES = 7
 
-# Sentences of unequal length in several scripts; what is compared is arithmetic, not meaning.
-SENTENCES = (
-    "Good.",
-    "The parcel came two days late and nobody answered the phone.",
-    "A slow first half, then an ending that I did not see coming and have not forgotten since.",
-    "Le service était lent, mais la cuisine valait l'attente.",
-    "Die Tagesordnung steht fest; über den dritten Punkt wird morgen abgestimmt.",
-    "这部电影太棒了！",
-    "Please cancel my order 48-113 and send the money back to the same card. " * 3,
-    "Shares rose 2.4% on Tuesday after the bank said that lending had grown in every region. " * 4,
-)
-
 
 def settled(backbone: TransformersBackbone, wanted: str) -> Precision:
     """``"auto"`` resolved for this backbone on this machine; others as they are."""
@@ -62,7 +50,7 @@ def fast(device: Any) -> bool:
 
 
 def agreement(backbone: TransformersBackbone) -> float:
-    """Largest distance between a vector in bf16 and in float32, of its length, over `SENTENCES`."""
+    """Largest distance between a vector in bf16 and in float32, of its length, over samples."""
     name = f"bf16 vectors of {backbone.sha256}, {backbone.arithmetic}"
     return float(remembered(name, lambda: _apart(backbone)))  # type: ignore[arg-type]
 
@@ -93,7 +81,7 @@ def _ratio() -> float:
 
 def _apart(backbone: TransformersBackbone) -> float:
     encoding = Encoding(max_length=128)
-    tokens = backbone.tokens(SENTENCES, encoding)
+    tokens = backbone.tokens(backbone.reader.samples(), encoding)
     with backbone.at("fp32"):
         exact = backbone.features(tokens, encoding)
     with backbone.at("bf16"):

@@ -13,7 +13,8 @@ from supertune.contracts import Encoding, Injection
 from supertune.errors import InputError
 
 if TYPE_CHECKING:
-    from supertune.backbones.transformers.model import Batch, TransformersBackbone
+    from supertune.backbones.transformers.batching import Batch
+    from supertune.backbones.transformers.model import TransformersBackbone
 
 Arrays = dict[str, npt.NDArray[Any]]
 

@@ -2,16 +2,18 @@
 
 Visual prompt tuning's deep form (Jia et al. 2022, arXiv:2203.12119), in the place of P-tuning
 v2 (Liu et al. 2022, arXiv:2110.07602), which has no choice of blocks: every block reads its own
-vectors and drops what came of them, so that lower blocks stay as they were and are replayed.
+vectors and drops what came of them, so that lower blocks stay as they were and are replayed. In
+the shallow form vectors enter the lowest tuned block alone and are carried through the others.
 """
 
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from supertune.backbones.transformers.tuning.base import TunableModel
-from supertune.backbones.transformers.tuning.first_numbers import batch_of, first_ids
+from supertune.backbones.transformers.tuning.first_numbers import first_states
 from supertune.contracts import Injection
 from supertune.errors import InputError
 
@@ -23,7 +25,8 @@ _RELATIVE = ("position_bias", "relative_pos", "rel_pos", "alibi", "rel_embedding
 
 
 class DeepPrompts(TunableModel):
-    """Settings: ``tokens`` vectors a block, ``init`` and ``init_text`` as for prompt tuning."""
+    """Settings: ``tokens`` vectors a block, ``init`` and ``init_text`` as for prompt tuning;
+    ``depth`` is ``"deep"`` or ``"shallow"``."""
 
     apart = True
 
@@ -38,11 +41,12 @@ class DeepPrompts(TunableModel):
     def _put(self) -> None:
         import torch
 
-        started = {i: self._started(i) for i in self._blocks}
-        for i, start in started.items():
-            self._prompts[i] = torch.nn.Parameter(start)
-            block = self.backbone.block(i)
-            _Prompted(block, self._prompts[i])
+        shallow = self.injection.settings.get("depth") == "shallow"
+        runs = [self._blocks] if shallow else [[i] for i in self._blocks]
+        started = [self._started(run[0]) for run in runs]
+        for run, start in zip(runs, started, strict=True):
+            self._prompts[run[0]] = torch.nn.Parameter(start)
+            _Prompted([self.backbone.block(i) for i in run], self._prompts[run[0]])
         self._put_given()
 
     def _started(self, block: int) -> Any:
@@ -51,9 +55,8 @@ class DeepPrompts(TunableModel):
 
         settings = self.injection.settings
         count = int(settings.get("tokens", 8))
-        ids = first_ids(self.backbone, settings, count)
         with torch.no_grad():
-            entering = self.backbone.entering(batch_of(self.backbone, ids), block)[0]
+            entering = first_states(self.backbone, settings, count, block)
         if settings.get("init") == "random":
             return torch.randn_like(entering) * entering.std()
         return entering.detach().clone()
@@ -66,31 +69,34 @@ class DeepPrompts(TunableModel):
 
 
 class _Prompted:
-    """One block that reads ``prompt`` (tokens, d) before its rows and gives only the rows."""
+    """Blocks of which the first reads ``prompt`` (tokens, d) before its rows, and the last gives
+    only the rows."""
 
-    def __init__(self, block: Any, prompt: Any) -> None:
+    def __init__(self, blocks: Sequence[Any], prompt: Any) -> None:
         self.prompt = prompt
         self.width = 0  # of the rows without the vectors, in the run that is going on
-        self.signature = inspect.signature(block.forward)
-        block.register_forward_pre_hook(self.enter, with_kwargs=True)
-        block.register_forward_hook(self.leave)
+        self.first = blocks[0]
+        self.signatures = {block: inspect.signature(block.forward) for block in blocks}
+        for block in blocks:
+            block.register_forward_pre_hook(self.enter, with_kwargs=True)
+        blocks[-1].register_forward_hook(self.leave)
 
-    def enter(self, _block: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def enter(self, block: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         import torch
 
-        bound = self.signature.bind(*args, **kwargs)
+        signature = self.signatures[block]
+        bound = signature.bind(*args, **kwargs)
         given = bound.arguments
-        loose = next(
-            (p.name for p in self.signature.parameters.values() if p.kind is p.VAR_KEYWORD), ""
-        )
-        hidden = given["hidden_states"]
-        front = self.prompt.to(hidden.dtype).expand(len(hidden), -1, -1)
-        count, width = len(self.prompt), hidden.shape[1]
-        self.width = width
-        given["hidden_states"] = torch.cat([front, hidden], dim=1)
+        loose = next((p.name for p in signature.parameters.values() if p.kind is p.VAR_KEYWORD), "")
+        count = len(self.prompt)
+        if block is self.first:
+            hidden = given["hidden_states"]
+            front = self.prompt.to(hidden.dtype).expand(len(hidden), -1, -1)
+            self.width = hidden.shape[1]
+            given["hidden_states"] = torch.cat([front, hidden], dim=1)
         for table in (given, given.get(loose, {})):
             for name, value in list(table.items()):
-                table[name] = _longer(name, value, count, width)
+                table[name] = _longer(name, value, count, self.width)
         return bound.args, bound.kwargs
 
     def leave(self, _block: Any, _inputs: tuple[Any, ...], output: Any) -> Any:

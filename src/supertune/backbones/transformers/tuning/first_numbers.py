@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from supertune.backbones.transformers.model import Batch, TransformersBackbone
+    from supertune.backbones.transformers.batching import Batch
+    from supertune.backbones.transformers.model import TransformersBackbone
 
 
 def first_ids(backbone: TransformersBackbone, settings: Mapping[str, Any], count: int) -> list[int]:
@@ -31,6 +32,21 @@ def first_ids(backbone: TransformersBackbone, settings: Mapping[str, Any], count
     return [words[i] for i in torch.randint(len(words), (count,)).tolist()]
 
 
+def first_states(
+    backbone: TransformersBackbone, settings: Mapping[str, Any], count: int, block: int
+) -> Any:
+    """What enters a block where the first words stand, (count, d); of a model of pictures, where
+    patches that are drawn from noise stand."""
+    import torch
+
+    if backbone.offer.modality == "text":
+        ids = first_ids(backbone, settings, count)
+        return backbone.entering(batch_of(backbone, ids), block)[0]
+    batch = backbone.unlike_rows()
+    states = backbone.entering(batch, block)[batch.mask.bool()]
+    return states[torch.randint(len(states), (count,), device=states.device)]
+
+
 def cache_of(backbone: TransformersBackbone, ids: list[int]) -> Any:
     """Keys and values of a text, (tokens, blocks * 2 * d) as peft's prefixes are laid out."""
     import torch
@@ -47,7 +63,7 @@ def batch_of(backbone: TransformersBackbone, ids: list[int]) -> Batch:
     """One row of these tokens and nothing around them."""
     import torch
 
-    from supertune.backbones.transformers.model import Batch
+    from supertune.backbones.transformers.batching import Batch
 
     tokens = torch.tensor([ids], device=backbone.device)
     mask = torch.ones_like(tokens)

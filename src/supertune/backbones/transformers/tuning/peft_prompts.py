@@ -17,7 +17,8 @@ from supertune.contracts import Injection
 from supertune.errors import InputError
 
 if TYPE_CHECKING:
-    from supertune.backbones.transformers.model import Batch, TransformersBackbone
+    from supertune.backbones.transformers.batching import Batch
+    from supertune.backbones.transformers.model import TransformersBackbone
 
 _PREFIXES = {"PREFIX_TUNING", "CARTRIDGE"}
 

@@ -16,12 +16,12 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import numpy.typing as npt
 
-from supertune.backbones.transformers.batching import Piece
 from supertune.backbones.transformers.tuning import layers
 from supertune.contracts import Encoding, FloatArray
 
 if TYPE_CHECKING:
-    from supertune.backbones.transformers.model import Batch, TransformersBackbone
+    from supertune.backbones.transformers.batching import Batch
+    from supertune.backbones.transformers.model import TransformersBackbone
     from supertune.backbones.transformers.tuning.peft_adapter import PeftAdapter
 
 _FACTOR = re.compile(r"base_model\.model\.(.+)\.lora_(A|B)\.weight")
@@ -91,13 +91,12 @@ def _by_rows(backbone: TransformersBackbone) -> frozenset[str]:
         return hook
 
     within = layers.place(backbone, backbone.blocks)
-    piece = Piece(backbone.tokens(["one two"], Encoding())[0][0].ids[:3] * 2)
     with backbone.lock, torch.inference_mode():
         for name, _, _ in layers.linears(backbone.blocks):
             layer = backbone.blocks.get_submodule(name)
             handles.append(layer.register_forward_pre_hook(look(f"{within}.{name}")))
         try:
-            backbone.body(**backbone.tensors([piece, piece], 2, len(piece.ids)).inputs)
+            backbone.body(**backbone.unlike_rows().inputs)
         finally:
             for handle in handles:
                 handle.remove()
@@ -142,7 +141,7 @@ class SideBySide:
 
     def vectors(
         self,
-        tokens: Sequence[tuple[Piece, ...]],
+        tokens: Sequence[tuple[Any, ...]],
         which: Sequence[int],
         encoding: Encoding,
         *,
@@ -158,7 +157,7 @@ class SideBySide:
             return self.backbone.features(marked, encoding, exact=False)
         return self._features(marked, encoding)
 
-    def _features(self, tokens: Sequence[tuple[Piece, ...]], encoding: Encoding) -> FloatArray:
+    def _features(self, tokens: Sequence[tuple[Any, ...]], encoding: Encoding) -> FloatArray:
         """As `TransformersBackbone.features`; below the lowest adapter a text that several
         adapters are asked about is computed once."""
         from supertune.backbones.transformers.model import per_input
@@ -167,15 +166,15 @@ class SideBySide:
             first, place = _distinct(batch)
             if len(first) == len(place):
                 return self.backbone.forward(batch, encoding)
-            inputs = {name: values[first] for name, values in batch.inputs.items()}
+            inputs = {n: v[first] if _by_row(v) else v for n, v in batch.inputs.items()}
             lower = replace(batch, inputs=inputs, mask=batch.mask[first])
             hidden = self.backbone.entering(lower, self._cut)[place]
             return self.backbone.forward(batch, encoding, cut=self._cut, hidden=hidden)
 
         flat = [piece for pieces in tokens for piece in pieces]
-        vectors = np.zeros((len(flat), self.backbone.offer.width), dtype=np.float32)
-        for index, found in self.backbone.batched(flat, False, run):
-            vectors[index] = found
+        vectors = self.backbone.gathered(
+            len(flat), encoding, self.backbone.batched(flat, False, run)
+        )
         return per_input(vectors, [len(pieces) for pieces in tokens])
 
     def _noting(self, batch: Batch) -> Batch:
@@ -198,16 +197,19 @@ class SideBySide:
 
 def _distinct(batch: Batch) -> tuple[list[int], list[int]]:
     """The first row of each distinct input of a batch, and for each row which of these it is."""
-    import torch
-
-    given = torch.cat(list(batch.inputs.values()), dim=1).tolist()
-    places: dict[tuple[int, ...], int] = {}
+    tables = [one.flatten(1).cpu().numpy() for one in batch.inputs.values() if _by_row(one)]
+    given = [b"".join(table[row].tobytes() for table in tables) for row in range(len(tables[0]))]
+    places: dict[bytes, int] = {}
     first: list[int] = []
-    for row, values in enumerate(map(tuple, given)):
+    for row, values in enumerate(given):
         if values not in places:
             places[values] = len(first)
             first.append(row)
-    return first, [places[tuple(values)] for values in given]
+    return first, [places[values] for values in given]
+
+
+def _by_row(value: Any) -> bool:
+    return hasattr(value, "dim")
 
 
 def _stacked(tunables: Sequence[PeftAdapter], device: Any) -> Factors:

@@ -51,6 +51,8 @@ def _names(backbone: TransformersBackbone, injection: Injection) -> list[str]:
         wanted = [backbone.block(i) for i in injection.blocks]
     chosen = {id(p) for module in wanted for p in _parameters(module, only)}
     names = [name for name, p in backbone.model.named_parameters() if id(p) in chosen]
+    # It stands for hidden patches while a model is pretrained, and nowhere later.
+    names = [name for name in names if not name.endswith("mask_token")]
     if not names:
         raise InputError(
             "nothing_to_tune",

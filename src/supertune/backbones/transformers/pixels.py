@@ -1,0 +1,232 @@
+"""Pictures as a model is called with them: squares of pixels, all of a batch of one size.
+
+Of equal shapes the arithmetic of a row does not depend on its neighbours, so batches for learning
+have one number of rows and are filled up.
+"""
+
+from __future__ import annotations
+
+import inspect
+import io
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from supertune.backbones.transformers import preprocessing
+from supertune.backbones.transformers.batching import Batch, BatchPlan
+from supertune.backbones.transformers.pooling import pooled
+from supertune.backbones.transformers.preprocessing import Pixels
+from supertune.contracts import Encoding, FloatArray, Input, Picture
+from supertune.data.pictures import decoding
+from supertune.errors import InputError
+
+if TYPE_CHECKING:
+    from supertune.backbones.transformers.model import TransformersBackbone
+
+ROW_TOKENS = 512  # positions of a batch; docs/log.md
+KEPT = 96 * 2**20  # bytes of decoded squares held, for those that are asked for again
+
+
+@dataclass(frozen=True)
+class PixelPiece:
+    """A picture to be read with ``side`` pixels a side; decoded when its batch is made.
+
+    Attributes:
+        mirrored: left and right exchanged.
+        positions: hidden states that it makes.
+        adapter: as of `supertune.backbones.transformers.batching.Piece`.
+    """
+
+    picture: Picture
+    side: int
+    mirrored: bool = False
+    positions: int = field(default=0, repr=False)
+    adapter: int = field(default=0, repr=False)
+
+    def __len__(self) -> int:
+        return self.positions
+
+    @property
+    def content(self) -> tuple[str, int, bool]:
+        """Equal for what looks the same to the model."""
+        return self.picture.sha256, self.side, self.mirrored
+
+    @property
+    def kind(self) -> tuple[int, int]:
+        """Pieces of one kind can share a batch."""
+        return self.side, 0
+
+    @property
+    def bare(self) -> PixelPiece:
+        """What the frozen part is computed of."""
+        return PixelPiece(self.picture, self.side, self.mirrored, self.positions)
+
+    def own(self, states: FloatArray) -> FloatArray:
+        """What belongs to it of a row of hidden states: all of it."""
+        return states
+
+
+class PixelReader:
+    """See `supertune.backbones.transformers.batching.Reader`."""
+
+    def __init__(self, backbone: TransformersBackbone) -> None:
+        self.backbone = backbone
+        self.preprocessing = preprocessing.declared(backbone.ref)
+        self._squares: OrderedDict[Any, Pixels] = OrderedDict()
+
+    def pieces(self, inputs: Sequence[Input], encoding: Encoding) -> list[tuple[PixelPiece, ...]]:
+        side = self.side(encoding)
+        positions = self.positions(side)
+        return [(PixelPiece(self._picture(one), side, positions=positions),) for one in inputs]
+
+    def side(self, encoding: Encoding) -> int:
+        """Pixels a side under an encoding.
+
+        Raises:
+            InputError: ``bad_resolution``.
+        """
+        side = encoding.resolution or self.backbone.offer.resolution or self.preprocessing.side
+        grain = self._grain
+        if side % grain or side < grain:
+            near = sorted({max(grain, side // grain * grain), (side // grain + 1) * grain})
+            raise InputError(
+                "bad_resolution",
+                f"{self.backbone.ref.name} reads patches of {grain} pixels a side.",
+                received=f"resolution {side}",
+                allowed=f"multiples of {grain}, e.g. {' or '.join(map(str, near))}",
+                next=f"Set resolution to one of these: --set resolution={near[-1]}.",
+            )
+        return side
+
+    def positions(self, side: int) -> int:
+        """Hidden states of a picture of so many pixels a side, at the top of the model."""
+        specials, patches = self.layout
+        return specials + max(1, round(patches * (side / self.preprocessing.side) ** 2))
+
+    @cached_property
+    def layout(self) -> tuple[int, int]:
+        """(positions that stand for no patch, patches) of a picture of the declared side, tried
+        out once."""
+        import torch
+
+        side = self.preprocessing.side
+        pixels = torch.zeros(1, 3, side, side, device=self.backbone.device)
+        with self.backbone.lock, torch.inference_mode():
+            given = self._called_with(pixels, side)
+            last = self.backbone.body(**given).last_hidden_state
+        if last.dim() == 4:
+            return 0, int(last.shape[2] * last.shape[3])
+        patch = self.backbone.body.config.patch_size
+        patch = patch if isinstance(patch, int) else patch[0]
+        patches = (side // patch) ** 2
+        found = int(last.shape[1])
+        return (found - patches, patches) if patches <= found else (0, found)
+
+    @property
+    def _grain(self) -> int:
+        patch = getattr(self.backbone.body.config, "patch_size", 1)
+        return int(patch if isinstance(patch, int) else patch[0])
+
+    def plan(self, flat: Sequence[PixelPiece], exact: bool) -> Iterator[BatchPlan]:
+        """In order of content; ``exact``: filled up to one number of rows."""
+        by_side: dict[int, list[int]] = {}
+        for index in sorted(range(len(flat)), key=lambda i: flat[i].content):
+            by_side.setdefault(flat[index].side, []).append(index)
+        for side, members in sorted(by_side.items()):
+            width = self.positions(side)
+            rows = max(1, ROW_TOKENS // width)
+            for start in range(0, len(members), rows):
+                some = members[start : start + rows]
+                yield some, rows if exact else len(some), width
+
+    def batch(self, pieces: Sequence[PixelPiece], rows: int, width: int, fill: int = 0) -> Batch:
+        import torch
+
+        squares = self._decoded(pieces)
+        order = [row if row < len(pieces) else 0 for row in range(rows)]
+        values = torch.from_numpy(self.preprocessing.normalised(squares))[order]
+        side = pieces[0].side
+        device = self.backbone.device
+        specials, _ = self.layout
+        mask = torch.ones(rows, self.positions(side), dtype=torch.long, device=device)
+        mask[:, :specials] = 0
+        adapters = torch.tensor([pieces[row].adapter for row in order], device=device)
+        first = torch.zeros(rows, 1, dtype=torch.long, device=device) if specials else None
+        inputs = self._called_with(values.to(device), side)
+        return Batch(inputs, mask, adapters=adapters, summary=first)
+
+    def vectors(self, batch: Batch, encoding: Encoding, cut: int, hidden: Any | None) -> Any:
+        """(rows, d), with gradients if asked for; where ``hidden`` is given it enters ``cut``."""
+        backbone = self.backbone
+        layer = encoding.layer or backbone.offer.layer or backbone.offer.depth
+        if layer < backbone.offer.depth:
+            states = backbone.cutting.entering(batch, layer, start=cut, hidden=hidden)
+        else:
+            with backbone.running(batch, cut, hidden) as laid:
+                states = backbone.body(**laid.inputs).last_hidden_state
+        return pooled(states.float(), batch, encoding.pooling or backbone.offer.pooling)
+
+    def unlike_rows(self) -> Batch:
+        """Noise, fine and coarse."""
+        side = self.side(Encoding())
+        positions = self.positions(side)
+        pieces = [PixelPiece(one, side, positions=positions) for one in self.samples()[:2]]
+        return self.batch(pieces, 2, positions)
+
+    def samples(self) -> Sequence[Picture]:
+        """Pictures that show nothing: noise of several grains."""
+        drawn = np.random.default_rng(0)
+        made = [drawn.integers(0, 256, (size, size, 3), dtype=np.uint8) for size in (64, 8, 16, 4)]
+        return tuple(_encoded(each) for each in made)
+
+    def _called_with(self, values: Any, side: int) -> dict[str, Any]:
+        given: dict[str, Any] = {"pixel_values": values}
+        if self._interpolates and side != self._own_side:
+            given["interpolate_pos_encoding"] = True
+        return given
+
+    @cached_property
+    def _interpolates(self) -> bool:
+        parameters = inspect.signature(self.backbone.body.forward).parameters
+        return "interpolate_pos_encoding" in parameters
+
+    @property
+    def _own_side(self) -> int:
+        size = getattr(self.backbone.body.config, "image_size", 0)
+        return int(size if isinstance(size, int) else size[0])
+
+    def _decoded(self, pieces: Sequence[PixelPiece]) -> Pixels:
+        """(n, side, side, 3) of pieces of one side."""
+        found = []
+        for piece in pieces:
+            square = self._squares.pop(piece.content, None)
+            if square is None:
+                square = self.preprocessing.square(decoding.opened(piece.picture), piece.side)
+                square = square[:, ::-1] if piece.mirrored else square
+            self._squares[piece.content] = square
+            found.append(square)
+        while len(self._squares) * found[0].nbytes > KEPT and len(self._squares) > len(pieces):
+            self._squares.popitem(last=False)
+        return np.stack(found)
+
+    def _picture(self, value: Input) -> Picture:
+        if isinstance(value, Picture):
+            return value
+        raise InputError(
+            "not_a_picture",
+            f"{self.backbone.ref.name} reads pictures.",
+            received=type(value).__name__,
+            next="Choose a backbone that reads such rows: `supertune models`.",
+        )
+
+
+def _encoded(pixels: Pixels) -> Picture:
+    from PIL import Image
+
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, format="PNG", compress_level=0)
+    return Picture.of(stream.getvalue(), "noise.png")
