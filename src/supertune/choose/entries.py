@@ -28,7 +28,6 @@ class Entry:
         own: of the predicted seconds, what no reading by an earlier candidate can save.
         unwise: why it is not worth trying, if so; `prior` says it.
         spared: predicted seconds that it saves since an earlier candidate reads the rows.
-        placed: its method's place among those within one standard error (`prior.placed`).
         gain: what it is expected to add to a linear head on its backbone, in points.
         seconds: spent on it so far.
         folds_done: of a candidate that is compared fold by fold.
@@ -44,7 +43,6 @@ class Entry:
     own: float = 0.0
     unwise: str = ""
     gain: float = 0.0
-    placed: int | None = None
     status: Status = "skipped"
     why: str = ""
     assessed: Assessed | None = None
@@ -60,14 +58,9 @@ class Entry:
 
     @property
     def simplicity(self) -> tuple[int, int]:
-        """From simple to elaborate."""
+        """From simple to elaborate: of equally good candidates (`Judge.tolerance`) the lowest
+        wins."""
         return registry.method(self.candidate.method).simplicity, place(self.candidate)
-
-    @property
-    def rank(self) -> tuple[int, int]:
-        """Of candidates within one standard error of the best, the lowest wins."""
-        simple, backbone = self.simplicity
-        return simple if self.placed is None else self.placed, backbone
 
     @property
     def comparing_seconds(self) -> float:

@@ -52,7 +52,7 @@ class Outlook:
 @dataclass(frozen=True, eq=False)
 class Contest:
     """What is compared: the score, whether more of it is better, whether it is a share of right
-    answers, the rows' targets and how they are drawn."""
+    answers, the rows' targets and how they are drawn; ``tolerance`` as in `Judge`."""
 
     score: Score
     metric: str
@@ -60,6 +60,7 @@ class Contest:
     rate: bool
     targets: npt.NDArray[np.generic]
     sampling: Sampling
+    tolerance: float
 
     def standing(self, answers: FloatArray) -> tuple[float, float]:
         """Score of answers (R, n, C) to all rows, and its standard error over resamples."""
@@ -70,6 +71,10 @@ class Contest:
 
     def signed(self, value: float) -> float:
         return value if self.larger else -value
+
+    def slack(self, error: float) -> float:
+        """By how much a simpler candidate may be worse than one with this standard error."""
+        return max(self.tolerance * error, TINY)
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,21 +91,21 @@ class Rival:
 def to_beat(contest: Contest, complete: list[Rival], rank: tuple[int, int]) -> tuple[Rival, float]:
     """Whom a candidate has to beat, and by how much, to be chosen.
 
-    Of those within one standard error of the best the first by ``rank`` wins (`Entry.rank`). So
-    what stands behind the winner so far has to be better than it by a standard error, and what
-    stands before it may be worse than the best by one.
+    Of those within the tolerance of the best, in its standard errors, the simplest wins. So what
+    is less simple than the winner so far has to be better than it by so much, and what is simpler
+    may be worse than the best by so much.
     """
     winner = first(contest, complete)
     if rank < winner.rank:
         best = max(complete, key=lambda one: contest.signed(one.score))
-        return best, -max(best.error, TINY)
-    return winner, winner.error
+        return best, -contest.slack(best.error)
+    return winner, contest.slack(winner.error)
 
 
 def first(contest: Contest, complete: list[Rival]) -> Rival:
     """Who would be chosen among those that have answered every row."""
     best = max(complete, key=lambda one: contest.signed(one.score))
-    bar = contest.signed(best.score) - best.error
+    bar = contest.signed(best.score) - contest.slack(best.error)
     within = [one for one in complete if contest.signed(one.score) >= bar]
     return min(within, key=lambda one: one.rank)
 

@@ -64,6 +64,7 @@ class Race:
             metric in RATES,
             examples.targets,
             Sampling(len(examples), workshop.recipe.seed, examples.groups, examples.weights),
+            workshop.objective.tolerance,
         )
 
     def run(self, entries: list[Entry]) -> None:
@@ -152,7 +153,7 @@ class Race:
             self.read.add(entry.candidate.backbone)
         score, error = self.contest.standing(entry.assessed.answers)
         name = str(entry.candidate)
-        self.complete.append(Rival(name, entry.rank, entry.assessed.answers, score, error))
+        self.complete.append(Rival(name, entry.simplicity, entry.assessed.answers, score, error))
 
     def _cannot_win(self, entry: Entry) -> bool:
         """Nothing is left to be won, since the rival makes hardly a mistake."""
@@ -238,7 +239,7 @@ class Race:
         if not self.complete or runner.done == runner.folds:
             return False
         entry = runner.entry
-        rival, needed = halving.to_beat(self.contest, self.complete, entry.rank)
+        rival, needed = halving.to_beat(self.contest, self.complete, entry.simplicity)
         rows = np.concatenate([test for _, test in folds])
         found = halving.outlook(self.contest, rival, needed, np.concatenate(runner.answers), rows)
         runner.lead = found.difference

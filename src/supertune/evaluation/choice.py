@@ -32,6 +32,8 @@ from supertune.evaluation.resampling import Sampling, Score, averaged, repeats_o
 from supertune.evaluation.spread import Spread
 from supertune.metrics import LOSSES, RATES, SPELLED
 
+TIE = 1e-9  # scores that differ by less are equal
+
 
 @dataclass(frozen=True)
 class Standing:
@@ -40,7 +42,7 @@ class Standing:
     name: str
     estimate: Estimate
     standard_error: float
-    within: bool  # within one standard error of the best
+    within: bool  # so near to the best that it would be chosen if nothing simpler were
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,7 @@ def corrected_choice(
     larger: bool,
     order: Sequence[str],
     *,
+    tolerance: float,
     seed: int,
     baseline: FloatArray | None = None,
     groups: IntArray | None = None,
@@ -79,7 +82,10 @@ def corrected_choice(
     rates: Collection[str] = RATES,
     losses: Collection[str] = LOSSES,
 ) -> Choice:
-    """The simplest candidate within one standard error of the best (Breiman et al. 1984).
+    """The best candidate, or the simplest that is hardly worse.
+
+    With a ``tolerance`` of 1 that is the rule of one standard error (Breiman et al. 1984); with 0
+    only equally good candidates give way to simpler ones.
 
     Args:
         score: all metrics of one set of predictions.
@@ -88,6 +94,7 @@ def corrected_choice(
         metric: what is compared.
         larger: whether more of it is better.
         order: the names, simplest first.
+        tolerance: by how many standard errors the one that is chosen may be worse than the best.
         baseline: (R, n, C) of what the winner is to be compared with, if anything.
         groups, weights, folds, rates, losses: as in `intervals.from_folds`.
 
@@ -114,8 +121,9 @@ def corrected_choice(
         for name in order
     ]
     contest = _Contest(
-        metric, larger, metric in rates, metric in losses, source, sampling, tuple(order), spread
-    )
+        metric, larger, metric in rates, metric in losses, source, sampling, tuple(order), spread,
+        tolerance,
+    )  # fmt: skip
 
     def apart(winner: int) -> Spread:
         rival = systems[-1]
@@ -136,13 +144,19 @@ class _Contest:
     sampling: Sampling
     order: tuple[str, ...]
     spread: Sequence[Spread]
+    tolerance: float
 
-    def pick(self, scores: FloatArray, errors: FloatArray) -> IntArray:
-        """(B,) index of the first candidate within the best's standard error; scores (B, m)."""
+    def within(self, scores: FloatArray, errors: FloatArray) -> npt.NDArray[np.bool_]:
+        """(B, m) whether a candidate is as good as the best or worse by no more than the
+        tolerance, in standard errors (m,) of the best; scores (B, m)."""
         signed = scores if self.larger else -scores
         best = signed.argmax(axis=1)
-        bar = signed[np.arange(len(signed)), best] - errors[best]
-        return np.asarray((signed >= bar[:, None]).argmax(axis=1))
+        slack = np.maximum(self.tolerance * errors[best], TIE)
+        return np.asarray(signed >= (signed[np.arange(len(signed)), best] - slack)[:, None])
+
+    def pick(self, scores: FloatArray, errors: FloatArray) -> IntArray:
+        """(B,) index of the first candidate `within`."""
+        return np.asarray(self.within(scores, errors).argmax(axis=1))
 
     @property
     def kinds(self) -> tuple[Collection[str], Collection[str]]:
@@ -184,18 +198,17 @@ def _settle(
     if len(full) > m:
         value = float((honest - moved[:, m]).mean())
         gap = _difference(contest, apart(winner), value)
-    return Choice(contest.order[winner], estimate, gap, table, _why(table, winner, contest.larger))
+    return Choice(contest.order[winner], estimate, gap, table, _why(contest, table, winner))
 
 
 def _standings(contest: _Contest, full: FloatArray, errors: FloatArray) -> tuple[Standing, ...]:
-    signed = full if contest.larger else -full
-    bar = signed.max() - errors[int(signed.argmax())]
+    near = contest.within(full[None], errors)[0]
     return tuple(
         Standing(
             name,
             around(contest.metric, spread, 0, contest.source, contest.sampling, *contest.kinds),
             float(errors[index]),
-            bool(signed[index] >= bar),
+            bool(near[index]),
         )
         for index, (name, spread) in enumerate(zip(contest.order, contest.spread, strict=True))
     )
@@ -222,17 +235,23 @@ def _difference(contest: _Contest, spread: Spread, value: float) -> Estimate:
     )  # fmt: skip
 
 
-def _why(table: Sequence[Standing], winner: int, larger: bool) -> str:
-    chosen = table[winner]
+def _why(contest: _Contest, table: Sequence[Standing], winner: int) -> str:
+    chosen, value = table[winner], table[winner].estimate.value
     if len(table) == 1:
         return f"{chosen.name} was the only candidate."
-    sign = 1.0 if larger else -1.0
+    sign = 1.0 if contest.larger else -1.0
     best = max(table, key=lambda one: sign * one.estimate.value)
-    metric = SPELLED.get(chosen.estimate.metric, chosen.estimate.metric)
-    if chosen is best or chosen.estimate.value == best.estimate.value:
-        return f"{chosen.name} has the best {metric}, {chosen.estimate.value:.3f}."
-    return (
-        f"{chosen.name} ({metric} {chosen.estimate.value:.3f}) is the simplest within one "
-        f"standard error ({best.standard_error:.3f}) of the best, {best.name} "
-        f"({best.estimate.value:.3f})."
-    )
+    metric = SPELLED.get(contest.metric, contest.metric)
+    if abs(value - best.estimate.value) > TIE:
+        errors = "one standard error" if contest.tolerance == 1 else "a few standard errors"
+        return (
+            f"{chosen.name} ({metric} {value:.3f}) is the simplest within {errors} "
+            f"({best.standard_error:.3f}) of the best, {best.name} ({best.estimate.value:.3f})."
+        )
+    equal = [one.name for one in table[winner + 1 :] if abs(one.estimate.value - value) <= TIE]
+    if equal:
+        return (
+            f"{chosen.name} has the best {metric}, {value:.3f}, as {' and '.join(equal)} "
+            f"{'has' if len(equal) == 1 else 'have'}, and is simpler."
+        )
+    return f"{chosen.name} has the best {metric}, {value:.3f}."

@@ -42,6 +42,7 @@ class Classify:
     summary = "one label of several, or any number of them"
     baselines = ("majority", "label_names", "bag_of_words")
     rivals = (("bag_of_words", "the free baseline"), ("majority", "the majority class"))
+    tolerance = 0.0  # on few rows a standard error is ten points: docs/decisions/0022
 
     def tried(self, rows: str) -> tuple[str, ...]:
         return ("bag_of_words", "label_names", "named_probe", "linear_probe", "contrastive")
