@@ -17,6 +17,7 @@ from supertune.errors import InputError
 Fold: TypeAlias = tuple[IntArray, IntArray]
 """Row indices to learn from and row indices to be asked about, both ascending."""
 
+STRATIFIED = 0.5  # share of the rows dealt label by label, where labels are uneven by chance
 _ATTEMPTS = 10
 
 
@@ -53,7 +54,10 @@ def feasible_folds(examples: Examples, folds: int, *, complete: bool = False) ->
 def repeated_folds(examples: Examples, *, folds: int, repeats: int, seed: int) -> list[list[Fold]]:
     """``repeats`` lists of folds; each row is asked about once a repeat.
 
-    Stratified by label; rows of one group stay on one side; a label with at least two rows (or
+    Stratified by label where every label has as many rows as any other, as when a person labels
+    so many of each. Labels that are uneven were drawn, and folds that all have their shares would
+    show them to the models: there `STRATIFIED` of the rows are dealt so and the others at random
+    (docs/decisions/0023). Rows of one group stay on one side; a label with at least two rows (or
     groups) is in every training part where that can be had. ``folds`` drops to
     `feasible_folds`. Rows with several labels, and groups, are placed greedily, the rarest
     labels first, after iterative stratification (Sechidis et al. 2011).
@@ -64,7 +68,7 @@ def repeated_folds(examples: Examples, *, folds: int, repeats: int, seed: int) -
     repeated: list[list[Fold]] = []
     for repeat in range(repeats):
         rng = np.random.default_rng([seed, repeat])
-        place = _deal(content, count, rng) if plain else _balance(content, count, rng)
+        place = _dealt(content, count, rng) if plain else _balance(content, count, rng)
         where = place[unit_of_row]
         repeated.append([_sides(where == fold) for fold in range(count)])
     return repeated
@@ -98,13 +102,33 @@ def _units(examples: Examples) -> tuple[FloatArray, IntArray]:
     return merged, unit_of_row
 
 
-def _deal(content: FloatArray, folds: int, rng: np.random.Generator) -> IntArray:
-    """Fold (G,) of each row: shuffle each label's rows and deal them like cards, without
-    starting anew between labels, so that folds differ by one row at most."""
+def _dealt(content: FloatArray, folds: int, rng: np.random.Generator) -> IntArray:
+    """Fold (G,) of each row; where labels are uneven, of several deals the one that isolates
+    fewest labels."""
+    counts = content.sum(axis=0)
+    counts = counts[counts > 0]
+    if (counts == counts[0]).all():
+        return _deal(content, folds, rng, len(content))
+    stratified = round(STRATIFIED * len(content))
+    best = _deal(content, folds, rng, stratified)
+    for _ in range(_ATTEMPTS):
+        fewest = _isolated(content, best, folds)
+        if fewest == 0:
+            break
+        place = _deal(content, folds, rng, stratified)
+        best = place if _isolated(content, place, folds) < fewest else best
+    return best
+
+
+def _deal(content: FloatArray, folds: int, rng: np.random.Generator, stratified: int) -> IntArray:
+    """Fold (G,) of each row: rows are shuffled and dealt like cards, the first ``stratified`` of
+    them label by label, without starting anew between labels, so that folds differ by one row
+    at most."""
     label = content.argmax(axis=1)
     order = rng.permutation(len(label))
     rank_of_label = rng.permutation(content.shape[1])
-    order = order[np.argsort(rank_of_label[label[order]], kind="stable")]
+    first = order[:stratified]
+    order[:stratified] = first[np.argsort(rank_of_label[label[first]], kind="stable")]
     place = np.empty(len(label), dtype=np.int64)
     place[order] = np.arange(len(label)) % folds
     return rng.permutation(folds)[place]
