@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from tests.choose.test_race import Slow
 from tests.conftest import Files
 
 from supertune import choose, pipeline
+from supertune.catalogue.corpora import few_shot
 from supertune.choose import Entry, fewer
 from supertune.config import recipe
 from supertune.contracts import Examples
@@ -18,8 +21,12 @@ TUNED = {"method": "lora", "backbone": "minilm", "options": {"epochs": 1}, "max_
 
 
 @pytest.fixture(scope="module")
-def rows(reviews: Files) -> Examples:
-    return pipeline.read(list(reviews.rows), recipe({})).train
+def rows(own_activations: Path) -> Examples:
+    """Eight news of each of two topics, which LoRA tells apart."""
+    drawn, _ = few_shot("bbc-news", per_class=8, test_rows=1, seed=0)
+    return pipeline.read(
+        [row for row in drawn if row[1] in ("business", "sports")], recipe({})
+    ).train
 
 
 def decided(rows: Examples, beside: str, **settings: object) -> tuple[choose.Decision, list[Entry]]:
@@ -52,8 +59,9 @@ def test_where_it_wins_all_are_compared_on_the_same_fewer_folds(rows: Examples) 
 
 
 def test_where_it_does_not_win_nothing_else_has_changed(
-    rows: Examples, monkeypatch: pytest.MonkeyPatch
+    reviews: Files, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    rows = pipeline.read(list(reviews.rows), recipe({})).train
     monkeypatch.setattr(classify.OBJECTIVE, "tolerance", 99.0)  # so that the simplest wins
     decision, entries = decided(rows, "bag_of_words")
     assert decision.candidate == Candidate(None, "bag_of_words")

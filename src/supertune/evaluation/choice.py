@@ -11,7 +11,7 @@ Shapes: m candidates, R repeats, n rows, C labels, B resamples.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,7 @@ from supertune.evaluation.intervals import (
     difference,
     enclosed,
     fold_source,
+    open_above,
     paired_spread,
     spread_how,
 )
@@ -129,7 +130,9 @@ def corrected_choice(
         rival = systems[-1]
         return paired_spread(score, systems[winner], rival, targets, metric, sampling, folds)
 
-    return _settle(contest, full, inside, outside, apart)
+    found = _settle(contest, full, inside, outside, apart)
+    table = tuple(replace(one, estimate=open_above(one.estimate, targets)) for one in found.table)
+    return replace(found, estimate=open_above(found.estimate, targets), table=table)
 
 
 @dataclass(frozen=True, eq=False)

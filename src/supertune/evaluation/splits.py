@@ -1,4 +1,4 @@
-"""Repeated stratified cross-validation: who learns and who is asked, fold by fold.
+"""Repeated cross-validation: who learns and who is asked, fold by fold.
 
 Written in NumPy alone, so that the folds depend on the seed and on nothing else installed.
 Shapes: n rows, C labels, G units (rows, or whole groups of rows), k folds.
@@ -17,7 +17,6 @@ from supertune.errors import InputError
 Fold: TypeAlias = tuple[IntArray, IntArray]
 """Row indices to learn from and row indices to be asked about, both ascending."""
 
-STRATIFIED = 0.5  # share of the rows dealt label by label, where labels are uneven by chance
 _ATTEMPTS = 10
 
 
@@ -54,9 +53,9 @@ def feasible_folds(examples: Examples, folds: int, *, complete: bool = False) ->
 def repeated_folds(examples: Examples, *, folds: int, repeats: int, seed: int) -> list[list[Fold]]:
     """``repeats`` lists of folds; each row is asked about once a repeat.
 
-    Stratified by label where every label has as many rows as any other, as when a person labels
-    so many of each. Labels that are uneven were drawn, and folds that all have their shares would
-    show them to the models: there `STRATIFIED` of the rows are dealt so and the others at random
+    Where every label has as many rows as any other, as when a person labels so many of each,
+    each fold holds equally many of each. Labels that are uneven were drawn as they came, and so
+    are their folds: folds that all have their shares would show these to the models
     (docs/decisions/0023). Rows of one group stay on one side; a label with at least two rows (or
     groups) is in every training part where that can be had. ``folds`` drops to
     `feasible_folds`. Rows with several labels, and groups, are placed greedily, the rarest
@@ -103,35 +102,53 @@ def _units(examples: Examples) -> tuple[FloatArray, IntArray]:
 
 
 def _dealt(content: FloatArray, folds: int, rng: np.random.Generator) -> IntArray:
-    """Fold (G,) of each row; where labels are uneven, of several deals the one that isolates
-    fewest labels."""
+    """Fold (G,) of each row: equally many of each label where labels are even, else at random."""
     counts = content.sum(axis=0)
     counts = counts[counts > 0]
-    if (counts == counts[0]).all():
-        return _deal(content, folds, rng, len(content))
-    stratified = round(STRATIFIED * len(content))
-    best = _deal(content, folds, rng, stratified)
-    for _ in range(_ATTEMPTS):
-        fewest = _isolated(content, best, folds)
-        if fewest == 0:
-            break
-        place = _deal(content, folds, rng, stratified)
-        best = place if _isolated(content, place, folds) < fewest else best
-    return best
+    if np.ptp(counts):
+        return _at_random(content, folds, rng)
+    return (_evenly if counts[0] >= folds else _in_turn)(content, folds, rng)
 
 
-def _deal(content: FloatArray, folds: int, rng: np.random.Generator, stratified: int) -> IntArray:
-    """Fold (G,) of each row: rows are shuffled and dealt like cards, the first ``stratified`` of
-    them label by label, without starting anew between labels, so that folds differ by one row
-    at most."""
+def _evenly(content: FloatArray, folds: int, rng: np.random.Generator) -> IntArray:
+    """Each fold holds as many rows of a label as of any other, though folds then differ in size.
+    Where one holds more of a label, those who learn have seen less of it than of others, and are
+    wrong more often than the model that is kept."""
+    label = content.argmax(axis=1)
+    order = rng.permutation(len(label))
+    nth = np.arange(len(label)) % int(content.sum(axis=0).max())
+    place = np.empty(len(label), dtype=np.int64)
+    place[order[np.argsort(label[order], kind="stable")]] = nth % folds
+    return rng.permutation(folds)[place]
+
+
+def _in_turn(content: FloatArray, folds: int, rng: np.random.Generator) -> IntArray:
+    """Each label's rows are dealt like cards, without starting anew between labels, so that
+    folds differ by one row at most."""
     label = content.argmax(axis=1)
     order = rng.permutation(len(label))
     rank_of_label = rng.permutation(content.shape[1])
-    first = order[:stratified]
-    order[:stratified] = first[np.argsort(rank_of_label[label[first]], kind="stable")]
+    order = order[np.argsort(rank_of_label[label[order]], kind="stable")]
     place = np.empty(len(label), dtype=np.int64)
     place[order] = np.arange(len(label)) % folds
     return rng.permutation(folds)[place]
+
+
+def _at_random(content: FloatArray, folds: int, rng: np.random.Generator) -> IntArray:
+    """Folds differ by one row at most. A label whose rows all fell into one fold swaps one of them
+    for a row of another fold."""
+    label = content.argmax(axis=1)
+    place = rng.permutation(np.arange(len(label)) % folds)
+    for _ in range(_ATTEMPTS):
+        if _isolated(content, place, folds) == 0:
+            break
+        for each in np.flatnonzero(content.sum(axis=0) >= 2):
+            rows = np.flatnonzero(label == each)
+            if np.ptp(place[rows]) == 0:
+                mine = rng.choice(rows)
+                other = rng.choice(np.flatnonzero(place != place[mine]))
+                place[[mine, other]] = place[[other, mine]]
+    return np.asarray(place)
 
 
 def _balance(content: FloatArray, folds: int, rng: np.random.Generator) -> IntArray:
