@@ -120,7 +120,7 @@ def chosen(data: str, rows: int, draws: int) -> dict[str, Any]:
         }  # fmt: skip
         choice = corrected_choice(
             metrics.classification, answers, own.targets, "accuracy", True, list(answers),
-            tolerance=arena.shop.objective.tolerance, seed=0,
+            tolerance=arena.shop.objective.tolerance, decider=arena.shop.objective.decider, seed=0,
         )  # fmt: skip
         winner = next(one for one in options if one.name == choice.winner)
         standing = {one.name: one.estimate.value for one in choice.table}

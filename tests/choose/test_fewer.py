@@ -63,6 +63,7 @@ def test_where_it_does_not_win_nothing_else_has_changed(
 ) -> None:
     rows = pipeline.read(list(reviews.rows), recipe({})).train
     monkeypatch.setattr(classify.OBJECTIVE, "tolerance", 99.0)  # so that the simplest wins
+    monkeypatch.setattr(classify.OBJECTIVE, "decider", None)
     decision, entries = decided(rows, "bag_of_words")
     assert decision.candidate == Candidate(None, "bag_of_words")
     assert (decision.recipe.folds, decision.recipe.repeats) == (5, 10)

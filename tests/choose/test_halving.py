@@ -21,11 +21,13 @@ def answers(right):
     return np.stack([np.where(right, 0.9, 0.1), np.where(right, 0.1, 0.9)], axis=1)
 
 
-def contest(n, metric="accuracy", groups=None, tolerance=1.0):
+def contest(n, metric="accuracy", groups=None, tolerance=1.0, decider=None):
     score = partial(lambda a, t, w=None: TASK.score(a, t, w, None))
     larger = TASK.metrics[metric]
     sampling = Sampling(n, 0, groups)
-    return Contest(score, metric, larger, larger, np.zeros(n, dtype=int), sampling, tolerance)
+    return Contest(
+        score, metric, larger, larger, np.zeros(n, dtype=int), sampling, tolerance, decider
+    )
 
 
 def rival(made, right, name="simple", simplicity=(20, 0)):
@@ -90,6 +92,30 @@ def test_without_a_tolerance_the_best_is_to_be_beaten_or_equalled_by_what_is_sim
         assert np.sign(needed) == sign
     equal = rival(made, [1] * 36 + [0] * 4, "equal", (20, 0))
     assert halving.first(made, [best, equal]) is equal
+
+
+def test_with_a_decider_what_may_be_as_good_goes_on_unless_it_is_less_sure_too():
+    made = contest(40, tolerance=2.0, decider="log_loss")
+    right = np.array([1] * 30 + [0] * 10)
+    base = rival(made, right)
+    assert base.loss > 0
+    rows = np.arange(0, 40, 2)
+    rank = (52, 0)
+    same = answers(right[rows])
+    modest = np.where(same > 0.5, 0.85, 0.15)
+    assert not halving.chances(made, [base], rank, modest, rows).hopeless
+    # As often right, and far too sure of what is wrong: neither the better nor the surer one.
+    rash = np.where(same > 0.5, 0.9999, 0.0001)
+    found = halving.chances(made, [base], rank, rash, rows)
+    assert found.hopeless
+    assert found.shortfall is not None
+    assert found.shortfall.difference < 0
+    bad = halving.chances(made, [base], rank, answers(1 - right[rows]), rows)
+    assert bad.hopeless
+    # The surer of two wins, whatever stands first.
+    surer = rival(made, right, "surer", (60, 0))
+    surer = Rival("surer", (60, 0), surer.answers, surer.score, surer.error, base.loss / 2)
+    assert halving.first(made, [base, surer]) is surer
 
 
 def test_nothing_is_left_to_be_won_beside_a_rival_without_mistakes():

@@ -106,6 +106,39 @@ def test_of_equally_good_candidates_the_simplest_wins_and_the_reason_says_so():
     assert choose(candidates, targets, ["c", "b", "a"]).winner == "c"
 
 
+def test_of_those_that_cannot_be_told_apart_the_one_with_the_lowest_log_loss_wins():
+    targets = np.tile([0, 1], 30)
+
+    def sure(count, share):
+        """Right on the first ``count`` rows, with a probability of ``share`` in each answer."""
+        answers = np.where(np.arange(60) < count, targets, 1 - targets)
+        return ((2 * share - 1) * np.eye(2)[answers] + 1 - share)[None]
+
+    candidates = {"best": sure(48, 0.99), "surer": sure(46, 0.8), "poor": sure(30, 0.55)}
+    choice = choose(candidates, targets, tolerance=2.0, decider="log_loss")
+    assert [one.within for one in choice.table] == [True, True, False]
+    assert choice.winner == "surer"
+    assert "cannot tell surer (accuracy 0.767) from best (0.800)" in choice.why
+    assert "within two standard errors" in choice.why
+    assert "lowest log loss" in choice.why
+    assert choose(candidates, targets, tolerance=2.0).winner == "best"
+    # Of equal losses the first in the order.
+    twins = {"b": candidates["surer"], "a": candidates["surer"]}
+    assert choose(twins, targets, tolerance=2.0, decider="log_loss").winner == "b"
+
+
+def test_the_correction_repeats_the_decision_too():
+    rng = np.random.default_rng(1)
+    found = []
+    for _ in range(60):
+        targets = rng.integers(0, 2, 64)
+        candidates = {f"guess {i}": guess(rng, 64) for i in range(12)}
+        found.append(choose(candidates, targets, tolerance=2.0, decider="log_loss"))
+    own = [next(row.estimate.value for row in one.table if row.name == one.winner) for one in found]
+    assert np.mean(own) > 0.53
+    assert np.mean([one.estimate.value for one in found]) == pytest.approx(0.5, abs=0.02)
+
+
 def test_the_same_score_of_repeats_in_another_order_is_a_tie():
     """Sums of floats depend on their order; that decides nothing."""
     targets = np.tile([0, 1], 30)

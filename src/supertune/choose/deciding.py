@@ -199,6 +199,7 @@ def _corrected(
         workshop.task.metrics[workshop.metric],
         order,
         tolerance=workshop.objective.tolerance,
+        decider=workshop.objective.decider,
         seed=workshop.recipe.seed,
         baseline=answers.get(rival) if len(answers) > 1 else None,
         groups=examples.groups,

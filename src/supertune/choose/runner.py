@@ -79,6 +79,8 @@ def first_round(runners: Sequence[Runner]) -> float:
 
 def told(found: Outlook, contest: Contest, runner: Runner) -> str:
     """Why it was stopped, in words."""
+    if found.shortfall is not None:
+        return told(found.shortfall, contest.second, runner)
     return (
         f"after {runner.done} of {runner.folds} folds {contest.metric} {found.score:.3f} where "
         f"{found.rival} has {found.rival_score:.3f} on the same {found.rows} rows; at best "

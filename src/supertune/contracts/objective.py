@@ -58,9 +58,11 @@ class Judge(Protocol):
     baselines: tuple[str, ...]  # what costs nothing, judged beside every model
     # The baseline that a verdict compares with, and what it is called: the first there is.
     rivals: tuple[tuple[str, str], ...]
-    # Standard errors by which a simpler candidate may be worse than the best and is taken all the
-    # same; 0: the best is taken, and of equally good ones the simplest.
+    # Candidates that are worse than the best by no more than so many of its standard errors are
+    # not told from it by the rows. Of these the one that is best by the metric ``decider`` is
+    # taken, or the simplest where that is None.
     tolerance: float
+    decider: str | None
 
     def tried(self, rows: str) -> tuple[str, ...]:
         """Methods that `auto` tries on rows of this kind (`Examples.modality`)."""
