@@ -119,8 +119,9 @@ def chosen(data: str, rows: int, draws: int) -> dict[str, Any]:
             for one in options
         }  # fmt: skip
         choice = corrected_choice(
-            metrics.classification, answers, own.targets, "accuracy", True, list(answers), seed=0
-        )
+            metrics.classification, answers, own.targets, "accuracy", True, list(answers),
+            tolerance=arena.shop.objective.tolerance, decider=arena.shop.objective.decider, seed=0,
+        )  # fmt: skip
         winner = next(one for one in options if one.name == choice.winner)
         standing = {one.name: one.estimate.value for one in choice.table}
         truth = arena.true(winner, mine, others, weights)

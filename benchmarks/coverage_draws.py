@@ -31,6 +31,8 @@ TABLES = ("friedman1", "friedman2")
 WORDS = "pang-lee-words"
 FEW, REPEATS_OF_MANY, MANY = 100, 5, 200  # rows of a label to know its recall by; repeats from n on
 
+FOLDS_MADE = "as-drawn"  # folds of labels; answers out of others are others (docs/decisions/0023)
+
 Drawn = Mapping[str, npt.NDArray[Any]]
 
 
@@ -92,7 +94,8 @@ def drawn(data: str, rows: int, draws: int) -> Drawn:
 
 
 def _place(data: str, rows: int, draws: int) -> Path:
-    return cache_folder() / "studies" / "coverage" / f"{data}_{rows}_{draws}.npz"
+    name = f"{data}_{rows}_{draws}" if valued(data) else f"{data}_{rows}_{draws}_{FOLDS_MADE}"
+    return cache_folder() / "studies" / "coverage" / f"{name}.npz"
 
 
 def composition(pool: Pool, sides: list[IntArray]) -> FloatArray:

@@ -35,6 +35,7 @@ class Scores:
         repeats: variance between repeats.
         own: independent rows behind the score: those of the label for its recall.
         parts: (D, n) the rows' shares in the estimate, whose mean it is; nan for rows of others.
+        open: (D,) whether reports give no upper end, since a label has too few rows.
     """
 
     metric: str
@@ -47,6 +48,7 @@ class Scores:
     units: int
     count: int  # repeats
     parts: FloatArray
+    open: npt.NDArray[np.bool_]
 
     @property
     def rate(self) -> bool:
@@ -83,8 +85,9 @@ def _means(metric: str, losses: FloatArray, true: FloatArray) -> Scores:
     single = np.nanvar(losses, axis=2).mean(axis=1) / np.maximum(own - 1, 1)
     repeats = np.nanmean(losses, axis=2).var(axis=1, ddof=1)
     return Scores(
-        metric, value, true, rows, single, repeats, own.astype(float), n, losses.shape[1], parts
-    )
+        metric, value, true, rows, single, repeats, own.astype(float), n, losses.shape[1], parts,
+        np.zeros(len(value), bool),
+    )  # fmt: skip
 
 
 def _macro(answers: FloatArray, targets: npt.NDArray[Any], true: FloatArray) -> Scores:
@@ -104,6 +107,7 @@ def _macro(answers: FloatArray, targets: npt.NDArray[Any], true: FloatArray) -> 
     return Scores(
         "macro_f1", value, true, (n - 1) * mean.var(axis=1), single,
         whole.var(axis=1, ddof=1), np.full(draws, float(n)), n, count, parts,
+        np.array([spreads.too_rare("macro_f1", one) for one in targets]),
     )  # fmt: skip
 
 
@@ -185,7 +189,8 @@ RIVALS: Mapping[str, Callable[[Scores], tuple[FloatArray, FloatArray]]] = {
 
 def judged(group: list[Scores]) -> dict[str, Any]:
     """One metric of a cell, for recall all labels: bias, oracle, and each rival's coverage and
-    median width over the oracle's.
+    median width over the oracle's; ``open``: the share of draws without an upper end, which do not
+    count where intervals do, and ``above`` how often the lower end of these holds (None: of none).
 
     The oracle knows the distribution of (estimate - true score) over all draws and shifts its
     2.5 to 97.5 % range by each estimate: the narrowest interval of one width that covers 95 %,
@@ -199,19 +204,34 @@ def judged(group: list[Scores]) -> dict[str, Any]:
         "covered": {},
         "width": {},
         "least": {},
+        **_open(group),
     }
+    closed = [~one.open for one in group]
+    if not all(kept.any() for kept in closed):
+        return found
     for name, rival in RIVALS.items():
         shares, widths = [], []
-        for one, oracle in zip(group, oracles, strict=True):
+        for one, kept, oracle in zip(group, closed, oracles, strict=True):
             low, high = rival(one)
             if one.rate:
                 low, high = np.clip(low, 0, 1), np.clip(high, 0, 1)
-            shares.append(float(((low <= one.true) & (one.true <= high)).mean()))
-            widths.append(float(np.median(high - low)) / (oracle if oracle > 0 else math.nan))
+            shares.append(float(((low <= one.true) & (one.true <= high))[kept].mean()))
+            width = float(np.median((high - low)[kept]))
+            widths.append(width / (oracle if oracle > 0 else math.nan))
         found["covered"][name] = float(np.mean(shares))
         found["width"][name] = float(np.mean(widths))
         found["least"][name] = min(shares)
     return found
+
+
+def _open(group: list[Scores]) -> dict[str, Any]:
+    """See `judged`."""
+    held = [(shipped(one)[0] <= one.true)[one.open] for one in group]
+    below = np.concatenate(held)
+    return {
+        "open": float(np.mean([one.open.mean() for one in group])),
+        "above": float(below.mean()) if len(below) else None,
+    }
 
 
 def _share(value: FloatArray) -> FloatArray:

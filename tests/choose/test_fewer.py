@@ -2,32 +2,39 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from tests.choose.test_race import Slow
 from tests.conftest import Files
 
 from supertune import choose, pipeline
+from supertune.catalogue.corpora import few_shot
 from supertune.choose import Entry, fewer
 from supertune.config import recipe
 from supertune.contracts import Examples
+from supertune.objectives import classify
 from supertune.pipeline import Candidate, Workshop
 
 TUNED = {"method": "lora", "backbone": "minilm", "options": {"epochs": 1}, "max_length": 24}
 
 
 @pytest.fixture(scope="module")
-def rows(reviews: Files) -> Examples:
-    return pipeline.read(list(reviews.rows), recipe({})).train
+def rows(own_activations: Path) -> Examples:
+    """Eight news of each of two topics, which LoRA tells apart."""
+    drawn, _ = few_shot("bbc-news", per_class=8, test_rows=1, seed=0)
+    return pipeline.read(
+        [row for row in drawn if row[1] in ("business", "sports")], recipe({})
+    ).train
 
 
-def decided(rows: Examples, placed: int, **settings: object) -> tuple[choose.Decision, list[Entry]]:
-    """A bag of words beside LoRA, whose five folds and final fit take 50 s of 20."""
-    words = Workshop(recipe({"method": "bag_of_words", "max_length": 24}))
+def decided(rows: Examples, beside: str, **settings: object) -> tuple[choose.Decision, list[Entry]]:
+    """A simple method beside LoRA, whose five folds and final fit take 50 s of 20."""
+    simple = Workshop(recipe({"method": beside, "max_length": 24}))
     workshop = Workshop(recipe({**TUNED, "time_limit": 20.0, **settings}))
-    entries = [*choose.candidates(words, rows), *choose.candidates(workshop, rows)]
+    entries = [*choose.candidates(simple, rows), *choose.candidates(workshop, rows)]
     entries[1].predicted_seconds, entries[1].final_share = 50.0, 0.2
-    entries[1].placed = placed
     return choose.decide(workshop, entries, rows, 20.0, test=None, clock=Slow(0.0)), entries
 
 
@@ -38,7 +45,7 @@ def test_k_folds_take_as_long_as_k_fits() -> None:
 
 
 def test_where_it_wins_all_are_compared_on_the_same_fewer_folds(rows: Examples) -> None:
-    decision, entries = decided(rows, placed=-1)
+    decision, entries = decided(rows, "majority")
     assert decision.candidate == Candidate("minilm", "lora")
     assert (decision.recipe.folds, decision.recipe.repeats) == (2, 1)
     assert [code for code, _ in decision.notes] == ["fewer_folds"]
@@ -48,11 +55,16 @@ def test_where_it_wins_all_are_compared_on_the_same_fewer_folds(rows: Examples) 
         assert np.isfinite(entry.assessed.answers).all()
     assert decision.choice is not None
     assert "2-fold" in decision.choice.estimate.how
-    assert {one.name for one in decision.choice.table} == {"bag_of_words", "minilm + lora"}
+    assert {one.name for one in decision.choice.table} == {"majority", "minilm + lora"}
 
 
-def test_where_it_does_not_win_nothing_else_has_changed(rows: Examples) -> None:
-    decision, entries = decided(rows, placed=99)
+def test_where_it_does_not_win_nothing_else_has_changed(
+    reviews: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = pipeline.read(list(reviews.rows), recipe({})).train
+    monkeypatch.setattr(classify.OBJECTIVE, "tolerance", 99.0)  # so that the simplest wins
+    monkeypatch.setattr(classify.OBJECTIVE, "decider", None)
+    decision, entries = decided(rows, "bag_of_words")
     assert decision.candidate == Candidate(None, "bag_of_words")
     assert (decision.recipe.folds, decision.recipe.repeats) == (5, 10)
     assert entries[0].assessed is not None
@@ -62,6 +74,6 @@ def test_where_it_does_not_win_nothing_else_has_changed(rows: Examples) -> None:
 
 
 def test_a_number_of_folds_that_was_asked_for_is_kept_to(rows: Examples) -> None:
-    _, entries = decided(rows, placed=-1, folds=5)
+    _, entries = decided(rows, "majority", folds=5)
     assert entries[1].status == "skipped"
     assert entries[1].seconds == 0

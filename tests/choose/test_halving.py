@@ -21,10 +21,13 @@ def answers(right):
     return np.stack([np.where(right, 0.9, 0.1), np.where(right, 0.1, 0.9)], axis=1)
 
 
-def contest(n, metric="accuracy", groups=None):
+def contest(n, metric="accuracy", groups=None, tolerance=1.0, decider=None):
     score = partial(lambda a, t, w=None: TASK.score(a, t, w, None))
     larger = TASK.metrics[metric]
-    return Contest(score, metric, larger, larger, np.zeros(n, dtype=int), Sampling(n, 0, groups))
+    sampling = Sampling(n, 0, groups)
+    return Contest(
+        score, metric, larger, larger, np.zeros(n, dtype=int), sampling, tolerance, decider
+    )
 
 
 def rival(made, right, name="simple", simplicity=(20, 0)):
@@ -77,6 +80,44 @@ def test_what_is_simpler_may_be_worse_by_a_standard_error():
     assert (against, needed) == (near, near.error)  # near would be chosen, so it is to be beaten
 
 
+def test_without_a_tolerance_the_best_is_to_be_beaten_or_equalled_by_what_is_simpler():
+    made = contest(40, tolerance=0.0)
+    best = rival(made, [1] * 36 + [0] * 4, "dear", (50, 0))
+    near = rival(made, [1] * 35 + [0] * 5, "near", (10, 0))
+    assert halving.first(made, [near, best]) is best
+    for rank, sign in (((60, 0), 1), ((40, 0), -1)):
+        against, needed = halving.to_beat(made, [near, best], rank)
+        assert against is best
+        assert needed == pytest.approx(0.0, abs=1e-6)
+        assert np.sign(needed) == sign
+    equal = rival(made, [1] * 36 + [0] * 4, "equal", (20, 0))
+    assert halving.first(made, [best, equal]) is equal
+
+
+def test_with_a_decider_what_may_be_as_good_goes_on_unless_it_is_less_sure_too():
+    made = contest(40, tolerance=2.0, decider="log_loss")
+    right = np.array([1] * 30 + [0] * 10)
+    base = rival(made, right)
+    assert base.loss > 0
+    rows = np.arange(0, 40, 2)
+    rank = (52, 0)
+    same = answers(right[rows])
+    modest = np.where(same > 0.5, 0.85, 0.15)
+    assert not halving.chances(made, [base], rank, modest, rows).hopeless
+    # As often right, and far too sure of what is wrong: neither the better nor the surer one.
+    rash = np.where(same > 0.5, 0.9999, 0.0001)
+    found = halving.chances(made, [base], rank, rash, rows)
+    assert found.hopeless
+    assert found.shortfall is not None
+    assert found.shortfall.difference < 0
+    bad = halving.chances(made, [base], rank, answers(1 - right[rows]), rows)
+    assert bad.hopeless
+    # The surer of two wins, whatever stands first.
+    surer = rival(made, right, "surer", (60, 0))
+    surer = Rival("surer", (60, 0), surer.answers, surer.score, surer.error, base.loss / 2)
+    assert halving.first(made, [base, surer]) is surer
+
+
 def test_nothing_is_left_to_be_won_beside_a_rival_without_mistakes():
     made = contest(40)
     base = rival(made, [1] * 30 + [0] * 10)
@@ -108,13 +149,14 @@ def test_rows_of_a_group_count_as_one():
     assert bounds[1] > bounds[0]
 
 
+@pytest.mark.parametrize("tolerance", [0.0, 1.0])
 @pytest.mark.parametrize("gain", [0.15, 0.25])
-def test_what_would_have_won_is_rarely_stopped(gain):
+def test_what_would_have_won_is_rarely_stopped(gain, tolerance):
     """Folds of 8 of 40 rows, accuracy .7 against .7 + gain: of the candidates that would have been
     chosen on all rows at most one in ten is stopped on the way."""
     rng, n, stopped, won = np.random.default_rng(0), 40, 0, 0
     for _ in range(120):
-        made = contest(n)
+        made = contest(n, tolerance=tolerance)
         base = rival(made, rng.random(n) < 0.7)
         _, needed = halving.to_beat(made, [base], (52, 0))
         right = rng.random(n) < 0.7 + gain

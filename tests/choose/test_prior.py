@@ -59,12 +59,3 @@ def test_the_better_backbone_and_the_better_method_are_expected_to_win() -> None
 def test_gains_are_of_methods_that_there_are(rows: Examples) -> None:
     for name in prior.GAINS:
         assert registry.method(name).name == name
-
-
-def test_on_few_rows_what_did_better_elsewhere_stands_before_the_simpler(rows: Examples) -> None:
-    few, many = (prior.facts(rows.take(np.arange(12).repeat(n)), recipe({})) for n in (1, 20))
-    head = prior.placed("linear_probe", few)
-    assert prior.placed("label_names", few) < prior.placed("contrastive", few) < head
-    assert head < prior.placed("contrastive", many), "beyond what was measured"
-    for method in prior.PLACED:
-        assert registry.method(method).name == method

@@ -18,11 +18,21 @@ def skilled(rng, targets, accuracy, repeats=3):
     return 0.8 * np.eye(2)[answers] + 0.1
 
 
-def choose(candidates, targets, **options):
+def choose(candidates, targets, order=None, tolerance=0.0, **options):
     return corrected_choice(
-        metrics.classification, candidates, targets, "accuracy", True, list(candidates),
-        seed=0, **options,
+        metrics.classification, candidates, targets, "accuracy", True, order or list(candidates),
+        tolerance=tolerance, seed=0, **options,
     )  # fmt: skip
+
+
+def answering(counts):
+    """Candidates by name that are right on the first so many of 60 rows, and the targets."""
+    targets = np.tile([0, 1], 30)
+    given = {
+        name: np.eye(2)[np.where(np.arange(60) < count, targets, 1 - targets)][None]
+        for name, count in counts.items()
+    }
+    return given, targets
 
 
 @pytest.fixture(scope="module")
@@ -70,21 +80,73 @@ def test_a_clear_winner_keeps_its_score():
 
 
 def test_the_simplest_within_one_standard_error_wins_in_the_order_given():
-    targets = np.tile([0, 1], 30)
-    correct = {"a": 40, "b": 46, "c": 48, "d": 47}
-    candidates = {
-        name: np.eye(2)[np.where(np.arange(60) < count, targets, 1 - targets)][None]
-        for name, count in correct.items()
-    }
-    choice = choose(candidates, targets)
+    candidates, targets = answering({"a": 40, "b": 46, "c": 48, "d": 47})
+    choice = choose(candidates, targets, tolerance=1.0)
     assert [one.within for one in choice.table] == [False, True, True, True]
     assert choice.winner == "b"
     assert "simplest within one standard error" in choice.why
     assert "c (0.800)" in choice.why
-    backwards = corrected_choice(
-        metrics.classification, candidates, targets, "accuracy", True, ["d", "c", "b", "a"], seed=0
-    )
-    assert backwards.winner == "d"
+    assert choose(candidates, targets, ["d", "c", "b", "a"], tolerance=1.0).winner == "d"
+
+
+def test_without_a_tolerance_the_best_wins_wherever_it_stands():
+    candidates, targets = answering({"a": 40, "b": 46, "c": 48, "d": 47})
+    for order in ("abcd", "dcba"):
+        choice = choose(candidates, targets, list(order))
+        assert choice.winner == "c"
+        assert choice.why == "c has the best accuracy, 0.800."
+    assert [one.within for one in choice.table] == [False, True, False, False]
+
+
+def test_of_equally_good_candidates_the_simplest_wins_and_the_reason_says_so():
+    candidates, targets = answering({"a": 40, "b": 48, "c": 48})
+    choice = choose(candidates, targets)
+    assert choice.winner == "b"
+    assert choice.why == "b has the best accuracy, 0.800, as c has, and is simpler."
+    assert choose(candidates, targets, ["c", "b", "a"]).winner == "c"
+
+
+def test_of_those_that_cannot_be_told_apart_the_one_with_the_lowest_log_loss_wins():
+    targets = np.tile([0, 1], 30)
+
+    def sure(count, share):
+        """Right on the first ``count`` rows, with a probability of ``share`` in each answer."""
+        answers = np.where(np.arange(60) < count, targets, 1 - targets)
+        return ((2 * share - 1) * np.eye(2)[answers] + 1 - share)[None]
+
+    candidates = {"best": sure(48, 0.99), "surer": sure(46, 0.8), "poor": sure(30, 0.55)}
+    choice = choose(candidates, targets, tolerance=2.0, decider="log_loss")
+    assert [one.within for one in choice.table] == [True, True, False]
+    assert choice.winner == "surer"
+    assert "cannot tell surer (accuracy 0.767) from best (0.800)" in choice.why
+    assert "within two standard errors" in choice.why
+    assert "lowest log loss" in choice.why
+    assert choose(candidates, targets, tolerance=2.0).winner == "best"
+    # Of equal losses the first in the order.
+    twins = {"b": candidates["surer"], "a": candidates["surer"]}
+    assert choose(twins, targets, tolerance=2.0, decider="log_loss").winner == "b"
+
+
+def test_the_correction_repeats_the_decision_too():
+    rng = np.random.default_rng(1)
+    found = []
+    for _ in range(60):
+        targets = rng.integers(0, 2, 64)
+        candidates = {f"guess {i}": guess(rng, 64) for i in range(12)}
+        found.append(choose(candidates, targets, tolerance=2.0, decider="log_loss"))
+    own = [next(row.estimate.value for row in one.table if row.name == one.winner) for one in found]
+    assert np.mean(own) > 0.53
+    assert np.mean([one.estimate.value for one in found]) == pytest.approx(0.5, abs=0.02)
+
+
+def test_the_same_score_of_repeats_in_another_order_is_a_tie():
+    """Sums of floats depend on their order; that decides nothing."""
+    targets = np.tile([0, 1], 30)
+    counts = (41, 44, 46, 47, 43, 45, 42)
+    repeats = [answering({"x": count})[0]["x"][0] for count in counts]
+    candidates = {"simple": np.stack(repeats), "elaborate": np.stack(repeats[::-1])}
+    for order in (["simple", "elaborate"], ["elaborate", "simple"]):
+        assert choose(candidates, targets, order).winner == order[0]
 
 
 def test_of_a_loss_the_smallest_wins():
@@ -92,8 +154,9 @@ def test_of_a_loss_the_smallest_wins():
     targets = rng.integers(0, 2, 80)
     candidates = {"poor": skilled(rng, targets, 0.5), "good": skilled(rng, targets, 0.95)}
     choice = corrected_choice(
-        metrics.classification, candidates, targets, "log_loss", False, ["poor", "good"], seed=0
-    )
+        metrics.classification, candidates, targets, "log_loss", False, ["poor", "good"],
+        tolerance=0.0, seed=0,
+    )  # fmt: skip
     assert choice.winner == "good"
     assert "Wilson" not in choice.estimate.how
 
@@ -124,5 +187,5 @@ def test_an_order_that_forgets_a_candidate_is_refused():
     with pytest.raises(ValueError, match="every candidate once"):
         corrected_choice(
             metrics.classification, {"a": skilled(rng, targets, 0.6)}, targets, "accuracy", True,
-            ["a", "b"], seed=0,
+            ["a", "b"], tolerance=0.0, seed=0,
         )  # fmt: skip

@@ -186,3 +186,17 @@ def test_intervals_are_imported_without_scipy_or_torch():
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert run.stdout.strip() == "[]", run.stderr
+
+
+@pytest.mark.parametrize(("rarest", "open_above"), [(2, True), (3, True), (4, False), (9, False)])
+def test_an_average_over_labels_has_no_upper_end_where_one_has_too_few_rows(rarest, open_above):
+    targets = np.array([0] * 30 + [1] * rarest)
+    wrong = np.arange(len(targets)) % 4 == 0
+    answers = np.eye(2)[np.where(wrong, 1 - targets, targets)][None]
+    found = from_folds(metrics.classification, answers, targets, ["macro_f1", "accuracy"], seed=0)
+    macro = found["macro_f1"]
+    assert macro.low < macro.value < 1
+    assert (macro.high == 1) == open_above
+    assert ("too low" in macro.how) == open_above
+    assert found["accuracy"].high < 1
+    assert "too low" not in found["accuracy"].how

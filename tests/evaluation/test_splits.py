@@ -29,17 +29,40 @@ def check_partition(repeated, n):
         np.testing.assert_array_equal(np.sort(asked), np.arange(n))
 
 
-@pytest.mark.parametrize("sizes", [(8, 8, 8), (13, 7, 5), (30, 6, 5, 11), (5, 5)])
-def test_each_fold_holds_its_share_of_every_label(sizes):
-    targets = np.repeat(np.arange(len(sizes)), sizes)
-    repeated = repeated_folds(examples(targets), folds=5, repeats=4, seed=1)
+@pytest.mark.parametrize(("rows", "labels", "folds"), [(8, 3, 5), (5, 2, 5), (8, 2, 4), (12, 4, 5)])
+def test_each_fold_holds_as_many_rows_of_a_label_as_of_any_other_where_labels_are_even(
+    rows, labels, folds
+):
+    targets = np.repeat(np.arange(labels), rows)
+    repeated = repeated_folds(examples(targets), folds=folds, repeats=4, seed=1)
     assert len(repeated) == 4
     check_partition(repeated, len(targets))
-    for folds in repeated:
-        assert len(folds) == 5
-        held = np.array([np.bincount(targets[test], minlength=len(sizes)) for _, test in folds])
+    for one in repeated:
+        assert len(one) == folds
+        held = np.array([np.bincount(targets[test], minlength=labels) for _, test in one])
+        assert np.ptp(held, axis=1).max() == 0
         assert np.ptp(held, axis=0).max() <= 1
-        assert np.ptp(held.sum(axis=1)) <= 1
+
+
+def test_even_labels_with_fewer_rows_than_folds_are_dealt_one_after_another():
+    targets = np.repeat(np.arange(4), 3)
+    (folds,) = repeated_folds(examples(targets), folds=5, repeats=1, seed=0)
+    check_partition([folds], 12)
+    assert sorted(len(test) for _, test in folds) == [2, 2, 2, 3, 3]
+    assert all(set(targets[train]) == {0, 1, 2, 3} for train, _ in folds)
+
+
+def test_folds_of_uneven_labels_do_not_all_show_the_shares_that_they_are_judged_by():
+    """Of rows drawn at random, the share of a label among those asked is no less a matter of
+    chance than that among those learned from."""
+    targets = np.array([0] * 40 + [1] * 24)
+    repeated = repeated_folds(examples(targets), folds=5, repeats=40, seed=0)
+    check_partition(repeated, 64)
+    held = np.array([[(targets[test] == 1).sum() for _, test in one] for one in repeated])
+    sizes = np.array([[len(test) for _, test in one] for one in repeated])
+    assert np.ptp(sizes) <= 1
+    spread = held.std()
+    assert spread > 1.0
 
 
 def test_the_same_seed_gives_the_same_folds_and_another_seed_others():

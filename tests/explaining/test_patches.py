@@ -7,9 +7,9 @@ import io
 import numpy as np
 import pytest
 from PIL import Image
-from supertune.data.pictures.decoding import opened
 
 from supertune.contracts import Contribution, Picture
+from supertune.data.pictures.decoding import opened
 from supertune.explaining.patches import SIDE, patches
 
 

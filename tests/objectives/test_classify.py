@@ -21,3 +21,8 @@ def test_of_several_labels_the_least_decided_one_counts() -> None:
 
 def test_values_do_not_say_how_far_off_they_are() -> None:
     assert regress.OBJECTIVE.doubt(np.zeros((4, 1)), HeadSpec(1, valued=True)).tolist() == [1.0] * 4
+
+
+def test_of_labels_the_surest_is_taken_and_of_values_the_simplest_that_is_hardly_worse() -> None:
+    assert (classify.OBJECTIVE.tolerance, classify.OBJECTIVE.decider) == (2.0, "log_loss")
+    assert (regress.OBJECTIVE.tolerance, regress.OBJECTIVE.decider) == (1.0, None)

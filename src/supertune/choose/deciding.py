@@ -182,9 +182,8 @@ def _choose(workshop: Workshop, examples: Examples, run: list[Entry]) -> Choice:
     answers: dict[str, FloatArray] = {
         str(entry.candidate): entry.assessed.answers for entry in run if entry.assessed
     }
-    order = [str(e.candidate) for e in sorted(run, key=lambda e: e.rank)]
-    choice = _corrected(workshop, examples, answers, order)
-    return replace(choice, why=_reason(choice, run, workshop.task.metrics[workshop.metric]))
+    order = [str(e.candidate) for e in sorted(run, key=lambda e: e.simplicity)]
+    return _corrected(workshop, examples, answers, order)
 
 
 def _corrected(
@@ -199,27 +198,11 @@ def _corrected(
         workshop.metric,
         workshop.task.metrics[workshop.metric],
         order,
+        tolerance=workshop.objective.tolerance,
+        decider=workshop.objective.decider,
         seed=workshop.recipe.seed,
         baseline=answers.get(rival) if len(answers) > 1 else None,
         groups=examples.groups,
         weights=examples.weights,
         folds=min(workshop.recipe.folds, feasible_folds(examples, workshop.recipe.folds)),
-    )
-
-
-def _reason(choice: Choice, entries: list[Entry], larger: bool) -> str:
-    """Why, where experience and not simplicity has decided among those within one error."""
-    by_name = {str(entry.candidate): entry for entry in entries}
-    sign, chosen = (1 if larger else -1), by_name[choice.winner]
-    best = max(choice.table, key=lambda one: sign * one.estimate.value)
-    own = next(one for one in choice.table if one.name == choice.winner)
-    simpler = any(one.within and by_name[one.name].simplicity < chosen.simplicity
-                  for one in choice.table)  # fmt: skip
-    if own.estimate.value == best.estimate.value or not simpler:
-        return choice.why
-    return (
-        f"These rows cannot tell {own.name} ({own.estimate.metric} {own.estimate.value:.3f}) from "
-        f"the best, {best.name} ({best.estimate.value:.3f}): the difference is within one standard "
-        f"error ({best.standard_error:.3f}). Of such, {own.name} did best on other data sets with "
-        "few rows."
     )

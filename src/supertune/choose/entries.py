@@ -26,7 +26,6 @@ class Entry:
         own: of the predicted seconds, what no reading by an earlier candidate can save.
         unwise: why it is not worth trying, if so; `prior` says it.
         spared: predicted seconds that it saves since an earlier candidate reads the rows.
-        placed: its method's place among those within one standard error (`prior.placed`).
         place: of its backbone among those that are tried; -1 for none.
         gain: what it is expected to add to a linear head on its backbone, in points.
         seconds: spent on it so far.
@@ -43,7 +42,6 @@ class Entry:
     own: float = 0.0
     unwise: str = ""
     gain: float = 0.0
-    placed: int | None = None
     place: int = -1
     status: Status = "skipped"
     why: str = ""
@@ -60,14 +58,9 @@ class Entry:
 
     @property
     def simplicity(self) -> tuple[int, int]:
-        """From simple to elaborate."""
+        """From simple to elaborate: of equally good candidates (`Judge.tolerance`) the lowest
+        wins."""
         return registry.method(self.candidate.method).simplicity, self.place
-
-    @property
-    def rank(self) -> tuple[int, int]:
-        """Of candidates within one standard error of the best, the lowest wins."""
-        simple, backbone = self.simplicity
-        return simple if self.placed is None else self.placed, backbone
 
     @property
     def comparing_seconds(self) -> float:

@@ -9,7 +9,7 @@ Talwalkar 2016, arXiv:1502.07943) with a bound in place of a fixed share: docs/d
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -34,6 +34,7 @@ class Outlook:
         upper: bound of the difference on all rows.
         needed: the difference on all rows from which the candidate would be chosen.
         rows: how many were seen.
+        shortfall: the same by the decider, where it is by that that it cannot be chosen.
     """
 
     rival: str
@@ -43,16 +44,18 @@ class Outlook:
     upper: float
     needed: float
     rows: int
+    shortfall: Outlook | None = None
 
     @property
     def hopeless(self) -> bool:
-        return self.upper < self.needed
+        return self.upper < self.needed or self.shortfall is not None
 
 
 @dataclass(frozen=True, eq=False)
 class Contest:
     """What is compared: the score, whether more of it is better, whether it is a share of right
-    answers, the rows' targets and how they are drawn."""
+    answers, the rows' targets and how they are drawn; ``tolerance`` and ``decider``, which is a
+    loss, as in `Judge`."""
 
     score: Score
     metric: str
@@ -60,49 +63,70 @@ class Contest:
     rate: bool
     targets: npt.NDArray[np.generic]
     sampling: Sampling
+    tolerance: float
+    decider: str | None = None
 
-    def standing(self, answers: FloatArray) -> tuple[float, float]:
-        """Score of answers (R, n, C) to all rows, and its standard error over resamples."""
+    def standing(self, answers: FloatArray) -> tuple[float, float, float]:
+        """Of answers (R, n, C) to all rows: the score, its standard error over resamples, and the
+        loss of the decider, 0 where there is none."""
         scores = averaged(
             self.score, [answers], self.targets, [self.metric], self.sampling.weightings()
         )[:, 0, 0]
-        return float(scores[0]), float(scores[1:].std())
+        loss = 0.0
+        if self.decider is not None:
+            whole = [self.sampling.weighted(np.ones((1, self.sampling.n)))]
+            found = averaged(self.score, [answers], self.targets, [self.decider], whole)
+            loss = float(found[0, 0, 0])
+        return float(scores[0]), float(scores[1:].std()), loss
+
+    @property
+    def second(self) -> Contest:
+        """The same by the decider."""
+        assert self.decider is not None
+        return replace(self, metric=self.decider, larger=False, rate=False, decider=None)
 
     def signed(self, value: float) -> float:
         return value if self.larger else -value
 
+    def slack(self, error: float) -> float:
+        """By how much a candidate may be worse than one with this standard error and not be told
+        from it."""
+        return max(self.tolerance * error, TINY)
+
 
 @dataclass(frozen=True, eq=False)
 class Rival:
-    """A complete candidate: answers (R, n, C), score and standard error on all rows."""
+    """A complete candidate: answers (R, n, C); score, standard error and the decider's loss on all
+    rows."""
 
     name: str
     rank: tuple[int, int]
     answers: FloatArray
     score: float
     error: float
+    loss: float = 0.0
 
 
 def to_beat(contest: Contest, complete: list[Rival], rank: tuple[int, int]) -> tuple[Rival, float]:
     """Whom a candidate has to beat, and by how much, to be chosen.
 
-    Of those within one standard error of the best the first by ``rank`` wins (`Entry.rank`). So
-    what stands behind the winner so far has to be better than it by a standard error, and what
-    stands before it may be worse than the best by one.
+    Of those within the tolerance of the best, in its standard errors, the simplest wins. So what
+    is less simple than the winner so far has to be better than it by so much, and what is simpler
+    may be worse than the best by so much. Where a decider chooses among them, anything may be.
     """
     winner = first(contest, complete)
-    if rank < winner.rank:
+    if rank < winner.rank or contest.decider is not None:
         best = max(complete, key=lambda one: contest.signed(one.score))
-        return best, -max(best.error, TINY)
-    return winner, winner.error
+        return best, -contest.slack(best.error)
+    return winner, contest.slack(winner.error)
 
 
 def first(contest: Contest, complete: list[Rival]) -> Rival:
     """Who would be chosen among those that have answered every row."""
     best = max(complete, key=lambda one: contest.signed(one.score))
-    bar = contest.signed(best.score) - best.error
+    bar = contest.signed(best.score) - contest.slack(best.error)
     within = [one for one in complete if contest.signed(one.score) >= bar]
-    return min(within, key=lambda one: one.rank)
+    return min(within, key=lambda one: (one.loss, one.rank))
 
 
 def out_of_reach(contest: Contest, complete: list[Rival]) -> bool:
@@ -110,6 +134,25 @@ def out_of_reach(contest: Contest, complete: list[Rival]) -> bool:
     error: then nothing dear is worth its time."""
     best = max(complete, key=lambda one: contest.signed(one.score))
     return contest.rate and contest.larger and 1.0 - best.score <= max(best.error, TINY)
+
+
+def chances(
+    contest: Contest,
+    complete: list[Rival],
+    rank: tuple[int, int],
+    answers: FloatArray,
+    rows: IntArray,
+) -> Outlook:
+    """Of a candidate whose ``answers`` (k, C) to ``rows`` (k,) are known: whether it can still be
+    chosen, and if not, by what it falls short."""
+    found = outlook(contest, *to_beat(contest, complete, rank), answers, rows)
+    if found.hopeless or contest.decider is None:
+        return found
+    winner = first(contest, complete)
+    ahead = outlook(contest, winner, contest.slack(winner.error), answers, rows)
+    surer = outlook(contest.second, winner, TINY, answers, rows)
+    # It is chosen as the surer of two that cannot be told apart, or as the better one.
+    return replace(found, shortfall=surer) if ahead.hopeless and surer.hopeless else found
 
 
 def outlook(

@@ -31,9 +31,10 @@ from supertune.pipeline import Candidate, Folds, Workshop, assess
 from supertune.training import estimate
 
 SHARE = 0.25  # of the time limit that all of this may take
-PROBE = "linear_probe"
+PROBE, NAMED = "linear_probe", "named_probe"
 WORTH = 0.01  # of the metric's unit: a point, below which a change is not advised
-LEARNERS = (PROBE, "bag_of_words", "nearest_centroid", "linear_regression")
+LEARNERS = (PROBE, NAMED, "bag_of_words", "nearest_centroid", "linear_regression")
+STAND_INS = {"semi_supervised": NAMED}  # for what is not quick; for others it is `PROBE`
 MANY = 300  # rows from which fewer repeats are as good
 FEWER = 3  # repeats then
 REPEATS = 5  # of a learning curve
@@ -190,12 +191,12 @@ def _within(
 
 
 def _stand_in(workshop: Workshop, decision: Decision) -> Candidate | None:
-    """The candidate itself where it is solved in moments, or a linear head on its backbone."""
+    """The candidate itself where it is solved in moments, or a head on its backbone that is."""
     chosen = decision.candidate
     if chosen.method in LEARNERS:
         return chosen
     if chosen.backbone is not None and "features" in workshop.offer(chosen.backbone).capabilities:
-        return Candidate(chosen.backbone, PROBE)
+        return Candidate(chosen.backbone, STAND_INS.get(chosen.method, PROBE))
     return None
 
 
@@ -386,7 +387,7 @@ def _cleaning(bench: _Bench, decision: Decision) -> Lever:
     flagged = suspected(bench.workshop, bench.examples, bench.now)
     rows = len(bench.examples)
     if not len(flagged):
-        return Lever("cleaning", "no row looks wrong", Range(0.0, 0.0, 0.0), "no suspects")
+        return _nothing_to_clean(bench, decision)
     folds = bench.folds[:CLEANING_REPEATS]
     cleaned = [[(_cleaner(bench, train), test) for train, test in one] for one in folds]
     answers = assess(bench.workshop, bench.candidate, bench.examples, cleaned).answers
@@ -399,6 +400,19 @@ def _cleaning(bench: _Bench, decision: Decision) -> Lever:
         "suspects against those of all rows, on the same folds"
     )
     return Lever("cleaning", f"{len(flagged)} suspicious rows checked", gain, why)
+
+
+def _nothing_to_clean(bench: _Bench, decision: Decision) -> Lever:
+    """What is told must not gainsay the model's own answers, which the report judges rows by."""
+    own = decision.assessed
+    doubted = () if own is None else suspected(bench.workshop, bench.examples, own.answers)
+    if not len(doubted):
+        return Lever("cleaning", "no row looks wrong", Range(0.0, 0.0, 0.0), "no suspects")
+    why = (
+        f"{len(doubted)} rows look wrong to {decision.candidate}, and none to {bench.candidate} on "
+        "the folds that changes are tried on"
+    )
+    return Lever("cleaning", "", None, why)
 
 
 def suspected(workshop: Workshop, examples: Examples, answers: FloatArray) -> IntArray:

@@ -204,7 +204,6 @@ class _Costs:
             final_share=1 / (folds * estimate.LEARNING + 1) if trained else 0.0,
             unwise="" if asked else prior.unwise(candidate.method, known),
             gain=prior.gain(method, offer) if trained else 0.0,
-            placed=prior.placed(candidate.method, known),
             place=place,
             own=own,
             folds=folds if trained else 0,

@@ -2,8 +2,8 @@
 to try first.
 
 It looks at the task, the rows, their labels, language and length, and asks for nothing that costs
-time. Expected gains are measured ones (docs/which_method_when.md). Folds decide who wins; what did
-better elsewhere counts where they cannot tell (docs/decisions/0014).
+time. Expected gains are measured ones (docs/which_method_when.md). They say what to try first; the
+folds alone decide who wins (docs/decisions/0022).
 """
 
 from __future__ import annotations
@@ -19,12 +19,7 @@ from supertune.contracts import Examples, GradientMethod, Method, Offer
 
 FEWEST = 3  # rows of a label, of which folds leave two: fewer teach a backbone nothing
 GAINS = {"contrastive": 3.1, "lora": 1.4}  # points over a linear head, 8 labels a class, minilm
-FEW = 200  # rows up to which `PLACED` was measured
 MOST_NAMES = 100  # labels beyond which their names are hardly told apart
-
-# Of a tuned method among those within one standard error: before the linear head (20), which it
-# was better than on all five data sets of the study; elsewhere simplicity decides.
-PLACED = {"contrastive": 19}
 
 
 @dataclass(frozen=True)
@@ -79,13 +74,6 @@ def unwise(method: str, known: Facts) -> str:
     if isinstance(registry.method(method), GradientMethod) and known.fewest < FEWEST:
         return f"the rarest label has {known.fewest} rows, too few to tune a backbone by"
     return ""
-
-
-def placed(method: str, known: Facts) -> int:
-    """Place of a method among those within one standard error of the best, of which the first is
-    taken: by simplicity, but for what did better on few rows of other data sets."""
-    simple = registry.method(method).simplicity
-    return PLACED.get(method, simple) if known.classes and known.rows <= FEW else simple
 
 
 def gain(method: Method, offer: Offer | None) -> float:

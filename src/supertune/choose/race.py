@@ -25,7 +25,7 @@ from supertune.contracts import Examples
 from supertune.evaluation.resampling import Sampling
 from supertune.limits import Clock, OutOfTime
 from supertune.metrics import RATES
-from supertune.pipeline import Workshop, assess, assess_fold
+from supertune.pipeline import Workshop, assess, assess_fold, calibrated
 from supertune.training import estimate
 
 SLOWER = "slower than predicted; it would not have ended within the time limit"
@@ -64,6 +64,8 @@ class Race:
             metric in RATES,
             examples.targets,
             Sampling(len(examples), workshop.recipe.seed, examples.groups, examples.weights),
+            workshop.objective.tolerance,
+            workshop.objective.decider,
         )
 
     def run(self, entries: list[Entry]) -> None:
@@ -150,9 +152,10 @@ class Race:
         entry.status = "compared"
         if entry.candidate.backbone is not None:
             self.read.add(entry.candidate.backbone)
-        score, error = self.contest.standing(entry.assessed.answers)
-        name = str(entry.candidate)
-        self.complete.append(Rival(name, entry.rank, entry.assessed.answers, score, error))
+        # As they will be when all that were compared are judged.
+        answers = calibrated(self.workshop, entry.assessed, self.examples).answers
+        standing = self.contest.standing(answers)
+        self.complete.append(Rival(str(entry.candidate), entry.simplicity, answers, *standing))
 
     def _cannot_win(self, entry: Entry) -> bool:
         """Nothing is left to be won, since the rival makes hardly a mistake."""
@@ -238,9 +241,9 @@ class Race:
         if not self.complete or runner.done == runner.folds:
             return False
         entry = runner.entry
-        rival, needed = halving.to_beat(self.contest, self.complete, entry.rank)
         rows = np.concatenate([test for _, test in folds])
-        found = halving.outlook(self.contest, rival, needed, np.concatenate(runner.answers), rows)
+        answers = np.concatenate(runner.answers)
+        found = halving.chances(self.contest, self.complete, entry.simplicity, answers, rows)
         runner.lead = found.difference
         if not found.hopeless:
             return False

@@ -14,6 +14,9 @@ from supertune.pipeline import Assessed
 
 Fold = tuple[IntArray, IntArray]
 
+# Of a fold, what the first one takes beside itself: the rows are read and kept up to the cut.
+ONCE = 0.15
+
 
 @dataclass(eq=False)
 class Runner:
@@ -36,7 +39,7 @@ class Runner:
     def each(self) -> float:
         """Seconds of a fold: as measured, and as predicted before any."""
         if self.done:
-            return self.entry.seconds / self.done
+            return self.entry.seconds / (self.done + ONCE)
         return self.entry.comparing_seconds / max(1, self.entry.folds)
 
     def final(self) -> float:
@@ -76,6 +79,8 @@ def first_round(runners: Sequence[Runner]) -> float:
 
 def told(found: Outlook, contest: Contest, runner: Runner) -> str:
     """Why it was stopped, in words."""
+    if found.shortfall is not None:
+        return told(found.shortfall, contest.second, runner)
     return (
         f"after {runner.done} of {runner.folds} folds {contest.metric} {found.score:.3f} where "
         f"{found.rival} has {found.rival_score:.3f} on the same {found.rows} rows; at best "

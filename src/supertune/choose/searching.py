@@ -90,7 +90,7 @@ def searched(
     trials = _trials(workshop, decision, examples, deadline, clock, space)
     answers = {
         str(entry.candidate): entry.assessed.answers
-        for entry in sorted(decision.entries, key=lambda one: one.rank)
+        for entry in sorted(decision.entries, key=lambda one: one.simplicity)
         if entry.assessed is not None
     }
     name = str(decision.candidate)
@@ -106,7 +106,8 @@ def _kept(workshop: Workshop, decision: Decision, trials: list[_Trial], choice: 
     winner = next((one for one in trials if one.name == choice.winner), None)
     entry = decision.entry
     if winner is None:
-        note = f"{tried}; none was better than the defaults by more than chance explains."
+        beyond = " by more than chance explains" if workshop.objective.tolerance else ""
+        note = f"{tried}; none was better than the defaults{beyond}."
         entry.why = choice.why
         return replace(decision, choice=choice, notes=[*decision.notes, ("searched", note)])
     note = f"{tried} and {_spoken(winner.settings)} kept; the score is corrected for that."

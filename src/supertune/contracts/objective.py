@@ -58,6 +58,11 @@ class Judge(Protocol):
     baselines: tuple[str, ...]  # what costs nothing, judged beside every model
     # The baseline that a verdict compares with, and what it is called: the first there is.
     rivals: tuple[tuple[str, str], ...]
+    # Candidates that are worse than the best by no more than so many of its standard errors are
+    # not told from it by the rows. Of these the one that is best by the metric ``decider`` is
+    # taken, or the simplest where that is None.
+    tolerance: float
+    decider: str | None
 
     def tried(self, rows: str) -> tuple[str, ...]:
         """Methods that `auto` tries on rows of this kind (`Examples.modality`)."""

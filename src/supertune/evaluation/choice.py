@@ -11,7 +11,7 @@ Shapes: m candidates, R repeats, n rows, C labels, B resamples.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -25,12 +25,15 @@ from supertune.evaluation.intervals import (
     difference,
     enclosed,
     fold_source,
+    open_above,
     paired_spread,
     spread_how,
 )
 from supertune.evaluation.resampling import Sampling, Score, averaged, repeats_of
 from supertune.evaluation.spread import Spread
 from supertune.metrics import LOSSES, RATES, SPELLED
+
+TIE = 1e-9  # scores that differ by less are equal
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,7 @@ class Standing:
     name: str
     estimate: Estimate
     standard_error: float
-    within: bool  # within one standard error of the best
+    within: bool  # so near to the best that it would be chosen if nothing simpler were
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,9 @@ def corrected_choice(
     larger: bool,
     order: Sequence[str],
     *,
+    tolerance: float,
     seed: int,
+    decider: str | None = None,
     baseline: FloatArray | None = None,
     groups: IntArray | None = None,
     weights: FloatArray | None = None,
@@ -79,7 +84,11 @@ def corrected_choice(
     rates: Collection[str] = RATES,
     losses: Collection[str] = LOSSES,
 ) -> Choice:
-    """The simplest candidate within one standard error of the best (Breiman et al. 1984).
+    """The best candidate by ``decider`` among those that the rows cannot tell from the best by
+    ``metric``; without a decider the simplest of them.
+
+    The latter with a ``tolerance`` of 1 is the rule of one standard error (Breiman et al. 1984);
+    with 0 only equally good candidates give way to simpler ones.
 
     Args:
         score: all metrics of one set of predictions.
@@ -88,6 +97,8 @@ def corrected_choice(
         metric: what is compared.
         larger: whether more of it is better.
         order: the names, simplest first.
+        tolerance: by how many standard errors the one that is chosen may be worse than the best.
+        decider: a loss among the metrics that ``score`` gives.
         baseline: (R, n, C) of what the winner is to be compared with, if anything.
         groups, weights, folds, rates, losses: as in `intervals.from_folds`.
 
@@ -101,7 +112,10 @@ def corrected_choice(
         raise ValueError("one independent unit cannot be split into choosing and judging")
     systems = [candidates[name] for name in order]
     systems += [] if baseline is None else [baseline]
-    scores = averaged(score, systems, targets, [metric], sampling.weightings())[:, :, 0]
+    both = averaged(
+        score, systems, targets, [metric, decider or metric], sampling.weightings()
+    )  # fmt: skip
+    scores, losses_inside = both[:, :, 0], None if decider is None else both[:, :, 1]
     outside = averaged(score, systems, targets, [metric], sampling.left_out())[:, :, 0]
     # Resamples that leave nothing out (they happen with very few rows or groups) judge nothing.
     usable = np.concatenate([block.any(axis=1) for block in sampling.left_out()])
@@ -114,14 +128,20 @@ def corrected_choice(
         for name in order
     ]
     contest = _Contest(
-        metric, larger, metric in rates, metric in losses, source, sampling, tuple(order), spread
-    )
+        metric, larger, metric in rates, metric in losses, source, sampling, tuple(order), spread,
+        tolerance, decider,
+    )  # fmt: skip
 
     def apart(winner: int) -> Spread:
         rival = systems[-1]
         return paired_spread(score, systems[winner], rival, targets, metric, sampling, folds)
 
-    return _settle(contest, full, inside, outside, apart)
+    decided = None
+    if losses_inside is not None:
+        decided = losses_inside[0], losses_inside[1:][usable]
+    found = _settle(contest, full, inside, outside, decided, apart)
+    table = tuple(replace(one, estimate=open_above(one.estimate, targets)) for one in found.table)
+    return replace(found, estimate=open_above(found.estimate, targets), table=table)
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,13 +156,25 @@ class _Contest:
     sampling: Sampling
     order: tuple[str, ...]
     spread: Sequence[Spread]
+    tolerance: float
+    decider: str | None
 
-    def pick(self, scores: FloatArray, errors: FloatArray) -> IntArray:
-        """(B,) index of the first candidate within the best's standard error; scores (B, m)."""
+    def within(self, scores: FloatArray, errors: FloatArray) -> npt.NDArray[np.bool_]:
+        """(B, m) whether a candidate is as good as the best or worse by no more than the
+        tolerance, in standard errors (m,) of the best; scores (B, m)."""
         signed = scores if self.larger else -scores
         best = signed.argmax(axis=1)
-        bar = signed[np.arange(len(signed)), best] - errors[best]
-        return np.asarray((signed >= bar[:, None]).argmax(axis=1))
+        slack = np.maximum(self.tolerance * errors[best], TIE)
+        return np.asarray(signed >= (signed[np.arange(len(signed)), best] - slack)[:, None])
+
+    def pick(self, scores: FloatArray, errors: FloatArray, losses: FloatArray | None) -> IntArray:
+        """(B,) index of the candidate `within` with the least of ``losses`` (B, m), or the first;
+        of equals the first."""
+        near = self.within(scores, errors)
+        if losses is None:
+            return np.asarray(near.argmax(axis=1))
+        left = np.where(near, losses, np.inf)
+        return np.asarray((left <= left.min(axis=1, keepdims=True) + TIE).argmax(axis=1))
 
     @property
     def kinds(self) -> tuple[Collection[str], Collection[str]]:
@@ -162,15 +194,18 @@ def _settle(
     full: FloatArray,
     inside: FloatArray,
     outside: FloatArray,
+    decided: tuple[FloatArray, FloatArray] | None,
     apart: Callable[[int], Spread],
 ) -> Choice:
     """From scores on all rows (m,), on rows drawn and on rows left out (B, m) to the answer; a
-    last column beyond the candidates is the baseline's, from which ``apart`` tells the winner."""
+    last column beyond the candidates is the baseline's, from which ``apart`` tells the winner.
+    ``decided``: losses of the decider, on all rows and on rows drawn."""
     m = len(contest.order)
     errors = inside[:, :m].std(axis=0)
-    winner = int(contest.pick(full[None, :m], errors)[0])
+    losses = None if decided is None else (decided[0][None, :m], decided[1][:, :m])
+    winner = int(contest.pick(full[None, :m], errors, losses and losses[0])[0])
     table = _standings(contest, full[:m], errors)
-    picked = contest.pick(inside[:, :m], errors)
+    picked = contest.pick(inside[:, :m], errors, losses and losses[1])
     # Moved by how much the final winner's mean score on left-out rows differs from its score on
     # all rows. For a mean over rows that is Monte Carlo noise, which a control variate removes;
     # for macro F1 it is the bias of scoring few rows.
@@ -184,18 +219,23 @@ def _settle(
     if len(full) > m:
         value = float((honest - moved[:, m]).mean())
         gap = _difference(contest, apart(winner), value)
-    return Choice(contest.order[winner], estimate, gap, table, _why(table, winner, contest.larger))
+    return Choice(
+        contest.order[winner],
+        estimate,
+        gap,
+        table,
+        _why(contest, table, winner, losses and losses[0][0]),
+    )
 
 
 def _standings(contest: _Contest, full: FloatArray, errors: FloatArray) -> tuple[Standing, ...]:
-    signed = full if contest.larger else -full
-    bar = signed.max() - errors[int(signed.argmax())]
+    near = contest.within(full[None], errors)[0]
     return tuple(
         Standing(
             name,
             around(contest.metric, spread, 0, contest.source, contest.sampling, *contest.kinds),
             float(errors[index]),
-            bool(signed[index] >= bar),
+            bool(near[index]),
         )
         for index, (name, spread) in enumerate(zip(contest.order, contest.spread, strict=True))
     )
@@ -222,17 +262,45 @@ def _difference(contest: _Contest, spread: Spread, value: float) -> Estimate:
     )  # fmt: skip
 
 
-def _why(table: Sequence[Standing], winner: int, larger: bool) -> str:
-    chosen = table[winner]
+_ERRORS = {1.0: "one standard error", 2.0: "two standard errors"}
+
+
+def _why(
+    contest: _Contest, table: Sequence[Standing], winner: int, losses: FloatArray | None
+) -> str:
+    """Why, from the losses of the decider (m,), if there is one."""
+    chosen, value = table[winner], table[winner].estimate.value
     if len(table) == 1:
         return f"{chosen.name} was the only candidate."
-    sign = 1.0 if larger else -1.0
+    sign = 1.0 if contest.larger else -1.0
     best = max(table, key=lambda one: sign * one.estimate.value)
-    metric = SPELLED.get(chosen.estimate.metric, chosen.estimate.metric)
-    if chosen is best or chosen.estimate.value == best.estimate.value:
-        return f"{chosen.name} has the best {metric}, {chosen.estimate.value:.3f}."
+    metric = SPELLED.get(contest.metric, contest.metric)
+    if abs(value - best.estimate.value) > TIE:
+        within = _ERRORS.get(contest.tolerance, f"{contest.tolerance:g} standard errors")
+        own = f"{chosen.name} ({metric} {value:.3f})"
+        if losses is None or contest.decider is None:
+            return (
+                f"{own} is the simplest within {within} ({best.standard_error:.3f}) of the best, "
+                f"{best.name} ({best.estimate.value:.3f})."
+            )
+        return (
+            f"These rows cannot tell {own} from {best.name} ({best.estimate.value:.3f}): the "
+            f"difference is within {within} ({best.standard_error:.3f} each). Of all such, "
+            f"{chosen.name} has the lowest {_said(contest.decider)}, {losses[winner]:.3f}."
+        )
+    equal = [one.name for one in table if one is not chosen and _equal(one, value)]
+    if not equal:
+        return f"{chosen.name} has the best {metric}, {value:.3f}."
+    what = "is simpler" if losses is None else f"the lowest {_said(contest.decider)} of them"
     return (
-        f"{chosen.name} ({metric} {chosen.estimate.value:.3f}) is the simplest within one "
-        f"standard error ({best.standard_error:.3f}) of the best, {best.name} "
-        f"({best.estimate.value:.3f})."
+        f"{chosen.name} has the best {metric}, {value:.3f}, as {' and '.join(equal)} "
+        f"{'has' if len(equal) == 1 else 'have'}, and {what}."
     )
+
+
+def _equal(one: Standing, value: float) -> bool:
+    return abs(one.estimate.value - value) <= TIE
+
+
+def _said(metric: str | None) -> str:
+    return str(metric).replace("_", " ")

@@ -67,13 +67,15 @@ def best_gain(
     scoring: Scoring, trials: Mapping[str, FloatArray], now: str, usual: float
 ) -> tuple[str, Range]:
     """The best of ``trials``, ``now`` among them, and what it brings, corrected for having been
-    chosen by the same rows (`choice.corrected_choice`)."""
+    chosen by the same rows (`choice.corrected_choice`). A change is named only where it is better
+    by a standard error."""
     rows = scoring.examples
     assert rows.targets is not None
     order = [now, *(name for name in trials if name != now)]
     found: Choice = corrected_choice(
         scoring.score, trials, rows.targets, scoring.metric, scoring.larger, order,
-        seed=scoring.seed, baseline=trials[now], groups=rows.groups, weights=rows.weights,
+        tolerance=1.0, seed=scoring.seed, baseline=trials[now], groups=rows.groups,
+        weights=rows.weights,
     )  # fmt: skip
     gap = found.difference
     assert gap is not None

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy.typing as npt
@@ -107,9 +107,21 @@ def from_folds(
     found = spreads.spread(spreads.scored(score, repeats, targets, metrics), sampling, folds)
     source = fold_source(len(repeats), folds, len(targets))
     return {
-        name: around(name, found, place, source, sampling, rates, losses)
+        name: open_above(around(name, found, place, source, sampling, rates, losses), targets)
         for place, name in enumerate(metrics)
     }
+
+
+def open_above(estimate: Estimate, targets: npt.NDArray[Any]) -> Estimate:
+    """The estimate of rows out of fold, without an upper end where it averages over a label of
+    very few rows (`spread.too_rare`): the lower end holds, and the value is too low."""
+    if not spreads.too_rare(estimate.metric, targets):
+        return estimate
+    how = (
+        f"{estimate.how}; a label has fewer than {spreads.RARE} rows, of which folds leave hardly "
+        "one to learn from: the value is too low, and nothing but 1 bounds it from above"
+    )
+    return replace(estimate, high=1.0, how=how)
 
 
 def around(

@@ -1,4 +1,4 @@
-"""Repeated stratified cross-validation: who learns and who is asked, fold by fold.
+"""Repeated cross-validation: who learns and who is asked, fold by fold.
 
 Written in NumPy alone, so that the folds depend on the seed and on nothing else installed.
 Shapes: n rows, C labels, G units (rows, or whole groups of rows), k folds.
@@ -53,7 +53,10 @@ def feasible_folds(examples: Examples, folds: int, *, complete: bool = False) ->
 def repeated_folds(examples: Examples, *, folds: int, repeats: int, seed: int) -> list[list[Fold]]:
     """``repeats`` lists of folds; each row is asked about once a repeat.
 
-    Stratified by label; rows of one group stay on one side; a label with at least two rows (or
+    Where every label has as many rows as any other, as when a person labels so many of each,
+    each fold holds equally many of each. Labels that are uneven were drawn as they came, and so
+    are their folds: folds that all have their shares would show these to the models
+    (docs/decisions/0023). Rows of one group stay on one side; a label with at least two rows (or
     groups) is in every training part where that can be had. ``folds`` drops to
     `feasible_folds`. Rows with several labels, and groups, are placed greedily, the rarest
     labels first, after iterative stratification (Sechidis et al. 2011).
@@ -64,7 +67,7 @@ def repeated_folds(examples: Examples, *, folds: int, repeats: int, seed: int) -
     repeated: list[list[Fold]] = []
     for repeat in range(repeats):
         rng = np.random.default_rng([seed, repeat])
-        place = _deal(content, count, rng) if plain else _balance(content, count, rng)
+        place = _dealt(content, count, rng) if plain else _balance(content, count, rng)
         where = place[unit_of_row]
         repeated.append([_sides(where == fold) for fold in range(count)])
     return repeated
@@ -98,9 +101,30 @@ def _units(examples: Examples) -> tuple[FloatArray, IntArray]:
     return merged, unit_of_row
 
 
-def _deal(content: FloatArray, folds: int, rng: np.random.Generator) -> IntArray:
-    """Fold (G,) of each row: shuffle each label's rows and deal them like cards, without
-    starting anew between labels, so that folds differ by one row at most."""
+def _dealt(content: FloatArray, folds: int, rng: np.random.Generator) -> IntArray:
+    """Fold (G,) of each row: equally many of each label where labels are even, else at random."""
+    counts = content.sum(axis=0)
+    counts = counts[counts > 0]
+    if np.ptp(counts):
+        return _at_random(content, folds, rng)
+    return (_evenly if counts[0] >= folds else _in_turn)(content, folds, rng)
+
+
+def _evenly(content: FloatArray, folds: int, rng: np.random.Generator) -> IntArray:
+    """Each fold holds as many rows of a label as of any other, though folds then differ in size.
+    Where one holds more of a label, those who learn have seen less of it than of others, and are
+    wrong more often than the model that is kept."""
+    label = content.argmax(axis=1)
+    order = rng.permutation(len(label))
+    nth = np.arange(len(label)) % int(content.sum(axis=0).max())
+    place = np.empty(len(label), dtype=np.int64)
+    place[order[np.argsort(label[order], kind="stable")]] = nth % folds
+    return rng.permutation(folds)[place]
+
+
+def _in_turn(content: FloatArray, folds: int, rng: np.random.Generator) -> IntArray:
+    """Each label's rows are dealt like cards, without starting anew between labels, so that
+    folds differ by one row at most."""
     label = content.argmax(axis=1)
     order = rng.permutation(len(label))
     rank_of_label = rng.permutation(content.shape[1])
@@ -108,6 +132,23 @@ def _deal(content: FloatArray, folds: int, rng: np.random.Generator) -> IntArray
     place = np.empty(len(label), dtype=np.int64)
     place[order] = np.arange(len(label)) % folds
     return rng.permutation(folds)[place]
+
+
+def _at_random(content: FloatArray, folds: int, rng: np.random.Generator) -> IntArray:
+    """Folds differ by one row at most. A label whose rows all fell into one fold swaps one of them
+    for a row of another fold."""
+    label = content.argmax(axis=1)
+    place = rng.permutation(np.arange(len(label)) % folds)
+    for _ in range(_ATTEMPTS):
+        if _isolated(content, place, folds) == 0:
+            break
+        for each in np.flatnonzero(content.sum(axis=0) >= 2):
+            rows = np.flatnonzero(label == each)
+            if np.ptp(place[rows]) == 0:
+                mine = rng.choice(rows)
+                other = rng.choice(np.flatnonzero(place != place[mine]))
+                place[[mine, other]] = place[[other, mine]]
+    return np.asarray(place)
 
 
 def _balance(content: FloatArray, folds: int, rng: np.random.Generator) -> IntArray:

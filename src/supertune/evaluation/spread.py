@@ -31,6 +31,7 @@ from supertune.evaluation.resampling import RESAMPLES, Sampling, Score
 REPEATS_OF_LOSS, REPEATS_OF_RATE, REPEATS_OF_AVERAGE = 4.0, 1.0, 2.0
 SINGLE_LOSS = 2.0
 AVERAGES = ("macro_", "balanced_")
+RARE = 4  # rows of a label; with fewer, averages over labels come out too low by no one knows what
 
 FOLDS = 5  # where it is not told how many there were
 _LEVEL = 0.975
@@ -109,6 +110,15 @@ def student(freedom: float, level: float = _LEVEL) -> float:
     from scipy.special import stdtrit
 
     return float(stdtrit(max(1.0, freedom), level))
+
+
+def too_rare(metric: str, targets: npt.NDArray[Any]) -> bool:
+    """Whether ``metric`` averages over labels of which one has fewer than `RARE` rows: of two rows
+    a fold leaves one to learn from, so that such an average is too low."""
+    if not metric.startswith(AVERAGES) or targets.dtype.kind == "f":
+        return False
+    counts = targets.sum(axis=0) if targets.ndim == 2 else np.bincount(targets)
+    return bool((counts[counts > 0] < RARE).any())
 
 
 def plain(value: float, variance: float, units: float) -> tuple[float, float]:

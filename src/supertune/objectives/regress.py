@@ -46,6 +46,8 @@ class Regress:
     summary = "a value on a scale"
     baselines = ("mean",)
     rivals = (("mean", "the mean of the rows learned from"),)
+    tolerance = 1.0  # for a hair's breadth no one gives up coefficients that can be read
+    decider: str | None = None
 
     def tried(self, rows: str) -> tuple[str, ...]:
         """On features of a backbone, of which there are more than rows, a penalty is needed."""

@@ -8,6 +8,7 @@ holds that to real fits.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from supertune import registry
@@ -23,7 +24,7 @@ from supertune.contracts import (
 from supertune.training.replay import MEMORY
 from supertune.training.speed import Speed, operations
 
-EFFICIENCY = 0.8  # of the probe's blocks, reached by the blocks of a real model
+EFFICIENCY = 1.0  # of the probe's blocks, reached by the blocks of a real model
 FILLED, SHAPE = 64, 16  # tokens by which a batch is filled up on average, one a shape of rows
 WIDENING = 1.1  # of a row, up to the width of its shape
 SOLVING = 0.03  # seconds of a closed form over all folds
@@ -31,7 +32,8 @@ CROSS, ANSWER = 1 / 6, 2.0  # of a decoder's block: keys and values of a text to
 LEARNING = 0.8  # share of the rows that one of five folds learns from
 LOADING = 1.5  # seconds to import the framework and open a small backbone
 WATCHED, WATCHES = 8, 4  # rows that a fit watches, and how often they pass through the model
-UNFREEZING = 4e-8  # seconds a weight that is trained itself: kept, stepped, put back
+UNFREEZING = 4e-8  # seconds a weight that is trained itself: kept and put back
+STEPPING = 1e-8  # seconds a step and weight that is trained itself: clipped, moved, two moments
 SIGNING = 1e-8  # seconds a weight, to see that a fit has not changed it
 COUNTING = 3e-6  # seconds a token, of a bag of words
 IMPORTING = 0.3  # seconds until a bag of words can be solved
@@ -93,7 +95,8 @@ def fit_seconds(
     # A head that is solved once the rest is tuned reads the rows again.
     solved = above(tokens) * models if injection.criterion == "contrastive" else 0.0
     watched = watch_seconds(offer, lengths, speed, folds + 1)
-    moved = UNFREEZING * _unfrozen(offer, injection) * (folds + 1)
+    steps = options.epochs * options.seeds * math.ceil(len(lengths) / options.batch_size)
+    moved = (UNFREEZING + STEPPING * steps) * _unfrozen(offer, injection) * (folds + 1)
     return features + training + held_out + solved + watched + moved
 
 
