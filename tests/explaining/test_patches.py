@@ -24,7 +24,7 @@ def picture() -> Picture:
 
 
 def pixels(value: Picture) -> np.ndarray:
-    return np.asarray(opened(value))
+    return np.array(opened(value))
 
 
 def test_a_patch_that_is_taken_away_gets_the_mean_colour(picture: Picture) -> None:

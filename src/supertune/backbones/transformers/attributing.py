@@ -106,7 +106,7 @@ class Attribution:
         """(tokens,) and the answer to the text with every token of its own blanked."""
         import torch
 
-        captum = _captum()
+        attr = captum()
         backbone = self.backbone
         table = backbone.body.get_input_embeddings()
         ids = torch.tensor([piece.ids], device=backbone.device)
@@ -130,7 +130,7 @@ class Attribution:
 
         with torch.enable_grad():
             rows = max(1, TOKENS // len(piece.ids))
-            shares = captum.IntegratedGradients(answer).attribute(
+            shares = attr.IntegratedGradients(answer).attribute(
                 given, baselines=start, n_steps=STEPS, internal_batch_size=rows
             )
         with torch.no_grad():
@@ -164,7 +164,12 @@ def _placed(fields: Sequence[str], start: int, end: int) -> Span | None:
     return None
 
 
-def _captum() -> Any:
+def captum() -> Any:
+    """Captum's attributions.
+
+    Raises:
+        EnvironmentFault: ``extra_missing``.
+    """
     try:
         from captum import attr
     except ImportError:

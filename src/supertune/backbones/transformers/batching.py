@@ -12,7 +12,7 @@ from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar
 
-from supertune.contracts import Encoding, FloatArray, Input
+from supertune.contracts import Attributing, Encoding, FloatArray, Input
 
 # Widths in tokens; steps grow with length so that few rows fill few shapes. 72 and 136 stand just
 # above 64 and 128, at which people cut.
@@ -116,6 +116,11 @@ AnyPiece = TypeVar("AnyPiece", bound=Sized)
 
 class Reader(Protocol):
     """How inputs of one modality become what a model is called with."""
+
+    @property
+    def attributing(self) -> Attributing:
+        """What of a vector comes from which part of an input."""
+        ...
 
     def pieces(self, inputs: Sequence[Input], encoding: Encoding) -> list[tuple[Any, ...]]:
         """Each input in one piece or in several; nothing is padded yet."""

@@ -18,7 +18,6 @@ import numpy as np
 import numpy.typing as npt
 
 from supertune.backbones.transformers import answering, declared, generating, loading, prompting
-from supertune.backbones.transformers.attributing import Attribution
 from supertune.backbones.transformers.batching import Batch, BatchPlan, Reader, packs
 from supertune.backbones.transformers.cutting import Cutting
 from supertune.backbones.transformers.last_block import LastBlock
@@ -29,6 +28,7 @@ from supertune.backbones.transformers.precision import Precision, computing, set
 from supertune.backbones.transformers.texts import TextReader
 from supertune.backbones.transformers.tokenizing import Tokens
 from supertune.contracts import (
+    Attributing,
     BackboneRef,
     Decoding,
     Encoding,
@@ -147,9 +147,9 @@ class TransformersBackbone:
         return Layered(self)
 
     @property
-    def attributing(self) -> Attribution:
+    def attributing(self) -> Attributing:
         """What of a vector comes from which token."""
-        return Attribution(self)
+        return self.reader.attributing
 
     def fingerprint(self) -> str:
         """sha256 of the weights in memory, to prove that nothing has changed them."""

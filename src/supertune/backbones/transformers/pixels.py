@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from supertune.backbones.transformers import preprocessing
+from supertune.backbones.transformers.attributing_pixels import PixelAttribution
 from supertune.backbones.transformers.batching import Batch, BatchPlan
 from supertune.backbones.transformers.pooling import pooled
 from supertune.backbones.transformers.preprocessing import Pixels
@@ -161,14 +162,23 @@ class PixelReader:
 
     def vectors(self, batch: Batch, encoding: Encoding, cut: int, hidden: Any | None) -> Any:
         """(rows, d), with gradients if asked for; where ``hidden`` is given it enters ``cut``."""
+        states = self.states(batch, encoding, cut, hidden)
+        return pooled(states.float(), batch, encoding.pooling or self.backbone.offer.pooling)
+
+    def states(
+        self, batch: Batch, encoding: Encoding, cut: int = 0, hidden: Any | None = None
+    ) -> Any:
+        """Hidden states (rows, positions, d), or maps, that are pooled."""
         backbone = self.backbone
         layer = encoding.layer or backbone.offer.layer or backbone.offer.depth
         if layer < backbone.offer.depth:
-            states = backbone.cutting.entering(batch, layer, start=cut, hidden=hidden)
-        else:
-            with backbone.running(batch, cut, hidden) as laid:
-                states = backbone.body(**laid.inputs).last_hidden_state
-        return pooled(states.float(), batch, encoding.pooling or backbone.offer.pooling)
+            return backbone.cutting.entering(batch, layer, start=cut, hidden=hidden)
+        with backbone.running(batch, cut, hidden) as laid:
+            return backbone.body(**laid.inputs).last_hidden_state
+
+    @cached_property
+    def attributing(self) -> PixelAttribution:
+        return PixelAttribution(self)
 
     def unlike_rows(self) -> Batch:
         """Noise, fine and coarse."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from supertune.backbones.transformers import loading, prompting
+from supertune.backbones.transformers.attributing import Attribution
 from supertune.backbones.transformers.batching import (
     Batch,
     BatchPlan,
@@ -51,6 +52,10 @@ class TextReader:
         limit = min(encoding.max_length, offer.max_length)
         prefix = offer.prefix if encoding.prefix is None else encoding.prefix
         return self.tokens.pieces(inputs, encoding, limit, prefix)
+
+    @property
+    def attributing(self) -> Attribution:
+        return Attribution(self.backbone)
 
     def frame(self, prompt: Prompt) -> prompting.Frame:
         """What of a prompt is the same for every text."""
