@@ -60,7 +60,7 @@ def test_the_map_has_a_line_a_row_and_a_tint_where_a_patch_spoke(picture: Pictur
     strengths[SIDE + 2], strengths[-1] = 1.0, -0.3
     text = "".join(piece for piece, _ in parts.marked(strengths))
     assert text.splitlines()[0] == "leaf.png"
-    assert text.splitlines()[2] == "····##" + "··" * (SIDE - 3)
+    assert text.splitlines()[2] == "· · ++" + "· " * (SIDE - 3)
     drawn = pixels(Picture.of(parts.drawn(strengths), "heat.png")).astype(int)
     before = pixels(picture).astype(int)
     assert (drawn[:10] == before[:10]).all()

@@ -75,7 +75,8 @@ class Explanation:
         made = []
         for text, strength in self.marked():
             sign = "+" if strength > 0 else "-"
-            made.append(f"[{sign}{text}{sign}]" if strength else text)
+            bare = not strength or self.parts.signs
+            made.append(text if bare else f"[{sign}{text}{sign}]")
         return "".join(made)
 
     @property

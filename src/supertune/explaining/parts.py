@@ -54,6 +54,11 @@ class Parts(Protocol):
         ...
 
     @property
+    def signs(self) -> bool:
+        """Whether pieces of `marked` say by themselves for and against."""
+        ...
+
+    @property
     def taking_away(self) -> str:
         """How one is taken away, to go on with "and asking again"."""
         ...
@@ -91,6 +96,7 @@ class Words:
     names: tuple[str, ...]
     noun: tuple[str, str] = ("word", "words")
     taking_away: str = "taking each word away"
+    signs: bool = False
 
     def __len__(self) -> int:
         return len(self.spans)
@@ -150,6 +156,7 @@ class Cells:
     reference: tuple[float, ...]
     noun: tuple[str, str] = ("column", "columns")
     taking_away: str = "setting each column to the mean of the labelled rows"
+    signs: bool = False
 
     def __len__(self) -> int:
         return len(self.names)

@@ -20,6 +20,7 @@ from supertune.contracts import Contribution, FloatArray, Picture, Span
 SIDE = 8  # patches along each side
 PIXELS = 448  # of the longer side that are kept
 HEAT = ((214, 69, 65), (46, 139, 87))  # red speaks against, green for it
+STRONG = 0.6  # from here on a patch is marked twice
 HIDDEN = 0.55  # of a patch, by the strongest tint
 
 
@@ -30,6 +31,7 @@ class Patches:
     value: Picture
     noun: tuple[str, str] = ("patch", "patches")
     taking_away: str = "painting each patch over with the mean colour"
+    signs: bool = True
 
     def __len__(self) -> int:
         return SIDE * SIDE
@@ -80,7 +82,8 @@ class Patches:
         for part, strength in enumerate(strengths):
             if part and part % SIDE == 0:
                 yield "\n", 0.0
-            yield ("··" if not strength else "##" if abs(strength) >= 0.6 else "::"), strength
+            sign = "·" if not strength else "+" if strength > 0 else "-"
+            yield (2 * sign if abs(strength) >= STRONG else f"{sign} "), strength
 
     def box(self, part: int) -> tuple[slice, slice]:
         """Rows and columns of pixels that a patch covers."""
