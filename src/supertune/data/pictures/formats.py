@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, TypeAlias
 
 from supertune.contracts import Picture
+from supertune.data.pictures.orientation import apart
 from supertune.data.signatures import kind
 from supertune.errors import EnvironmentFault, InputError
 
@@ -53,7 +54,7 @@ def header(picture: Picture) -> ImageFile.ImageFile:
             ``not_a_picture``, ``picture_broken``.
         EnvironmentFault: ``extra_missing`` without Pillow.
     """
-    data = content(picture)
+    data, exif = apart(content(picture))
     reason: Exception | None = None
     for factory, accept in _openers():
         if accept is not None and accept(data[:16]) is not True:
@@ -64,6 +65,8 @@ def header(picture: Picture) -> ImageFile.ImageFile:
             reason = error
             continue
         check_size(picture, found.size)
+        if exif is not None:
+            found.info["exif"] = exif
         return found
     if reason is None:
         raise _not_a_picture(picture, data)

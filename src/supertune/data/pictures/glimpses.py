@@ -79,7 +79,7 @@ def _looked_at(picture: Picture) -> Glimpse:
 def _small(image: Image.Image, width: int, height: int) -> Pixels:
     from PIL import Image
 
-    return np.asarray(image.resize((width, height), Image.Resampling.BOX), dtype=np.uint8)
+    return np.asarray(image.resize((width, height), Image.Resampling.BILINEAR), dtype=np.uint8)
 
 
 def _fingerprint(image: Image.Image) -> int:
