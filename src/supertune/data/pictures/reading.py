@@ -60,18 +60,14 @@ def stream(source: Any, wanted: Columns, window: int) -> Iterator[tuple[Table, t
             empty cell.
     """
     for table, column in sources.stream(source, wanted.picture, window):
-        for row, cell in zip(table.rows, table.values[column], strict=True):
+        cells = table.values[column]
+        for row, cell in zip(table.rows, cells, strict=True):
             if cell is None:
                 raise formats.missing("", f"row {row}, column '{column}': an empty cell")
-            _check_header(cell, int(row))
+        for row, seen in zip(table.rows, glimpses.of(cells), strict=True):
+            if seen.broken is not None:
+                raise _in_row(seen.broken, int(row))
         yield table, joining.inputs(table, Columns(picture=column))
-
-
-def _check_header(picture: Picture, row: int) -> None:
-    try:
-        formats.header(picture)
-    except InputError as error:
-        raise _in_row(error, row) from error
 
 
 def _in_row(error: InputError, row: int) -> InputError:
