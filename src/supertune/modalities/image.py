@@ -81,6 +81,10 @@ class Image:
     def from_json(self, kept: Any) -> Input:
         return Picture.of(base64.b64decode(kept["bytes"]), str(kept["name"]))
 
+    def described(self, value: Input) -> str:
+        (seen,) = glimpses.of(_pictures([value]))
+        return f"{value} ({seen.width} x {seen.height} pixels)"
+
     def thumbnail(self, value: Input) -> bytes | None:
         assert isinstance(value, Picture)
         return _scaled(value, THUMBNAIL, "PNG")
