@@ -17,7 +17,7 @@ from supertune.api.labelling import labelling
 from supertune.labelling import outputs
 
 QUICK = ("--method", "linear_probe", "--backbone", "efficientnet-lite0", "--set", "folds=3")
-QUICK += ("--set", "repeats=2")
+QUICK += ("--set", "repeats=2", "--time-limit", "2s")  # which leaves no time to explain
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 write(folder / split / label, {Path(picture.name).name: picture.read()})
     options: dict[str, Any] = {"method": "linear_probe", "backbone": "efficientnet-lite0"}
     product.fit(folder / "train", test=folder / "test", output=folder / "m", folds=3, repeats=2,
-                **options)  # fmt: skip
+                time_limit=2, **options)  # fmt: skip
     return folder
 
 

@@ -37,6 +37,8 @@ def candidates(workshop: Workshop, examples: Examples, *, fetch: bool = True) ->
                 if recipe.method != "auto":
                     check(workshop, Candidate(recipe.backbone, method), rows, fetch=fetch)
                 continue
+            if recipe.method == "auto" and misfit(named, workshop.task.objective, None, rows):
+                continue
             check(workshop, Candidate(None, method), rows)
             entries.append(costs.entry(Candidate(None, method), None))
             continue
