@@ -15,7 +15,8 @@ from supertune.catalogue.entries import DatasetEntry
 from supertune.data.language import guess_language
 from supertune.errors import EnvironmentFault, InputError
 
-every = pytest.mark.parametrize("entry", entries.datasets(), ids=lambda entry: entry.name)
+TEXTS = [entry for entry in entries.datasets() if entry.kind == "texts"]
+every = pytest.mark.parametrize("entry", TEXTS, ids=lambda entry: entry.name)
 
 
 def rows(path: Path) -> list[dict[str, str]]:

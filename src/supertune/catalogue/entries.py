@@ -401,7 +401,7 @@ DATASETS = (
         "Drawings and photographs by topic, from Tux Paint",
         "GPL-2.0-or-later",
         "",
-        {"train": 268},
+        {"train": 269},
         11,
         _TUX,
         "tux",

@@ -28,19 +28,19 @@ if TYPE_CHECKING:
 Drawn = tuple[Picture, str]
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # of every member, so that the same rows give the same bytes
 
-# Folders of Tux Paint's stamps, whose names say what is on them; the smallest has 11.
+# Folders of Tux Paint's stamps, whose names say what is on them; the smallest has 12.
 _TOPICS = {
     "animals/birds": "birds",
-    "animals/fish": "fish",
     "animals/insects": "insects",
     "food/fruit": "fruit",
     "food/vegetables": "vegetables",
-    "hobbies/music": "musical instruments",
     "household/tools": "tools",
     "plants/flowers": "flowers",
+    "seasonal/halloween": "halloween",
+    "symbols/chess": "chess",
+    "symbols/money": "money",
     "town/houses": "houses",
     "town/roadsigns": "road signs",
-    "vehicles": "vehicles",
 }
 
 

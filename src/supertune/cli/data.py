@@ -170,13 +170,7 @@ def sample(
     names = ("train", "test") if pictures else ("train.csv", "test.csv")
     targets = output / names[0], output / names[1]
     if not overwrite and any(path.exists() for path in targets):
-        raise InputError(
-            "output_exists",
-            f"There is a {names[0]} or {names[1]} already.",
-            received=str(output),
-            allowed="a folder without them",
-            next="Choose another folder with -o, or add --overwrite.",
-        )
+        raise _there_already(output, names)
     with Progress(speaker, bytes_=True) as progress:
         train, test = corpora.few_shot(
             name, per_class=per_class, test_rows=test_rows, seed=seed, progress=progress
@@ -199,6 +193,16 @@ def sample(
     for path, rows in zip(targets, (train, test), strict=True):
         speaker.command(f"{path}  {count(len(rows), 'row')}")
     speaker.next(answer["next"])
+
+
+def _there_already(output: Path, names: tuple[str, str]) -> InputError:
+    return InputError(
+        "output_exists",
+        f"There is a {names[0]} or {names[1]} already.",
+        received=str(output),
+        allowed="a folder without them",
+        next="Choose another folder with -o, or add --overwrite.",
+    )
 
 
 _SUFFIXES = {"texts": ("*.jsonl",), "pictures": ("*.zip",), "boxes": ("*.png", "*.xml")}

@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 
 app = typer.Typer(add_completion=False)
 
+Output = Annotated[
+    Path | None, typer.Option("--output", "-o", help="The model folder; DATA-model by default.")
+]
+
 
 @app.command(
     cls=Command,
@@ -49,10 +53,7 @@ app = typer.Typer(add_completion=False)
 def fit(
     ctx: typer.Context,
     data: keys.Data = None,
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", help="The model folder; DATA-model by default."),
-    ] = None,
+    output: Output = None,
     test: keys.Test = None,
     unlabeled: keys.Unlabeled = None,
     overwrite: keys.Overwrite = False,

@@ -212,7 +212,7 @@ def _listed(
         said.command(str(output))
         return
     _about(said, found)
-    said.table(("Row", "Why", "Text"), [_line(row) for row in found])
+    said.table(("Row", "Why", "What"), [_line(row) for row in found])
     if output is not None:
         said.say()
         said.say(f"{output}: {len(found)} rows")
@@ -220,10 +220,10 @@ def _listed(
 
 
 def _line(row: Any) -> tuple[int, str, str]:
-    from supertune.cli.label_screen import shown
+    from supertune.cli.label_screen import described, shown
     from supertune.report.wording import shorten
 
-    return row.row, "; ".join(row.why), shorten(shown(row.input), 160)
+    return row.row, "; ".join(row.why), shorten(shown(described(row.input)), 160)
 
 
 def _about(said: Terminal, found: Proposals) -> None:
@@ -245,7 +245,7 @@ def _after(found: Proposals, given: _Given, output: Path) -> list[str]:
     if output.suffix.lower() == ".json":
         from supertune.labelling import outputs
 
-        interface = outputs.interface(found.labels)
+        interface = outputs.interface(found.labels, found.rows[0].cells)
         return [f"Import {output} into Label Studio with the labelling interface {interface}"]
     from supertune.labelling import steps
 

@@ -15,6 +15,7 @@ from supertune.errors import InputError
 if TYPE_CHECKING:
     from rich.text import Text
 
+    from supertune.contracts import Input
     from supertune.labelling.proposing import Proposal
     from supertune.labelling.session import Labelling
 
@@ -99,7 +100,7 @@ class Screen:
         """A page of the text; what does not fit is said in its last line."""
         from rich.text import Text
 
-        whole = shown(row.input)
+        whole = shown(described(row.input))
         reach = 4 * width * room * (self.page + 1)
         lines = _wrapped(whole[:reach], width, None, "bold")
         start = self.page * max(1, room - 1)
@@ -184,6 +185,14 @@ def _undo(screen: Screen, begun: Labelling, waiting: list[Proposal]) -> None:
     screen.page = 0
     if row is not None:
         waiting.insert(0, row)
+
+
+def described(value: Input) -> str:
+    """An input in words: a text itself, of a picture its name and size."""
+    from supertune import registry
+    from supertune.contracts import modality_of
+
+    return registry.modality(modality_of([value])).described(value)
 
 
 def shown(value: object) -> str:

@@ -64,6 +64,12 @@ Inputs = Annotated[
         "ending).",
     ),
 ]
+Read = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--text", "--picture", help="The column that is read, if it has another name here."
+    ),
+]
 Settings = Annotated[
     list[str] | None,
     typer.Option(
@@ -96,12 +102,7 @@ def predict(
     format_: Annotated[
         Literal["csv", "tsv", "jsonl"], typer.Option("--format", help="The form of stdout.")
     ] = "csv",
-    text: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--text", "--picture", help="The column that is read, if it has another name here."
-        ),
-    ] = None,
+    text: Read = None,
     backbone: BackboneAt = None,
     labels: Labels = "",
     settings: Settings = None,

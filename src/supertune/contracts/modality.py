@@ -57,6 +57,10 @@ class Modality(Protocol):
         """The inverse of `to_json`."""
         ...
 
+    def described(self, value: Input) -> str:
+        """An input as a person is shown it on a terminal."""
+        ...
+
     def thumbnail(self, value: Input) -> bytes | None:
         """A small PNG to be shown beside its name; None where its words show it."""
         ...

@@ -68,9 +68,9 @@ def _no_classes(folder: Path) -> InputError:
     table = next((name for name in names if Path(name).suffix in _TABLES), None)
     return InputError(
         "no_class_folders",
-        f"{folder.name or folder} has no class folders with .txt files in them.",
+        f"{folder.name or folder} has no class folders with pictures or .txt files in them.",
         received=shown or "an empty folder",
-        allowed="a folder per class: positive/1.txt, negative/2.txt ...",
+        allowed="a folder per class: positive/1.txt, negative/2.txt ...; or cats/1.png, dogs/2.png",
         next=f"Did you mean '{folder / table}'?" if table else "Name a file, or another folder.",
     )
 

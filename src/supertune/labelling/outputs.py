@@ -12,6 +12,7 @@ import numpy as np
 
 from supertune.artifact.swap import fault
 from supertune.data.pictures.cells import written
+from supertune.data.pictures.formats import is_named_so
 from supertune.data.table import Table
 from supertune.data.writers import SUFFIXES, RowWriter, check_target
 from supertune.errors import InputError
@@ -19,7 +20,8 @@ from supertune.labelling.journal import Answer
 from supertune.labelling.proposing import Proposal
 
 TASKS = ".json"  # the suffix by which Label Studio's tasks are meant
-_NAME, _TO = "label", "text"
+_NAME = "label"
+_SHOWN = {"text": "Text", "image": "Image"}  # Label Studio's tags by the key of its data
 
 
 def check(target: Path, *, overwrite: bool, source: object = None) -> None:
@@ -55,7 +57,7 @@ def proposals(
 ) -> None:
     """What to label next: a table with an empty column ``label``, or Label Studio's tasks."""
     if target.suffix.lower() == TASKS:
-        _write(target, [task(row, model=model) for row in rows])
+        _write(target, [task(row, model=model, folder=target.parent) for row in rows])
         return
     extra: dict[str, Sequence[Any]] = {label: [None] * len(rows)}
     extra["why"] = ["; ".join(row.why) for row in rows]
@@ -83,7 +85,7 @@ def answered_tasks(target: Path, answers: Sequence[Answer]) -> None:
         [
             {
                 "data": _data(one.cells, one.row),
-                "annotations": [{"result": [_choice(one.label, one.key)]}],
+                "annotations": [{"result": [_choice(one.label, one.key, _kind(one.cells))]}],
             }
             for one in answers
             if one.label is not None
@@ -91,35 +93,44 @@ def answered_tasks(target: Path, answers: Sequence[Answer]) -> None:
     )
 
 
-def task(row: Proposal, *, model: str) -> dict[str, Any]:
-    """A row as a task of Label Studio, with a prediction where a model gave one."""
-    found: dict[str, Any] = {"data": {**_data(row.cells, row.row), "why": "; ".join(row.why)}}
+def task(row: Proposal, *, model: str, folder: Path = Path()) -> dict[str, Any]:
+    """A row as a task of Label Studio, with a prediction where a model gave one; a picture by its
+    path from ``folder``, whose files Label Studio must be told to serve."""
+    cells = {name: written(cell, folder) for name, cell in row.cells.items()}
+    found: dict[str, Any] = {"data": {**_data(cells, row.row), "why": "; ".join(row.why)}}
     if row.prediction is not None and row.confidence is not None:
         score = round(row.confidence, 4)
-        choice = {**_choice(row.prediction, row.key), "score": score}
+        choice = {**_choice(row.prediction, row.key, _kind(cells)), "score": score}
         found["predictions"] = [{"model_version": model, "score": score, "result": [choice]}]
     return found
 
 
-def interface(labels: Sequence[str]) -> str:
-    """Label Studio's labelling interface that these tasks are written for."""
+def interface(labels: Sequence[str], cells: Mapping[str, Any]) -> str:
+    """Label Studio's labelling interface that tasks of such rows are written for."""
     from xml.sax.saxutils import quoteattr
 
+    kind = _kind(cells)
     choices = "".join(f"<Choice value={quoteattr(name)}/>" for name in labels)
     return (
-        f'<View><Text name="{_TO}" value="$text"/>'
-        f'<Choices name="{_NAME}" toName="{_TO}">{choices}</Choices></View>'
+        f'<View><{_SHOWN[kind]} name="{kind}" value="${kind}"/>'
+        f'<Choices name="{_NAME}" toName="{kind}">{choices}</Choices></View>'
     )
 
 
 def _data(cells: Mapping[str, Any], row: int) -> dict[str, Any]:
     texts = [str(cell) for cell in cells.values() if cell is not None]
-    return {"text": "\n".join(texts), "row": row}
+    return {_kind(cells): "\n".join(texts), "row": row}
 
 
-def _choice(label: str | None, key: str) -> dict[str, Any]:
+def _kind(cells: Mapping[str, Any]) -> str:
+    """What is labelled, by the only cell there is: a picture, or the path of one, is an image."""
+    only = str(next(iter(cells.values()), "")) if len(cells) == 1 else ""
+    return "image" if is_named_so(only) and "\n" not in only else "text"
+
+
+def _choice(label: str | None, key: str, kind: str) -> dict[str, Any]:
     value = {"choices": [label]}
-    return {"id": key[:10], "from_name": _NAME, "to_name": _TO, "type": "choices", "value": value}
+    return {"id": key[:10], "from_name": _NAME, "to_name": kind, "type": "choices", "value": value}
 
 
 def _table(

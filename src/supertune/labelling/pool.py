@@ -115,7 +115,11 @@ def read(
 def _names(table: Table, settled: Columns) -> tuple[str, ...]:
     if settled.numbers:
         return settled.numbers
-    pictures = (name for name, cells in table.values.items() if isinstance(cells[0], Picture))
+    pictures = (
+        name
+        for name, cells in table.values.items()
+        if any(isinstance(cell, Picture) for cell in cells[:1])
+    )
     if (name := next(pictures, None)) is not None:
         return (name,)
     wanted = settled

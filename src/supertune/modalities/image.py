@@ -81,6 +81,10 @@ class Image:
     def from_json(self, kept: Any) -> Input:
         return Picture.of(base64.b64decode(kept["bytes"]), str(kept["name"]))
 
+    def described(self, value: Input) -> str:
+        (seen,) = glimpses.of(_pictures([value]))
+        return f"{value} ({seen.width} x {seen.height} pixels)"
+
     def thumbnail(self, value: Input) -> bytes | None:
         assert isinstance(value, Picture)
         return _scaled(value, THUMBNAIL, "PNG")
@@ -94,8 +98,16 @@ class Image:
     def lengths(
         self, inputs: Sequence[Input], offer: Offer | None, max_length: int
     ) -> tuple[int, ...]:
-        """Patches of 16 pixels a side, which most backbones of pictures read about as many of."""
-        return ((0 if offer is None else (offer.resolution // 16) ** 2),) * len(inputs)
+        """Patches of 16 pixels a side, which most transformers of pictures read about as many of.
+
+        A convolutional network has a small part of the parameters that blocks of its width would
+        have, and takes about four times as long for each operation.
+        """
+        if offer is None:
+            return (0,) * len(inputs)
+        patches = (offer.resolution // 16) ** 2
+        share = offer.parameters / (12 * offer.width**2 * max(1, offer.depth))
+        return (max(1, round(patches * min(1.0, 4 * share))),) * len(inputs)
 
 
 MODALITY = Image()

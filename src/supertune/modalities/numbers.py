@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from typing import Any
 
-from supertune.contracts import Columns, Examples, Finding, FloatArray, Input, Offer, as_json
+from supertune.contracts import (
+    Columns,
+    Examples,
+    Finding,
+    FloatArray,
+    Input,
+    Offer,
+    as_json,
+    fields_of,
+)
 from supertune.data import given
 
 
@@ -41,6 +50,9 @@ class Numbers:
 
     def from_json(self, kept: Any) -> Input:
         return tuple(kept)
+
+    def described(self, value: Input) -> str:
+        return "\n".join(map(str, fields_of(value)))
 
     def thumbnail(self, value: Input) -> bytes | None:
         return None

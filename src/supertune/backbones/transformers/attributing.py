@@ -33,10 +33,14 @@ class Attribution:
         self.backbone = backbone
 
     def ways(self, encoding: Encoding) -> tuple[str, ...]:
-        """In a prompt, or where a long text is read in parts, a vector is no sum over a text."""
+        """In a prompt, or where a long text is read in parts, a vector is no sum over a text; and
+        what is read of a picture is no part of a text."""
+        offer = self.backbone.offer
         if encoding.prompt is not None or encoding.long_text != "truncate":
             return ()
-        pooling = encoding.pooling or self.backbone.offer.pooling
+        if offer.modality != "text":
+            return ()
+        pooling = encoding.pooling or offer.pooling
         return (*(("token_states",) if pooling == "mean" else ()), "integrated_gradients")
 
     def spans(self, inputs: Sequence[Input], encoding: Encoding) -> list[tuple[Span | None, ...]]:

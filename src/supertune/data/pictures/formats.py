@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, TypeAlias
 
 from supertune.contracts import Picture
+from supertune.data.pictures.orientation import apart
 from supertune.data.signatures import kind
 from supertune.errors import EnvironmentFault, InputError
 
@@ -53,7 +54,7 @@ def header(picture: Picture) -> ImageFile.ImageFile:
             ``not_a_picture``, ``picture_broken``.
         EnvironmentFault: ``extra_missing`` without Pillow.
     """
-    data = content(picture)
+    data, exif = apart(content(picture))
     reason: Exception | None = None
     for factory, accept in _openers():
         if accept is not None and accept(data[:16]) is not True:
@@ -64,6 +65,8 @@ def header(picture: Picture) -> ImageFile.ImageFile:
             reason = error
             continue
         check_size(picture, found.size)
+        if exif is not None:
+            found.info["exif"] = exif
         return found
     if reason is None:
         raise _not_a_picture(picture, data)
@@ -98,8 +101,8 @@ def content(picture: Picture) -> bytes:
 def contents_of(path: Path, name: str) -> bytes:
     """The bytes of a picture's file; raises as `content`."""
     try:
-        _check_bytes(name, path.stat().st_size)
-        return path.read_bytes()
+        size = path.stat().st_size
+        data = b"" if size > MOST_BYTES else path.read_bytes()
     except FileNotFoundError:
         raise missing(name) from None
     except (OSError, ValueError) as error:
@@ -110,6 +113,8 @@ def contents_of(path: Path, name: str) -> bytes:
             allowed="a file that this user may read",
             next="Check what it is and who may read it, or take it out.",
         ) from error
+    _check_bytes(name, size)
+    return data
 
 
 def missing(name: str, where: str = "", step: str = "") -> InputError:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 SMALL = 16  # pixels a side of the copy that near copies are compared by
 LEAST = 256  # pixels that the shorter side is decoded to at least
-KEPT = 20_000  # pictures remembered, of about 1.5 kB each
+KEPT = 5_000  # pictures remembered, of about 1.6 kB each
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +54,11 @@ def of(pictures: Sequence[Picture]) -> list[Glimpse]:
     new = {one.sha256: one for one in pictures if one.sha256 not in _seen}
     found = dict(zip(new, each(_looked_at, list(new.values())), strict=True))
     result = [found.get(one.sha256) or _seen[one.sha256] for one in pictures]
-    # A broken one is looked at again: its message names the file.
+    # Of several broken files with the same content, each is named by its own message.
+    result = [
+        glimpse if glimpse.broken is None else _looked_at(one)
+        for one, glimpse in zip(pictures, result, strict=True)
+    ]
     _seen.update((key, one) for key, one in found.items() if one.broken is None)
     while len(_seen) > KEPT:
         _seen.popitem(last=False)
@@ -79,7 +83,7 @@ def _looked_at(picture: Picture) -> Glimpse:
 def _small(image: Image.Image, width: int, height: int) -> Pixels:
     from PIL import Image
 
-    return np.asarray(image.resize((width, height), Image.Resampling.BOX), dtype=np.uint8)
+    return np.asarray(image.resize((width, height), Image.Resampling.BILINEAR), dtype=np.uint8)
 
 
 def _fingerprint(image: Image.Image) -> int:

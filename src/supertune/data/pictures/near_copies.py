@@ -16,7 +16,7 @@ from supertune.contracts import FloatArray, IntArray, Picture
 from supertune.data.pictures import glimpses
 
 BITS = 10  # of 64 in which fingerprints of copies may differ
-DIFFERENT = 7.0  # of 255, from which two small copies are different: see `differences`
+DIFFERENT = 6.0  # of 255, from which two small copies are different: see `differences`
 LIGHT = 6.0  # how much less a difference in light counts than one in what is shown
 CONTRAST = 0.6  # least share of the contrast of one that the other has
 _PAIRS = 1 << 22  # fingerprints compared at a time

@@ -60,18 +60,14 @@ def stream(source: Any, wanted: Columns, window: int) -> Iterator[tuple[Table, t
             empty cell.
     """
     for table, column in sources.stream(source, wanted.picture, window):
-        for row, cell in zip(table.rows, table.values[column], strict=True):
+        cells = table.values[column]
+        for row, cell in zip(table.rows, cells, strict=True):
             if cell is None:
                 raise formats.missing("", f"row {row}, column '{column}': an empty cell")
-            _check_header(cell, int(row))
+        for row, seen in zip(table.rows, glimpses.of(cells), strict=True):
+            if seen.broken is not None:
+                raise _in_row(seen.broken, int(row))
         yield table, joining.inputs(table, Columns(picture=column))
-
-
-def _check_header(picture: Picture, row: int) -> None:
-    try:
-        formats.header(picture)
-    except InputError as error:
-        raise _in_row(error, row) from error
 
 
 def _in_row(error: InputError, row: int) -> InputError:
@@ -88,6 +84,8 @@ def _in_row(error: InputError, row: int) -> InputError:
 def _table(source: Any, wanted: Columns) -> tuple[Table, Columns, list[Finding]]:
     """Rows whose pictures can all be decoded, the columns with that of the pictures, and what is
     left out."""
+    if wanted.text or wanted.template is not None:
+        raise _no_texts(wanted)
     table, column = sources.read(source, wanted.picture)
     found = sources.unread(source)
     table, broken = _whole(table, column)
@@ -128,6 +126,16 @@ def _called(table: Table, own: Columns, wanted: Columns, nameless: bool) -> Tabl
         names[folders.LABEL] = wanted.label
     cells = {names.get(name, name): values for name, values in table.values.items()}
     return replace(table, values=cells)
+
+
+def _no_texts(wanted: Columns) -> InputError:
+    return InputError(
+        "picture_column_missing",
+        "Pictures are read here, not texts.",
+        received=f"text {', '.join(wanted.text)}" if wanted.text else f"template {wanted.template}",
+        allowed="a column of pictures",
+        next="Name it with --picture NAME, or choose another --task.",
+    )
 
 
 def _no_labels(table: Table) -> InputError:

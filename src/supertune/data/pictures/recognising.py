@@ -14,6 +14,8 @@ from supertune.data.table import Table
 from supertune.errors import SupertuneError
 
 _BOXES = (".json", ".xml")  # endings of files that say what is where on a picture
+# Folders that are called so say where pictures are, not what is on them.
+_NO_CLASSES = frozenset({*SPLIT_VALUES, "images", "jpegimages", "labels", "annotations"})
 _ROWS = 50  # of a table that are looked at
 
 
@@ -41,16 +43,16 @@ def _path(path: Path) -> str | None:
 
 
 def _folder(path: Path) -> str | None:
-    """Class folders of pictures, or pictures alone to be labelled. Not one folder of them, nor
-    folders that are called like train and test alone, nor files of boxes beside them."""
+    """Class folders of pictures, or pictures alone to be labelled; not with files of boxes beside
+    them."""
     found = folders.listing(path)
     classes, count = found.classes, counted(len(found.pictures), "picture")
     beside = sum(found.others.get(suffix, 0) for suffix in _BOXES)
     if not classes:
         return None if beside or ".txt" in found.others else count
-    sides = all(name.casefold() in SPLIT_VALUES for name in classes)
+    no_classes = all(name.casefold() in _NO_CLASSES for name in classes)
     texts = found.others.get(".txt", 0)
-    if len(classes) < 2 or sides or texts > len(found.pictures) or beside >= len(found.pictures):
+    if no_classes or texts > len(found.pictures) or beside >= len(found.pictures):
         return None
     return f"{counted(len(classes), 'class folder')} with {count}"
 

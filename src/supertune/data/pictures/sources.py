@@ -67,7 +67,7 @@ def stream(
 
     Memory does not grow with the number of rows, but for the names of files in a folder.
     """
-    column: str | None = None
+    column = folders.IMAGE if nameless(source) else None
     for table, folder in _raw(source, window):
         column = column or choosing.column(table, folder, named)
         if column not in table.values:
