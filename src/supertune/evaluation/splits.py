@@ -63,11 +63,10 @@ def repeated_folds(examples: Examples, *, folds: int, repeats: int, seed: int) -
     """
     count = feasible_folds(examples, folds)
     content, unit_of_row = _units(examples)
-    plain = examples.groups is None and not examples.multi_label
     repeated: list[list[Fold]] = []
     for repeat in range(repeats):
         rng = np.random.default_rng([seed, repeat])
-        place = _dealt(content, count, rng) if plain else _balance(content, count, rng)
+        place = _placed(content, count, rng, several=examples.multi_label)
         where = place[unit_of_row]
         repeated.append([_sides(where == fold) for fold in range(count)])
     return repeated
@@ -101,12 +100,18 @@ def _units(examples: Examples) -> tuple[FloatArray, IntArray]:
     return merged, unit_of_row
 
 
-def _dealt(content: FloatArray, folds: int, rng: np.random.Generator) -> IntArray:
-    """Fold (G,) of each row: equally many of each label where labels are even, else at random."""
+def _placed(
+    content: FloatArray, folds: int, rng: np.random.Generator, *, several: bool
+) -> IntArray:
+    """Fold (G,) of each unit; ``several``: a row may have several labels."""
+    if several:
+        return _balance(content, folds, rng)
     counts = content.sum(axis=0)
     counts = counts[counts > 0]
     if np.ptp(counts):
         return _at_random(content, folds, rng)
+    if content.sum(axis=1).max() > 1:
+        return _balance(content, folds, rng)
     return (_evenly if counts[0] >= folds else _in_turn)(content, folds, rng)
 
 
@@ -135,20 +140,34 @@ def _in_turn(content: FloatArray, folds: int, rng: np.random.Generator) -> IntAr
 
 
 def _at_random(content: FloatArray, folds: int, rng: np.random.Generator) -> IntArray:
-    """Folds differ by one row at most. A label whose rows all fell into one fold swaps one of them
-    for a row of another fold."""
-    label = content.argmax(axis=1)
-    place = rng.permutation(np.arange(len(label)) % folds)
+    """Folds of equal size where units allow that. A label whose units all fell into one fold swaps
+    one of them for a unit of another fold."""
+    sizes = content.sum(axis=1)
+    place = np.empty(len(sizes), dtype=np.int64)
+    held = np.zeros(folds)
+    for unit in rng.permutation(np.flatnonzero(sizes > 1)):  # into the emptiest fold
+        place[unit] = rng.choice(np.flatnonzero(held == held.min()))
+        held[place[unit]] += sizes[unit]
+    alone = np.flatnonzero(sizes <= 1)
+    place[alone] = rng.permutation(_filling(held, len(alone), rng))
     for _ in range(_ATTEMPTS):
         if _isolated(content, place, folds) == 0:
             break
-        for each in np.flatnonzero(content.sum(axis=0) >= 2):
-            rows = np.flatnonzero(label == each)
-            if np.ptp(place[rows]) == 0:
-                mine = rng.choice(rows)
+        for members in (np.flatnonzero(column) for column in content.T):
+            if len(members) > 1 and np.ptp(place[members]) == 0:
+                mine = rng.choice(members)
                 other = rng.choice(np.flatnonzero(place != place[mine]))
                 place[[mine, other]] = place[[other, mine]]
-    return np.asarray(place)
+    return place
+
+
+def _filling(held: FloatArray, rows: int, rng: np.random.Generator) -> IntArray:
+    """(rows,) folds that so many more rows go to, so that those which hold least get most."""
+    folds = len(held)
+    wanted = np.maximum(0.0, np.floor((held.sum() + rows) / folds) - held)
+    more = np.floor(wanted * min(1.0, rows / max(wanted.sum(), 1.0))).astype(np.int64)
+    left = rng.permutation(folds)[np.arange(rows - more.sum()) % folds]
+    return np.concatenate([np.repeat(np.arange(folds), more), left])
 
 
 def _balance(content: FloatArray, folds: int, rng: np.random.Generator) -> IntArray:
