@@ -166,6 +166,16 @@ def test_thousands_of_rows_with_near_duplicates_are_dealt_kind_by_kind():
     assert spent < 6 * (time.process_time() - started)
 
 
+@pytest.mark.parametrize("sizes", [(8, 8, 8), (13, 7, 5), (30, 6, 5, 11), (5, 5)])
+def test_each_stratified_fold_holds_its_share_of_every_label(sizes):
+    targets = np.repeat(np.arange(len(sizes)), sizes)
+    rows = examples(targets)
+    for folds in repeated_folds(rows, folds=5, repeats=4, seed=1, stratified=True):
+        held = np.array([np.bincount(targets[test], minlength=len(sizes)) for _, test in folds])
+        assert np.ptp(held, axis=0).max() <= 1
+        assert np.ptp(held.sum(axis=1)) <= 1
+
+
 def test_uneven_rows_with_near_duplicates_are_drawn_too_and_folds_stay_of_one_size():
     rng = np.random.default_rng(0)
     targets = np.array([0] * 40 + [1] * 22 + [2] * 2)

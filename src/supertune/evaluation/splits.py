@@ -50,13 +50,16 @@ def feasible_folds(examples: Examples, folds: int, *, complete: bool = False) ->
     return max(2, min(folds, rarest, len(content)))
 
 
-def repeated_folds(examples: Examples, *, folds: int, repeats: int, seed: int) -> list[list[Fold]]:
+def repeated_folds(
+    examples: Examples, *, folds: int, repeats: int, seed: int, stratified: bool = False
+) -> list[list[Fold]]:
     """``repeats`` lists of folds; each row is asked about once a repeat.
 
     Where every label has as many rows as any other, as when a person labels so many of each,
     each fold holds equally many of each. Labels that are uneven were drawn as they came, and so
     are their folds: folds that all have their shares would show these to the models
-    (docs/decisions/0023). Rows of one group stay on one side; a label with at least two rows (or
+    (docs/decisions/0023). ``stratified`` folds hold their share of each label all the same, to
+    stop by and not to judge by. Rows of one group stay on one side; a label with at least two rows (or
     groups) is in every training part where that can be had. ``folds`` drops to
     `feasible_folds`. Rows with several labels, and groups, are placed greedily, the rarest
     labels first, after iterative stratification (Sechidis et al. 2011).
@@ -66,7 +69,8 @@ def repeated_folds(examples: Examples, *, folds: int, repeats: int, seed: int) -
     repeated: list[list[Fold]] = []
     for repeat in range(repeats):
         rng = np.random.default_rng([seed, repeat])
-        place = _placed(content, count, rng, several=examples.multi_label)
+        dealt = stratified or examples.multi_label
+        place = (_by_label if dealt else _as_drawn)(content, count, rng)
         where = place[unit_of_row]
         repeated.append([_sides(where == fold) for fold in range(count)])
     return repeated
@@ -100,19 +104,21 @@ def _units(examples: Examples) -> tuple[FloatArray, IntArray]:
     return merged, unit_of_row
 
 
-def _placed(
-    content: FloatArray, folds: int, rng: np.random.Generator, *, several: bool
-) -> IntArray:
-    """Fold (G,) of each unit; ``several``: a row may have several labels."""
-    if several:
-        return _balance(content, folds, rng)
+def _as_drawn(content: FloatArray, folds: int, rng: np.random.Generator) -> IntArray:
+    """Fold (G,) of each unit with one label a row."""
     counts = content.sum(axis=0)
     counts = counts[counts > 0]
     if np.ptp(counts):
         return _at_random(content, folds, rng)
-    if content.sum(axis=1).max() > 1:
-        return _balance(content, folds, rng)
-    return (_evenly if counts[0] >= folds else _in_turn)(content, folds, rng)
+    if content.sum(axis=1).max() == 1 and counts[0] >= folds:
+        return _evenly(content, folds, rng)
+    return _by_label(content, folds, rng)
+
+
+def _by_label(content: FloatArray, folds: int, rng: np.random.Generator) -> IntArray:
+    """Fold (G,) of each unit, so that each holds its share of every label."""
+    alone = bool((content.sum(axis=1) == 1).all())
+    return (_in_turn if alone else _balance)(content, folds, rng)
 
 
 def _evenly(content: FloatArray, folds: int, rng: np.random.Generator) -> IntArray:
