@@ -59,10 +59,12 @@ def repeated_folds(
     each fold holds equally many of each. Labels that are uneven were drawn as they came, and so
     are their folds: folds that all have their shares would show these to the models
     (docs/decisions/0023). ``stratified`` folds hold their share of each label all the same, to
-    stop by and not to judge by. Rows of one group stay on one side; a label with at least two rows (or
-    groups) is in every training part where that can be had. ``folds`` drops to
-    `feasible_folds`. Rows with several labels, and groups, are placed greedily, the rarest
-    labels first, after iterative stratification (Sechidis et al. 2011).
+    stop by and not to judge by.
+
+    Rows of one group stay on one side; a label with at least two rows (or groups) is in every
+    training part where that can be had. ``folds`` drops to `feasible_folds`. Rows with several
+    labels, and groups, are placed greedily, the rarest labels first, after iterative
+    stratification (Sechidis et al. 2011).
     """
     count = feasible_folds(examples, folds)
     content, unit_of_row = _units(examples)
