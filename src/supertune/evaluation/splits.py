@@ -58,7 +58,7 @@ def repeated_folds(
     Where every label has as many rows as any other, as when a person labels so many of each,
     each fold holds equally many of each. Labels that are uneven were drawn as they came, and so
     are their folds: folds that all have their shares would show these to the models
-    (docs/decisions/0023). ``stratified`` folds hold their share of each label all the same, to
+    (docs/decisions/0024). ``stratified`` folds hold their share of each label all the same, to
     stop by and not to judge by.
 
     Rows of one group stay on one side; a label with at least two rows (or groups) is in every
