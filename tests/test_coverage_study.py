@@ -109,6 +109,40 @@ def test_a_cell_that_misses_its_target_is_said_to() -> None:
     assert found["bias of the winner's accuracy at 16 rows, uncorrected"].met is None
 
 
+def test_intervals_without_an_upper_end_are_counted_apart() -> None:
+    rivals, study = module("coverage_rivals"), module("study_coverage")
+    rng = np.random.default_rng(0)
+    even, rare = np.tile([0, 1, 2], 10), np.array([0] * 14 + [1] * 14 + [2] * 2)
+    targets = np.stack([even, even, rare, rare])
+    answers = np.stack(
+        [np.eye(3)[one] * 0.3 + 0.7 * rng.dirichlet(np.ones(3), (4, 30)) for one in targets]
+    )
+    (one,) = [
+        one
+        for one in rivals.scores(
+            {"answers": answers, "targets": targets, "pool": np.zeros(3),
+             "accuracy": np.ones(4), "log_loss": np.ones(4), "recall": np.ones((4, 3)),
+             "macro_f1": np.array([0.0, 0.0, 1.0, 0.0])}
+        )
+        if one.metric == "macro_f1"
+    ]  # fmt: skip
+    found = rivals.judged([one])
+    assert (found["open"], found["above"]) == (0.5, 0.5)
+    assert found["covered"]["shipped"] == 0, "of the two draws with two ends"
+    cell = {"part": "intervals", "data": "r8", "rows": 32, "metrics": {"macro_f1": found}}
+    figures = {figure.name: figure for figure in study.figures([cell])}
+    (told,) = [figure for name, figure in figures.items() if name.startswith("lower end of macro")]
+    assert (told.value, told.met) == (50, False)
+    all_open = {**cell, "metrics": {"macro_f1": {**found, "open": 1.0, "covered": {}, "width": {}},
+                                    "accuracy": {**found, "open": 0.0}}}  # fmt: skip
+    assert (
+        "extremes of 1 cells"
+        in {figure.name: figure.spread for figure in study.figures([all_open])}[
+            "coverage at 32 rows"
+        ]
+    )
+
+
 def test_every_cell_has_four_rows_a_label() -> None:
     study = module("study_coverage")
     for item in study.plan(False):

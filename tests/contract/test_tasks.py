@@ -55,6 +55,9 @@ def test_its_objective_is_one_that_some_method_serves(any_task):
     for name in (*objective.baselines, *objective.tried(any_task.modalities[0])):
         assert any_task.objective in registry.method(name).objectives
     assert {name for name, _ in objective.rivals} <= set(objective.baselines)
+    assert objective.tolerance >= 0
+    # What decides among candidates that cannot be told apart is a loss.
+    assert objective.decider is None or any_task.metrics[objective.decider] is False
 
 
 def test_its_default_metric_is_one_of_its_own(any_task):

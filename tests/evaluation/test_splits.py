@@ -145,7 +145,7 @@ def test_several_labels_a_row_are_each_spread_over_the_folds():
 
 def test_thousands_of_rows_with_near_duplicates_are_dealt_kind_by_kind():
     rng = np.random.default_rng(0)
-    targets = rng.integers(0, 5, 5000)
+    targets = rng.permutation(np.arange(5000) % 5)
     groups = np.arange(5000)
     groups[:500] = groups[2500:3000]
     started = time.process_time()
@@ -164,6 +164,39 @@ def test_thousands_of_rows_with_near_duplicates_are_dealt_kind_by_kind():
     for _ in range(10):
         np.unique(np.eye(5)[targets], axis=0)
     assert spent < 6 * (time.process_time() - started)
+
+
+@pytest.mark.parametrize("sizes", [(8, 8, 8), (13, 7, 5), (30, 6, 5, 11), (5, 5)])
+def test_each_stratified_fold_holds_its_share_of_every_label(sizes):
+    targets = np.repeat(np.arange(len(sizes)), sizes)
+    rows = examples(targets)
+    for folds in repeated_folds(rows, folds=5, repeats=4, seed=1, stratified=True):
+        held = np.array([np.bincount(targets[test], minlength=len(sizes)) for _, test in folds])
+        assert np.ptp(held, axis=0).max() <= 1
+        assert np.ptp(held.sum(axis=1)) <= 1
+
+
+def test_uneven_rows_with_near_duplicates_are_drawn_too_and_folds_stay_of_one_size():
+    rng = np.random.default_rng(0)
+    targets = np.array([0] * 40 + [1] * 22 + [2] * 2)
+    groups = np.arange(64)
+    groups[[3, 9, 30]] = 50  # of two labels
+    repeated = repeated_folds(examples(targets, 3, groups), folds=5, repeats=40, seed=0)
+    check_partition(repeated, 64)
+    held = []
+    for folds in repeated:
+        assert np.ptp([len(test) for _, test in folds]) <= 1
+        for train, test in folds:
+            assert not set(groups[train]) & set(groups[test])
+            assert set(targets[train]) == {0, 1, 2}
+            held.append((targets[test] == 1).sum())
+    assert np.std(held) > 1.0
+    alone = rng.permutation(64)  # as if there were none
+    plain, named = (
+        repeated_folds(examples(targets, 3, each), folds=5, repeats=1, seed=0)
+        for each in (None, alone)
+    )
+    assert [len(test) for _, test in plain[0]] == [len(test) for _, test in named[0]]
 
 
 def test_one_row_or_one_group_is_refused_with_what_to_do():

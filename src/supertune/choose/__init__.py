@@ -2,8 +2,8 @@
 really is.
 
 `prior` says what is worth trying, `listing` what it is expected to cost, `race` compares on shared
-folds and stops what can no longer win (`halving`), `deciding` takes the best, or
-the simplest that is hardly worse, and corrects its estimate for having been chosen.
+folds and stops what can no longer win (`halving`), `deciding` takes one of
+those that the rows cannot tell from the best and corrects its estimate for having been chosen.
 """
 
 from supertune.choose.deciding import decide, has_other, without

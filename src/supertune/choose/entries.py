@@ -58,8 +58,7 @@ class Entry:
 
     @property
     def simplicity(self) -> tuple[int, int]:
-        """From simple to elaborate: of equally good candidates (`Judge.tolerance`) the lowest
-        wins."""
+        """From simple to elaborate: of equally good candidates the lowest wins."""
         return registry.method(self.candidate.method).simplicity, self.place
 
     @property

@@ -50,24 +50,29 @@ def feasible_folds(examples: Examples, folds: int, *, complete: bool = False) ->
     return max(2, min(folds, rarest, len(content)))
 
 
-def repeated_folds(examples: Examples, *, folds: int, repeats: int, seed: int) -> list[list[Fold]]:
+def repeated_folds(
+    examples: Examples, *, folds: int, repeats: int, seed: int, stratified: bool = False
+) -> list[list[Fold]]:
     """``repeats`` lists of folds; each row is asked about once a repeat.
 
     Where every label has as many rows as any other, as when a person labels so many of each,
     each fold holds equally many of each. Labels that are uneven were drawn as they came, and so
     are their folds: folds that all have their shares would show these to the models
-    (docs/decisions/0023). Rows of one group stay on one side; a label with at least two rows (or
-    groups) is in every training part where that can be had. ``folds`` drops to
-    `feasible_folds`. Rows with several labels, and groups, are placed greedily, the rarest
-    labels first, after iterative stratification (Sechidis et al. 2011).
+    (docs/decisions/0024). ``stratified`` folds hold their share of each label all the same, to
+    stop by and not to judge by.
+
+    Rows of one group stay on one side; a label with at least two rows (or groups) is in every
+    training part where that can be had. ``folds`` drops to `feasible_folds`. Rows with several
+    labels, and groups, are placed greedily, the rarest labels first, after iterative
+    stratification (Sechidis et al. 2011).
     """
     count = feasible_folds(examples, folds)
     content, unit_of_row = _units(examples)
-    plain = examples.groups is None and not examples.multi_label
     repeated: list[list[Fold]] = []
     for repeat in range(repeats):
         rng = np.random.default_rng([seed, repeat])
-        place = _dealt(content, count, rng) if plain else _balance(content, count, rng)
+        dealt = stratified or examples.multi_label
+        place = (_by_label if dealt else _as_drawn)(content, count, rng)
         where = place[unit_of_row]
         repeated.append([_sides(where == fold) for fold in range(count)])
     return repeated
@@ -101,13 +106,21 @@ def _units(examples: Examples) -> tuple[FloatArray, IntArray]:
     return merged, unit_of_row
 
 
-def _dealt(content: FloatArray, folds: int, rng: np.random.Generator) -> IntArray:
-    """Fold (G,) of each row: equally many of each label where labels are even, else at random."""
+def _as_drawn(content: FloatArray, folds: int, rng: np.random.Generator) -> IntArray:
+    """Fold (G,) of each unit with one label a row."""
     counts = content.sum(axis=0)
     counts = counts[counts > 0]
     if np.ptp(counts):
         return _at_random(content, folds, rng)
-    return (_evenly if counts[0] >= folds else _in_turn)(content, folds, rng)
+    if content.sum(axis=1).max() == 1 and counts[0] >= folds:
+        return _evenly(content, folds, rng)
+    return _by_label(content, folds, rng)
+
+
+def _by_label(content: FloatArray, folds: int, rng: np.random.Generator) -> IntArray:
+    """Fold (G,) of each unit, so that each holds its share of every label."""
+    alone = bool((content.sum(axis=1) == 1).all())
+    return (_in_turn if alone else _balance)(content, folds, rng)
 
 
 def _evenly(content: FloatArray, folds: int, rng: np.random.Generator) -> IntArray:
@@ -135,20 +148,34 @@ def _in_turn(content: FloatArray, folds: int, rng: np.random.Generator) -> IntAr
 
 
 def _at_random(content: FloatArray, folds: int, rng: np.random.Generator) -> IntArray:
-    """Folds differ by one row at most. A label whose rows all fell into one fold swaps one of them
-    for a row of another fold."""
-    label = content.argmax(axis=1)
-    place = rng.permutation(np.arange(len(label)) % folds)
+    """Folds of equal size where units allow that. A label whose units all fell into one fold swaps
+    one of them for a unit of another fold."""
+    sizes = content.sum(axis=1)
+    place = np.empty(len(sizes), dtype=np.int64)
+    held = np.zeros(folds)
+    for unit in rng.permutation(np.flatnonzero(sizes > 1)):  # into the emptiest fold
+        place[unit] = rng.choice(np.flatnonzero(held == held.min()))
+        held[place[unit]] += sizes[unit]
+    alone = np.flatnonzero(sizes <= 1)
+    place[alone] = rng.permutation(_filling(held, len(alone), rng))
     for _ in range(_ATTEMPTS):
         if _isolated(content, place, folds) == 0:
             break
-        for each in np.flatnonzero(content.sum(axis=0) >= 2):
-            rows = np.flatnonzero(label == each)
-            if np.ptp(place[rows]) == 0:
-                mine = rng.choice(rows)
+        for members in (np.flatnonzero(column) for column in content.T):
+            if len(members) > 1 and np.ptp(place[members]) == 0:
+                mine = rng.choice(members)
                 other = rng.choice(np.flatnonzero(place != place[mine]))
                 place[[mine, other]] = place[[other, mine]]
-    return np.asarray(place)
+    return place
+
+
+def _filling(held: FloatArray, rows: int, rng: np.random.Generator) -> IntArray:
+    """(rows,) folds that so many more rows go to, so that those which hold least get most."""
+    folds = len(held)
+    wanted = np.maximum(0.0, np.floor((held.sum() + rows) / folds) - held)
+    more = np.floor(wanted * min(1.0, rows / max(wanted.sum(), 1.0))).astype(np.int64)
+    left = rng.permutation(folds)[np.arange(rows - more.sum()) % folds]
+    return np.concatenate([np.repeat(np.arange(folds), more), left])
 
 
 def _balance(content: FloatArray, folds: int, rng: np.random.Generator) -> IntArray:

@@ -176,7 +176,9 @@ def _held_out(problem: Problem, share: float) -> tuple[Any, list[int]]:
     if not share:
         return everything, []
     folds = feasible_folds(problem.examples, round(1 / share), complete=True)
-    rows, judges = repeated_folds(problem.examples, folds=folds, repeats=1, seed=problem.seed)[0][0]
+    rows, judges = repeated_folds(
+        problem.examples, folds=folds, repeats=1, seed=problem.seed, stratified=True
+    )[0][0]
     return rows, judges.tolist()
 
 

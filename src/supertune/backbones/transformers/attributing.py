@@ -33,14 +33,10 @@ class Attribution:
         self.backbone = backbone
 
     def ways(self, encoding: Encoding) -> tuple[str, ...]:
-        """In a prompt, or where a long text is read in parts, a vector is no sum over a text; and
-        what is read of a picture is no part of a text."""
-        offer = self.backbone.offer
+        """In a prompt, or where a long text is read in parts, a vector is no sum over a text."""
         if encoding.prompt is not None or encoding.long_text != "truncate":
             return ()
-        if offer.modality != "text":
-            return ()
-        pooling = encoding.pooling or offer.pooling
+        pooling = encoding.pooling or self.backbone.offer.pooling
         return (*(("token_states",) if pooling == "mean" else ()), "integrated_gradients")
 
     def spans(self, inputs: Sequence[Input], encoding: Encoding) -> list[tuple[Span | None, ...]]:
