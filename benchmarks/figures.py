@@ -44,6 +44,28 @@ def median(
     return Figure(name, middle, min(values), max(values), unit, spread, target, met)
 
 
+def mean(name: str, values: Sequence[float], unit: str, *, at_least: float | None = None) -> Figure:
+    """The mean over draws with Student's 95 % interval, held against a bound if there is one."""
+    middle, half = statistics.fmean(values), _half(values)
+    target = "" if at_least is None else f"at least {at_least:g} {unit}"
+    met = None if at_least is None else middle >= at_least
+    return Figure(name, middle, middle - half, middle + half, unit, _spread(values), target, met)
+
+
+def _half(values: Sequence[float], comparisons: int = 1) -> float:
+    """Half of the mean's interval; of so many comparisons all hold together."""
+    if len(values) < 2:
+        return 0.0
+    from scipy.stats import t
+
+    error = statistics.stdev(values) / len(values) ** 0.5
+    return float(t.ppf(1 - 0.025 / comparisons, len(values) - 1)) * error
+
+
+def _spread(values: Sequence[float]) -> str:
+    return f"95 % interval over {len(values)} draws" if len(values) > 1 else "one draw"
+
+
 def paired(
     name: str, differences: Sequence[float], *, judged: bool, comparisons: int = 1
 ) -> Figure:
@@ -55,12 +77,7 @@ def paired(
     """
     points = [100 * value for value in differences]
     mean = statistics.fmean(points)
-    half = 0.0
-    if len(points) > 1:
-        from scipy.stats import t
-
-        spread = statistics.stdev(points) / len(points) ** 0.5
-        half = float(t.ppf(1 - 0.025 / comparisons, len(points) - 1)) * spread
+    half = _half(points, comparisons)
     met = mean >= -0.5 and mean - half > -2 if judged else None
     return Figure(
         name,
@@ -68,7 +85,7 @@ def paired(
         mean - half,
         mean + half,
         "points",
-        f"95 % interval over {len(points)} draws" if len(points) > 1 else "one draw",
+        _spread(points),
         "mean at least -0.5, lower bound above -2" if judged else "",
         met,
     )
