@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from pathlib import Path
 from typing import Any
 
@@ -140,3 +141,27 @@ def test_room_is_what_a_limit_leaves_and_never_negative() -> None:
         assert 0 < limits.room() <= 10**8
     assert limits.most_of(held + 1) == held + 1
     assert limits.most_of(None) > held
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="an option of glibc")
+def test_memory_of_large_blocks_goes_back_when_they_are_freed(python: Python) -> None:
+    """In a process of its own, where nothing has been freed before."""
+    found = python(
+        """
+import numpy as np
+from supertune.limits import returning_blocks
+
+def held():
+    return int(open("/proc/self/statm").read().split()[1]) * 4096
+
+assert returning_blocks()
+stays = []
+for turn in range(4):
+    blocks = [np.ones((6 + (turn + i) % 5) * 2**17) for i in range(32)]
+    stays += blocks[::8]
+most = held()
+del blocks
+print(int(held() < most - 0.7 * (32 - 4) * 6 * 2**20))
+"""
+    )
+    assert found.stdout.strip() == "1", found.stderr

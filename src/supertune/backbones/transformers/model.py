@@ -40,7 +40,7 @@ from supertune.contracts import (
     Prompt,
     Tunable,
 )
-from supertune.limits import Splitting, check
+from supertune.limits import Splitting, check, returning_blocks
 
 _TOKENWISE = {"input_ids", "attention_mask", "token_type_ids"}  # one number a token
 Arrays = Mapping[str, npt.NDArray[Any]]
@@ -68,6 +68,7 @@ class TransformersBackbone:
     ) -> None:
         import torch
 
+        returning_blocks()
         if threads is not None and torch.get_num_threads() != threads:
             torch.set_num_threads(threads)
         self.ref = ref
