@@ -20,6 +20,8 @@ Fold: TypeAlias = tuple[IntArray, IntArray]
 
 _ATTEMPTS = 10
 
+_Deal: TypeAlias = Callable[[FloatArray, int, np.random.Generator], IntArray]
+
 
 def feasible_folds(examples: Examples, folds: int, *, complete: bool = False) -> int:
     """How many folds these rows allow: at most ``folds``, at least 2, no more than rows or
@@ -71,7 +73,7 @@ def repeated_folds(
     count = feasible_folds(examples, folds)
     content, unit_of_row = _units(examples)
     plain = examples.groups is None and not examples.multi_label
-    by_label = _in_turn if plain else _balance
+    by_label: _Deal = _in_turn if plain else _balance
     repeated: list[list[Fold]] = []
     for repeat in range(repeats):
         rng = np.random.default_rng([seed, repeat])
@@ -110,9 +112,6 @@ def _units(examples: Examples) -> tuple[FloatArray, IntArray]:
     merged = np.zeros((len(names), content.shape[1]))
     np.add.at(merged, unit_of_row, content)
     return merged, unit_of_row
-
-
-_Deal = Callable[[FloatArray, int, np.random.Generator], IntArray]
 
 
 def _as_drawn(content: FloatArray, folds: int) -> _Deal | None:
