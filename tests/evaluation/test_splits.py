@@ -166,6 +166,14 @@ def test_thousands_of_rows_with_near_duplicates_are_dealt_kind_by_kind():
     assert spent < 6 * (time.process_time() - started)
 
 
+def test_a_label_with_fewer_rows_than_folds_is_dealt_one_row_to_a_fold():
+    targets = np.array([0] * 30 + [1] * 20 + [2] * 4)
+    for folds in repeated_folds(examples(targets), folds=5, repeats=10, seed=0):
+        held = np.array([np.bincount(targets[test], minlength=3) for _, test in folds])
+        assert held[:, 2].max() == 1
+        assert np.ptp(held[:, 0]) <= 1
+
+
 @pytest.mark.parametrize("sizes", [(8, 8, 8), (13, 7, 5), (30, 6, 5, 11), (5, 5)])
 def test_each_stratified_fold_holds_its_share_of_every_label(sizes):
     targets = np.repeat(np.arange(len(sizes)), sizes)
@@ -178,7 +186,7 @@ def test_each_stratified_fold_holds_its_share_of_every_label(sizes):
 
 def test_uneven_rows_with_near_duplicates_are_drawn_too_and_folds_stay_of_one_size():
     rng = np.random.default_rng(0)
-    targets = np.array([0] * 40 + [1] * 22 + [2] * 2)
+    targets = np.array([0] * 35 + [1] * 22 + [2] * 7)
     groups = np.arange(64)
     groups[[3, 9, 30]] = 50  # of two labels
     repeated = repeated_folds(examples(targets, 3, groups), folds=5, repeats=40, seed=0)

@@ -6,6 +6,7 @@ Shapes: n rows, C labels, G units (rows, or whole groups of rows), k folds.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TypeAlias
 
 import numpy as np
@@ -18,6 +19,8 @@ Fold: TypeAlias = tuple[IntArray, IntArray]
 """Row indices to learn from and row indices to be asked about, both ascending."""
 
 _ATTEMPTS = 10
+
+_Deal: TypeAlias = Callable[[FloatArray, int, np.random.Generator], IntArray]
 
 
 def feasible_folds(examples: Examples, folds: int, *, complete: bool = False) -> int:
@@ -58,8 +61,9 @@ def repeated_folds(
     Where every label has as many rows as any other, as when a person labels so many of each,
     each fold holds equally many of each. Labels that are uneven were drawn as they came, and so
     are their folds: folds that all have their shares would show these to the models
-    (docs/decisions/0024). ``stratified`` folds hold their share of each label all the same, to
-    stop by and not to judge by.
+    (docs/decisions/0024). A label with fewer rows than folds has them dealt one to a fold, as
+    little enough is left to learn it from. ``stratified`` folds hold their share of each label
+    whatever there is, to stop by and not to judge by.
 
     Rows of one group stay on one side; a label with at least two rows (or groups) is in every
     training part where that can be had. ``folds`` drops to `feasible_folds`. Rows with several
@@ -68,11 +72,15 @@ def repeated_folds(
     """
     count = feasible_folds(examples, folds)
     content, unit_of_row = _units(examples)
+    plain = examples.groups is None and not examples.multi_label
+    by_label: _Deal = _in_turn if plain else _balance
     repeated: list[list[Fold]] = []
     for repeat in range(repeats):
         rng = np.random.default_rng([seed, repeat])
-        dealt = stratified or examples.multi_label
-        place = (_by_label if dealt else _as_drawn)(content, count, rng)
+        deal = by_label
+        if not (stratified or examples.multi_label):
+            deal = _as_drawn(content, count) or by_label
+        place = deal(content, count, rng)
         where = place[unit_of_row]
         repeated.append([_sides(where == fold) for fold in range(count)])
     return repeated
@@ -106,21 +114,15 @@ def _units(examples: Examples) -> tuple[FloatArray, IntArray]:
     return merged, unit_of_row
 
 
-def _as_drawn(content: FloatArray, folds: int, rng: np.random.Generator) -> IntArray:
-    """Fold (G,) of each unit with one label a row."""
+def _as_drawn(content: FloatArray, folds: int) -> _Deal | None:
+    """How units with one label a row are dealt as they were drawn; None: label by label."""
     counts = content.sum(axis=0)
     counts = counts[counts > 0]
+    if counts.min() < folds:
+        return None
     if np.ptp(counts):
-        return _at_random(content, folds, rng)
-    if content.sum(axis=1).max() == 1 and counts[0] >= folds:
-        return _evenly(content, folds, rng)
-    return _by_label(content, folds, rng)
-
-
-def _by_label(content: FloatArray, folds: int, rng: np.random.Generator) -> IntArray:
-    """Fold (G,) of each unit, so that each holds its share of every label."""
-    alone = bool((content.sum(axis=1) == 1).all())
-    return (_in_turn if alone else _balance)(content, folds, rng)
+        return _at_random
+    return _evenly if (content.sum(axis=1) == 1).all() else None
 
 
 def _evenly(content: FloatArray, folds: int, rng: np.random.Generator) -> IntArray:

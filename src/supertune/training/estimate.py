@@ -43,10 +43,13 @@ KEPT_VECTORS = 16  # activations of a block, in vectors of its width, that a gra
 BATCH_BYTES = 60_000_000  # a batch that is encoded
 
 
-def encode_seconds(offer: Offer, tokens: float, speed: Speed, blocks: int | None = None) -> float:
-    """One forward pass of ``tokens`` tokens through so many blocks, all by default."""
+def encode_seconds(
+    offer: Offer, tokens: float, speed: Speed, blocks: int | None = None, at_once: float = 256
+) -> float:
+    """One forward pass of ``tokens`` tokens through so many blocks, all by default; ``at_once`` of
+    them in a batch."""
     depth = offer.depth if blocks is None else blocks
-    calls = depth * tokens / 256  # batches of so many tokens
+    calls = depth * tokens / at_once
     work = operations(offer.width, depth, tokens) / (speed.operations * EFFICIENCY)
     return work + calls * speed.block
 
@@ -83,14 +86,15 @@ def fit_seconds(
     injection = method.injection(offer, options)
     cut = min(injection.blocks) if injection.blocks else 0
 
-    def above(tokens: float) -> float:
-        return _above_seconds(offer, cut, tokens, len(lengths), answers, speed)
+    def above(tokens: float, at_once: float = 256) -> float:
+        return _above_seconds(offer, cut, tokens, len(lengths), answers, speed, at_once)
 
     # Where weights stay frozen, no gradient of theirs is computed.
     passes = speed.trained if injection.kind == "unfreeze" else speed.frozen
     models = folds * LEARNING + 1
     # Rows stand side by side: little is padded, whatever shares a batch.
-    training = above(tokens) * passes * options.epochs * options.seeds * models
+    step = max(1.0, tokens * min(1.0, options.batch_size / max(1, len(lengths))))
+    training = above(tokens, step) * passes * options.epochs * options.seeds * models
     held_out = above(tokens) * folds * (1 - LEARNING)
     # A head that is solved once the rest is tuned reads the rows again.
     solved = above(tokens) * models if injection.criterion == "contrastive" else 0.0
@@ -101,12 +105,12 @@ def fit_seconds(
 
 
 def _above_seconds(
-    offer: Offer, cut: int, tokens: float, rows: int, answers: int, speed: Speed
+    offer: Offer, cut: int, tokens: float, rows: int, answers: int, speed: Speed, at_once: float
 ) -> float:
     """A forward pass from the cut on. A decoder reads of each text its keys and values in every
     block, and beside them a few tokens of each answer."""
     if cut < offer.depth:
-        return encode_seconds(offer, tokens, speed, offer.depth - cut)
+        return encode_seconds(offer, tokens, speed, offer.depth - cut, at_once)
     blocks = offer.depth + offer.decoder_depth - cut
     return encode_seconds(offer, answers * (CROSS * tokens + ANSWER * rows), speed, blocks)
 
