@@ -87,6 +87,8 @@ def test_pictures_alone_have_no_labels(tmp_path: Path) -> None:
 
 
 def test_a_folder_is_read_window_by_window(stamps: Path) -> None:
+    assert sources.count(stamps) == 6
+    assert sources.count(stamps / "cats" / "0.png") is None
     parts = list(stream(stamps, None, 4))
     assert [len(part) for part, _ in parts] == [4, 2]
     assert [part.rows[0] for part, _ in parts] == [1, 5]
