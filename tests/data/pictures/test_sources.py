@@ -129,7 +129,9 @@ def test_parquet_holds_bytes_or_structs_of_bytes_and_path(stamps: Path, tmp_path
     assert str(found.values["image"][1]) == "row 2, column 'image'"
 
 
-def test_a_data_set_of_the_hub_s_library_is_read_without_decoding(stamps: Path) -> None:
+def test_a_data_set_of_the_hub_s_library_is_read_without_decoding(
+    stamps: Path, tmp_path: Path
+) -> None:
     datasets = pytest.importorskip("datasets")
     paths = sorted(map(str, stamps.glob("*/*.png")))
     features = datasets.Features(
@@ -139,6 +141,8 @@ def test_a_data_set_of_the_hub_s_library_is_read_without_decoding(stamps: Path) 
     held = datasets.Dataset.from_dict(rows, features=features)
     assert content(held) == content(stamps)
     assert recognised(held) == "column 'image' holds pictures"
+    held.to_parquet(tmp_path / "rows.parquet")
+    assert content(tmp_path / "rows.parquet") == content(stamps)
 
 
 def test_images_and_arrays_keep_their_pixels() -> None:
