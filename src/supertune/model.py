@@ -206,7 +206,7 @@ class Model:
     def stream(
         self,
         source: Any,
-        window: int = WINDOW,
+        window: int | None = None,
         *,
         text: Sequence[str] = (),
         coverage: float | None = None,
@@ -220,6 +220,7 @@ class Model:
         asked = self._asked(coverage, max_error)
         task = registry.task(self.task)
         columns = self.columns.called(text)
+        window = window or registry.modality(columns.modality).window
         for table, inputs in task.stream(source, columns, window):
             yield table, self._compared(inputs, self._answers(inputs, asked))
 
@@ -490,8 +491,7 @@ def _same_backbone(workshop: Workshop, manifest: dict[str, Any]) -> Lens:
 def _renamed(
     columns: Columns, text: Sequence[str], label: str | None, slices: Sequence[str]
 ) -> Columns:
-    changed = replace(columns, slices=tuple(slices) or columns.slices)
-    changed = changed.called(text)
+    changed = replace(columns, slices=tuple(slices) or columns.slices).called(text)
     return changed if label is None else replace(changed, label=label)
 
 

@@ -166,5 +166,8 @@ def test_a_machine_without_npm_is_told_what_that_costs(
     monkeypatch.delenv("NPM_CONFIG_REGISTRY")
     monkeypatch.setenv("PATH", str(mirror))
     found = machine.npm()
-    assert (found.status, found.remedy) == ("warn", "Only the data set spam-assassin needs it.")
+    assert (found.status, found.remedy) == (
+        "warn",
+        "Only the data sets spam-assassin and emoji need it.",
+    )
     assert "npm is not installed" in found.message

@@ -60,6 +60,8 @@ def test_a_folder_of_class_folders_is_fitted_without_naming_the_task(
     assert report["task"] == "image_classification"
     assert report["test"]["value"] > 0.6, "a chance of one in three"
     assert report["baselines"].keys() == {"majority"}
+    assert report["commands"]["predict"] == "supertune predict mine NEW -o predictions.csv"
+    assert 'predict(["new.png"])' in report["commands"]["python"]
 
 
 def test_the_report_shows_pictures_unless_rows_are_left_out(supertune: Run, emoji: Path) -> None:

@@ -3,11 +3,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from supertune import registry
+from supertune.catalogue.corpora import few_shot
+from supertune.config import recipe
+from supertune.contracts import Columns
 from supertune.errors import InputError
 from supertune.evaluation.splits import repeated_folds
 from supertune.methods.linear_probe import METHOD as LINEAR
 from supertune.methods.linear_probe import RidgeBatch, arrays, one_hot
-from supertune.methods.named_probe import METHOD
+from supertune.methods.named_probe import METHOD, directions
+from supertune.pipeline import Workshop
 
 
 def accuracy(method, options, train, test, problem_of, lens):
@@ -112,3 +117,15 @@ def test_labels_that_are_numbers_name_nothing(news, lens, problem_of):
         for shares in ((0.0,), (0.0, 1.0))
     ]
     np.testing.assert_allclose(both[0].weight, both[1].weight, rtol=1e-5, atol=1e-6)
+
+
+def test_a_backbone_of_pictures_reads_no_names_and_leaves_them_out() -> None:
+    train, _ = few_shot("emoji", per_class=4, test_rows=0, seed=0)
+    kept = [row for row in train if row[1] in ("Flags", "Objects")]
+    rows = registry.task("image_classification").read(kept, Columns()).train
+    workshop = Workshop(recipe({"task": "image_classification", "backbone": "dinov2-small"}))
+    problem = workshop.problem(rows, "dinov2-small")
+    assert not directions(problem, "{label}").any()
+    head = METHOD.fit(problem, METHOD.options())
+    answers = head.logits(rows.inputs, problem.lens).argmax(axis=1)
+    assert (answers == rows.targets).mean() > 0.8

@@ -97,7 +97,7 @@ def test_a_thumbnail_is_a_small_png() -> None:
 
 
 def test_a_backbone_takes_about_as_long_as_was_measured() -> None:
-    """In processor time 40 to 80 ms a picture against 17 ms: lengths times what a position costs."""
+    """Processor time, 40 to 80 ms a picture and 17 ms: lengths times what a position costs."""
     lite, dino = (model(name) for name in ("efficientnet-lite0", "dinov2-small"))
     assert lite is not None
     assert dino is not None

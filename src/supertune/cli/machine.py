@@ -162,7 +162,9 @@ def pip() -> Check:
 
 
 def npm() -> Check:
-    return _index("npm index", index.npm_registry, "Only the data set spam-assassin needs it.")
+    needing = [each.name for each in entries.datasets() if each.package.registry == "npm"]
+    remedy = f"Only the data sets {' and '.join(needing)} need it."
+    return _index("npm index", index.npm_registry, remedy)
 
 
 def _index(name: str, address: Callable[[], str], else_: str = "") -> Check:

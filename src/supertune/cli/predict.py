@@ -187,10 +187,19 @@ def _answered(
 ) -> Iterator[tuple[Any, Answers]]:
     """``asked`` are the command's parameters."""
     done, chosen = 0, {key: asked[key] for key in ("coverage", "max_error")}
+    total = _count(model, source)
     for table, answers in model.stream(source, text=tuple(asked["text"] or ()), **chosen):
         done += len(answers)
-        progress("predict", done, None)
+        progress("predict", done, total)
         yield table, answers
+
+
+def _count(model: Model, source: Any) -> int | None:
+    """How many rows there will be, where that is known before they are read."""
+    from supertune.contracts import Counting
+
+    task = model.workshop.task
+    return task.count(source) if isinstance(task, Counting) else None
 
 
 @dataclass

@@ -88,6 +88,7 @@ from supertune.contracts.objective import (
 )
 from supertune.contracts.task import (
     Columns,
+    Counting,
     HeadSpec,
     Objective,
     Reading,
@@ -112,6 +113,7 @@ __all__ = [
     "Comparing",
     "Contrasting",
     "Contribution",
+    "Counting",
     "Curve",
     "Decoding",
     "Encoding",

@@ -20,6 +20,7 @@ class Modality(Protocol):
     name: str
     noun: str  # of one input, for a person: "text", "picture"
     vectors: bool  # an input is its own vector; no backbone reads it
+    window: int  # inputs of a file that are read and answered at a time
 
     def given(self, values: Any, columns: Columns) -> list[Input]:
         """What Python code hands to `Model.predict`, as inputs.

@@ -140,3 +140,12 @@ class Recognising(Protocol):
         """Why, in words (``"11 class folders with 269 pictures"``); None where it is not meant,
         or where that cannot be told."""
         ...
+
+
+@runtime_checkable
+class Counting(Protocol):
+    """A `Task` that may know how many rows a source has before they are read."""
+
+    def count(self, source: Any) -> int | None:
+        """So many rows; None where only reading them would tell."""
+        ...

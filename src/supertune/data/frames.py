@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from supertune.data.parquet import named
 from supertune.data.table import Table
 from supertune.data.windows import checked_names, tidy, window_of
 from supertune.errors import InputError
@@ -89,7 +90,7 @@ def _datasets(source: Any) -> tuple[list[str], int, _Part]:
     for name, feature in source.features.items():
         if type(feature).__name__ == "Image":  # its bytes, which are looked at before decoding
             source = source.cast_column(name, type(feature)(decode=False))
-    named = {
+    spelt = {
         name: list(feature.names)
         for name, feature in source.features.items()
         if type(feature).__name__ == "ClassLabel"
@@ -97,16 +98,9 @@ def _datasets(source: Any) -> tuple[list[str], int, _Part]:
 
     def part(start: int, stop: int) -> list[Sequence[Any]]:
         rows = source[start:stop]
-        return [_labelled(rows[name], named.get(name)) for name in source.column_names]
+        return [named(rows[name], spelt.get(name)) for name in source.column_names]
 
     return list(source.column_names), len(source), part
-
-
-def _labelled(cells: Sequence[Any], names: list[str] | None) -> Sequence[Any]:
-    """Numbers of a ClassLabel column as the names they stand for; -1 is unlabelled."""
-    if names is None:
-        return cells
-    return [None if cell is None or cell < 0 else names[cell] for cell in cells]
 
 
 def _unknown(source: Any, step: str) -> InputError:

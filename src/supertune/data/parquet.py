@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,10 +44,11 @@ def windows(path: Path, window: int) -> Iterator[Table]:
         with parquet.ParquetFile(path, pre_buffer=False) as file:
             names = list(file.schema_arrow.names)
             checked_names(names, path.name)
-            first = 1
+            first, spelt = 1, _class_names(file)
             for columns in _parts(file, names, window):
                 tidied = {
-                    name: tidy(name, cells, first, path.name) for name, cells in columns.items()
+                    name: tidy(name, named(cells, spelt.get(name)), first, path.name)
+                    for name, cells in columns.items()
                 }
                 table = window_of(tidied, first, path.name)
                 yield table
@@ -57,6 +59,29 @@ def windows(path: Path, window: int) -> Iterator[Table]:
         raise files.denied(path) from None
     except (pa.ArrowException, OSError) as error:
         raise files.unreadable(path.name, "parquet", error) from None
+
+
+def _class_names(file: Any) -> dict[str, list[str]]:
+    """By column the names that its numbers stand for, where the `datasets` library wrote the file
+    and says so."""
+    try:
+        told = json.loads((file.schema_arrow.metadata or {}).get(b"huggingface", b"{}"))
+        features = told["info"]["features"]
+        return {
+            name: list(map(str, feature["names"]))
+            for name, feature in features.items()
+            if feature.get("_type") == "ClassLabel"
+        }
+    except (ValueError, KeyError, TypeError, AttributeError):  # another's, or an older form
+        return {}
+
+
+def named(cells: Sequence[Any], names: Sequence[str] | None) -> Sequence[Any]:
+    """Numbers of a class column as the names they stand for; any other is unlabelled."""
+    if names is None:
+        return cells
+    whole = range(len(names))
+    return [names[cell] if isinstance(cell, int) and cell in whole else None for cell in cells]
 
 
 def _parts(file: Any, names: list[str], window: int) -> Iterator[dict[str, list[Any]]]:

@@ -26,6 +26,7 @@ class Image:
     name = "image"
     noun = "picture"
     vectors = False
+    window = 256
 
     def given(self, values: Any, columns: Columns) -> list[Input]:
         return reading.given(values)

@@ -22,6 +22,7 @@ class Numbers:
     name = "numbers"
     noun = "row of numbers"
     vectors = True
+    window = 4096
 
     def given(self, values: Any, columns: Columns) -> list[Input]:
         return given.numbers(values, columns.numbers)

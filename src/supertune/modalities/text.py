@@ -26,6 +26,7 @@ class Text:
     name = "text"
     noun = "text"
     vectors = False
+    window = 4096
 
     def given(self, values: Any, columns: Columns) -> list[Input]:
         return given.texts(values, columns)

@@ -38,20 +38,27 @@ def commands(report: Mapping[str, Any], folder: Path | None) -> dict[str, str]:
     pool = sources.get("unlabeled")
     repeat += ["--unlabeled", shlex.quote(pool)] if pool else []
     repeat += ["--recipe", shlex.quote(f"{name}/recipe.yaml"), "-o", shlex.quote(f"{name}-again")]
+    # A folder is the usual source of pictures, with a folder a label where they have some.
+    ending = "" if _columns(report).get("picture") else ".csv"
     return {
         **({} if report.get("elsewhere") else {"repeat": " ".join(repeat)}),
-        "predict": f"supertune predict {model} NEW.csv -o predictions.csv",
-        "evaluate": f"supertune evaluate {model} LABELLED.csv",
-        "label": f"supertune label {model} POOL.csv",
+        "predict": f"supertune predict {model} NEW{ending} -o predictions.csv",
+        "evaluate": f"supertune evaluate {model} LABELLED{ending}",
+        "label": f"supertune label {model} POOL{ending}",
         "python": f"import supertune\n\nmodel = supertune.load({name!r})\n{_asked(report)}\n",
     }
 
 
+def _columns(report: Mapping[str, Any]) -> Mapping[str, Any]:
+    return (report.get("data") or {}).get("columns") or {}
+
+
 def _asked(report: Mapping[str, Any]) -> str:
     """A line of Python that asks the model about a row of its kind."""
-    numbers = ((report.get("data") or {}).get("columns") or {}).get("numbers")
+    numbers = _columns(report).get("numbers")
     if not numbers:
-        return 'model.predict(["a new text"])'
+        new = "new.png" if _columns(report).get("picture") else "a new text"
+        return f'model.predict(["{new}"])'
     return f"model.predict([{dict.fromkeys(numbers, 0.0)!r}])"
 
 

@@ -17,7 +17,7 @@ from supertune.contracts import (
     Predictions,
     Reading,
 )
-from supertune.data.pictures import reading, recognising
+from supertune.data.pictures import reading, recognising, sources
 from supertune.tasks import _labels
 
 
@@ -69,6 +69,10 @@ class ImageClassification:
             InputError: as `supertune.data.pictures.reading.stream`.
         """
         return reading.stream(source, columns, window)
+
+    def count(self, source: Any) -> int | None:
+        """See `supertune.contracts.Counting`."""
+        return sources.count(source)
 
     def head(self, examples: Examples) -> HeadSpec:
         return _labels.head(examples)

@@ -87,6 +87,8 @@ def test_pictures_alone_have_no_labels(tmp_path: Path) -> None:
 
 
 def test_a_folder_is_read_window_by_window(stamps: Path) -> None:
+    assert sources.count(stamps) == 6
+    assert sources.count(stamps / "cats" / "0.png") is None
     parts = list(stream(stamps, None, 4))
     assert [len(part) for part, _ in parts] == [4, 2]
     assert [part.rows[0] for part, _ in parts] == [1, 5]
@@ -127,7 +129,9 @@ def test_parquet_holds_bytes_or_structs_of_bytes_and_path(stamps: Path, tmp_path
     assert str(found.values["image"][1]) == "row 2, column 'image'"
 
 
-def test_a_data_set_of_the_hub_s_library_is_read_without_decoding(stamps: Path) -> None:
+def test_a_data_set_of_the_hub_s_library_is_read_without_decoding(
+    stamps: Path, tmp_path: Path
+) -> None:
     datasets = pytest.importorskip("datasets")
     paths = sorted(map(str, stamps.glob("*/*.png")))
     features = datasets.Features(
@@ -137,6 +141,8 @@ def test_a_data_set_of_the_hub_s_library_is_read_without_decoding(stamps: Path) 
     held = datasets.Dataset.from_dict(rows, features=features)
     assert content(held) == content(stamps)
     assert recognised(held) == "column 'image' holds pictures"
+    held.to_parquet(tmp_path / "rows.parquet")
+    assert content(tmp_path / "rows.parquet") == content(stamps)
 
 
 def test_images_and_arrays_keep_their_pixels() -> None:

@@ -71,22 +71,18 @@ def _looked_at(picture: Picture) -> Glimpse:
         image = opened(picture, least=LEAST)
     except InputError as error:
         return Glimpse(broken=error)
-    return Glimpse(
-        width,
-        height,
-        _small(image, SMALL, SMALL),
-        _fingerprint(image),
-        making.of(image, width, height),
-    )
+    copy = _scaled(image, making.SIDE, making.SIDE)
+    form = making.of(np.asarray(copy), width, height)
+    return Glimpse(width, height, np.asarray(_scaled(copy, SMALL, SMALL)), _fingerprint(copy), form)
 
 
-def _small(image: Image.Image, width: int, height: int) -> Pixels:
+def _scaled(image: Image.Image, width: int, height: int) -> Image.Image:
     from PIL import Image
 
-    return np.asarray(image.resize((width, height), Image.Resampling.BILINEAR), dtype=np.uint8)
+    return image.resize((width, height), Image.Resampling.BILINEAR)
 
 
 def _fingerprint(image: Image.Image) -> int:
-    grey = _small(image.convert("L"), 9, 8).astype(np.int16)
+    grey = np.asarray(_scaled(image.convert("L"), 9, 8), dtype=np.int16)
     bits: npt.NDArray[np.bool_] = (grey[:, 1:] > grey[:, :-1]).reshape(64)
     return int.from_bytes(np.packbits(bits).tobytes(), "big")

@@ -6,36 +6,30 @@ two cameras; an encoder of pictures is trained to see through most of it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from supertune.contracts import FloatArray
+from supertune.data.pictures.decoding import Pixels
 
-if TYPE_CHECKING:
-    from PIL import Image
-
-SIDE = 128  # pixels a side at which light, colours and edges are measured
+SIDE = 64  # pixels a side at which light, colours and edges are measured
 COLUMNS = 13
 _SAME = 2.0  # neighbours that differ by less, of 255, are one colour
+_COARSE = 8  # pixels a side of a part whose mean light is compared with its neighbours'
 
 
-def of(image: Image.Image, width: int, height: int) -> FloatArray:
-    """(`COLUMNS`,) of an RGB picture that is stored with ``width`` x ``height`` pixels.
+def of(copy: Pixels, width: int, height: int) -> FloatArray:
+    """(`COLUMNS`,) of an RGB copy (`SIDE`, `SIDE`, 3) of a picture of ``width`` x ``height``.
 
     Logarithms of sizes, means and spreads from 0 to 1, and roots of shares, which spread alike
     whether something is rare or common.
     """
-    from PIL import Image
-
-    scaled = image.resize((SIDE, SIDE), Image.Resampling.BOX)
-    pixels = np.asarray(scaled, dtype=np.float64)
-    grey = pixels @ (0.299, 0.587, 0.114)
+    pixels = copy.astype(np.float32)
+    grey = pixels @ np.array([0.299, 0.587, 0.114], dtype=np.float32)
     colour = pixels.max(axis=2) - pixels.min(axis=2)
-    across = np.abs(np.diff(grey, axis=1))
-    down = np.abs(np.diff(grey, axis=0))
-    coarse = grey.reshape(SIDE // 8, 8, SIDE // 8, 8).mean(axis=(1, 3))
-    border = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
+    across, down = np.abs(np.diff(grey, axis=1)), np.abs(np.diff(grey, axis=0))
+    parts = SIDE // _COARSE
+    coarse = grey.reshape(parts, _COARSE, parts, _COARSE).mean(axis=(1, 3))
+    border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
     return np.array(
         [
             np.log2(max(1, width * height)) / 2,

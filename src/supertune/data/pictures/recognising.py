@@ -17,6 +17,8 @@ _BOXES = (".json", ".xml")  # endings of files that say what is where on a pictu
 # Folders that are called so say where pictures are, not what is on them.
 _NO_CLASSES = frozenset({*SPLIT_VALUES, "images", "jpegimages", "labels", "annotations"})
 _ROWS = 50  # of a table that are looked at
+_WHOLE = (".json", ".xlsx", ".xlsm")  # files of which no part can be read alone
+_LARGE = 20_000_000  # bytes from which such a file is not read twice
 
 
 def recognised(source: Any) -> str | None:
@@ -39,6 +41,8 @@ def _path(path: Path) -> str | None:
     if not path.exists() or formats.is_named_so(path):
         return None
     manifest = sources.manifest(path) or path
+    if manifest.suffix.lower() in _WHOLE and manifest.stat().st_size > _LARGE:
+        return None
     return _table(next(readers.stream(manifest, _ROWS)), manifest.parent)
 
 

@@ -50,6 +50,14 @@ def unread(source: Any) -> list[Finding]:
     return [] if listed is None else listed.findings()
 
 
+def count(source: Any) -> int | None:
+    """How many rows a folder or a list has; of a file only reading it would tell."""
+    if isinstance(source, list | tuple | np.ndarray):
+        return len(source)
+    listed = _listing(source)
+    return None if listed is None else len(listed.pictures)
+
+
 def nameless(source: Any) -> bool:
     """Whether nobody named the columns: those of a folder, of a picture and of a list are "image"
     and "label"."""
