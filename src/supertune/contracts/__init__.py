@@ -76,6 +76,7 @@ from supertune.contracts.method import (
     asked_by,
     features,
     misfit,
+    offered,
 )
 from supertune.contracts.modality import Modality
 from supertune.contracts.objective import (
@@ -166,4 +167,5 @@ __all__ = [
     "fields_of",
     "misfit",
     "modality_of",
+    "offered",
 ]

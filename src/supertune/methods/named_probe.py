@@ -21,6 +21,7 @@ from supertune.contracts import (
     Options,
     Problem,
     State,
+    offered,
 )
 from supertune.methods.label_names import named_by
 from supertune.methods.linear_probe import (
@@ -135,8 +136,10 @@ def _spread(batch: RidgeBatch, scores: FloatArray) -> FloatArray:
 
 def directions(problem: Problem, phrase: str) -> FloatArray:
     """(d, C) names' vectors, of one label among several without what they have in common; zeros
-    where the labels are numbers, which say nothing about texts."""
-    if not any(sign.isalpha() for label in problem.examples.labels for sign in label):
+    where the labels are numbers, which say nothing, or the backbone reads no names."""
+    assert problem.lens is not None
+    named = any(sign.isalpha() for label in problem.examples.labels for sign in label)
+    if not named or "names" not in offered(problem.lens.backbone.offer):
         return np.zeros((problem.features.shape[1], len(problem.examples.labels)))
     vectors = named_by(problem, phrase).astype(np.float64)
     if not problem.head.multi_label:
