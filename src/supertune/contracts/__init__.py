@@ -58,6 +58,7 @@ from supertune.contracts.explaining import (
 )
 from supertune.contracts.generation import Decoding, Generating
 from supertune.contracts.method import (
+    OFFERED_BY,
     Asking,
     Coefficient,
     Curve,
@@ -98,6 +99,7 @@ from supertune.contracts.task import (
 
 __all__ = [
     "NOTHING_ASKED",
+    "OFFERED_BY",
     "UNLIKE",
     "Answers",
     "Asked",
