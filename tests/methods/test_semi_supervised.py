@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ class Vectors:
     """A lens whose inputs are rows of a table, by number; names of labels say nothing."""
 
     table: Any
+    backbone = SimpleNamespace(offer=SimpleNamespace(capabilities=frozenset(), modality="text"))
 
     def features(self, inputs, *, prediction=False):
         if all(text.isdigit() for text in inputs):

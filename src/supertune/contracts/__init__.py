@@ -58,6 +58,7 @@ from supertune.contracts.explaining import (
 )
 from supertune.contracts.generation import Decoding, Generating
 from supertune.contracts.method import (
+    OFFERED_BY,
     Asking,
     Coefficient,
     Curve,
@@ -76,6 +77,7 @@ from supertune.contracts.method import (
     asked_by,
     features,
     misfit,
+    offered,
 )
 from supertune.contracts.modality import Modality
 from supertune.contracts.objective import (
@@ -98,6 +100,7 @@ from supertune.contracts.task import (
 
 __all__ = [
     "NOTHING_ASKED",
+    "OFFERED_BY",
     "UNLIKE",
     "Answers",
     "Asked",
@@ -168,4 +171,5 @@ __all__ = [
     "fields_of",
     "misfit",
     "modality_of",
+    "offered",
 ]

@@ -369,6 +369,11 @@ class Lens(Protocol):
         """(n, W) float32 of `Backbone.scores`, kept like features."""
         ...
 
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """What `readings` has in which columns."""
+        ...
+
     def readings(self, inputs: Sequence[Input], *, prediction: bool = False) -> FloatArray:
         """(n, D) float32 of `Layered.readings`, kept like features; of a backbone that offers
         ``"layers"``."""

@@ -291,6 +291,11 @@ OFFERED_BY: Mapping[str, frozenset[str]] = {
 }
 
 
+def offered(offer: Offer) -> frozenset[str]:
+    """What a backbone offers, with what its inputs offer by themselves."""
+    return offer.capabilities | OFFERED_BY.get(offer.modality, frozenset())
+
+
 def misfit(method: Method, objective: str, offer: Offer | None, rows: str = "text") -> str | None:
     """Why ``method`` cannot serve, in words, or None when it can. Nothing is loaded.
 
@@ -316,7 +321,7 @@ def misfit(method: Method, objective: str, offer: Offer | None, rows: str = "tex
         return f"{method.name} needs a backbone with {', '.join(sorted(method.needs))}"
     if offer.modality != rows:
         return f"{offer.architecture} reads {offer.modality}, not {rows}"
-    missing = method.needs - offer.capabilities - OFFERED_BY.get(rows, frozenset())
+    missing = method.needs - offered(offer)
     return _lacking(method, missing, offer.architecture) if missing else None
 
 

@@ -233,17 +233,20 @@ class RidgeBatch:
             self.unit = np.where(spread > 1e-12 * np.abs(x).max(axis=1)[:, None], spread, np.inf)
         self.z = centred / self.unit * self.root
         self.residual_y = (y - self.mean_y) * self.root
-        self.primal = x.shape[1] > x.shape[2]
-        gram = _t(self.z) @ self.z if self.primal else self.z @ _t(self.z)
+        primal = x.shape[1] > x.shape[2]
+        self.decompose(_t(self.z) @ self.z if primal else self.z @ _t(self.z), primal=primal)
+
+    def decompose(self, gram: FloatArray, *, primal: bool = False) -> None:
+        """Eigenvalues and eigenvectors of the Gram matrices (F, n, n), or (F, d, d) of columns."""
         values, vectors = np.linalg.eigh(gram)
         self.values = np.clip(values, 0.0, None)
         floor = self.values[:, -1:] * 1e-12 + 1e-300
-        if self.primal:
+        if primal:
             self.left = self.z @ vectors / np.sqrt(np.maximum(self.values, floor))[:, None]
         else:
             self.left = vectors
         self.left = self.left * (self.values > floor)[:, None]
-        self.scale = np.maximum(self.values.sum(axis=1) / x.shape[1], 1e-12)
+        self.scale = np.maximum(self.values.sum(axis=1) / self.residual_y.shape[1], 1e-12)
         self.projected = _t(self.left) @ self.residual_y
 
     def beside(self, scores: FloatArray) -> RidgeBatch:

@@ -21,6 +21,7 @@ from supertune.contracts import (
     Options,
     Problem,
     State,
+    offered,
 )
 from supertune.methods.label_names import named_by
 from supertune.methods.linear_probe import (
@@ -135,22 +136,15 @@ def _spread(batch: RidgeBatch, scores: FloatArray) -> FloatArray:
 
 def directions(problem: Problem, phrase: str) -> FloatArray:
     """(d, C) names' vectors, of one label among several without what they have in common; zeros
-    where the labels are numbers, which say nothing about texts, or the backbone reads none."""
-    spelt = any(sign.isalpha() for label in problem.examples.labels for sign in label)
-    if not spelt or not _names_have_vectors(problem):
+    where the labels are numbers, which say nothing, or the backbone reads no names."""
+    named = any(sign.isalpha() for label in problem.examples.labels for sign in label)
+    offer = None if problem.lens is None else problem.lens.backbone.offer
+    if not named or offer is None or "names" not in offered(offer):
         return np.zeros((problem.features.shape[1], len(problem.examples.labels)))
     vectors = named_by(problem, phrase).astype(np.float64)
     if not problem.head.multi_label:
         vectors = vectors - vectors.mean(axis=0)
     return vectors.T
-
-
-def _names_have_vectors(problem: Problem) -> bool:
-    """Whether the backbone compares names with inputs, as all that read text do."""
-    if problem.lens is None:
-        return False
-    offer = problem.lens.backbone.offer
-    return offer.modality == "text" or "names" in offer.capabilities
 
 
 METHOD = NamedProbe()

@@ -46,7 +46,10 @@ class Classify:
     decider: str | None = "log_loss"  # it sees how sure answers are, so few rows say more
 
     def tried(self, rows: str) -> tuple[str, ...]:
-        return ("bag_of_words", "label_names", "named_probe", "linear_probe", "contrastive")
+        return (
+            *("bag_of_words", "label_names", "named_probe", "linear_probe", "layered_probe"),
+            "contrastive",
+        )
 
     def noticed(self, examples: Examples, folds: int) -> list[Finding]:
         return label_checks.small_classes(examples, folds)

@@ -53,7 +53,7 @@ class Regress:
         """On features of a backbone, of which there are more than rows, a penalty is needed."""
         if rows == "numbers":
             return ("mean", "linear_regression", "linear_probe")
-        return ("mean", "linear_probe")
+        return ("mean", "linear_probe", "layered_probe")
 
     def noticed(self, examples: Examples, folds: int) -> list[Finding]:
         return []

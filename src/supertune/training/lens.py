@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from supertune.contracts import Backbone, Encoding, FloatArray, Input, Layered
+from supertune.contracts import Backbone, Encoding, FloatArray, Input, Layered, Part
 from supertune.training.codes import stop
 
 TAPPED = 128  # inputs of which activations are held at a time
@@ -97,6 +97,12 @@ class CachedLens:
         """What reads all layers at once, where the backbone can."""
         able = "layers" in self.backbone.offer.capabilities and self.encoding.prompt is None
         return getattr(self.backbone, "layered", None) if able else None
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """See `supertune.contracts.Lens`."""
+        assert self._layered is not None
+        return self._layered.parts()
 
     def readings(self, inputs: Sequence[Input], *, prediction: bool = False) -> FloatArray:
         """See `supertune.contracts.Lens`."""

@@ -28,6 +28,7 @@ from supertune.contracts import (
     Prompt,
     State,
     Tunable,
+    offered,
 )
 from supertune.errors import InputError
 from supertune.methods.linear_probe import Head
@@ -267,6 +268,8 @@ def _check_read(injection: Injection, lens: Lens) -> None:
 
 def _fitting(encoding: Encoding, tunable: Tunable, lens: Lens) -> Encoding:
     """The encoding with the positions left free that what is tuned takes up."""
+    if "tokens" not in offered(lens.backbone.offer):
+        return encoding
     most = lens.backbone.offer.max_length - tunable.room
     return replace(encoding, max_length=min(encoding.max_length, most))
 

@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from supertune.contracts import Backbone, Encoding, FloatArray, Input, Joining, Lens
+from supertune.contracts import Backbone, Encoding, FloatArray, Input, Joining, Lens, Part
 from supertune.training.loop import TunedBackbone
 
 
@@ -50,6 +50,10 @@ class Prefetched:
 
     def scores(self, inputs: Sequence[Input], *, prediction: bool = False) -> FloatArray:
         return self.lens.scores(inputs, prediction=prediction)
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        return self.lens.parts
 
     def readings(self, inputs: Sequence[Input], *, prediction: bool = False) -> FloatArray:
         return self.lens.readings(inputs, prediction=prediction)

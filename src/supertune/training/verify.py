@@ -20,6 +20,7 @@ from supertune.contracts import (
     Input,
     Lens,
     Method,
+    Part,
     Problem,
     Tuned,
     asked_by,
@@ -118,6 +119,10 @@ class Remembering:
 
     def scores(self, inputs: Sequence[Input], *, prediction: bool = False) -> FloatArray:
         return self.lens.scores(inputs)
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        return self.lens.parts
 
     def readings(self, inputs: Sequence[Input], *, prediction: bool = False) -> FloatArray:
         return self.lens.readings(inputs)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from supertune.backbones.transformers.model import TransformersBackbone
 
 ROW_TOKENS = 512  # positions of a batch; docs/log.md
+ENOUGH = 4  # times the side: a JPEG that is larger yet is decoded at a fraction of its size
 KEPT = 96 * 2**20  # bytes of decoded squares held, for those that are asked for again
 
 
@@ -211,16 +212,22 @@ class PixelReader:
 
     def _decoded(self, pieces: Sequence[PixelPiece]) -> Pixels:
         """(n, side, side, 3) of pieces of one side."""
+        side, held = pieces[0].side, self._squares
+        wanted = {one.picture: None for one in pieces if (one.picture.sha256, side) not in held}
+
+        def square(picture: Picture) -> Pixels:
+            image = decoding.opened(picture, least=ENOUGH * side)
+            return self.preprocessing.square(image, side)
+
+        for picture, made in zip(wanted, decoding.each(square, list(wanted)), strict=True):
+            held[picture.sha256, side] = made
         found = []
         for piece in pieces:
-            square = self._squares.pop(piece.content, None)
-            if square is None:
-                square = self.preprocessing.square(decoding.opened(piece.picture), piece.side)
-                square = square[:, ::-1] if piece.mirrored else square
-            self._squares[piece.content] = square
-            found.append(square)
-        while len(self._squares) * found[0].nbytes > KEPT and len(self._squares) > len(pieces):
-            self._squares.popitem(last=False)
+            held.move_to_end((piece.picture.sha256, side))
+            own = held[piece.picture.sha256, side]
+            found.append(own[:, ::-1] if piece.mirrored else own)
+        while len(held) * found[0].nbytes > KEPT and len(held) > len(pieces):
+            held.popitem(last=False)
         return np.stack(found)
 
     def _picture(self, value: Input) -> Picture:
