@@ -112,14 +112,6 @@ def corrected_choice(
         raise ValueError("one independent unit cannot be split into choosing and judging")
     systems = [candidates[name] for name in order]
     systems += [] if baseline is None else [baseline]
-    both = averaged(
-        score, systems, targets, [metric, decider or metric], sampling.weightings()
-    )  # fmt: skip
-    scores, losses_inside = both[:, :, 0], None if decider is None else both[:, :, 1]
-    outside = averaged(score, systems, targets, [metric], sampling.left_out())[:, :, 0]
-    # Resamples that leave nothing out (they happen with very few rows or groups) judge nothing.
-    usable = np.concatenate([block.any(axis=1) for block in sampling.left_out()])
-    full, inside, outside = scores[0], scores[1:][usable], outside[usable]
     source = fold_source(len(repeats_of(systems[0])), folds, sampling.n)
     spread = [
         spreads.spread(
@@ -136,12 +128,29 @@ def corrected_choice(
         rival = systems[-1]
         return paired_spread(score, systems[winner], rival, targets, metric, sampling, folds)
 
-    decided = None
-    if losses_inside is not None:
-        decided = losses_inside[0], losses_inside[1:][usable]
-    found = _settle(contest, full, inside, outside, decided, apart)
+    found = _settle(contest, *_drawn(score, systems, targets, metric, decider, sampling), apart)
     table = tuple(replace(one, estimate=open_above(one.estimate, targets)) for one in found.table)
     return replace(found, estimate=open_above(found.estimate, targets), table=table)
+
+
+def _drawn(
+    score: Score,
+    systems: Sequence[FloatArray],
+    targets: npt.NDArray[Any],
+    metric: str,
+    decider: str | None,
+    sampling: Sampling,
+) -> tuple[FloatArray, FloatArray, FloatArray, tuple[FloatArray, FloatArray] | None]:
+    """Scores on all rows (m,), on rows drawn and on rows left out (B, m); the deciding losses on
+    all rows and on those drawn."""
+    metrics = [metric, decider or metric]
+    both = averaged(score, systems, targets, metrics, sampling.weightings())
+    outside = averaged(score, systems, targets, [metric], sampling.left_out())[:, :, 0]
+    # Resamples that leave nothing out (they happen with very few rows or groups) judge nothing.
+    usable = np.concatenate([block.any(axis=1) for block in sampling.left_out()])
+    scores, losses = both[:, :, 0], both[:, :, 1]
+    decided = None if decider is None else (losses[0], losses[1:][usable])
+    return scores[0], scores[1:][usable], outside[usable], decided
 
 
 @dataclass(frozen=True, eq=False)
