@@ -91,15 +91,14 @@ def corrected_choice(
     with 0 only equally good candidates give way to simpler ones.
 
     Args:
-        score: all metrics of one set of predictions.
+        score: all metrics of one set of predictions; ``metric`` is what is compared.
         candidates: name -> (R, n, C) out-of-fold predictions on the same folds.
         targets: (n,) or (n, C).
-        metric: what is compared.
-        larger: whether more of it is better.
+        larger: whether more of the metric is better.
         order: the names, simplest first.
         tolerance: by how many standard errors the one that is chosen may be worse than the best.
         decider: a loss among the metrics that ``score`` gives.
-        baseline: (R, n, C) of what the winner is to be compared with, if anything.
+        baseline: (R, n, C) of what the winner is compared with, if anything.
         groups, weights, folds, rates, losses: as in `intervals.from_folds`.
 
     Raises:
@@ -110,23 +109,19 @@ def corrected_choice(
     sampling = Sampling(len(targets), seed, groups, weights)
     if sampling.units < 2:
         raise ValueError("one independent unit cannot be split into choosing and judging")
-    systems = [candidates[name] for name in order]
-    systems += [] if baseline is None else [baseline]
+    systems = [*(candidates[name] for name in order), *([] if baseline is None else [baseline])]
     source = fold_source(len(repeats_of(systems[0])), folds, sampling.n)
-    spread = [
-        spreads.spread(
-            spreads.scored(score, repeats_of(candidates[name]), targets, [metric]), sampling, folds
-        )
-        for name in order
-    ]
+    repeated = (repeats_of(candidates[name]) for name in order)
+    by_repeat = (spreads.scored(score, each, targets, [metric]) for each in repeated)
+    spread = [spreads.spread(each, sampling, folds) for each in by_repeat]
     contest = _Contest(
         metric, larger, metric in rates, metric in losses, source, sampling, tuple(order), spread,
         tolerance, decider,
     )  # fmt: skip
 
     def apart(winner: int) -> Spread:
-        rival = systems[-1]
-        return paired_spread(score, systems[winner], rival, targets, metric, sampling, folds)
+        pair = systems[winner], systems[-1]
+        return paired_spread(score, *pair, targets, metric, sampling, folds)
 
     found = _settle(contest, *_drawn(score, systems, targets, metric, decider, sampling), apart)
     table = tuple(replace(one, estimate=open_above(one.estimate, targets)) for one in found.table)
