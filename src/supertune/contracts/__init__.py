@@ -46,6 +46,13 @@ from supertune.contracts.data import (
     fields_of,
     modality_of,
 )
+from supertune.contracts.detection import (
+    MOST_BOXES,
+    Detecting,
+    DetectionHead,
+    Detections,
+    View,
+)
 from supertune.contracts.explaining import (
     Attributable,
     Attributing,
@@ -96,6 +103,7 @@ from supertune.contracts.task import (
 )
 
 __all__ = [
+    "MOST_BOXES",
     "NOTHING_ASKED",
     "UNLIKE",
     "Answers",
@@ -114,6 +122,9 @@ __all__ = [
     "Contribution",
     "Curve",
     "Decoding",
+    "Detecting",
+    "DetectionHead",
+    "Detections",
     "Encoding",
     "Engine",
     "Examples",
@@ -159,6 +170,7 @@ __all__ = [
     "Tunable",
     "Tuned",
     "Values",
+    "View",
     "as_json",
     "asked_by",
     "content_key",

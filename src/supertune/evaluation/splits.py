@@ -71,7 +71,7 @@ def repeated_folds(
     repeated: list[list[Fold]] = []
     for repeat in range(repeats):
         rng = np.random.default_rng([seed, repeat])
-        dealt = stratified or examples.multi_label
+        dealt = stratified or examples.multi_label or examples.boxed
         place = (_by_label if dealt else _as_drawn)(content, count, rng)
         where = place[unit_of_row]
         repeated.append([_sides(where == fold) for fold in range(count)])
@@ -89,9 +89,12 @@ def _units(examples: Examples) -> tuple[FloatArray, IntArray]:
             "no_labels", "These rows carry no labels to split by.", next="Name the label column."
         )
     n = len(examples)
-    if examples.multi_label:
+    if examples.multi_label or examples.boxed:
         # Rows without any label are a kind of their own, to be spread like the others.
         given = np.asarray(examples.targets, dtype=np.float64)
+        if examples.boxed:
+            names = np.arange(len(examples.labels))
+            given = (given[:, :, 4, None] == names).any(axis=1).astype(np.float64)
         content = np.column_stack([given, given.sum(axis=1) == 0])
     elif examples.valued:
         content = np.ones((n, 1))  # no kinds of rows to be spread
