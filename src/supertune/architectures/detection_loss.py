@@ -86,23 +86,29 @@ def assign(
     if not len(truth):
         nothing = torch.full((count,), -1, dtype=torch.long, device=points.device)
         return Assignment(nothing, torch.zeros(count, device=points.device))
-    shared = overlaps(truth, boxes)  # (G, P)
-    worth = chances[:, labels].T.clamp(min=TINY) ** weighing.alpha * shared**weighing.beta
-    within = inside(points, strides, truth)
-    worth = torch.where(within, worth + TINY * 1e-3, 0.0)
-    best, where = worth.topk(min(weighing.most, count), dim=1)
-    chosen = torch.zeros_like(within).scatter_(1, where, best > 0)
-    claimed = torch.where(chosen, shared + TINY, 0.0)
-    box = claimed.argmax(0)
-    taken = claimed.max(0).values > 0
-    rows = torch.arange(count, device=points.device)
-    own = torch.where(taken, worth[box, rows], 0.0)
+    everywhere = inside(points, strides, truth)
+    where = torch.nonzero(everywhere.any(0))[:, 0]  # all others answer for nothing
+    within = everywhere[:, where]
+    shared = overlaps(truth, boxes[where])  # (G, Q)
+    worth = chances[where][:, labels].T.clamp(min=TINY) ** weighing.alpha
+    worth = torch.where(within, worth * shared**weighing.beta + TINY * 1e-3, 0.0)
+    best, chosen = worth.topk(min(weighing.most, len(where)), dim=1)
+    taken = torch.zeros_like(within).scatter_(1, chosen, best > 0)
+    # A place that several boxes want answers for the one that it overlaps most.
+    claimed = torch.where(taken, shared + TINY, 0.0)
+    reach, box = claimed.max(0)
+    mine = torch.zeros_like(worth)
+    columns = torch.arange(len(where), device=points.device)
+    mine[box, columns] = torch.where(reach > 0, worth[box, columns], 0.0)
     # The best place of a box learns the IoU that it has, the others in proportion.
-    mine = torch.zeros_like(worth).index_put((box, rows), own)
     top = mine.max(1).values.clamp(min=TINY * 1e-6)
-    reach = torch.where(mine > 0, shared, 0.0).max(1).values
-    quality = own / top[box] * reach[box]
-    return Assignment(torch.where(taken, box, -1), torch.where(taken, quality, 0.0))
+    most = torch.where(mine > 0, shared, 0.0).max(1).values
+    quality = mine[box, columns] / top[box] * most[box]
+    found = torch.full((count,), -1, dtype=torch.long, device=points.device)
+    found[where] = torch.where(reach > 0, box, -1)
+    soft = torch.zeros(count, device=points.device)
+    soft[where] = torch.where(reach > 0, quality, 0.0)
+    return Assignment(found, soft)
 
 
 def loss(
@@ -120,7 +126,8 @@ def loss(
         bins: (B, P, 4 (R + 1)).
         truths: for each picture its boxes (G, 4) and labels (G,).
     """
-    found = boxes_of(bins, points, strides)
+    with torch.no_grad():
+        found = boxes_of(bins, points, strides)
     total, mass = logits.new_zeros(()), logits.new_zeros(())
     for picture, (truth, labels) in enumerate(truths):
         with torch.no_grad():
@@ -133,7 +140,8 @@ def loss(
         mass = mass + given.quality.sum()
         if bool(on.any()):
             wanted = truth[given.box[on]]
-            gap = 1 - generalised_iou(found[picture][on], wanted)
+            own = boxes_of(bins[picture][on], points[on], strides[on])
+            gap = 1 - generalised_iou(own, wanted)
             sides = distances(wanted, points[on], strides[on])
             spread = distribution_focal(bins[picture][on], sides)
             each = weighing.boxes * gap + weighing.distances * spread
@@ -167,15 +175,17 @@ def distances(boxes: Tensor, points: Tensor, strides: Tensor) -> Tensor:
 
 
 def inside(points: Tensor, strides: Tensor, truth: Tensor) -> Tensor:
-    """(G, P) whether the middle of a place lies in a box that its bins can reach around."""
-    away = torch.cat([points[None] - truth[:, None, :2], truth[:, None, 2:] - points[None]], dim=2)
-    within = away.min(2).values > 0
-    middle = (truth[:, :2] + truth[:, 2:]) / 2
-    off = ((points[None] - middle[:, None]) / strides[None, :, None]).abs().max(2).values
-    finest = strides[None] == strides.min()
-    near = (off <= 0.5) & finest
-    missed = ~within.any(1, keepdim=True)
-    return within | (missed & near)
+    """(G, P) whether the middle of a place lies in a box; of a box that holds none, the place of
+    the finest map that holds its middle."""
+    x, y = points[:, 0], points[:, 1]
+    x0, y0, x1, y1 = truth.T[:, :, None]
+    within = (x > x0) & (x < x1) & (y > y0) & (y < y1)
+    missed = torch.nonzero(~within.any(1))[:, 0]
+    if len(missed):
+        middle = (truth[missed, :2] + truth[missed, 2:]) / 2
+        off = ((points[None] - middle[:, None]) / strides[None, :, None]).abs().max(2).values
+        within[missed] = (off <= 0.5) & (strides == strides.min())
+    return within
 
 
 def _area(boxes: Tensor) -> Tensor:
