@@ -47,7 +47,6 @@ from supertune.contracts.data import (
     modality_of,
 )
 from supertune.contracts.detection import (
-    MOST_BOXES,
     Detecting,
     DetectionHead,
     Detections,
@@ -103,7 +102,6 @@ from supertune.contracts.task import (
 )
 
 __all__ = [
-    "MOST_BOXES",
     "NOTHING_ASKED",
     "UNLIKE",
     "Answers",

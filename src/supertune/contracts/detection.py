@@ -18,7 +18,7 @@ import numpy.typing as npt
 from supertune.contracts.data import UNLIKE, FloatArray, Picture
 
 NUMBERS = 6  # of a box that is answered
-MOST_BOXES = 300  # that answer for one picture
+FEWEST, MOST, TIMES = 100, 1000, 3  # boxes that answer for a picture, of the most that one has
 _SHOWN = 5
 
 
@@ -189,6 +189,11 @@ class Detections:
 
     def compared(self, likeness: FloatArray) -> Detections:
         return replace(self, likeness=likeness)
+
+
+def boxes_allowed(targets: npt.NDArray[Any]) -> int:
+    """K, by the targets (n, M, 5) that are learned from."""
+    return min(MOST, max(FEWEST, TIMES * targets.shape[1]))
 
 
 def unflattened(answers: FloatArray) -> FloatArray:

@@ -11,7 +11,6 @@ import numpy.typing as npt
 
 from supertune import average_precision
 from supertune.contracts import (
-    MOST_BOXES,
     Answers,
     Asked,
     ClassWeights,
@@ -86,8 +85,8 @@ class Detect:
         return None
 
     def unknowing(self, examples: Examples) -> FloatArray:
-        """(n, 6 K): nothing is found."""
-        return np.full((len(examples), NUMBERS * MOST_BOXES), -1.0)
+        """(n, 6): nothing is found."""
+        return np.full((len(examples), NUMBERS), -1.0)
 
     def breakdown(
         self, judged: Judged, *, seed: int, costs: FloatArray | None, shown: bool
@@ -164,7 +163,7 @@ class Detect:
 
     def from_floor(self, kept: Mapping[str, Any], rows: int) -> dict[str, FloatArray]:
         """Nothing is found: what a model knows without its backbone's own classes."""
-        return {"pretrained_classes": np.full((rows, NUMBERS * MOST_BOXES), -1.0)}
+        return {"pretrained_classes": np.full((rows, NUMBERS), -1.0)}
 
     def calibrated(
         self,

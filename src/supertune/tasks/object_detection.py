@@ -10,7 +10,6 @@ import numpy.typing as npt
 
 from supertune import average_precision, metrics
 from supertune.contracts import (
-    MOST_BOXES,
     Columns,
     Detections,
     Examples,
@@ -21,7 +20,7 @@ from supertune.contracts import (
     Objective,
     Reading,
 )
-from supertune.contracts.detection import unflattened
+from supertune.contracts.detection import boxes_allowed, unflattened
 from supertune.data.boxes import examples as rows
 from supertune.data.boxes import formats
 from supertune.data.boxes.annotated import Annotated, Annotations
@@ -85,7 +84,8 @@ class ObjectDetection:
             yield Table({"file": [one.name for one in part]}, numbers, name, ()), inputs
 
     def head(self, examples: Examples) -> HeadSpec:
-        return HeadSpec(len(examples.labels), boxes=MOST_BOXES)
+        assert examples.targets is not None
+        return HeadSpec(len(examples.labels), boxes=boxes_allowed(examples.targets))
 
     def decode(
         self,
