@@ -189,4 +189,6 @@ def inside(points: Tensor, strides: Tensor, truth: Tensor) -> Tensor:
 
 
 def _area(boxes: Tensor) -> Tensor:
-    return (boxes[..., 2:] - boxes[..., :2]).clamp(min=0).prod(-1)
+    sides = (boxes[..., 2:] - boxes[..., :2]).clamp(min=0)
+    size: Tensor = sides[..., 0] * sides[..., 1]
+    return size

@@ -110,7 +110,8 @@ class Branch(nn.Module):
         self.outer = nn.Conv2d(width, outputs, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.outer(self.inner(x))
+        found: Tensor = self.outer(self.inner(x))
+        return found
 
 
 class NanoDet(nn.Module):

@@ -193,7 +193,7 @@ class Detections:
 
 def boxes_allowed(targets: npt.NDArray[Any]) -> int:
     """K, by the targets (n, M, 5) that are learned from."""
-    return min(MOST, max(FEWEST, TIMES * targets.shape[1]))
+    return min(MOST, max(FEWEST, TIMES * int(targets.shape[1])))
 
 
 def unflattened(answers: FloatArray) -> FloatArray:

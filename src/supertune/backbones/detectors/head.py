@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from supertune.architectures import detection_loss
 from supertune.architectures.detection_loss import Weighing, overlaps
-from supertune.architectures.nanodet import NanoDet, answered, boxes_of, places
+from supertune.architectures.nanodet import Branch, NanoDet, answered, boxes_of, places
 from supertune.contracts import FloatArray
 
 RARE = 0.01  # chance that a class which begins as none is at a place (Lin et al. 2017)
@@ -36,22 +36,10 @@ class NanoDetHead:
     def begun(cls, module: NanoDet, like: Sequence[int | None], seed: int) -> NanoDetHead:
         """Rows of new classes are those of the classes that they are like."""
         branches = copy.deepcopy(module.branches)
-        known = len(module.config.classes)
         generator = torch.Generator().manual_seed(seed)
         for branch in branches:
-            old = branch.outer
-            new = nn.Conv2d(old.in_channels, len(like) + old.out_channels - known, 1)
-            with torch.no_grad():
-                new.weight[len(like) :] = old.weight[known:]
-                new.bias[len(like) :] = old.bias[known:]
-                for row, name in enumerate(like):
-                    if name is None:
-                        drawn = torch.randn(old.weight[0].shape, generator=generator)
-                        new.weight[row] = 0.01 * drawn
-                        new.bias[row] = float(np.log(RARE / (1 - RARE)))
-                    else:
-                        new.weight[row], new.bias[row] = old.weight[name], old.bias[name]
-            branch.outer = new
+            assert isinstance(branch, Branch)
+            branch.outer = _begun(branch.outer, len(module.config.classes), like, generator)
         branches.requires_grad_(True)
         return cls(branches, len(like), module.config.strides)
 
@@ -106,6 +94,25 @@ class NanoDetHead:
         return said[..., : self.classes], said[..., self.classes :], points, sizes
 
 
+def _begun(
+    old: nn.Conv2d, known: int, like: Sequence[int | None], generator: torch.Generator
+) -> nn.Conv2d:
+    """The last convolution for new classes; what it says of distances stays."""
+    new = nn.Conv2d(old.in_channels, len(like) + old.out_channels - known, 1)
+    assert old.bias is not None
+    assert new.bias is not None
+    with torch.no_grad():
+        new.weight[len(like) :] = old.weight[known:]
+        new.bias[len(like) :] = old.bias[known:]
+        for row, name in enumerate(like):
+            if name is None:
+                new.weight[row] = 0.01 * torch.randn(old.weight[0].shape, generator=generator)
+                new.bias[row] = float(np.log(RARE / (1 - RARE)))
+            else:
+                new.weight[row], new.bias[row] = old.weight[name], old.bias[name]
+    return new
+
+
 def _pair(boxes: FloatArray) -> tuple[Tensor, Tensor]:
     found = torch.from_numpy(np.array(boxes, dtype=np.float32).reshape(-1, 5))
     return found[:, :4], found[:, 4].long()
@@ -126,9 +133,9 @@ def _kept(chances: Tensor, corners: Tensor, most: int) -> FloatArray:
 def surest(boxes: Tensor, label: Tensor) -> Tensor:
     """Indices of boxes (k, 4), the surest first, that overlap no surer one of their class."""
     clash = (overlaps(boxes, boxes) > SAME) & (label[:, None] == label[None])
-    clash = clash.triu(1).numpy()
+    clashes = clash.triu(1).numpy()
     left = np.ones(len(boxes), dtype=bool)
     for row in range(len(boxes)):
         if left[row]:
-            left &= ~clash[row]
+            left &= ~clashes[row]
     return torch.from_numpy(np.flatnonzero(left))

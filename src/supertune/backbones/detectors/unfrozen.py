@@ -49,8 +49,8 @@ class Unfrozen:
         found = self._named()
         self._own = {name: value.detach().clone() for name, value in found.items()}
         with torch.no_grad():
-            for name, value in self._kept.items():
-                found[name].copy_(torch.from_numpy(np.array(value)))
+            for name, kept in self._kept.items():
+                found[name].copy_(torch.from_numpy(np.array(kept)))
         for value in found.values():
             value.requires_grad_(True)
         return self
@@ -77,6 +77,7 @@ class Unfrozen:
     ) -> Any:
         """The maps that enter the head, with gradients where blocks are tuned; ``hidden`` are
         the maps that enter the cut."""
+        assert hidden is not None
         return self.module.above(hidden, self.cut)
 
     def training(self, on: bool, dropout: float = 0.0) -> None:

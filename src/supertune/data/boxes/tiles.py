@@ -60,7 +60,7 @@ def merged(found: Sequence[FloatArray], most: int) -> FloatArray:
     if len(found) < 2:
         return whole[:most]
     left = np.ones(len(whole), dtype=bool)
-    kept = []
+    kept: list[int] = []
     for row in range(len(whole)):
         if not left[row] or len(kept) == most:
             continue
