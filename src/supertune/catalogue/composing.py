@@ -7,27 +7,39 @@ same pictures.
 
 from __future__ import annotations
 
+import io
 import json
 import random
-import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from supertune.catalogue import corpora
+from supertune.catalogue.archives import members
+from supertune.catalogue.entries import dataset
+from supertune.catalogue.packages import archive
 from supertune.catalogue.placing import Progress
 
 if TYPE_CHECKING:
     from PIL import Image
 
-# Flowers and houses are left out: they are on the photographs themselves.
-CLASSES = ("birds", "fish", "fruit", "insects", "road signs", "vehicles")
+# Folders of Tux Paint's stamps. Flowers and houses are left out: they are on the photographs
+# themselves. Road signs have no alpha.
+_FOLDERS = {
+    "birds": "animals/birds/",
+    "fish": "animals/fish/",
+    "fruit": "food/fruit/",
+    "insects": "animals/insects/",
+    "vegetables": "food/vegetables/",
+    "vehicles": "vehicles/",
+}
+CLASSES = tuple(_FOLDERS)
 SIZE = (480, 360)
 STAMPS = (1, 4)  # on a picture, fewest and most
 SIDES = (0.18, 0.5)  # the longer side of a stamp, in the picture's shorter one
 COVERED = 0.2  # IoU of two stamps' boxes that is allowed
 HELD = 0.5  # share of each class's stamps that only test pictures show
 _TRIES = 40
+_START = "usr/share/tuxpaint/stamps/"
 
 
 def composed(
@@ -36,7 +48,7 @@ def composed(
     """Write ``train.json`` and ``test.json`` in COCO's format into ``folder``, with pictures.
 
     Raises:
-        EnvironmentFault: as `supertune.catalogue.corpora.dataset`.
+        EnvironmentFault: as `supertune.catalogue.packages.archive`.
     """
     rng = random.Random(f"stamps on photographs {seed}")
     learned, held = _split(_stamps(progress), rng)
@@ -53,19 +65,19 @@ Stamps = Mapping[str, Sequence["Image.Image"]]
 
 def _stamps(progress: Progress | None) -> dict[str, list[Image.Image]]:
     """Pictures with alpha by class, each cut to what can be seen of it."""
-    import io
-
     from PIL import Image
 
     found: dict[str, list[Image.Image]] = {name: [] for name in CLASSES}
-    with zipfile.ZipFile(corpora.dataset("tux-stamps", progress=progress) / "train.zip") as archive:
-        for name in sorted(archive.namelist()):
-            topic = name.split("/")[0]
-            if topic in found:
-                image = Image.open(io.BytesIO(archive.read(name))).convert("RGBA")
-                box = image.getchannel("A").point(lambda value: 255 if value > 64 else 0).getbbox()
-                if box is not None and image.getchannel("A").getextrema()[0] == 0:
-                    found[topic].append(image.crop(box))
+    package = archive(dataset("tux-stamps").package, progress)
+    held = dict(members(package, lambda name: name.startswith(_START) and name.endswith(".png")))
+    for name, data in sorted(held.items()):
+        for label, folder in _FOLDERS.items():
+            if name.startswith(_START + folder):
+                image = Image.open(io.BytesIO(data)).convert("RGBA")
+                alpha = image.getchannel("A")
+                box = alpha.point(lambda value: 255 if value > 64 else 0).getbbox()
+                if box is not None and alpha.getextrema()[0] == 0:
+                    found[label].append(image.crop(box))
     return found
 
 

@@ -36,9 +36,13 @@ class ObjectDetection:
     name = "object_detection"
     summary = "boxes around things on a picture, each with a class"
     objective: Objective = "detect"
-    modality = "image"
+    modalities = ("image",)
     metrics: Mapping[str, bool] = metrics.DETECTION
     default_metric = "map"
+
+    def recognised(self, source: Any) -> str | None:
+        """See `supertune.contracts.Recognising`."""
+        return formats.recognised(source)
 
     def read(
         self,
@@ -125,7 +129,7 @@ def _reading(
     guess = f"{found.kind}: {len(pictures)} pictures, {boxes} boxes, {len(train.labels)} classes"
     samples = tuple({"file": one.name, "boxes": f"{len(one.boxes)}"} for one in pictures[:_SAMPLES])
     noticed = (*found.findings, *findings)
-    return Reading(train, held, Columns(), (guess,), samples, noticed, found.source)
+    return Reading(train, held, Columns(picture="file"), (guess,), samples, noticed, found.source)
 
 
 def _others(found: Annotations, labels: tuple[str, ...]) -> tuple[str, ...]:

@@ -162,7 +162,7 @@ def unflattened(arrays: Sequence[FloatArray], cut: int, side: int, width: int) -
     for array in arrays:
         at = 0
         alike = len({channels for channels, _ in shapes}) == 1
-        flat = torch.from_numpy(np.ascontiguousarray(array))
+        flat = torch.from_numpy(np.array(array))  # those of the cache are read-only
         for place, (channels, edge) in enumerate(shapes):
             count = edge * edge
             if alike:

@@ -183,6 +183,35 @@ def _not_pair(number: int, pair: Any) -> InputError:
     )
 
 
+def recognised(source: Any) -> str | None:
+    """Which format of boxes a file or folder is in, in words; None where it is in none, or where
+    that cannot be told without an error."""
+    if not isinstance(source, str | Path) or str(source) == "-":
+        return None
+    path = Path(source)
+    try:
+        if path.is_dir():
+            return _folder_recognised(path)
+        if path.suffix.lower() == ".json" and path.is_file() and _recognised(path) is not None:
+            return f"boxes in {path.name}"
+        if path.suffix.lower() == ".xml" and path.is_file():
+            return f"boxes in {path.name} (Pascal VOC)"
+        named = path.suffix.lower() in (".yaml", ".yml") and path.is_file()
+        return f"{path.name} of a YOLO data set" if named else None
+    except (OSError, InputError):
+        return None
+
+
+def _folder_recognised(folder: Path) -> str | None:
+    names = yolo.names_file(folder)
+    if names is not None:
+        return f"a YOLO data set with {names.name}"
+    if found := _json_files(folder):
+        return f"boxes in {found[0].name}"
+    written = sum(path.suffix.lower() == ".xml" for path in _around(folder))
+    return f"{written} files of boxes (Pascal VOC)" if written else None
+
+
 def pictures_only(source: Any) -> list[Annotated] | None:
     """Pictures of a folder or a single file without boxes, to predict on; None where the source
     is something else."""
