@@ -189,6 +189,6 @@ def inside(points: Tensor, strides: Tensor, truth: Tensor) -> Tensor:
 
 
 def _area(boxes: Tensor) -> Tensor:
-    sides = (boxes[..., 2:] - boxes[..., :2]).clamp(min=0)
-    size: Tensor = sides[..., 0] * sides[..., 1]
+    wide, high = boxes[..., 2] - boxes[..., 0], boxes[..., 3] - boxes[..., 1]
+    size: Tensor = wide.clamp(min=0) * high.clamp(min=0)
     return size

@@ -30,12 +30,16 @@ class View:
         part: x0, y0, x1, y1 in pixels of the upright picture, which may lie partly outside.
         side: pixels a side that the part is stretched to.
         flip: whether it is mirrored from left to right.
+        turns: by how many quarters it is then turned, against the clock.
+        tint: a seed by which it is lit and coloured otherwise; 0 leaves it as it is.
     """
 
     picture: Picture
     part: tuple[int, int, int, int]
     side: int
     flip: bool = False
+    turns: int = 0
+    tint: int = 0
 
     @property
     def scale(self) -> FloatArray:
@@ -48,19 +52,28 @@ class View:
         found = np.array(boxes, dtype=np.float64)
         found[:, 0:2] = (found[:, 0:2] - self.part[:2]) * self.scale
         found[:, 2:4] = (found[:, 2:4] - self.part[:2]) * self.scale
-        return self._mirrored(found)
+        if self.flip:
+            found[:, [0, 2]] = self.side - found[:, [2, 0]]
+        for _ in range(self.turns):
+            found[:, :4] = _turned(found[:, :4], self.side)
+        return found
 
     def back(self, boxes: npt.NDArray[Any]) -> FloatArray:
         """The inverse of `onto`."""
-        found = self._mirrored(np.array(boxes, dtype=np.float64))
+        found = np.array(boxes, dtype=np.float64)
+        for _ in range(-self.turns % 4):
+            found[:, :4] = _turned(found[:, :4], self.side)
+        if self.flip:
+            found[:, [0, 2]] = self.side - found[:, [2, 0]]
         found[:, 0:2] = found[:, 0:2] / self.scale + self.part[:2]
         found[:, 2:4] = found[:, 2:4] / self.scale + self.part[:2]
         return found
 
-    def _mirrored(self, boxes: FloatArray) -> FloatArray:
-        if self.flip:
-            boxes[:, [0, 2]] = self.side - boxes[:, [2, 0]]
-        return boxes
+
+def _turned(boxes: FloatArray, side: int) -> FloatArray:
+    """(m, 4) after a quarter turn against the clock of a square."""
+    x0, y0, x1, y1 = boxes.T
+    return np.stack([y0, side - x1, y1, side - x0], axis=1)
 
 
 class DetectionHead(Protocol):

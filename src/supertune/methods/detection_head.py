@@ -21,7 +21,16 @@ class DetectionHeadOptions(Options):
     learning_rate: float = Field(1e-3, gt=0, le=1)
     batch_size: int = Field(8, ge=1, le=1024)
     weight_decay: float = Field(0.01, ge=0)
-    flips: bool = Field(True, description="learn from mirrored pictures too")
+    views: int = Field(
+        4,
+        ge=0,
+        le=64,
+        description="further views of each picture that are learned from: larger or smaller, "
+        "moved, mirrored, lit otherwise; each is computed once",
+    )
+    from_above: bool = Field(
+        False, description="pictures have no upright: views are turned by quarters too"
+    )
     start: Literal["response", "name", "none"] = Field(
         "response",
         description="a new class begins as the known one that sees most in its boxes, as the one "

@@ -6,6 +6,7 @@ replayed in every epoch; see `supertune.contracts.Detecting` for what the detect
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -39,6 +40,7 @@ from supertune.data.boxes import tiles
 from supertune.data.boxes.naming import same_class
 from supertune.training.codes import stop
 
+ZOOMED = 0.4  # logarithm of how much larger or smaller a varied view shows things
 WARMING = 0.1  # share of the steps in which the learning rate rises
 CLIPPED = 10.0  # norm of a gradient
 WATCHED = 2  # pictures that a fitted model is held to
@@ -52,9 +54,9 @@ class Layout:
     tile: int | None = None
     overlap: float = 0.25
 
-    def views(self, picture: Picture, size: tuple[int, int], flip: bool = False) -> list[View]:
+    def views(self, picture: Picture, size: tuple[int, int]) -> list[View]:
         found = tiles.parts(*size, self.tile, self.overlap)
-        return [View(picture, part, self.side, flip) for part in found]
+        return [View(picture, part, self.side) for part in found]
 
     def as_dict(self) -> dict[str, Any]:
         return {"side": self.side, "tile": self.tile, "overlap": self.overlap}
@@ -181,12 +183,32 @@ class _Pool:
         backbone, views, truths = detector(problem.lens), [], []
         for value, target in zip(examples.inputs, examples.targets, strict=True):
             assert isinstance(value, Picture)
-            size = backbone.size(value)
-            for flip in (False, True) if options.flips else (False,):
-                for view in layout.views(value, size, flip):
+            boxes = target[target[:, 4] >= 0]
+            for plain in layout.views(value, backbone.size(value)):
+                for view in (plain, *_varied(plain, options, problem.seed)):
                     views.append(view)
-                    truths.append(tiles.shown(view.onto(target[target[:, 4] >= 0]), view.side))
+                    truths.append(tiles.shown(view.onto(boxes), view.side))
         return cls(views, truths)
+
+
+def _varied(view: View, options: Any, seed: int) -> list[View]:
+    """Other views of the same part: larger or smaller, moved, mirrored, lit otherwise. Which ones
+    depends on the picture and the seed alone, so that folds share what is computed of them."""
+    key = hashlib.sha256(f"{seed} {view!r}".encode()).digest()
+    rng = np.random.default_rng(int.from_bytes(key[:8], "little"))
+    x0, y0, x1, y1 = view.part
+    found = []
+    for _ in range(options.views):
+        scale = np.exp(rng.uniform(-ZOOMED, ZOOMED))
+        wide, high = (max(8, round(scale * length)) for length in (x1 - x0, y1 - y0))
+        slack = abs(x1 - x0 - wide), abs(y1 - y0 - high)
+        left = round(rng.uniform(0, slack[0])) * (1 if wide < x1 - x0 else -1)
+        top = round(rng.uniform(0, slack[1])) * (1 if high < y1 - y0 else -1)
+        part = x0 + left, y0 + top, x0 + left + wide, y0 + top + high
+        turns = int(rng.integers(4)) if options.from_above else 0
+        flip, tint = bool(rng.random() < 0.5), int(rng.integers(1, 1 << 30))
+        found.append(View(view.picture, part, view.side, flip, turns, tint))
+    return found
 
 
 def _like(problem: Problem, pool: _Pool, start: str) -> list[int | None]:
@@ -199,7 +221,7 @@ def _like(problem: Problem, pool: _Pool, start: str) -> list[int | None]:
     if start == "name" or all(one is not None for one in named):
         return named
     depth = problem.lens.backbone.offer.depth
-    plain = [i for i, view in enumerate(pool.views) if not view.flip]
+    plain = [i for i, view in enumerate(pool.views) if not view.tint]
     lens = problem.lens
 
     def maps() -> Iterator[Any]:

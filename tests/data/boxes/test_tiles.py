@@ -33,8 +33,8 @@ def test_a_small_picture_is_one_part() -> None:
 
 def test_a_view_and_back_is_where_a_box_was() -> None:
     boxes = np.array([[30.0, 40, 70, 90, 2], [-5.0, 0, 10, 20, 0]])
-    for flip in (False, True):
-        view = View(Picture.of(b"x", "x.png"), (20, 10, 120, 210), 416, flip)
+    for flip, turns in itertools.product((False, True), range(4)):
+        view = View(Picture.of(b"x", "x.png"), (20, 10, 120, 210), 416, flip, turns)
         there = view.onto(boxes)
         assert (there[:, 2] > there[:, 0]).all()
         np.testing.assert_allclose(view.back(there), boxes, atol=1e-9)

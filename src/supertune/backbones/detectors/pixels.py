@@ -13,6 +13,7 @@ from supertune.data.pictures import decoding
 if TYPE_CHECKING:
     from PIL import Image
 
+TINTED = 0.3  # how far light, contrast and colour may be from what they are
 _KEPT = 2  # pictures that stay decoded: many views of one come in a row
 
 
@@ -32,9 +33,12 @@ class Pixels:
         if view.part != (0, 0, *image.size):
             image = _cut(image, view.part)
         scaled = image.resize((view.side, view.side), Image.Resampling.BILINEAR)
+        if view.tint:
+            scaled = _tinted(scaled, view.tint)
         values = np.asarray(scaled, dtype=np.float32)[:, :, ::-1]
         if view.flip:
             values = values[:, ::-1]
+        values = np.rot90(values, view.turns)
         return np.ascontiguousarray(((values - self._mean) / self._std).transpose(2, 0, 1))
 
     def _image(self, picture: Picture) -> Image.Image:
@@ -45,6 +49,18 @@ class Pixels:
         while len(self._opened) > _KEPT:
             self._opened.popitem(last=False)
         return found
+
+
+def _tinted(image: Image.Image, seed: int) -> Image.Image:
+    """Lighter or darker, of more or less contrast and colour."""
+    from PIL import ImageEnhance
+
+    factors = np.random.default_rng(seed).uniform(1 - TINTED, 1 + TINTED, 3)
+    for enhancer, factor in zip(
+        (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color), factors, strict=True
+    ):
+        image = enhancer(image).enhance(float(factor))
+    return image
 
 
 def _cut(image: Image.Image, part: tuple[int, int, int, int]) -> Image.Image:

@@ -33,5 +33,10 @@ def from_json(
     for boxes, value in zip(kept, inputs, strict=True):
         assert isinstance(value, Picture)
         size = upright(value)
-        rows.append([Shares(*one["box"], one["label"], "").on(*size) for one in boxes])
+        rows.append([Shares(*_sides(one), one["label"], "").on(*size) for one in boxes])
     return targets(rows, labels)
+
+
+def _sides(one: dict[str, Any]) -> tuple[float, float, float, float]:
+    x0, y0, x1, y1 = one["box"]
+    return x0, y0, x1, y1
