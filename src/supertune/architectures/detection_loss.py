@@ -179,7 +179,7 @@ def inside(points: Tensor, strides: Tensor, truth: Tensor) -> Tensor:
     the finest map that holds its middle."""
     x, y = points[:, 0], points[:, 1]
     x0, y0, x1, y1 = truth.T[:, :, None]
-    within = (x > x0) & (x < x1) & (y > y0) & (y < y1)
+    within: Tensor = (x > x0) & (x < x1) & (y > y0) & (y < y1)
     missed = torch.nonzero(~within.any(1))[:, 0]
     if len(missed):
         middle = (truth[missed, :2] + truth[missed, 2:]) / 2
