@@ -15,6 +15,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
+from supertune.contracts.backbone import Encoding
 from supertune.contracts.data import UNLIKE, FloatArray, Picture
 
 NUMBERS = 6  # of a box that is answered
@@ -108,6 +109,10 @@ class Detecting(Protocol):
     @property
     def classes(self) -> tuple[str, ...]:
         """The names of what it was trained to find."""
+        ...
+
+    def side(self, encoding: Encoding) -> int:
+        """Pixels a side of the views that it reads, as near to what is asked for as it can."""
         ...
 
     def size(self, picture: Picture) -> tuple[int, int]:

@@ -21,6 +21,7 @@ from supertune.contracts import (
     View,
 )
 from supertune.contracts.detection import padded
+from supertune.data.boxes import tiles
 from supertune.data.boxes.naming import same_class
 
 
@@ -49,10 +50,11 @@ class Untuned:
         said, depth, rows = backbone.detection_head(like), backbone.offer.depth, []
         for value in inputs:
             assert isinstance(value, Picture)
-            side = lens.encoding.resolution or backbone.offer.resolution
+            side = backbone.side(lens.encoding)
             view = View(value, (0, 0, *backbone.size(value)), side)
             maps = backbone.maps(backbone.activations([view], depth), depth, side)
             found = view.back(said.boxes(maps, self.head.boxes)[0])
+            found = tiles.inside(found, backbone.size(value))
             rows.append(found[np.isin(found[:, 5], np.flatnonzero(np.array(self.classes) >= 0))])
         return padded(rows, self.head.boxes).reshape(len(inputs), -1)
 

@@ -109,11 +109,8 @@ class TunedDetector:
             )
             maps = self.tunable.run(None, entering, lens.encoding)
             found.append(view.back(self.head.boxes(maps, self.spec.boxes)[0]))
-        width, height = backbone.size(views[0].picture)
         together = tiles.merged(found, self.spec.boxes)
-        together[:, [0, 2]] = np.clip(together[:, [0, 2]], 0, width)
-        together[:, [1, 3]] = np.clip(together[:, [1, 3]], 0, height)
-        return together
+        return tiles.inside(together, backbone.size(views[0].picture))
 
     def state(self) -> State:
         arrays = {f"head.{name}": value for name, value in self.head.state.items()}
@@ -140,8 +137,7 @@ def train(method: Method, problem: Problem, options: Any) -> TunedDetector:
     lens = problem.lens
     assert lens is not None
     injection = cast(GradientMethod, method).injection(lens.backbone.offer, options)
-    side = lens.encoding.resolution or lens.backbone.offer.resolution
-    layout = Layout(side, options.tile, options.overlap)
+    layout = Layout(detector(lens).side(lens.encoding), options.tile, options.overlap)
     pool = _Pool.of(problem, layout, options)
     tunable = lens.backbone.inject(injection, seed=problem.seed)
     like = _like(problem, pool, options.start)

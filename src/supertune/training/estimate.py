@@ -78,6 +78,9 @@ def fit_seconds(
     tokens = sum(lengths)
     read = WIDENING * tokens + FILLED * len({length // SHAPE for length in lengths})
     features = encode_seconds(offer, read, speed)
+    passes = getattr(method, "passes", None)
+    if passes is not None:
+        return features * (1 + passes(options, len(lengths)) * (folds * LEARNING + 1))
     if not isinstance(method, GradientMethod) or not isinstance(options, GradientOptions):
         return features + SOLVING + _solving_seconds(len(lengths), offer.width, folds)
     injection = method.injection(offer, options)

@@ -35,6 +35,8 @@ from supertune.contracts import (
 from supertune.data.boxes.sizes import upright
 from supertune.errors import InputError
 
+COARSEST = 32  # pixels of a picture for each place of the coarsest map
+
 
 @dataclass(eq=False)
 class DetectorBackbone:
@@ -68,12 +70,16 @@ class DetectorBackbone:
     def classes(self) -> tuple[str, ...]:
         return self.module.config.classes
 
+    def side(self, encoding: Encoding) -> int:
+        wanted = encoding.resolution or self.offer.resolution
+        return max(COARSEST, round(wanted / COARSEST) * COARSEST)
+
     def size(self, picture: Picture) -> tuple[int, int]:
         return upright(picture)
 
     def tokens(self, inputs: Sequence[Input], encoding: Encoding) -> list[Any]:
         """A view of each whole picture."""
-        side = encoding.resolution or self.offer.resolution
+        side = self.side(encoding)
         return [
             View(value, (0, 0, *upright(value)), side)
             for value in inputs

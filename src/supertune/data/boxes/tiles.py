@@ -69,6 +69,14 @@ def merged(found: Sequence[FloatArray], most: int) -> FloatArray:
     return whole[kept]
 
 
+def inside(boxes: FloatArray, size: tuple[int, int]) -> FloatArray:
+    """(k, 4 or more) boxes cut at the edges of a picture of that width and height."""
+    cut = np.array(boxes, dtype=np.float64)
+    cut[:, [0, 2]] = np.clip(cut[:, [0, 2]], 0, size[0])
+    cut[:, [1, 3]] = np.clip(cut[:, [1, 3]], 0, size[1])
+    return cut
+
+
 def _alike(one: FloatArray, others: FloatArray) -> npt.NDArray[np.bool_]:
     low = np.maximum(one[:2], others[:, :2])
     high = np.minimum(one[2:4], others[:, 2:4])
