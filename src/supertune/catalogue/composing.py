@@ -34,7 +34,7 @@ _FOLDERS = {
 }
 CLASSES = tuple(_FOLDERS)
 SIZE = (480, 360)
-STAMPS = (1, 4)  # on a picture, fewest and most
+MOST = 4  # stamps on a picture
 SIDES = (0.18, 0.5)  # the longer side of a stamp, in the picture's shorter one
 COVERED = 0.2  # IoU of two stamps' boxes that is allowed
 HELD = 0.5  # share of each class's stamps that only test pictures show
@@ -43,9 +43,18 @@ _START = "usr/share/tuxpaint/stamps/"
 
 
 def composed(
-    folder: Path, *, train: int, test: int, seed: int, progress: Progress | None = None
+    folder: Path,
+    *,
+    train: int,
+    test: int,
+    seed: int,
+    most: int = MOST,
+    progress: Progress | None = None,
 ) -> tuple[Path, Path]:
     """Write ``train.json`` and ``test.json`` in COCO's format into ``folder``, with pictures.
+
+    Args:
+        most: stamps on a picture; there is one at least.
 
     Raises:
         EnvironmentFault: as `supertune.catalogue.packages.archive`.
@@ -55,8 +64,8 @@ def composed(
     grounds = _photographs()
     folder.mkdir(parents=True, exist_ok=True)
     return (
-        _write(folder, "train", train, learned, grounds, rng),
-        _write(folder, "test", test, held, grounds, rng),
+        _write(folder, "train", train, learned, grounds, most, rng),
+        _write(folder, "test", test, held, grounds, most, rng),
     )
 
 
@@ -105,6 +114,7 @@ def _write(
     count: int,
     stamps: Stamps,
     grounds: Sequence[Image.Image],
+    most: int,
     rng: random.Random,
 ) -> Path:
     images: list[dict[str, Any]] = []
@@ -114,7 +124,7 @@ def _write(
         picture = _ground(grounds, rng)
         name = f"{split}/{number:04}.jpg"
         images.append({"id": number, "file_name": name, "width": SIZE[0], "height": SIZE[1]})
-        for label, box in _pasted(picture, stamps, rng):
+        for label, box in _pasted(picture, stamps, most, rng):
             x0, y0, x1, y1 = box
             annotations.append(
                 {
@@ -148,12 +158,12 @@ def _ground(grounds: Sequence[Image.Image], rng: random.Random) -> Image.Image:
 
 
 def _pasted(
-    picture: Image.Image, stamps: Stamps, rng: random.Random
+    picture: Image.Image, stamps: Stamps, most: int, rng: random.Random
 ) -> list[tuple[str, tuple[int, int, int, int]]]:
     from PIL import Image
 
     found: list[tuple[str, tuple[int, int, int, int]]] = []
-    wanted = rng.randint(*STAMPS)
+    wanted = rng.randint(1, most)
     for _ in range(_TRIES):
         if len(found) == wanted:
             break

@@ -62,8 +62,15 @@ def detect(
     said = terminal(ctx)
     with Progress(said) as progress:
         model = opened(folder, device, threads, backbone)
-        keys = {"coco": coco, "draw": draw, "threshold": threshold, "overwrite": overwrite}
-        done = api.detect(model, pictures, progress=progress, **keys)
+        done = api.detect(
+            model,
+            pictures,
+            coco=coco,
+            draw=draw,
+            threshold=threshold,
+            overwrite=overwrite,
+            progress=progress,
+        )
     said.result(done)
     said.say(
         f"{done['pictures']} pictures, {done['boxes']} boxes from a score of "

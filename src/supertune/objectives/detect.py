@@ -36,6 +36,8 @@ class Detect:
     name = "detect"
     summary = "boxes, each with a class"
     baselines = ("pretrained_classes",)
+    tolerance = 1.0  # a detector as it is, or a simpler one, where the pictures cannot tell
+    decider: str | None = None
     rivals = (("pretrained_classes", "the detector as it was, its classes mapped by name"),)
 
     def tried(self, rows: str) -> tuple[str, ...]:

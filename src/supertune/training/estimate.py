@@ -80,7 +80,8 @@ def fit_seconds(
     features = encode_seconds(offer, read, speed)
     passes = getattr(method, "passes", None)
     if passes is not None:
-        return features * (1 + passes(options, len(lengths)) * (folds * LEARNING + 1))
+        whole = float(passes(options, len(lengths)))
+        return features * (1 + whole * (folds * LEARNING + 1))
     if not isinstance(method, GradientMethod) or not isinstance(options, GradientOptions):
         return features + SOLVING + _solving_seconds(len(lengths), offer.width, folds)
     injection = method.injection(offer, options)
