@@ -22,7 +22,7 @@ ORDER = (
     ("contracts",),
     ("registry",),
     ("config",),
-    ("metrics",),
+    ("metrics", "average_precision"),
     ("data", "catalogue", "architectures"),
     ("modalities",),
     ("prompts",),

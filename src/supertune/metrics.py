@@ -54,10 +54,16 @@ MULTI_LABEL: dict[str, bool] = {
 REGRESSION: dict[str, bool] = {"mae": False, "rmse": False, "r2": True}
 """Metric -> larger is better. ``mae`` and ``rmse`` are in the units of what is measured."""
 
-SPELLED = {"mae": "MAE", "rmse": "RMSE", "r2": "R²"}
+DETECTION: dict[str, bool] = {"map": True, "map50": True, "map75": True, "ar": True}
+"""Metric -> larger is better. See `supertune.average_precision`."""
+
+SPELLED = {"map": "mAP", "map50": "mAP50", "map75": "mAP75", "ar": "AR"}
+SPELLED |= {"mae": "MAE", "rmse": "RMSE", "r2": "R²"}
 """How metrics are written where their name is not a word."""
 
-RATES = frozenset(name for name, larger in {**CLASSIFICATION, **MULTI_LABEL}.items() if larger)
+RATES = frozenset(
+    name for name, larger in {**CLASSIFICATION, **MULTI_LABEL, **DETECTION}.items() if larger
+)
 """Metrics that are a share of right answers, between 0 and 1."""
 
 LOSSES = frozenset(

@@ -176,7 +176,7 @@ class Model:
             self.tuned.logits(inputs[start : start + WINDOW], lens)
             for start in range(0, len(inputs), WINDOW)
         ]
-        logits = np.concatenate(parts) if parts else np.zeros((0, self.head.outputs))
+        logits = np.concatenate(parts) if parts else np.zeros((0, self.head.width))
         return self.decoded(logits, asked)
 
     def decoded(self, logits: FloatArray, asked: Asked | None = None) -> Answers:
@@ -445,7 +445,7 @@ def load(
         read.json("adapter_config.json") if "adapter_config.json" in read.files else None,
     )
     kinds = bool(manifest["multi_label"]), bool(manifest.get("valued"))
-    head = HeadSpec(len(manifest["labels"]), *kinds)
+    head = HeadSpec(len(manifest["labels"]), *kinds, boxes=int(manifest.get("boxes", 0)))
     made = manifest.get("injection")  # of an adapter that was trained elsewhere
     method: Method
     method = Adopted.from_dict(recipe.method, made) if made else registry.method(recipe.method)

@@ -431,18 +431,20 @@ _opened: dict[tuple[str | bool, ...], Backbone] = {}
 
 
 def engine_of(name: str) -> Engine:
-    """``ENGINE:NAME`` chooses an engine; without a prefix it is transformers."""
+    """``ENGINE:NAME`` chooses an engine; without a prefix it is the catalogue's for that name, or
+    transformers."""
     prefix, sign, _ = name.partition(":")
-    return registry.engine(
-        prefix if sign and prefix in registry.names("backbones") else "transformers"
-    )
+    if sign and prefix in registry.names("backbones"):
+        return registry.engine(prefix)
+    entry = model(name)
+    return registry.engine("transformers" if entry is None else entry.engine)
 
 
 def reference(name: str, progress: Progress | None = None, *, fetch: bool = True) -> BackboneRef:
     """Where a backbone is; it is fetched into the cache when it is nowhere yet."""
     engine = engine_of(name)
     bare = name.removeprefix(f"{engine.name}:")
-    if engine.name != "transformers":
+    if not getattr(engine, "folders", False):
         return BackboneRef(bare, engine.name)
     located = resolve(bare, progress=progress, fetch=fetch)
     # A folder's place on this machine is nobody's business in an adapter's files.

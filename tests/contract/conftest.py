@@ -45,7 +45,9 @@ from supertune.pipeline import Workshop, reference
 from supertune.prompts.resolving import candidates
 from supertune.training import fitting
 
-METHODS = registry.names("methods")
+METHODS = [
+    name for name in registry.names("methods") if registry.method(name).objectives != {"detect"}
+]
 CLASSIFIERS = [name for name in METHODS if "classify" in registry.method(name).objectives]
 REGRESSORS = [name for name in METHODS if "regress" in registry.method(name).objectives]
 ON_BACKBONES = [name for name in METHODS if registry.method(name).needs]

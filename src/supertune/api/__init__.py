@@ -1,6 +1,7 @@
 """Everything that the command line does, for Python: fit, load, plan, label, compare, export."""
 
 from supertune.api.comparing import compare
+from supertune.api.detecting import detect
 from supertune.api.exporting import export
 from supertune.api.fitting import fit
 from supertune.api.generating import Generator
@@ -14,6 +15,7 @@ __all__ = [
     "Generator",
     "Model",
     "compare",
+    "detect",
     "export",
     "fit",
     "label_next",

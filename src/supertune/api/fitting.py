@@ -223,6 +223,7 @@ def _finish(run: _Run, decision: Decision, tuned: Tuned) -> Model:
         "labels": list(examples.labels),
         "multi_label": examples.multi_label,
         **({"valued": True} if examples.valued else {}),
+        **({"boxes": workshop.task.head(examples).boxes} if examples.boxed else {}),
         "method": decision.candidate.method,
         "backbone": None
         if report["backbone"] is None

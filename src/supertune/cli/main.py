@@ -29,6 +29,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "label": "Say which rows of an unlabelled pool to label next, and take their labels by "
         "single keys.",
         "predict": "Answer new rows: a file, stdin or texts.",
+        "detect": "Find things on pictures: COCO JSON, and pictures with boxes drawn.",
         "evaluate": "Score a model on labelled rows that it has not seen.",
         "explain": "Say which words and rows an answer came from, and what would change it.",
         "compare": "Say which of two models is better on the same rows, with an interval.",

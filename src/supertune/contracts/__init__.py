@@ -46,6 +46,12 @@ from supertune.contracts.data import (
     fields_of,
     modality_of,
 )
+from supertune.contracts.detection import (
+    Detecting,
+    DetectionHead,
+    Detections,
+    View,
+)
 from supertune.contracts.explaining import (
     Attributable,
     Attributing,
@@ -119,6 +125,9 @@ __all__ = [
     "Counting",
     "Curve",
     "Decoding",
+    "Detecting",
+    "DetectionHead",
+    "Detections",
     "Encoding",
     "Engine",
     "Examples",
@@ -164,6 +173,7 @@ __all__ = [
     "Tunable",
     "Tuned",
     "Values",
+    "View",
     "as_json",
     "asked_by",
     "content_key",

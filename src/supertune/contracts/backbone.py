@@ -26,6 +26,7 @@ Capability = Literal[
     "score_text",  # how likely words are as the answer to a prompt, whichever of the two gives it
     "sequence_loss",
     "generate",
+    "detect",  # it says where things are on a picture, and what they are
     "torch",  # parameters can be tuned in this process
     "remote",  # inputs leave this machine
 ]
@@ -324,7 +325,11 @@ class Backbone(Protocol):
 
 
 class Engine(Protocol):
-    """One file in ``backbones/``: how backbones of one framework are inspected and opened."""
+    """One file in ``backbones/``: how backbones of one framework are inspected and opened.
+
+    One whose backbones are folders of files, which the catalogue may fetch, says so with an
+    attribute ``folders = True``.
+    """
 
     name: str
     summary: str

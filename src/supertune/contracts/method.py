@@ -215,7 +215,11 @@ class FoldSolver(Solver, Protocol):
 
 @runtime_checkable
 class GradientMethod(Method, Protocol):
-    """A method trained by the shared loop: it only says what is tuned, the engine injects it."""
+    """A method trained by the shared loop: it only says what is tuned, the engine injects it.
+
+    One that does not go over its rows in epochs says with a function ``passes(options, rows)``
+    what a fit takes, in passes of each row through the whole backbone.
+    """
 
     def injection(self, offer: Offer, options: Any) -> Injection: ...
 

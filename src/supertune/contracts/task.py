@@ -67,11 +67,18 @@ class Reading:
 @dataclass(frozen=True)
 class HeadSpec:
     """How many numbers answer the question, and whether several may be true at once, or they
-    are values on a scale."""
+    are values on a scale, or ``boxes`` on a picture, so many at most, each of one of ``outputs``
+    classes."""
 
     outputs: int
     multi_label: bool = False
     valued: bool = False
+    boxes: int = 0
+
+    @property
+    def width(self) -> int:
+        """C, how many numbers an answer takes; see `supertune.contracts.Detections` for boxes."""
+        return 6 * self.boxes or self.outputs
 
 
 class Task(Protocol):

@@ -72,13 +72,14 @@ def repeated_folds(
     """
     count = feasible_folds(examples, folds)
     content, unit_of_row = _units(examples)
-    plain = examples.groups is None and not examples.multi_label
+    several = examples.multi_label or examples.boxed
+    plain = examples.groups is None and not several
     by_label: _Deal = _in_turn if plain else _balance
     repeated: list[list[Fold]] = []
     for repeat in range(repeats):
         rng = np.random.default_rng([seed, repeat])
         deal = by_label
-        if not (stratified or examples.multi_label):
+        if not (stratified or several):
             deal = _as_drawn(content, count) or by_label
         place = deal(content, count, rng)
         where = place[unit_of_row]
@@ -97,9 +98,12 @@ def _units(examples: Examples) -> tuple[FloatArray, IntArray]:
             "no_labels", "These rows carry no labels to split by.", next="Name the label column."
         )
     n = len(examples)
-    if examples.multi_label:
+    if examples.multi_label or examples.boxed:
         # Rows without any label are a kind of their own, to be spread like the others.
         given = np.asarray(examples.targets, dtype=np.float64)
+        if examples.boxed:
+            names = np.arange(len(examples.labels))
+            given = (given[:, :, 4, None] == names).any(axis=1).astype(np.float64)
         content = np.column_stack([given, given.sum(axis=1) == 0])
     elif examples.valued:
         content = np.ones((n, 1))  # no kinds of rows to be spread

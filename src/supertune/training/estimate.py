@@ -81,6 +81,10 @@ def fit_seconds(
     tokens = sum(lengths)
     read = WIDENING * tokens + FILLED * len({length // SHAPE for length in lengths})
     features = encode_seconds(offer, read, speed)
+    passes = getattr(method, "passes", None)
+    if passes is not None:
+        whole = float(passes(options, len(lengths)))
+        return features * (1 + whole * (folds * LEARNING + 1))
     if not isinstance(method, GradientMethod) or not isinstance(options, GradientOptions):
         return features + SOLVING + _solving_seconds(len(lengths), offer.width, folds)
     injection = method.injection(offer, options)

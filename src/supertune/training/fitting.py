@@ -29,18 +29,20 @@ Folds = Sequence[tuple[IntArray, IntArray]]
 def fit(method: Method, problem: Problem, options: Any) -> Tuned:
     """A fitted method; gradient methods go through the shared loop."""
     if isinstance(method, GradientMethod):
-        from supertune.training import loop
+        from supertune.training import detecting, loop
 
-        return loop.train(method, problem, options)
+        train = detecting.train if problem.head.boxes else loop.train
+        return train(method, problem, options)
     return cast(Solver, method).fit(problem, options)
 
 
 def restore(method: Method, state: State, options: Any, head: HeadSpec, lens: Lens | None) -> Tuned:
     """What `fit` returned, from its state."""
     if isinstance(method, GradientMethod):
-        from supertune.training import loop
+        from supertune.training import detecting, loop
 
-        return loop.restore(method, state, options, head, lens)
+        again = detecting.restore if head.boxes else loop.restore
+        return again(method, state, options, head, lens)
     return cast(Solver, method).restore(state, head, lens)
 
 
@@ -66,7 +68,7 @@ def out_of_fold(
             answers.append(answer(inputs, problem.lens))
             if done is not None:
                 done(number + 1, len(flat))
-    logits = np.full((len(repeats), len(problem.examples), problem.head.outputs), np.nan)
+    logits = np.full((len(repeats), len(problem.examples), problem.head.width), np.nan)
     position = 0
     for repeat, folds in enumerate(repeats):
         for _, test in folds:

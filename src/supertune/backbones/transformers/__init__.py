@@ -21,6 +21,7 @@ class TransformersEngine:
     summary = "PyTorch + Hugging Face Transformers: encoders and decoders by folder or hub id"
     modalities: tuple[str, ...] = ("text", "image")
     extra: str | None = None
+    folders = True
 
     def offers(self, ref: BackboneRef) -> Offer:
         if ref.folder is None:

@@ -1,0 +1,87 @@
+"""Detectors of pictures that are small modules of our own (`supertune.architectures`)."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from supertune.contracts import Backbone, BackboneRef, Offer
+from supertune.errors import InputError
+
+MODELS = ("nanodet",)
+
+
+class Detectors:
+    """See `supertune.contracts.Engine`."""
+
+    name = "detectors"
+    summary = "Detectors of pictures: nanodet-g, from a folder or the catalogue"
+    modality = "image"
+    extra: str | None = "vision"
+    folders = True  # its backbones are folders, which the catalogue may fetch
+
+    def offers(self, ref: BackboneRef) -> Offer:
+        config = _config(ref)
+        return offer(len(config["classes"]), int(config.get("resolution", 416)))
+
+    def open(
+        self,
+        ref: BackboneRef,
+        *,
+        device: str,
+        threads: int | None,
+        precision: str = "fp32",
+        packing: bool = True,
+    ) -> Backbone:
+        """Load it; always in fp32 on the processor, where it is fastest for what it is."""
+        from supertune.backbones.detectors.model import DetectorBackbone
+
+        _config(ref)
+        return DetectorBackbone.load(ref, threads)
+
+
+def offer(classes: int, resolution: int) -> Offer:
+    """What a NanoDet-g offers."""
+    width, stages = 128, 3_662_752
+    outputs = classes + 4 * 11
+    head = 3 * (width * width * 9 + width + width * outputs + outputs)
+    return Offer(
+        capabilities=frozenset({"features", "blocks", "detect", "torch"}),
+        family="encoder",
+        architecture="NanoDet",
+        width=512,
+        depth=5,
+        parameters=stages + head,
+        max_length=resolution,
+        pooling="mean",
+        modality="image",
+        resolution=resolution,
+    )
+
+
+def _config(ref: BackboneRef) -> dict[str, Any]:
+    folder = ref.folder or Path(ref.name)
+    try:
+        config = json.loads((folder / "config.json").read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(
+            "not_a_backbone",
+            f"{ref.name} holds no detector.",
+            received=type(error).__name__,
+            allowed="a folder with config.json and model.safetensors",
+            next="Choose nanodet-g: `supertune models` lists it.",
+        ) from None
+    if not isinstance(config, dict) or config.get("model_type") not in MODELS:
+        kind = config.get("model_type") if isinstance(config, dict) else type(config).__name__
+        raise InputError(
+            "unknown_architecture",
+            f"{ref.name} is no detector that this engine knows.",
+            received=f"model_type {kind!r}",
+            allowed=", ".join(MODELS),
+            next="Choose nanodet-g, or leave 'detectors:' out.",
+        )
+    return config
+
+
+ENGINE = Detectors()

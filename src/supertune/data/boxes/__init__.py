@@ -1,0 +1,1 @@
+"""Pictures with boxes on them, from the formats that labelling tools write."""
