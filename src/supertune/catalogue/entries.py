@@ -223,7 +223,7 @@ MODELS = (
         licence="MIT; DINOv2 Apache-2.0",
         offer=Offer(
             capabilities=frozenset(
-                {"features", "blocks", "layers", "biases", "block_prompts", "torch"}
+                {"features", "blocks", "layers", "linears", "biases", "block_prompts", "torch"}
             ),
             family="encoder",
             architecture="Dinov2Model",

@@ -18,6 +18,7 @@ Capability = Literal[
     "tokens",  # inputs are tokens of a vocabulary
     "layers",  # all layers can be read in one pass
     "blocks",  # activations can be taken and resumed between numbered blocks
+    "linears",  # its blocks are made of linear layers
     "biases",  # its linear layers have biases
     "past_keys",  # every block takes keys and values from before the text
     "block_prompts",  # vectors can stand before the text at any block

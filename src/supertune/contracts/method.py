@@ -291,7 +291,7 @@ class GradientOptions(Options):
 # What rows of a kind offer by themselves, whatever reads them.
 OFFERED_BY: Mapping[str, frozenset[str]] = {
     "numbers": frozenset({"features"}),
-    "text": frozenset({"tokens", "names"}),
+    "text": frozenset({"tokens", "names", "linears"}),
 }
 
 

@@ -38,7 +38,7 @@ class Lora:
     name = "lora"
     summary = "Low-rank updates of attention in the upper blocks, through peft"
     reference = "Hu et al. 2021, arXiv:2106.09685"
-    needs = frozenset({"blocks", "torch"})
+    needs = frozenset({"blocks", "linears", "torch"})
     objectives = frozenset({"classify", "regress"})
     simplicity = 40
     options: type[Options] = LoraOptions

@@ -72,7 +72,7 @@ class PeftMethod:
         self.kind = kind
         self.name = f"peft:{kind}"
         self.summary = f"{kind} of peft {source.version()}, its arguments passed through"
-        self.needs = frozenset({"blocks", "torch"})
+        self.needs = frozenset({"blocks", "linears", "torch"})
         if kind in _ONLY_CAUSAL:
             self.needs |= {"next_token_logits"}
         if kind in _NO_SEQ2SEQ:

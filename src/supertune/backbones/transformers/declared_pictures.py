@@ -67,6 +67,8 @@ def _capabilities(kind: str, depth: int, biases: bool) -> frozenset[str]:
     found = {"features", "torch"}
     if depth and kind not in _WINDOWS:
         found |= {"blocks", "layers"}
+        if kind not in _STAGES | _MAPS:
+            found.add("linears")
         if kind not in _RELATIVE | _STAGES | _MAPS:
             found.add("block_prompts")
     if biases:
