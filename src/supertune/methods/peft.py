@@ -73,6 +73,8 @@ class PeftMethod:
         self.name = f"peft:{kind}"
         self.summary = f"{kind} of peft {source.version()}, its arguments passed through"
         self.needs = frozenset({"blocks", "linears", "torch"})
+        if kind in _EVERYWHERE:
+            self.needs |= {"tokens"}
         if kind in _ONLY_CAUSAL:
             self.needs |= {"next_token_logits"}
         if kind in _NO_SEQ2SEQ:
