@@ -33,7 +33,8 @@ CELLS = {
 }
 _HOW = (
     "So many labels a class are drawn, 5 times; `auto` chooses by cross-validation over them alone "
-    f"and within {LIMIT:g} s of one thread, and the model is judged on all other pictures, at most {TEST_ROWS:,}."
+    f"and within {LIMIT:g} s of one thread, and the model is judged on all other pictures, at most "
+    f"{TEST_ROWS:,}."
 )
 
 
