@@ -288,7 +288,7 @@ def test_a_page_without_rows_says_that_it_holds_none(sample: Report, parse: Pars
     ]
     sample["rows"], sample["data"]["samples"], sample["data"]["holds_rows"] = [], [], False
     body = parse(html(sample)).all("main")[0].text
-    assert "This page holds no text of any row." in body
+    assert "This page holds no row itself." in body
     assert not [text for text in texts if text[:40] in body]
 
 
