@@ -7,11 +7,12 @@ import re
 
 import pytest
 
-from supertune.backbones.transformers import declared
+from supertune import registry
 from supertune.catalogue import entries
 from supertune.catalogue.entries import DatasetEntry, ModelEntry
 from supertune.catalogue.resolve import resolve
 from supertune.catalogue.weights import digest
+from supertune.contracts import BackboneRef
 from supertune.errors import InputError
 
 by_name = {"ids": lambda entry: entry.name}
@@ -20,7 +21,8 @@ models = pytest.mark.parametrize("entry", entries.models(), **by_name)
 
 def test_the_names_that_were_promised_are_there() -> None:
     assert [entry.name for entry in entries.models()] == [
-        *("minilm", "e5-small", "smollm2", "dinov2-small", "efficientnet-lite0")
+        *("minilm", "e5-small", "smollm2", "dinov2-small", "efficientnet-lite0"),
+        "nanodet-g",
     ]
     assert {entry.name for entry in entries.datasets()} == {
         "bbc-news",
@@ -57,7 +59,8 @@ def test_a_fetched_model_has_the_pinned_weights_and_size(entry: ModelEntry) -> N
 
 @models
 def test_a_fetched_model_offers_what_the_catalogue_says_before(entry: ModelEntry) -> None:
-    assert declared.offer(resolve(entry.name).folder) == entry.offer
+    ref = BackboneRef(entry.name, entry.engine, resolve(entry.name).folder)
+    assert registry.engine(entry.engine).offers(ref) == entry.offer
 
 
 @models
@@ -77,6 +80,7 @@ def test_weights_of_four_bits_are_called_so() -> None:
         "smollm2": True,
         "dinov2-small": False,
         "efficientnet-lite0": False,
+        "nanodet-g": False,
     }
 
 

@@ -17,7 +17,7 @@ class Detectors:
 
     name = "detectors"
     summary = "Detectors of pictures: nanodet-g, from a folder or the catalogue"
-    modality = "image"
+    modalities = ("image",)
     extra: str | None = "vision"
     folders = True  # its backbones are folders, which the catalogue may fetch
 
@@ -43,7 +43,7 @@ class Detectors:
 
 def offer(classes: int, resolution: int) -> Offer:
     """What a NanoDet-g offers."""
-    width, stages = 128, 3_662_752
+    width, stages = 128, 3_295_328
     outputs = classes + 4 * 11
     head = 3 * (width * width * 9 + width + width * outputs + outputs)
     return Offer(
