@@ -114,7 +114,11 @@ def expected_seconds(
     """What the candidates and the rows to judge by are expected to take together, at most the
     time limit for several candidates; ``fetch`` as in `Workshop.offer`."""
     loads = any(registry.method(entry.candidate.method).needs for entry in entries)
-    total = sum(e.predicted_seconds for e in entries) + (estimate.LOADING if loads else 0.0)
+    # What is trained alone, with rows to judge by, is fitted once.
+    once = len(entries) == 1 and entries[0].trained and test is not None
+    once = once and workshop.recipe.max_error is None
+    total = sum(e.predicted_seconds * (e.final_share if once else 1.0) for e in entries)
+    total += estimate.LOADING if loads else 0.0
     total += judging_seconds(workshop, examples, test, fetch=fetch) if loads else 0.0
     return min(total, workshop.recipe.time_limit) if len(entries) > 1 else total
 
