@@ -50,7 +50,7 @@ class DetectionHead:
     name = "detection_head"
     summary = "The head of a detector learns new classes, from a cache of what is below"
     reference = "Wang et al. 2020, arXiv:2003.06957; Feng et al. 2021, arXiv:2108.07755"
-    needs = frozenset({"detect", "blocks", "torch"})
+    needs = frozenset({"detect", "torch"})
     objectives = frozenset({"detect"})
     simplicity = 21
     options: type[Options] = DetectionHeadOptions

@@ -54,7 +54,7 @@ def test_features_are_a_pictures_own(backbone: Backbone) -> None:
 
 
 def test_kept_maps_are_the_maps(backbone: Any) -> None:
-    (view,) = backbone.tokens([picture(0)], SMALL)
+    ((view,),) = backbone.tokens([picture(0)], SMALL)
     for cut in range(backbone.offer.depth + 1):
         (kept,) = backbone.activations([view], cut)
         again = backbone.maps([kept, kept], cut, view.side)
@@ -95,7 +95,7 @@ def test_a_class_is_seen_where_it_is(backbone: Any) -> None:
 
     stream = io.BytesIO()
     Image.fromarray(load_sample_image("flower.jpg")).save(stream, "PNG")
-    (view,) = backbone.tokens([Picture.of(stream.getvalue(), "flower.png")], Encoding())
+    ((view,),) = backbone.tokens([Picture.of(stream.getvalue(), "flower.png")], Encoding())
     depth = backbone.offer.depth
     maps = backbone.maps(backbone.activations([view], depth), depth, view.side)
     flower, beside = np.array([[107.0, 80, 290, 350, 0]]), np.array([[5.0, 5, 60, 60, 0]])

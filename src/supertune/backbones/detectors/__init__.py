@@ -47,7 +47,7 @@ def offer(classes: int, resolution: int) -> Offer:
     outputs = classes + 4 * 11
     head = 3 * (width * width * 9 + width + width * outputs + outputs)
     return Offer(
-        capabilities=frozenset({"features", "blocks", "detect", "torch"}),
+        capabilities=frozenset({"features", "detect", "torch"}),
         family="encoder",
         architecture="NanoDet",
         width=512,

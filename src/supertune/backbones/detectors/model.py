@@ -78,10 +78,10 @@ class DetectorBackbone:
         return upright(picture)
 
     def tokens(self, inputs: Sequence[Input], encoding: Encoding) -> list[Any]:
-        """A view of each whole picture."""
+        """Of each picture its one piece, a view of the whole."""
         side = self.side(encoding)
         return [
-            View(value, (0, 0, *upright(value)), side)
+            (View(value, (0, 0, *upright(value)), side),)
             for value in inputs
             if isinstance(value, Picture)
         ]
@@ -92,9 +92,8 @@ class DetectorBackbone:
         """(n, 512) means of the coarsest map of the trunk."""
         if not tokens:
             return np.zeros((0, self.offer.width), dtype=np.float32)
-        return np.stack(
-            [self._below(view, BLOCKS - 1)[-1].mean((0, 2, 3)).numpy() for view in tokens]
-        )
+        maps = (self._below(view, BLOCKS - 1)[-1] for (view,) in tokens)
+        return np.stack([one.mean((0, 2, 3)).numpy() for one in maps])
 
     def scores(
         self, tokens: Sequence[Any], encoding: Encoding, *, exact: bool = True
