@@ -168,7 +168,9 @@ def backbones(recipe: Recipe, examples: Examples) -> list[str]:
         return [recipe.backbone]
     if recipe.method != "auto" and not registry.method(recipe.method).needs:
         return []
-    return list(registry.modality(examples.modality).backbones(examples.inputs))
+    judge = registry.objective(registry.task(recipe.task).objective)
+    own: tuple[str, ...] = getattr(judge, "backbones", ())
+    return list(own or registry.modality(examples.modality).backbones(examples.inputs))
 
 
 def too_large(entry: Entry, most: int) -> str:

@@ -51,7 +51,11 @@ NOTHING_ASKED = Asked()
 
 
 class Judge(Protocol):
-    """One file in ``objectives/``; the file's name is the objective."""
+    """One file in ``objectives/``; the file's name is the objective.
+
+    One that few backbones of the catalogue serve names them in an attribute ``backbones``; `auto`
+    then tries these.
+    """
 
     name: str
     summary: str
