@@ -64,8 +64,16 @@ Input = str | tuple[str, ...] | tuple[float, ...] | Picture
 
 def fields_of(value: Input) -> tuple[Any, ...]:
     """What an input is made of: a text, the texts of a pair, its numbers, or a picture. As
-    strings they are what a person is shown."""
-    return value if isinstance(value, tuple) else (value,)
+    strings they are what a person is shown.
+
+    Raises:
+        TypeError: for what is no input.
+    """
+    if isinstance(value, str | Picture):
+        return (value,)
+    if not isinstance(value, tuple):
+        raise TypeError(f"a {type(value).__name__} is no input: {value!r}"[:100])
+    return value
 
 
 def modality_of(inputs: Sequence[Input]) -> str:

@@ -95,8 +95,8 @@ def kinds() -> Any:
 
 def batches(s: Any, change: Callable[[Any, Any], Any]) -> None:
     """Every padded batch becomes what ``change(batch, pieces)`` makes of it."""
-    real = s.backbone.tensors
-    s.backbone.tensors = lambda pieces, *shape: change(real(pieces, *shape), pieces)
+    real = s.backbone.reader.batch
+    s.backbone.reader.batch = lambda pieces, *shape: change(real(pieces, *shape), pieces)
 
 
 def pieces(s: Any, change: Callable[[Any], Any]) -> None:
