@@ -50,7 +50,7 @@ class DetectionHead:
     reference = "Wang et al. 2020, arXiv:2003.06957; Feng et al. 2021, arXiv:2108.07755"
     needs = frozenset({"detect", "blocks", "torch"})
     objectives = frozenset({"detect"})
-    simplicity = 20
+    simplicity = 21
     options: type[Options] = DetectionHeadOptions
 
     def injection(self, offer: Offer, options: DetectionHeadOptions) -> Injection:
