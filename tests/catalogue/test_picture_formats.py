@@ -15,15 +15,16 @@ from pathlib import Path
 import pytest
 from tests.catalogue.conftest import Server
 
-from supertune.catalogue import archives, entries, index
+from supertune.catalogue import archives, data_sets, index
 from supertune.catalogue.corpora import dataset, few_shot
-from supertune.catalogue.entries import DatasetEntry, Package
+from supertune.catalogue.data_sets import DatasetEntry
+from supertune.catalogue.entries import Package
 from supertune.catalogue.packages import archive
 from supertune.catalogue.picture_formats import packed
 from supertune.data.pictures import formats, glimpses
 from supertune.errors import EnvironmentFault, InputError
 
-PICTURES = [entry for entry in entries.datasets() if entry.kind == "pictures"]
+PICTURES = [entry for entry in data_sets.datasets() if entry.kind == "pictures"]
 every = pytest.mark.parametrize("entry", PICTURES, ids=lambda entry: entry.name)
 
 
@@ -73,7 +74,7 @@ def test_what_is_on_a_picture_is_what_its_label_says() -> None:
 def test_photographs_of_trees_come_with_their_boxes() -> None:
     folder = dataset("deepforest")
     boxes = {path.stem: ET.parse(path).findall("object") for path in folder.glob("*.xml")}
-    assert len(boxes) == entries.dataset("deepforest").rows["train"]
+    assert len(boxes) == data_sets.dataset("deepforest").rows["train"]
     assert 900 <= sum(map(len, boxes.values())) <= 1000
     for path in folder.glob("*.png"):
         assert path.stem in boxes
@@ -159,7 +160,7 @@ def test_a_machine_without_apt_learns_which_file_to_copy(
     monkeypatch.setenv("PATH", str(cache))
     with pytest.raises(EnvironmentFault, match="apt-get is not installed") as caught:
         dataset("tux-stamps")
-    assert entries.dataset("tux-stamps").package.file in str(caught.value.allowed)
+    assert data_sets.dataset("tux-stamps").package.file in str(caught.value.allowed)
 
 
 def test_apt_that_knows_no_such_version_is_told_to_be_renewed(apt: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from supertune.catalogue import entries
+from supertune.catalogue import data_sets
 from supertune.catalogue.packages import archive
 
 
@@ -34,7 +34,7 @@ def mirror(
     tmp_path: Path, empty_cache: Path, own_activations: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Path]:
     """An empty machine, and an index of pip's with bbc-news; the folder that is served."""
-    package = entries.dataset("bbc-news").package
+    package = data_sets.dataset("bbc-news").package
     folder = tmp_path / "mirror"
     page = folder / "simple" / package.name / "index.html"
     page.parent.mkdir(parents=True)

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from supertune.catalogue import entries
+from supertune.catalogue import data_sets
 
-NAMES = [entry.name for entry in entries.datasets()]
+NAMES = [entry.name for entry in data_sets.datasets()]
 
 
 def read(path: Path) -> list[dict[str, str]]:

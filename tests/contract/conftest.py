@@ -1,7 +1,10 @@
 """Every registered method on a few rows, fitted once a session and asked many things.
 
 A method that serves labels is asked about news; one that serves values alone, about columns of
-numbers, and about texts with a value where it takes a backbone.
+numbers, and about texts with a value where it takes a backbone. A method that no backbone of
+texts can serve is asked about pictures instead. What reads texts and pictures is asked about both
+where a promise costs little, by the ``combination`` fixture; where it costs more, ``case`` has
+besides every method on its own kind of rows one that is trained on pictures, lora.
 
 What is registered is found by name, so a new file in ``methods/``, ``tasks/`` or ``backbones/``,
 or a package of somebody else, is held to all of it without a line being changed here.
@@ -10,8 +13,10 @@ or a package of somebody else, is held to all of it without a line being changed
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -26,6 +31,7 @@ from supertune import registry
 from supertune.artifact import tensor_bytes, weights_sha256
 from supertune.artifact.tensors import read_tensors
 from supertune.catalogue.corpora import few_shot
+from supertune.catalogue.entries import model as catalogued
 from supertune.config import Recipe
 from supertune.contracts import (
     Examples,
@@ -35,6 +41,7 @@ from supertune.contracts import (
     HeadSpec,
     Lens,
     Method,
+    Picture,
     Problem,
     State,
     Tuned,
@@ -52,6 +59,36 @@ CLASSIFIERS = [name for name in METHODS if "classify" in registry.method(name).o
 REGRESSORS = [name for name in METHODS if "regress" in registry.method(name).objectives]
 ON_BACKBONES = [name for name in METHODS if registry.method(name).needs]
 GRADIENT = [name for name in METHODS if isinstance(registry.method(name), GradientMethod)]
+
+# What the rows are read with, beside the seed and the thread; of pictures, few pixels.
+READ: Mapping[str, Mapping[str, Any]] = {
+    "text": {"max_length": 32},
+    "dinov2-small": {"resolution": 28},
+    "efficientnet-lite0": {"resolution": 64},
+}
+
+
+def unfit(name: str, backbone: str) -> str | None:
+    """Why a backbone of the catalogue cannot serve a method, or None."""
+    method, entry = registry.method(name), catalogued(backbone)
+    assert entry is not None
+    objective = "classify" if "classify" in method.objectives else "regress"
+    return misfit(method, objective, entry.offer, entry.offer.modality)
+
+
+# No backbone of texts offers what these need: they are asked about pictures wherever others are
+# asked about news.
+SEEING = [name for name in ON_BACKBONES if all(unfit(name, text) for text in ("minilm", "smollm2"))]
+PICTURED = [
+    f"{name}-dinov2-small"
+    for name in ON_BACKBONES
+    if name in CLASSIFIERS and name not in SEEING and unfit(name, "dinov2-small") is None
+]
+# Of convolutions, those that are solved: what is trained would take the half of the time of all.
+PICTURED += [f"{name}-efficientnet-lite0" for name in ("linear_probe", "nearest_centroid")]
+TRAINED_ON_PICTURES = "lora-dinov2-small"
+# One step of its own learning rate throws prompts too far on pictures, and one epoch is one step.
+OPTIONS: Mapping[str, Mapping[str, Any]] = {"deep_prompts-dinov2-small": {"learning_rate": 0.001}}
 
 # Where a promise cannot be asked of a method, and why. A method that is not named keeps all.
 LEARNS_NO_WORDS = {
@@ -76,6 +113,8 @@ NOT_TUNED: Mapping[str, frozenset[str]] = {
     "mean": frozenset({"mean"}),  # counted, as the shares of "majority" are
 }
 
+MADE_UP = "quokkaflux"  # stands in every row that a model folder is made of
+
 HOLDS_ROWS = {"in_context": "it shows rows in front of every question"}
 
 # What prediction may be asked about, beside ordinary texts.
@@ -92,6 +131,9 @@ ODD: tuple[Any, ...] = (
 )
 
 
+# Inputs that say next to nothing.
+BARE: tuple[Any, ...] = ("👍", "👍👍", "!", "👎", "👎👎", "?")
+
 ODD_NUMBERS: tuple[Any, ...] = ((0.0, 0.0, 0.0), (1e9, -1e9, 3.0), (-0.0, 1e-12, 0.5))
 
 
@@ -104,23 +146,36 @@ def python(python: Any) -> Any:
 
 @dataclass(frozen=True, eq=False)
 class News:
-    """18 short texts of 3 topics, six each, in four settings."""
+    """18 rows of 3 labels, six each, in four settings: short texts by topic, or pictures."""
 
     three: Examples
     two: Examples
-    several: Examples  # sports and tech are both "leisure" too
+    several: Examples  # rows of the third label have the second one too
     missing: Examples  # of three labels, one has no row
+
+    @classmethod
+    def of(cls, three: Examples) -> News:
+        assert three.targets is not None
+        several = np.eye(3)[three.targets]
+        several = np.column_stack([several[:, 0], several[:, 1:].sum(axis=1), several[:, 2]])
+        pair = three.take(np.flatnonzero(three.targets < 2))
+        return cls(
+            three,
+            replace(pair, labels=three.labels[:2]),
+            replace(three, targets=several),
+            replace(pair, labels=three.labels),
+        )
 
     def __getitem__(self, setting: str) -> Examples:
         found: Examples = getattr(self, setting)
         return found
 
     @property
-    def pairs(self) -> list[tuple[str, str]]:
-        """(text, label) as `supertune.fit` takes them."""
+    def pairs(self) -> list[tuple[Any, str]]:
+        """(input, label); of texts as `supertune.fit` takes them."""
         assert self.three.targets is not None
         names = (self.three.labels[i] for i in self.three.targets)
-        return [(str(text), name) for text, name in zip(self.three.inputs, names)]
+        return list(zip(self.three.inputs, names))
 
 
 @pytest.fixture(scope="session")
@@ -132,24 +187,66 @@ def news(own_activations: Path) -> News:
     assert len(rows) == 18
     texts = tuple(text for text, _ in rows)
     three = Examples(texts, targets, labels, np.arange(1, len(rows) + 1)).canonical()
-    assert three.targets is not None
-    several = np.eye(3)[three.targets]
-    several = np.column_stack([several[:, 0], several[:, 1:].sum(axis=1), several[:, 2]])
-    pair = three.take(np.flatnonzero(three.targets < 2))
-    return News(
-        three,
-        replace(pair, labels=labels[:2]),
-        replace(three, targets=several, labels=("business", "leisure", "tech")),
-        replace(pair, labels=labels),
+    return News.of(three)
+
+
+@dataclass(frozen=True, eq=False)
+class Pictures:
+    """Pictures that the test has drawn, each in a file of its own."""
+
+    rows: News
+    odd: tuple[Picture, ...]
+    bare: tuple[Picture, ...]  # of one grey each
+
+    @property
+    def pairs(self) -> list[tuple[str, str]]:
+        """(path, label) as `supertune.fit` takes them."""
+        return [(as_given(picture), label) for picture, label in self.rows.pairs]
+
+
+def as_given(value: Any) -> Any:
+    """An input as a person gives it: of a picture, where its file is."""
+    return str(value.path) if isinstance(value, Picture) else value
+
+
+@pytest.fixture(scope="session")
+def pictures(own_activations: Path, tmp_path_factory: pytest.TempPathFactory) -> Pictures:
+    """Noise around three colours, in files whose names nothing else has."""
+    from PIL import Image
+
+    folder, rng = tmp_path_factory.mktemp("pictures"), np.random.default_rng(0)
+
+    def drawn(image: Any) -> Picture:
+        stream = io.BytesIO()
+        image.save(stream, "PNG")
+        path = folder / f"{MADE_UP}-{len(list(folder.iterdir()))}.png"
+        path.write_bytes(stream.getvalue())
+        return Picture.of(stream.getvalue(), path.name, path)
+
+    def grain(colour: Any, width: int = 40, height: int = 40) -> Any:
+        noise = rng.normal(colour, 40, (height, width, 3))
+        return Image.fromarray(noise.clip(0, 255).astype(np.uint8))
+
+    colours = ((50, 70, 210), (40, 180, 60), (210, 50, 50))
+    inputs = tuple(drawn(grain(colour)) for colour in colours for _ in range(6))
+    targets = np.repeat(np.arange(3), 6)
+    three = Examples(inputs, targets, ("blue", "green", "red"), np.arange(1, 19)).canonical()
+    plain = grain((128, 128, 128))
+    odd = (
+        *(plain.convert(mode) for mode in ("L", "RGBA", "P", "1")),
+        *(grain(colours[0], *size) for size in ((1, 1), (3, 200), (120, 2))),
     )
+    bare = (Image.new("RGB", (20, 20), (level,) * 3) for level in (0, 50, 100, 150, 200, 250))
+    return Pictures(News.of(three), *(tuple(map(drawn, images)) for images in (odd, bare)))
 
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """Rows with a value: 24 of three numbers, and the 18 texts of the news with one each."""
+    """Rows with a value: 24 of three numbers, and the 18 texts and pictures with one each."""
 
     numbers: Examples
     texts: Examples
+    pictures: Examples
 
     @property
     def dicts(self) -> list[dict[str, float]]:
@@ -161,7 +258,7 @@ class Measured:
 
 
 @pytest.fixture(scope="session")
-def measured(news: News) -> Measured:
+def measured(news: News, pictures: Pictures) -> Measured:
     rng = np.random.default_rng(0)
     x = rng.normal((5, -40, 0), (1, 20, 0.1), (24, 3))
     y = x @ (2.0, 0.3, -10.0) + rng.normal(0, 1.0, 24) + 100
@@ -169,11 +266,14 @@ def measured(news: News) -> Measured:
     numbers = Examples(
         tuple(map(tuple, x.tolist())), y, ("price",), numbered, columns=("a", "b", "c")
     )
-    assert news.three.targets is not None
-    # What the text is about decides the value, so that it can be learned.
-    values = 10.0 * news.three.targets + rng.normal(0, 1, len(news.three))
-    texts = replace(news.three, targets=values, labels=("price",))
-    return Measured(numbers.canonical(), texts.canonical())
+
+    def valued(rows: Examples) -> Examples:
+        """What the row is about decides the value, so that it can be learned."""
+        assert rows.targets is not None
+        values = 10.0 * rows.targets + rng.normal(0, 1, len(rows))
+        return replace(rows, targets=values, labels=("price",)).canonical()
+
+    return Measured(numbers.canonical(), valued(news.three), valued(pictures.rows.three))
 
 
 @dataclass(eq=False)
@@ -181,14 +281,24 @@ class Case:
     """One method on rows of one kind, and on a backbone where it takes one.
 
     Attributes:
+        key: names it among all.
+        backbone: its name or its folder.
         settings: rows by name; the first are those that are asked about.
         spare: of these, other rows that can be fitted in between.
+        odd: inputs of this kind that are unlike the others.
+        bare: six inputs of this kind that say next to nothing.
+        reading: what the recipe says of how rows are read.
     """
 
+    key: str
     method: Method
+    backbone: str | None
     lens: Lens | None
     settings: Mapping[str, Examples]
     spare: str
+    odd: tuple[Any, ...]
+    bare: tuple[Any, ...]
+    reading: Mapping[str, Any]
 
     @property
     def name(self) -> str:
@@ -210,11 +320,6 @@ class Case:
     def gradient(self) -> bool:
         return isinstance(self.method, GradientMethod)
 
-    @property
-    def odd(self) -> tuple[Any, ...]:
-        """Inputs of this kind that are unlike the others."""
-        return ODD_NUMBERS if self.examples.columns else ODD
-
     @cached_property
     def options(self) -> Any:
         """Its own defaults; one epoch is enough to keep promises by."""
@@ -223,7 +328,8 @@ class Case:
 
     @property
     def keys(self) -> dict[str, Any]:
-        return {"epochs": 1} if issubclass(self.method.options, GradientOptions) else {}
+        own = OPTIONS.get(self.key, {})
+        return {"epochs": 1, **own} if issubclass(self.method.options, GradientOptions) else {}
 
     def problem(self, examples: Examples, **changes: Any) -> Problem:
         head = HeadSpec(len(examples.labels), examples.multi_label, examples.valued)
@@ -270,45 +376,58 @@ def minilm(own_activations: Path) -> Lens:
     return _lens()
 
 
-def _lens(backbone: str = "minilm") -> Lens:
-    lens = Workshop(Recipe(max_length=32, threads=1)).lens(backbone)
+def _lens(backbone: str = "minilm", reading: Mapping[str, Any] = READ["text"]) -> Lens:
+    lens = Workshop(Recipe(threads=1, **reading)).lens(backbone)
     assert lens is not None
     return lens
 
 
 @pytest.fixture(scope="session")
-def untouched(minilm: Lens) -> str:
-    """The weights in memory as they were read."""
-    return fingerprint(minilm)
+def low_smollm2(own_activations: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The lowest two of smollm2's thirty blocks: real words, real weights, in little time."""
+    return lowest("smollm2", 2, tmp_path_factory.mktemp("low"))
 
 
 @pytest.fixture(scope="session")
-def low_smollm2(own_activations: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The lowest two of smollm2's thirty blocks: real words, real weights, in little time."""
+def low_dinov2(own_activations: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The lowest four of dinov2-small's twelve blocks."""
+    return lowest("dinov2-small", 4, tmp_path_factory.mktemp("low"))
+
+
+def lowest(name: str, blocks: int, place: Path) -> str:
+    """A folder of a backbone of the catalogue without its upper blocks."""
     from safetensors import safe_open
     from safetensors.numpy import save_file
 
-    whole = reference("smollm2").folder
+    whole, part = reference(name).folder, place / f"{name}-low"
     assert whole is not None
-    part = tmp_path_factory.mktemp("low") / "smollm2-low"
     part.mkdir()
     for path in whole.iterdir():
         if path.suffix != ".safetensors" and path.is_file():
             (part / path.name).write_bytes(path.read_bytes())
     config = json.loads((whole / "config.json").read_text("utf-8"))
-    (part / "config.json").write_text(json.dumps({**config, "num_hidden_layers": 2}), "utf-8")
+    (part / "config.json").write_text(json.dumps({**config, "num_hidden_layers": blocks}), "utf-8")
+
+    def kept(tensor: str) -> bool:
+        number = re.search(r"\blayers?\.(\d+)\.", tensor)
+        return number is None or int(number[1]) < blocks
+
     for path in whole.glob("*.safetensors"):
         with safe_open(path, "numpy") as file:
-            names = [n for n in file.keys() if "layers" not in n or n.split(".")[2] in ("0", "1")]  # noqa: SIM118
+            names = [one for one in file.keys() if kept(one)]  # noqa: SIM118
             save_file({n: file.get_tensor(n) for n in names}, part / path.name, {"format": "pt"})
     return str(part)
 
 
 @pytest.fixture(scope="session")
-def backbone_of(request: pytest.FixtureRequest) -> Callable[[str], str]:
-    """A backbone that a method fits."""
+def backbone_of(request: pytest.FixtureRequest) -> Callable[[str, str], str]:
+    """A backbone that a method fits, on texts or as ``on`` says."""
 
-    def found(name: str) -> str:
+    def found(name: str, on: str) -> str:
+        if on == "dinov2-small" or on == "valued pictures":
+            return str(request.getfixturevalue("low_dinov2"))
+        if on == "efficientnet-lite0":
+            return on
         asks = "score_text" in registry.method(name).needs
         return str(request.getfixturevalue("low_smollm2")) if asks else "minilm"
 
@@ -318,69 +437,98 @@ def backbone_of(request: pytest.FixtureRequest) -> Callable[[str], str]:
 @pytest.fixture(scope="session")
 def case_of(
     news: News,
+    pictures: Pictures,
     measured: Measured,
-    minilm: Lens,
-    untouched: str,
-    backbone_of: Callable[[str], str],
+    backbone_of: Callable[[str, str], str],
 ) -> Callable[..., Case]:
-    """``case_of("lora")``: the same case whoever asks.
+    """``case_of("lora")`` or ``case_of("lora-dinov2-small")``: the same case whoever asks.
 
-    ``on``: "news", "numbers" or "texts"; by default news where the method serves labels.
+    After the name follows what it is asked about, "news", "numbers", "texts", "valued pictures" or
+    a backbone that reads labelled pictures; by default news where the method serves labels.
     """
-    known: dict[tuple[str, str], Case] = {}
+    known: dict[str, Case] = {}
+    lenses: dict[tuple[str, str], Lens] = {}
+    rows: dict[str, Mapping[str, Examples]] = {
+        "news": _labelled(news),
+        "numbers": _valued(measured.numbers),
+        "texts": _valued(measured.texts),
+        "valued pictures": _valued(measured.pictures),
+    }
 
-    def found(name: str, on: str = "") -> Case:
+    def found(key: str) -> Case:
+        if key in known:
+            return known[key]
+        name, _, on = key.partition("-")
         method = registry.method(name)
-        on = on or ("news" if "classify" in method.objectives else "numbers")
-        if (name, on) not in known:
-            lens = None
-            if method.needs and on != "numbers":
-                backbone = backbone_of(name)
-                lens = minilm if backbone == "minilm" else _lens(backbone)
-            settings = _labelled(news)
-            if on != "news":
-                settings = _valued(measured.numbers if on == "numbers" else measured.texts)
-            spare = "two" if on == "news" else "half"
-            known[name, on] = Case(method, lens, settings, spare)
-        return known[name, on]
+        labels = "dinov2-small" if name in SEEING else "news"
+        on = on or (labels if "classify" in method.objectives else "numbers")
+        settings = rows.get(on, _labelled(pictures.rows))
+        texts = on in ("news", "texts")
+        reading = READ["text" if texts else on if on in READ else "dinov2-small"]
+        odd, bare = (ODD, BARE) if texts else (pictures.odd, pictures.bare)
+        odd = ODD_NUMBERS if on == "numbers" else odd
+        backbone = lens = None
+        if method.needs and on != "numbers":
+            backbone = backbone_of(name, on)
+            again = backbone, repr(reading)
+            lens = lenses.setdefault(again, _lens(backbone, reading))
+            UNTOUCHED.setdefault(id(lens.backbone), fingerprint(lens))
+        spare = "two" if "two" in settings else "half"
+        known[key] = Case(key, method, backbone, lens, settings, spare, odd, bare, reading)
+        return known[key]
 
     return found
 
 
-@pytest.fixture(scope="session", params=METHODS)
+UNTOUCHED: dict[int, str] = {}  # by backbone, the weights in memory as they were read
+
+
+@pytest.fixture(scope="session", params=[*METHODS, TRAINED_ON_PICTURES])
 def case(request: pytest.FixtureRequest, case_of: Callable[..., Case]) -> Case:
-    """Each method in turn."""
+    """Each method in turn, and one that is trained on pictures."""
     return case_of(request.param)
 
 
-@pytest.fixture(scope="session", params=CLASSIFIERS)
+@pytest.fixture(scope="session", params=[*METHODS, *PICTURED])
+def combination(request: pytest.FixtureRequest, case_of: Callable[..., Case]) -> Case:
+    """Each method in turn, on texts and on pictures where it reads both."""
+    return case_of(request.param)
+
+
+@pytest.fixture(scope="session", params=[*CLASSIFIERS, TRAINED_ON_PICTURES])
 def classifier(request: pytest.FixtureRequest, case_of: Callable[..., Case]) -> Case:
     """Each method that answers with labels."""
     return case_of(request.param)
 
 
+@pytest.fixture(scope="session", params=[*CLASSIFIERS, *PICTURED])
+def labeller(request: pytest.FixtureRequest, case_of: Callable[..., Case]) -> Case:
+    """Each method that answers with labels, on texts and on pictures where it reads both."""
+    return case_of(request.param)
+
+
 @pytest.fixture(
     scope="session",
-    params=[(name, on) for name in REGRESSORS for on in ("numbers", "texts")],
-    ids=lambda pair: "-".join(pair),
+    params=[
+        f"{name}-{on}"
+        for name in REGRESSORS
+        for on in ("numbers", "valued pictures" if name in SEEING else "texts")
+        if on != "numbers" or misfit(registry.method(name), "regress", None, on) is None
+    ],
 )
 def regressor(request: pytest.FixtureRequest, case_of: Callable[..., Case]) -> Case:
-    """Each method that answers with values, on numbers and on texts."""
-    name, on = request.param
-    why = misfit(registry.method(name), "regress", None, "numbers")
-    if on == "numbers" and why is not None:
-        pytest.skip(why)
-    return case_of(name, on)
+    """Each method that answers with values, on numbers and on texts or pictures."""
+    return case_of(request.param)
 
 
-@pytest.fixture(scope="session", params=ON_BACKBONES)
+@pytest.fixture(scope="session", params=[*ON_BACKBONES, *PICTURED])
 def on_backbone(request: pytest.FixtureRequest, case_of: Callable[..., Case]) -> Case:
     """Each method that takes a backbone."""
-    labels = "classify" in registry.method(request.param).objectives
-    return case_of(request.param, "news" if labels else "texts")
+    labels = "classify" in registry.method(request.param.partition("-")[0]).objectives
+    return case_of(request.param if labels else f"{request.param}-texts")
 
 
-@pytest.fixture(scope="session", params=GRADIENT)
+@pytest.fixture(scope="session", params=[*GRADIENT, TRAINED_ON_PICTURES])
 def trained(request: pytest.FixtureRequest, case_of: Callable[..., Case]) -> Case:
     """Each method that the shared loop trains."""
     return case_of(request.param)
@@ -396,8 +544,14 @@ def fingerprint(lens: Lens) -> str:
 
 
 @pytest.fixture(scope="session")
-def same_weights(minilm: Lens, untouched: str) -> Callable[[], bool]:
-    return lambda: fingerprint(minilm) == untouched
+def same_weights() -> Callable[[Case], bool]:
+    """Whether a case's backbone is in memory as it was read."""
+
+    def same(case: Case) -> bool:
+        assert case.lens is not None
+        return fingerprint(case.lens) == UNTOUCHED[id(case.lens.backbone)]
+
+    return same
 
 
 @pytest.fixture(scope="session")
@@ -507,8 +661,6 @@ def judged(python: Any) -> dict[str, Any]:
 
 # --- model folders ----------------------------------------------------------------------------
 
-MADE_UP = "quokkaflux"
-
 
 @dataclass(frozen=True, eq=False)
 class Saved:
@@ -537,54 +689,55 @@ def _files(name: str | None) -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def marked(news: News, measured: Measured) -> Callable[[Case], list[Any]]:
+def marked(news: News, pictures: Pictures, measured: Measured) -> Callable[[Case], list[Any]]:
     """Rows as a person gives them; texts each with a word that nothing else has."""
     texts = [(f"{text} {MADE_UP}", label) for text, label in news.pairs]
-    return lambda case: measured.dicts if case.examples.columns else texts
+
+    def given(case: Case) -> list[Any]:
+        rows: dict[str, list[Any]] = {"numbers": measured.dicts, "image": pictures.pairs}
+        return rows.get(case.examples.modality, texts)
+
+    return given
 
 
 @pytest.fixture(scope="session")
 def saved(
-    case_of: Callable[..., Case],
-    backbone_of: Callable[[str], str],
-    marked: Callable[[Case], list[Any]],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Callable[[str], Saved]:
-    """``saved("lora")``: fitted and saved as a person would, once a method."""
+    marked: Callable[[Case], list[Any]], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[Case], Saved]:
+    """Fitted and saved as a person would, once a case."""
     root = tmp_path_factory.mktemp("folders")
     known: dict[str, Saved] = {}
 
-    def made(name: str) -> Saved:
-        if name in known:
-            return known[name]
-        case = case_of(name)
-        backbone = None if case.lens is None else backbone_of(name)
-        options = {"method": name, "folds": 2, "repeats": 1, "max_length": 32, "threads": 1}
-        options |= case.keys | ({"backbone": backbone} if backbone else {})
+    def made(case: Case) -> Saved:
+        if case.key in known:
+            return known[case.key]
+        name, folder = case.name, root / case.key
+        options = {"method": name, "folds": 2, "repeats": 1, "threads": 1, **case.reading}
+        options |= case.keys | ({"backbone": case.backbone} if case.backbone else {})
         options |= {"task": "regression"} if case.examples.valued else {}
-        before, rows = _files(backbone), marked(case)
-        model = supertune.fit(rows, output=root / name, keep_rows=name in HOLDS_ROWS, **options)
-        asked = (*case.examples.inputs, *case.odd)
+        before, rows = _files(case.backbone), marked(case)
+        model = supertune.fit(rows, output=folder, keep_rows=name in HOLDS_ROWS, **options)
+        asked = tuple(map(as_given, (*case.examples.inputs, *case.odd)))
         state = model.tuned.state()
-        known[name] = Saved(
-            root / name,
+        known[case.key] = Saved(
+            folder,
             options,
             asked,
             rows,
             model.predictions(asked).scored.tobytes().hex(),
             model.predict(asked).tolist(),
             weights_sha256({**state.arrays, **state.adapter}),
-            (before, _files(backbone)),
+            (before, _files(case.backbone)),
         )
-        return known[name]
+        return known[case.key]
 
     return made
 
 
 @pytest.fixture(scope="session")
-def opened_weights() -> Callable[[], str]:
-    """Fingerprint of the minilm that `supertune.fit` itself holds open."""
-    return lambda: fingerprint(_lens())
+def opened_weights() -> Callable[[Case], str | None]:
+    """Fingerprint of the backbone that `supertune.fit` itself holds open."""
+    return lambda case: fingerprint(_lens(case.backbone, case.reading)) if case.backbone else None
 
 
 RELOAD = """
@@ -612,7 +765,8 @@ print(json.dumps(heard))
 @pytest.fixture(scope="session")
 def reloaded(
     request: pytest.FixtureRequest,
-    saved: Callable[[str], Saved],
+    case_of: Callable[..., Case],
+    saved: Callable[[Case], Saved],
     python: Any,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> dict[str, Any]:
@@ -621,9 +775,9 @@ def reloaded(
     cases = [spec.params.get("case") for spec in specs if spec is not None]
     named = {case for case in cases if isinstance(case, str)}
     models = {}
-    for name in sorted(named & set(METHODS)):
-        one = saved(name)
-        models[name] = [str(one.folder), one.options, one.asked, one.rows]
+    for key in sorted(named & {*METHODS, TRAINED_ON_PICTURES}):
+        one = saved(case_of(key))
+        models[key] = [str(one.folder), one.options, one.asked, one.rows]
     written = tmp_path_factory.mktemp("asked") / "task.json"
     written.write_text(json.dumps(models), encoding="utf-8")
     done = python(RELOAD, str(written), timeout=300)

@@ -52,7 +52,7 @@ def test_what_it_tunes_learns_only_inside_the_with_block(trained, injection, sam
     assert not any(p.requires_grad for p in trained.lens.backbone.model.parameters())
     kept = sum(array.size for array in tunable.kept.values())
     assert kept < count if trained.name in encoded else kept == count
-    assert same_weights()
+    assert same_weights(trained)
 
 
 def test_training_moves_what_is_tuned_and_the_loss_falls(trained):
@@ -90,7 +90,7 @@ def test_training_that_breaks_off_leaves_the_weights_as_they_were(trained, same_
 
     with pytest.raises(fault):
         trained.fit(trained.examples, progress=stop)
-    assert same_weights()
+    assert same_weights(trained)
     assert not any(p.requires_grad for p in trained.lens.backbone.model.parameters())
 
 

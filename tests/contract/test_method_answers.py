@@ -19,23 +19,23 @@ def test_nothing_asked_is_nothing_answered(case):
     assert case.logits([]).shape == (0, case.outputs)
 
 
-def test_one_input_is_answered_as_among_others(case):
-    alone = case.logits([case.examples.inputs[4]])
-    assert alone.shape == (1, case.outputs)
-    close(alone[0], case.answers[4])
+def test_one_input_is_answered_as_among_others(combination):
+    alone = combination.logits([combination.examples.inputs[4]])
+    assert alone.shape == (1, combination.outputs)
+    close(alone[0], combination.answers[4])
 
 
-def test_odd_inputs_get_finite_scores(case):
-    logits = case.logits(case.odd)
-    assert logits.shape == (len(case.odd), case.outputs)
+def test_odd_inputs_get_finite_scores(combination):
+    logits = combination.logits(combination.odd)
+    assert logits.shape == (len(combination.odd), combination.outputs)
     assert np.isfinite(logits).all()
 
 
-def test_the_size_of_the_batch_does_not_matter(case):
-    inputs = case.examples.inputs
+def test_the_size_of_the_batch_does_not_matter(combination):
+    inputs = combination.examples.inputs
     for size in (1, 5):
-        parts = [case.logits(inputs[at : at + size]) for at in range(0, len(inputs), size)]
-        close(np.concatenate(parts), case.answers)
+        parts = [combination.logits(inputs[at : at + size]) for at in range(0, len(inputs), size)]
+        close(np.concatenate(parts), combination.answers)
 
 
 def test_an_answer_does_not_depend_on_what_else_is_asked(case):
@@ -71,9 +71,11 @@ def test_its_state_is_named_arrays_of_numbers_and_json(case):
         assert json.loads(json.dumps(config, allow_nan=False)) == config
 
 
-def test_from_its_state_it_answers_the_same_bits(case):
-    again = case.restored(case.tuned().state())
-    np.testing.assert_array_equal(again.logits(case.examples.inputs, case.lens), case.answers)
+def test_from_its_state_it_answers_the_same_bits(combination):
+    again = combination.restored(combination.tuned().state())
+    np.testing.assert_array_equal(
+        again.logits(combination.examples.inputs, combination.lens), combination.answers
+    )
 
 
 def test_from_the_bytes_of_its_state_it_answers_the_same_bits(case, read_back):
@@ -85,16 +87,16 @@ def test_from_the_bytes_of_its_state_it_answers_the_same_bits(case, read_back):
         )
 
 
-def test_its_state_comes_back_as_it_was(case, state_bytes, read_back):
-    tuned = case.tuned()
-    assert state_bytes(case.restored(read_back(tuned.state()))) == state_bytes(tuned)
+def test_its_state_comes_back_as_it_was(combination, state_bytes, read_back):
+    tuned = combination.tuned()
+    assert state_bytes(combination.restored(read_back(tuned.state()))) == state_bytes(tuned)
 
 
-def test_tuned_numbers_are_counted_truly(case, not_tuned):
-    state = case.tuned().state()
-    assert set(not_tuned(case)) <= set(state.arrays)
-    counted = [a for name, a in state.arrays.items() if name not in not_tuned(case)]
-    assert case.tuned().tuned_parameters == sum(
+def test_tuned_numbers_are_counted_truly(combination, not_tuned):
+    state = combination.tuned().state()
+    assert set(not_tuned(combination)) <= set(state.arrays)
+    counted = [a for name, a in state.arrays.items() if name not in not_tuned(combination)]
+    assert combination.tuned().tuned_parameters == sum(
         array.size for array in (*counted, *state.adapter.values())
     )
 
@@ -104,5 +106,6 @@ def test_its_state_holds_no_text(case, exempt):
     # Arrays of numbers could still hide one in their names, and settings could hold many.
     kept = json.dumps([case.tuned().state().settings, *case.tuned().state().arrays]).lower()
     for value in case.examples.inputs:
-        start = " ".join(value.lower().split()[:3]) if isinstance(value, str) else repr(value[0])
+        start = str(getattr(value, "name", value)).lower()
+        start = repr(value[0]) if isinstance(value, tuple) else " ".join(start.split()[:3])
         assert start not in kept

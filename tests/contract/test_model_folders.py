@@ -16,31 +16,31 @@ SAFE = {".safetensors", ".json", ".jsonl", ".yaml", ".html", ".md"}
 
 
 def test_a_fresh_process_answers_the_same_bits(case, saved, reloaded):
-    assert reloaded[case.name]["scored"] == saved(case.name).scored
+    assert reloaded[case.key]["scored"] == saved(case).scored
 
 
 def test_a_fresh_process_predicts_the_same(case, saved, reloaded):
-    assert reloaded[case.name]["answers"] == saved(case.name).answers
+    assert reloaded[case.key]["answers"] == saved(case).answers
 
 
 def test_a_fresh_process_fits_the_same_bytes_from_rows_in_another_order(case, saved, reloaded):
-    assert reloaded[case.name]["tuned"] == saved(case.name).tuned
+    assert reloaded[case.key]["tuned"] == saved(case).tuned
 
 
 def test_loaded_in_the_same_process_it_answers_the_same_bits(case, saved):
-    model = saved(case.name)
+    model = saved(case)
     again = supertune.load(model.folder)
     assert again.predictions(model.asked).scored.tobytes().hex() == model.scored
 
 
 def test_fitting_and_saving_leave_the_files_of_the_backbone(case, saved):
-    before, after = saved(case.name).backbone_files
+    before, after = saved(case).backbone_files
     assert before == after
     assert bool(before) == (case.lens is not None)
 
 
 def test_every_file_is_listed_with_its_sha256(case, saved):
-    folder = saved(case.name).folder
+    folder = saved(case).folder
     manifest = json.loads((folder / "supertune.json").read_text("utf-8"))
     there = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
     assert set(manifest["files"]) == there - {"supertune.json"}
@@ -50,7 +50,7 @@ def test_every_file_is_listed_with_its_sha256(case, saved):
 
 
 def test_the_folder_is_verified_and_says_what_it_is(case, saved):
-    manifest = read(saved(case.name).folder).manifest
+    manifest = read(saved(case).folder).manifest
     assert manifest["method"] == case.name
     assert manifest["recipe"]["method"] == case.name
     assert manifest["labels"] == list(case.examples.labels)
@@ -63,7 +63,7 @@ def test_the_folder_is_verified_and_says_what_it_is(case, saved):
 
 
 def test_nothing_in_the_folder_can_run(case, saved):
-    for path in saved(case.name).folder.rglob("*"):
+    for path in saved(case).folder.rglob("*"):
         assert path.is_dir() or path.suffix in SAFE
         start = path.read_bytes()[:2] if path.is_file() else b""
         assert start not in (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"PK", b"\x7fE")
@@ -71,18 +71,22 @@ def test_nothing_in_the_folder_can_run(case, saved):
 
 def test_the_folder_holds_nothing_of_the_rows_when_none_may_be_kept(case, saved, exempt):
     exempt(case, "kept")
-    # One made-up word stands in every text; labels are not rows and may be there.
+    # One made-up word stands in every text and in every picture's name; labels are not rows and
+    # may be there.
     words = ["quokkaflux"]
     if case.examples.columns:
         words = [repr(number) for row in case.examples.inputs for number in row]
         assert all(len(word) > 10 for word in words)
-    for path in saved(case.name).folder.rglob("*"):
-        content = path.read_bytes().lower() if path.is_file() else b""
-        assert not any(word.encode() in content for word in words), path.name
+    for path in saved(case).folder.rglob("*"):
+        content = path.read_bytes() if path.is_file() else b""
+        assert not any(word.encode() in content.lower() for word in words), path.name
+        # Every picture is of the PNG format, whose first bytes these are.
+        assert b"\x89PNG" not in content
+        assert b"iVBORw0KGgo" not in content, "in base64"
 
 
 def test_the_tuned_numbers_are_those_of_the_state(case, saved):
-    folder = saved(case.name).folder
+    folder = saved(case).folder
     state = supertune.load(folder).tuned.state()
     assert (folder / "tuned.safetensors").read_bytes() == tensor_bytes(state.arrays)
     adapter = folder / "adapter_model.safetensors"
@@ -93,7 +97,7 @@ def test_the_tuned_numbers_are_those_of_the_state(case, saved):
 
 
 def test_the_report_counts_what_was_tuned(case, saved):
-    folder = saved(case.name).folder
+    folder = saved(case).folder
     report = json.loads((folder / "report.json").read_text("utf-8"))
     tuned = supertune.load(folder).tuned
     assert report["method"] == case.name
@@ -104,7 +108,7 @@ def test_the_report_counts_what_was_tuned(case, saved):
 
 
 def test_the_score_has_an_interval_and_baselines_beside_it(case, saved):
-    report = json.loads((saved(case.name).folder / "report.json").read_text("utf-8"))
+    report = json.loads((saved(case).folder / "report.json").read_text("utf-8"))
     estimate = report["estimate"]
     assert estimate["low"] <= estimate["value"] <= estimate["high"]
     task = registry.task(report["task"])
@@ -125,10 +129,10 @@ def stop(case):
 def test_an_interrupted_fit_leaves_no_file_and_the_weights(
     case, saved, stop, opened_weights, tmp_path
 ):
-    rows = saved(case.name).rows
-    options = saved(case.name).options
-    before = opened_weights()
+    rows = saved(case).rows
+    options = saved(case).options
+    before = opened_weights(case)
     with pytest.raises(KeyboardInterrupt):
         supertune.fit(rows, output=tmp_path / "model", progress=stop, **options)
     assert list(tmp_path.iterdir()) == []
-    assert opened_weights() == before
+    assert opened_weights(case) == before

@@ -39,7 +39,7 @@ def test_a_folder_is_read_with_the_proof_of_it(stamps: Path) -> None:
     assert reading.train.targets.tolist() == [0] * 4 + [1] * 4
     assert reading.columns.picture == "image"
     assert reading.columns.label == "label"
-    assert "picture: column 'image' (8 pictures, such as cats/0.png)" in reading.guesses
+    assert "picture: column 'image' (8 pictures)" in reading.guesses
     assert reading.samples[0] == {"picture": "cats/0.png", "label": "cats"}
 
 

@@ -1,4 +1,7 @@
-"""Training on pictures: dinov2-small at 56 pixels a side, beside plain peft, and through folds."""
+"""Training on pictures: dinov2-small at 56 pixels a side, beside plain peft, and through folds.
+
+What every method promises is asked in tests/contract.
+"""
 
 from __future__ import annotations
 
@@ -21,19 +24,7 @@ from supertune.training.verify import verified
 
 LORA = registry.method("lora")
 BLOCKS, EPOCHS, BATCH = (10, 11), 3, 8
-# By method: what its fit is asked with here, beside its defaults.
-TRAINED = {
-    "lora": {"targets": ("q_proj", "v_proj")},
-    "adapter": {},
-    "ia3": {},
-    "bitfit": {},
-    "layernorm": {},
-    "top_blocks": {},
-    "contrastive": {},
-    "deep_prompts": {"learning_rate": 0.001},
-    "full": {},
-}
-SOLVED = ("linear_probe", "nearest_centroid", "layered_probe", "semi_supervised")
+SOLVED = ("linear_probe", "nearest_centroid", "layered_probe")
 
 
 @pytest.fixture(scope="module")
@@ -116,21 +107,6 @@ def by_peft(rows: Examples, lens: Lens, options) -> list[float]:
     return losses
 
 
-@pytest.mark.parametrize("name", [*SOLVED, *TRAINED])
-def test_every_method_learns_from_pictures_and_holds_to_what_it_says(name, emoji, lens):
-    method = registry.method(name)
-    own = {"epochs": 1, **TRAINED[name]} if name in TRAINED else {}
-    options, asked = method.options(**own), problem(emoji, lens)
-    tuned = fitting.fit(method, asked, options)
-    told = {finding.code for finding in verified(method, asked, options, tuned)}
-    assert told <= {"loss_did_not_fall"}
-    state = tuned.state()
-    again = fitting.restore(method, state, options, asked.head, lens)
-    given = tuned.logits(emoji.inputs, lens)
-    np.testing.assert_array_equal(again.logits(emoji.inputs, lens), given)
-    assert (given.argmax(1) == emoji.targets).mean() > 0.8
-
-
 def test_one_pass_over_the_pictures_serves_every_layer_every_fold_and_every_method(
     emoji, lens, tmp_path
 ):
@@ -140,7 +116,7 @@ def test_one_pass_over_the_pictures_serves_every_layer_every_fold_and_every_meth
         fitting.fit(LORA, asked, LORA.options(blocks=BLOCKS, epochs=1))
         assert own.computed == len(emoji)  # what enters the cut came on the way
         folds = [[(np.arange(0, 12), np.arange(12, 18)), (np.arange(6, 18), np.arange(6))]]
-        for name in SOLVED[:3]:
+        for name in SOLVED:
             method = registry.method(name)
             fitting.out_of_fold(method, asked, method.options(), folds)
         for layer in (7, 12):

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from supertune.catalogue.archives import members
-from supertune.catalogue.entries import dataset
+from supertune.catalogue.data_sets import dataset
 from supertune.catalogue.packages import archive
 from supertune.catalogue.placing import Progress
 

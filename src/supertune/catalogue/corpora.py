@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from supertune.catalogue import entries, picture_formats
+from supertune.catalogue import data_sets, picture_formats
 from supertune.catalogue.corpus_formats import Row, line_of, read, rows_of
-from supertune.catalogue.entries import DatasetEntry
+from supertune.catalogue.data_sets import DatasetEntry
 from supertune.catalogue.packages import archive
 from supertune.catalogue.places import cache_folder, room
 from supertune.catalogue.placing import Progress, alone, origin, put
@@ -25,7 +25,7 @@ def dataset(name: str, *, progress: Progress | None = None) -> Path:
         EnvironmentFault: ``no_network`` naming every place tried, ``package_changed``,
             ``cache_unwritable``, ``no_space``.
     """
-    entry = entries.dataset(name)
+    entry = data_sets.dataset(name)
     if (folder := fetched(entry)) is not None:
         return folder
     folder = room("data") / name
@@ -60,7 +60,7 @@ def few_shot(
     Raises:
         InputError: ``unknown_data_set``, ``no_labels`` for a data set of boxes.
     """
-    entry = entries.dataset(name)
+    entry = data_sets.dataset(name)
     if entry.kind == "boxes":
         raise _no_labels(entry)
     folder = dataset(name, progress=progress)
@@ -95,7 +95,7 @@ def _no_labels(entry: DatasetEntry) -> InputError:
         "no_labels",
         f"{entry.name} holds boxes on pictures, not one label a row.",
         received=entry.name,
-        allowed=", ".join(one.name for one in entries.datasets() if one.kind != "boxes"),
+        allowed=", ".join(one.name for one in data_sets.datasets() if one.kind != "boxes"),
         next=f"supertune data pull {entry.name} says where its files are.",
     )
 

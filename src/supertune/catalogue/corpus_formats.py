@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from supertune.catalogue.archives import members
-from supertune.catalogue.entries import DatasetEntry
+from supertune.catalogue.data_sets import DatasetEntry
 from supertune.data.dialect import CELL_LIMIT
 
 Row = tuple[str, str]

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from supertune.catalogue.archives import members
-from supertune.catalogue.entries import DatasetEntry
+from supertune.catalogue.data_sets import DatasetEntry
 from supertune.contracts import Picture
 
 if TYPE_CHECKING:

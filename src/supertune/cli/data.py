@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from supertune.catalogue import corpora, entries
+from supertune.catalogue import corpora, data_sets
 from supertune.catalogue.corpus_formats import Row
-from supertune.catalogue.entries import DatasetEntry
+from supertune.catalogue.data_sets import DatasetEntry
 from supertune.cli.options import Command, Group, Json, NoColor, Quiet, Verbose, example, terminal
 from supertune.cli.progress import Progress
 from supertune.cli.terminal import Terminal
@@ -38,7 +38,7 @@ def data(
 
 
 def _list(terminal: Terminal) -> None:
-    known = [described(entry) for entry in entries.datasets()]
+    known = [described(entry) for entry in data_sets.datasets()]
     steps = [f"supertune data sample {known[0]['name']} -o {known[0]['name']} --per-class 8"]
     terminal.result({"data": known, "next": steps})
     terminal.table(
@@ -83,7 +83,7 @@ def described(entry: DatasetEntry) -> dict[str, Any]:
 
 
 def _names() -> list[str]:
-    return [entry.name for entry in entries.datasets()]
+    return [entry.name for entry in data_sets.datasets()]
 
 
 Name = Annotated[
@@ -105,7 +105,7 @@ def pull(
 ) -> None:
     """Fetch a data set into the cache and say where it is."""
     speaker = terminal(ctx)
-    entry = entries.dataset(name)
+    entry = data_sets.dataset(name)
     with Progress(speaker, bytes_=True) as progress:
         folder = corpora.dataset(name, progress=progress)
     files = {
@@ -166,7 +166,7 @@ def sample(
 ) -> None:
     """Draw a few labelled rows to try a fit with, and others to judge it by."""
     speaker = terminal(ctx)
-    pictures = entries.dataset(name).kind == "pictures"
+    pictures = data_sets.dataset(name).kind == "pictures"
     names = ("train", "test") if pictures else ("train.csv", "test.csv")
     targets = output / names[0], output / names[1]
     if not overwrite and any(path.exists() for path in targets):

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from importlib import metadata
 from typing import Any, Literal
 
-from supertune.catalogue import entries, index, network, resolve
+from supertune.catalogue import data_sets, entries, index, network, resolve
 from supertune.catalogue.packages import FAULTS
 from supertune.catalogue.places import cache_folder, room
 from supertune.cli.cache import free
@@ -162,7 +162,7 @@ def pip() -> Check:
 
 
 def npm() -> Check:
-    needing = [each.name for each in entries.datasets() if each.package.registry == "npm"]
+    needing = [each.name for each in data_sets.datasets() if each.package.registry == "npm"]
     remedy = f"Only the data sets {' and '.join(needing)} need it."
     return _index("npm index", index.npm_registry, remedy)
 
