@@ -8,6 +8,7 @@ import re
 import pytest
 import typer
 
+from supertune.catalogue import entries
 from supertune.cli.main import COMMANDS, SUMMARIES
 from supertune.cli.options import example, seconds
 
@@ -92,7 +93,9 @@ def test_completion_offers_the_names_of_the_catalogue(python) -> None:
     code = "import sys; from supertune.cli.main import main; sys.exit(main([]))"
     given = {"_SUPERTUNE_COMPLETE": "complete_bash", "COMP_WORDS": "supertune models pull "}
     done = python(code, COMP_CWORD="3", **given)
-    assert done.stdout.split() == ["minilm", "e5-small", "smollm2"], done.stderr
+    models = [entry.name for entry in entries.models()]
+    assert done.stdout.split() == models, done.stderr
+    assert models[:3] == ["minilm", "e5-small", "smollm2"]
     names = ["label_names", "layernorm", "linear_probe", "linear_regression", "lora"]
     given["COMP_WORDS"] = "supertune methods l"
     done = python(code, COMP_CWORD="2", **given)

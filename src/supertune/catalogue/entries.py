@@ -249,7 +249,7 @@ MODELS = (
         "weights",
         licence="MIT; NanoDet Apache-2.0",
         offer=Offer(
-            capabilities=frozenset({"features", "blocks", "detect", "torch"}),
+            capabilities=frozenset({"features", "detect", "torch"}),
             family="encoder",
             architecture="NanoDet",
             width=512,
