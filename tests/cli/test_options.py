@@ -96,7 +96,8 @@ def test_completion_offers_the_names_of_the_catalogue(python) -> None:
     models = [entry.name for entry in entries.models()]
     assert done.stdout.split() == models, done.stderr
     assert models[:3] == ["minilm", "e5-small", "smollm2"]
-    names = ["label_names", "layernorm", "linear_probe", "linear_regression", "lora"]
+    names = ["label_names", "layered_probe", "layernorm", "linear_probe", "linear_regression"]
+    names.append("lora")
     given["COMP_WORDS"] = "supertune methods l"
     done = python(code, COMP_CWORD="2", **given)
     assert done.stdout.split() == names, done.stderr
