@@ -33,6 +33,7 @@ EVIDENCE = (
     "study_abstaining",
     "study_shift",
     "study_explanations",
+    "study_vision",
     "study_curves",
 )
 OPENING = """# Speed and memory
