@@ -138,3 +138,8 @@ def test_a_folder_is_told_from_a_hub_id_and_named_by_its_last_part(name: str, pa
     assert wording.backbone_name(name) == (
         name if not path else name.replace("\\", "/").split("/")[-1]
     )
+
+
+def test_a_name_that_is_written_so_keeps_its_small_letter() -> None:
+    assert wording.first_upper("macro F1") == "Macro F1"
+    assert wording.first_upper(wording.metric_name("map50")) == "mAP50"

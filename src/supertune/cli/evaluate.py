@@ -102,7 +102,7 @@ def show(said: Terminal, found: dict[str, Any]) -> None:
     metric = wording.metric_name(found["metric"])
     rows = [line("This model", found["estimate"])]
     rows += [line(wording.baseline_name(n), e) for n, e in found["baselines"].items()]
-    said.table((metric[:1].upper() + metric[1:], "Score with its 95 % interval"), rows)
+    said.table((wording.first_upper(metric), "Score with its 95 % interval"), rows)
     said.say()
     others = {n: e for n, e in found["metrics"].items() if n != found["metric"]}
     said.table(("Metric", "Score"), [line(wording.metric_name(n), e) for n, e in others.items()])

@@ -130,7 +130,8 @@ def metric_name(name: object) -> str:
 def first_upper(text: object) -> str:
     """``macro F1`` as ``Macro F1``."""
     words = str(text)
-    return words[:1].upper() + words[1:]
+    # "mAP" stays as it is written.
+    return words if words[1:2].isupper() else words[:1].upper() + words[1:]
 
 
 def measured(value: object) -> str:
