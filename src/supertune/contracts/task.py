@@ -84,6 +84,9 @@ class HeadSpec:
 class Task(Protocol):
     """One file in ``tasks/``; the file's name is the key.
 
+    One whose answers are looked at by a command of its own names it with an attribute
+    ``predicted_by``, of ``{model}`` and ``{ending}``.
+
     What tasks of one objective have in common, such as how classes weigh or what stands beside
     a score, is asked of that objective: see `supertune.contracts.Judge`.
     """

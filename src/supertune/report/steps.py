@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
+from supertune import registry
 from supertune.report import advice
 from supertune.report.wording import file_name
 
@@ -42,11 +43,19 @@ def commands(report: Mapping[str, Any], folder: Path | None) -> dict[str, str]:
     ending = "" if _columns(report).get("picture") else ".csv"
     return {
         **({} if report.get("elsewhere") else {"repeat": " ".join(repeat)}),
-        "predict": f"supertune predict {model} NEW{ending} -o predictions.csv",
+        "predict": _predicting(report).format(model=model, ending=ending),
         "evaluate": f"supertune evaluate {model} LABELLED{ending}",
         "label": f"supertune label {model} POOL{ending}",
         "python": f"import supertune\n\nmodel = supertune.load({name!r})\n{_asked(report)}\n",
     }
+
+
+def _predicting(report: Mapping[str, Any]) -> str:
+    """The command of the task, which may have one of its own."""
+    name = str(report.get("task"))
+    task = registry.task(name) if registry.known("tasks", name) else None
+    usual = "supertune predict {model} NEW{ending} -o predictions.csv"
+    return str(getattr(task, "predicted_by", usual))
 
 
 def _columns(report: Mapping[str, Any]) -> Mapping[str, Any]:

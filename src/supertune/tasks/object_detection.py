@@ -38,6 +38,7 @@ class ObjectDetection:
     objective: Objective = "detect"
     modalities = ("image",)
     metrics: Mapping[str, bool] = metrics.DETECTION
+    predicted_by = "supertune detect {model} NEW --draw drawn"
     default_metric = "map"
 
     def recognised(self, source: Any) -> str | None:
