@@ -1,3 +1,10 @@
+"""The commands that a report ends with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from supertune.report import steps
 
 
 def test_a_task_may_name_the_command_that_uses_its_model() -> None:
