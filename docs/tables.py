@@ -18,11 +18,12 @@ START, END = "<!-- table: written by docs/tables.py -->", "<!-- end of table -->
 
 
 def table() -> str:
-    """Markdown: one row a method, one column a backbone, for each task."""
+    """Markdown: one row a method, one column a backbone that serves it, for each task."""
     lines = []
     for name in registry.names("tasks"):
         fits = [one for one in matrix.fits() if one.task == name and not _of_this_machine(one)]
-        backbones = list(dict.fromkeys(one.backbone for one in fits))
+        serving = {one.backbone for one in fits if one.why is None} | {matrix.NONE}
+        backbones = [one for one in dict.fromkeys(f.backbone for f in fits) if one in serving]
         lines += [f"`{name}`", ""]
         lines.append("| method | " + " | ".join(f"`{each}`" for each in backbones) + " | what |")
         lines.append("|---|" + "---|" * (len(backbones) + 1))

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from supertune import registry
+from supertune.catalogue import entries
 from supertune.contracts import misfit
 
 MAIN = "import sys; from supertune.cli.main import main; sys.exit(main(sys.argv[1:]))"
@@ -31,7 +32,7 @@ def test_every_method_says_what_it_needs_takes_and_comes_from(supertune) -> None
 def test_the_matrix_is_whole_and_decided_by_the_contract(supertune, empty_cache: Path) -> None:
     done = supertune("methods", "--json")
     cells = {(c["task"], c["method"], c["backbone"]): c for c in done.answer["matrix"]}
-    backbones = {"none", "minilm", "e5-small", "smollm2"}
+    backbones = {"none", *(entry.name for entry in entries.models())}
     methods = registry.names("methods")
     tasks = registry.names("tasks")
     assert set(cells) == {(t, m, b) for t in tasks for m in methods for b in backbones}
@@ -87,6 +88,9 @@ def test_people_see_a_table_of_what_works(supertune, empty_cache: Path) -> None:
     out = supertune("methods").out
     lines = {line.split()[0]: line.split()[1:] for line in out.splitlines() if line.split()}
     assert lines["text_classification"] == ["none", "minilm", "e5-small", "smollm2"]
+    pictures = ["none", "dinov2-small", "efficientnet-lite0", "nanodet-g"]
+    assert lines["image_classification"] == pictures
+    assert lines["object_detection"] == ["none", "nanodet-g"]
     assert [line for line in out.splitlines() if line.split() == ["full", "-", "yes", "yes", "yes"]]
     assert max(len(line) for line in out.splitlines()) <= 100
 

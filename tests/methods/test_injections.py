@@ -68,6 +68,7 @@ WITH_BLOCKS = [
     name
     for name in registry.names("methods")
     if "blocks" in registry.method(name).options.model_fields
+    and "classify" in registry.method(name).objectives  # a detector's are counted from the top
 ]
 
 

@@ -185,9 +185,12 @@ def _defaults(methods: list[Method]) -> list[tuple[str, str]]:
 
 
 def _cells(terminal: Terminal, fits: list[Fit]) -> None:
-    """A table a task, methods down, backbones across, and the reasons that are not plain."""
+    """A table a task, methods down, backbones that serve it across, and the reasons that are not
+    plain."""
     for task in dict.fromkeys(fit.task for fit in fits):
         here = [fit for fit in fits if fit.task == task]
+        serving = {fit.backbone for fit in here if fit.why is None} | {matrix.NONE}
+        here = [fit for fit in here if fit.backbone in serving]
         across = list(dict.fromkeys(fit.backbone for fit in here))
         down = list(dict.fromkeys(fit.method for fit in here))
         works = {(fit.method, fit.backbone): fit.why is None for fit in here}
