@@ -186,25 +186,33 @@ def test_each_stratified_fold_holds_its_share_of_every_label(sizes):
 
 def test_uneven_rows_with_near_duplicates_are_drawn_too_and_folds_stay_of_one_size():
     rng = np.random.default_rng(0)
-    targets = np.array([0] * 35 + [1] * 22 + [2] * 7)
+    targets = np.array([0] * 42 + [1] * 22)
     groups = np.arange(64)
-    groups[[3, 9, 30]] = 50  # of two labels
-    repeated = repeated_folds(examples(targets, 3, groups), folds=5, repeats=40, seed=0)
+    groups[[3, 9, 60]] = 50  # of both labels
+    repeated = repeated_folds(examples(targets, 2, groups), folds=5, repeats=40, seed=0)
     check_partition(repeated, 64)
     held = []
     for folds in repeated:
         assert np.ptp([len(test) for _, test in folds]) <= 1
         for train, test in folds:
             assert not set(groups[train]) & set(groups[test])
-            assert set(targets[train]) == {0, 1, 2}
+            assert set(targets[train]) == {0, 1}
             held.append((targets[test] == 1).sum())
     assert np.std(held) > 1.0
     alone = rng.permutation(64)  # as if there were none
     plain, named = (
-        repeated_folds(examples(targets, 3, each), folds=5, repeats=1, seed=0)
+        repeated_folds(examples(targets, 2, each), folds=5, repeats=1, seed=0)
         for each in (None, alone)
     )
     assert [len(test) for _, test in plain[0]] == [len(test) for _, test in named[0]]
+
+
+def test_of_three_uneven_labels_each_fold_holds_its_share():
+    """How many rows a label is learned from matters more there than what its share gives away."""
+    targets = np.array([0] * 30 + [1] * 20 + [2] * 10)
+    for folds in repeated_folds(examples(targets, 3), folds=5, repeats=5, seed=0):
+        for _, test in folds:
+            assert np.bincount(targets[test]).tolist() == [6, 4, 2]
 
 
 def test_one_row_or_one_group_is_refused_with_what_to_do():

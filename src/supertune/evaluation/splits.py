@@ -19,6 +19,7 @@ Fold: TypeAlias = tuple[IntArray, IntArray]
 """Row indices to learn from and row indices to be asked about, both ascending."""
 
 _ATTEMPTS = 10
+FEW_LABELS = 2  # with more, the share of each matters less than how many rows it is learned from
 
 _Deal: TypeAlias = Callable[[FloatArray, int, np.random.Generator], IntArray]
 
@@ -59,10 +60,10 @@ def repeated_folds(
     """``repeats`` lists of folds; each row is asked about once a repeat.
 
     Where every label has as many rows as any other, as when a person labels so many of each,
-    each fold holds equally many of each. Labels that are uneven were drawn as they came, and so
-    are their folds: folds that all have their shares would show these to the models
-    (docs/decisions/0024). A label with fewer rows than folds has them dealt one to a fold, as
-    little enough is left to learn it from. ``stratified`` folds hold their share of each label
+    each fold holds equally many of each. Two labels that are uneven were drawn as they came, and
+    so are their folds: folds that all have their shares would show these to the models
+    (docs/decisions/0024). With more labels, or fewer rows of one than folds, each fold holds its
+    share of each, as little enough is left to learn a label from. ``stratified`` folds hold their share of each label
     whatever there is, to stop by and not to judge by.
 
     Rows of one group stay on one side; a label with at least two rows (or groups) is in every
@@ -125,7 +126,7 @@ def _as_drawn(content: FloatArray, folds: int) -> _Deal | None:
     if counts.min() < folds:
         return None
     if np.ptp(counts):
-        return _at_random
+        return _at_random if len(counts) <= FEW_LABELS else None
     return _evenly if (content.sum(axis=1) == 1).all() else None
 
 
