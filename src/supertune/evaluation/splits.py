@@ -63,8 +63,8 @@ def repeated_folds(
     each fold holds equally many of each. Two labels that are uneven were drawn as they came, and
     so are their folds: folds that all have their shares would show these to the models
     (docs/decisions/0024). With more labels, or fewer rows of one than folds, each fold holds its
-    share of each, as little enough is left to learn a label from. ``stratified`` folds hold their share of each label
-    whatever there is, to stop by and not to judge by.
+    share of each, as little enough is left to learn a label from. ``stratified`` folds hold their
+    share of each label whatever there is, to stop by and not to judge by.
 
     Rows of one group stay on one side; a label with at least two rows (or groups) is in every
     training part where that can be had. ``folds`` drops to `feasible_folds`. Rows with several
