@@ -31,7 +31,7 @@ def test_json_is_what_python_gives(supertune: Run, probe: Path) -> None:
     first, second = done.answer["explanations"]
     assert first == product.load(probe).explain(TEXT, way="token_states").as_dict()
     assert first["way"] == "token_states"
-    assert [word["text"] for word in second["words"]] == ["无", "聊"]
+    assert [word["text"] for word in second["parts"]] == ["无", "聊"]
     assert done.answer["next"]
 
 

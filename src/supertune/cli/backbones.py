@@ -7,6 +7,7 @@ from typing import Any
 
 import typer
 
+from supertune import registry
 from supertune.cli import matrix
 from supertune.cli.matrix import Known
 from supertune.cli.models import languages
@@ -29,7 +30,7 @@ def backbones(
     engines, broken = matrix.engines()
     known = matrix.backbones()
     models = [described(each) for each in known]
-    missing = [each.name for each in known if each.engine == "transformers" and not each.folder]
+    missing = [each.name for each in known if _in_folders(each.engine) and not each.folder]
     steps = [f"supertune models pull {missing[0]}"] if missing else []
     steps.append("supertune methods")
     speaker.result(
@@ -63,13 +64,18 @@ def _engine(engine: Engine) -> dict[str, Any]:
     }
 
 
+def _in_folders(engine: str | None) -> bool:
+    """Whether backbones of an engine are folders that may not be fetched yet."""
+    return engine is not None and bool(getattr(registry.engine(engine), "folders", False))
+
+
 def described(known: Known) -> dict[str, Any]:
     """A backbone as ``--json`` prints it."""
     offer = known.offer
     answer: dict[str, Any] = {
         "name": known.name,
         "engine": known.engine,
-        "fetched": known.folder is not None or known.engine != "transformers",
+        "fetched": known.folder is not None or not _in_folders(known.engine),
         "path": None if known.folder is None else str(known.folder),
         "problem": known.problem,
         "methods": matrix.fitting(known),
@@ -100,6 +106,6 @@ def _row(each: dict[str, Any]) -> tuple[object, ...]:
         offer.get("width"),
         offer.get("depth"),
         languages(offer.get("languages", [])),
-        where if each["engine"] == "transformers" else None,
+        where if _in_folders(each["engine"]) else None,
         each["problem"] or ", ".join(methods) or "none",
     )

@@ -70,7 +70,7 @@ class PretrainedClasses:
     reference = "Lin et al. 2014, arXiv:1405.0312"
     needs = frozenset({"detect"})
     objectives = frozenset({"detect"})
-    simplicity = 1
+    simplicity = 3
     options: type[Options] = PretrainedClassesOptions
 
     def fit(self, problem: Problem, options: Any) -> Untuned:
