@@ -16,6 +16,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from supertune import registry
+from supertune.contracts import Pooling
 from supertune.errors import InputError
 from supertune.limits import parse_bytes, parse_share
 
@@ -52,7 +53,7 @@ class Recipe(BaseModel):
     )
     max_length: int = Field(256, ge=8, description="tokens read of each text")
     long_text: Literal["truncate", "head_tail", "chunk"] = "truncate"
-    pooling: Literal["mean", "cls", "last", "cls_mean"] | None = None
+    pooling: Pooling | None = None
     prefix: str | None = None
     resolution: int | None = Field(
         None, ge=14, le=2048, description="pixels a side that pictures are read at"

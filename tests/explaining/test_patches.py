@@ -10,7 +10,7 @@ from PIL import Image
 
 from supertune.contracts import Contribution, Picture
 from supertune.data.pictures.decoding import opened
-from supertune.explaining.patches import SIDE, patches
+from supertune.explaining.patches import SIDE, Patches
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def pixels(value: Picture) -> np.ndarray:
 
 
 def test_a_patch_that_is_taken_away_gets_the_mean_colour(picture: Picture) -> None:
-    parts = patches(picture)
+    parts = Patches(picture)
     gone = parts.names.index("row 2, column 3")
     left = pixels(parts.without({gone}))
     mean = pixels(picture).reshape(-1, 3).mean(axis=0).round()
@@ -40,7 +40,7 @@ def test_a_patch_that_is_taken_away_gets_the_mean_colour(picture: Picture) -> No
 def test_nothing_taken_away_is_the_picture_itself_and_all_of_it_one_colour(
     picture: Picture,
 ) -> None:
-    parts = patches(picture)
+    parts = Patches(picture)
     assert parts.without(()) is picture
     assert len(np.unique(pixels(parts.only(())).reshape(-1, 3), axis=0)) == 1
 
@@ -48,14 +48,14 @@ def test_nothing_taken_away_is_the_picture_itself_and_all_of_it_one_colour(
 def test_shares_of_a_finer_grid_go_to_the_patch_that_holds_their_middle(picture: Picture) -> None:
     fine = 2 * SIDE
     spans = ((2, 4, fine), (3, 5, fine), (fine - 1, fine - 1, fine))
-    found = patches(picture).gathered(Contribution(spans, np.array([1.0, 2.0, 4.0]), 0.0))
+    found = Patches(picture).gathered(Contribution(spans, np.array([1.0, 2.0, 4.0]), 0.0))
     assert found[SIDE + 2] == 3.0
     assert found[-1] == 4.0
     assert found.sum() == 7.0
 
 
 def test_the_map_has_a_line_a_row_and_a_tint_where_a_patch_spoke(picture: Picture) -> None:
-    parts = patches(picture)
+    parts = Patches(picture)
     strengths = [0.0] * len(parts)
     strengths[SIDE + 2], strengths[-1] = 1.0, -0.3
     text = "".join(piece for piece, _ in parts.marked(strengths))

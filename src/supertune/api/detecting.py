@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from supertune.artifact.swap import whole_json
 from supertune.contracts import Detections, Picture
 from supertune.errors import InputError
 from supertune.model import Model
@@ -67,7 +66,7 @@ def detect(
         if progress is not None:
             progress("detect", number, None)
     if coco is not None:
-        _write(Path(coco), content)
+        whole_json(Path(coco), content, indent=None)
     return {
         "pictures": number,
         "boxes": sum(counts.values()),
@@ -152,12 +151,3 @@ def _draw(folder: Path, picture: Picture, boxes: Any, labels: tuple[str, ...], n
     folder.mkdir(parents=True, exist_ok=True)
     name = Path(picture.name.replace("\\", "/")).stem or "picture"
     drawn(picture, boxes, labels).save(folder / f"{number:04}-{name}.jpg", "JPEG", quality=90)
-
-
-def _write(path: Path, content: dict[str, Any]) -> None:
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        partial.write_text(json.dumps(content), encoding="utf-8")
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)

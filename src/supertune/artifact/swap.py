@@ -18,12 +18,14 @@ Only renames, no symlinks and no exchange call, so that macOS and Windows behave
 from __future__ import annotations
 
 import errno
+import json
 import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from supertune.errors import EnvironmentFault
 
@@ -79,6 +81,26 @@ def publish(target: Path, fill: Callable[[Path], None], allow: Callable[[], None
                 _clean(target)
     except OSError as error:
         raise fault(error, target) from error
+
+
+def whole_json(target: Path, value: Any, indent: int | None = 1) -> None:
+    """One JSON file, whole or not at all.
+
+    Raises:
+        EnvironmentFault: as `fault`.
+    """
+    partial = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    try:
+        with partial.open("w", encoding="utf-8") as stream:
+            json.dump(value, stream, ensure_ascii=False, indent=indent)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(partial, target)
+    except OSError as error:
+        raise fault(error, target) from error
+    finally:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
 
 
 def fault(error: OSError, target: Path) -> EnvironmentFault:

@@ -188,6 +188,7 @@ class _Costs:
         self.recipe, self.unlabelled = workshop.recipe, workshop.unlabelled
         self.known, self._inputs = prior.facts(examples, workshop.recipe), examples.inputs
         self._rows = registry.modality(examples.modality)
+        self._counted: dict[Offer | None, tuple[int, ...]] = {None: self.known.lengths}
         self._speed: Speed | None = None
 
     def entry(self, candidate: Candidate, offer: Offer | None, place: int = -1) -> Entry:
@@ -218,9 +219,11 @@ class _Costs:
         )
 
     def _lengths(self, offer: Offer | None) -> tuple[int, ...]:
-        if offer is None:
-            return self.known.lengths
-        return self._rows.lengths(self._inputs, offer, self.recipe.max_length)
+        """Counted once a backbone, whatever the number of methods."""
+        if offer not in self._counted:
+            most = self.recipe.max_length
+            self._counted[offer] = self._rows.lengths(self._inputs, offer, most)
+        return self._counted[offer]
 
     def _unlabelled_seconds(self, method: Method, offer: Offer | None, folds: int) -> float:
         """Reading the rows without an answer, and learning from them in each fold."""

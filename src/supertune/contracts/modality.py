@@ -38,8 +38,9 @@ class Modality(Protocol):
         """Equal for inputs that a person would call the same row."""
         ...
 
-    def alike(self, inputs: Sequence[Input]) -> list[list[int]]:
-        """Indices of rows that are nearly the same, cluster by cluster, each of two or more."""
+    def alike(self, inputs: Sequence[Input], most: int | None = None) -> list[list[int]]:
+        """Indices of rows that are nearly the same, cluster by cluster, each of two or more; of
+        texts ``most`` characters are compared, all by default."""
         ...
 
     def form(self, inputs: Sequence[Input]) -> FloatArray | None:

@@ -102,11 +102,6 @@ class Patches:
         return _png(tinted.round().astype(np.uint8))
 
 
-def patches(value: Picture) -> Patches:
-    """See `Patches`."""
-    return Patches(value)
-
-
 def _png(pixels: npt.NDArray[Any]) -> bytes:
     from PIL import Image
 

@@ -20,7 +20,7 @@ from supertune.contracts import (
 )
 from supertune.explaining import parts as cutting
 from supertune.explaining.parts import Parts
-from supertune.explaining.patches import patches
+from supertune.explaining.patches import Patches
 from supertune.pipeline import Workshop
 
 BATCH = 256  # inputs asked about at once
@@ -82,7 +82,7 @@ class Subject:
         """Words, patches of a picture, or the columns of a row of numbers with the mean row in
         their place."""
         if isinstance(value, Picture):
-            return patches(value)
+            return Patches(value)
         if not self.columns:
             return cutting.words(value)
         if self.rows is None:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from supertune.artifact.swap import fault
+from supertune.artifact.swap import whole_json
 from supertune.data.pictures.cells import written
 from supertune.data.pictures.formats import is_named_so
 from supertune.data.table import Table
@@ -57,7 +55,7 @@ def proposals(
 ) -> None:
     """What to label next: a table with an empty column ``label``, or Label Studio's tasks."""
     if target.suffix.lower() == TASKS:
-        _write(target, [task(row, model=model, folder=target.parent) for row in rows])
+        whole_json(target, [task(row, model=model, folder=target.parent) for row in rows])
         return
     extra: dict[str, Sequence[Any]] = {label: [None] * len(rows)}
     extra["why"] = ["; ".join(row.why) for row in rows]
@@ -80,7 +78,7 @@ def answered(target: Path, answers: Sequence[Answer], label: str) -> None:
 
 def answered_tasks(target: Path, answers: Sequence[Answer]) -> None:
     """The rows that have a label, as Label Studio's tasks with an annotation each."""
-    _write(
+    whole_json(
         target,
         [
             {
@@ -145,17 +143,3 @@ def _table(
     table = Table(columns, np.asarray(rows, dtype=np.int64), target.name)
     with RowWriter(target, overwrite=overwrite) as writer:
         writer.write(table, extra)
-
-
-def _write(target: Path, value: Any) -> None:
-    """Whole or not at all."""
-    partial = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    try:
-        with partial.open("w", encoding="utf-8") as stream:
-            json.dump(value, stream, ensure_ascii=False, indent=1)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(partial, target)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise fault(error, target) from error

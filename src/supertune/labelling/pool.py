@@ -15,6 +15,7 @@ from supertune.errors import InputError
 
 MOST = 5000  # rows among which a choice is made; of a larger pool so many are drawn
 WINDOW = 4096
+_COMPARED = 5000  # characters of a text that are compared to find its doubles
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,7 +139,7 @@ def _given(table: Table, settled: Columns) -> Sequence[Any] | None:
 def _single(inputs: Sequence[Input], known: Sequence[Input], kept: Sequence[bool]) -> list[int]:
     """The first of rows that are nearly the same; none where one of them is known."""
     out: set[int] = set()
-    for together in registry.modality(modality_of(inputs)).alike([*inputs, *known]):
+    for together in registry.modality(modality_of(inputs)).alike([*inputs, *known], _COMPARED):
         mine = [i for i in together if i < len(inputs)]
         answered = len(mine) < len(together) or any(kept[i] for i in mine)
         out.update(i for i in (mine if answered else mine[1:]) if not kept[i])

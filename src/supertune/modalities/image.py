@@ -37,7 +37,7 @@ class Image:
     def same(self, value: Input) -> Hashable:
         return value
 
-    def alike(self, inputs: Sequence[Input]) -> list[list[int]]:
+    def alike(self, inputs: Sequence[Input], most: int | None = None) -> list[list[int]]:
         return near_copies.clusters(_pictures(inputs))
 
     def form(self, inputs: Sequence[Input]) -> FloatArray:

@@ -33,7 +33,7 @@ class Numbers:
     def same(self, value: Input) -> Hashable:
         return value
 
-    def alike(self, inputs: Sequence[Input]) -> list[list[int]]:
+    def alike(self, inputs: Sequence[Input], most: int | None = None) -> list[list[int]]:
         """Only what is equal: how near is near would depend on the units."""
         together: dict[Hashable, list[int]] = {}
         for i, value in enumerate(inputs):

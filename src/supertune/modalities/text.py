@@ -37,8 +37,8 @@ class Text:
     def same(self, value: Input) -> Hashable:
         return overlap.folded(value)
 
-    def alike(self, inputs: Sequence[Input]) -> list[list[int]]:
-        return near_duplicates.clusters([joining.as_one(value) for value in inputs])
+    def alike(self, inputs: Sequence[Input], most: int | None = None) -> list[list[int]]:
+        return near_duplicates.clusters([joining.as_one(value)[:most] for value in inputs])
 
     def form(self, inputs: Sequence[Input]) -> FloatArray:
         return form.measured(inputs)

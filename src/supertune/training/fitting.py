@@ -29,21 +29,24 @@ Folds = Sequence[tuple[IntArray, IntArray]]
 def fit(method: Method, problem: Problem, options: Any) -> Tuned:
     """A fitted method; gradient methods go through the shared loop."""
     if isinstance(method, GradientMethod):
-        from supertune.training import detecting, loop
-
-        train = detecting.train if problem.head.boxes else loop.train
-        return train(method, problem, options)
+        trained: Tuned = _loop(problem.head).train(method, problem, options)
+        return trained
     return cast(Solver, method).fit(problem, options)
 
 
 def restore(method: Method, state: State, options: Any, head: HeadSpec, lens: Lens | None) -> Tuned:
     """What `fit` returned, from its state."""
     if isinstance(method, GradientMethod):
-        from supertune.training import detecting, loop
-
-        again = detecting.restore if head.boxes else loop.restore
-        return again(method, state, options, head, lens)
+        restored: Tuned = _loop(head).restore(method, state, options, head, lens)
+        return restored
     return cast(Solver, method).restore(state, head, lens)
+
+
+def _loop(head: HeadSpec) -> Any:
+    """The module that trains by gradients what answers so."""
+    from supertune.training import detecting, loop
+
+    return detecting if head.boxes else loop
 
 
 def out_of_fold(
