@@ -57,6 +57,9 @@ REGRESSION: dict[str, bool] = {"mae": False, "rmse": False, "r2": True}
 DETECTION: dict[str, bool] = {"map": True, "map50": True, "map75": True, "ar": True}
 """Metric -> larger is better. See `supertune.average_precision`."""
 
+DENOISING: dict[str, bool] = {"skill": True, "denoising_loss": False}
+"""Metric -> larger is better. ``skill`` is the share of the untuned model's loss that is saved."""
+
 SPELLED = {"map": "mAP", "map50": "mAP50", "map75": "mAP75", "ar": "AR"}
 SPELLED |= {"mae": "MAE", "rmse": "RMSE", "r2": "R²"}
 """How metrics are written where their name is not a word."""
@@ -67,7 +70,9 @@ RATES = frozenset(
 """Metrics that are a share of right answers, between 0 and 1."""
 
 LOSSES = frozenset(
-    name for name, larger in {**CLASSIFICATION, **MULTI_LABEL, **REGRESSION}.items() if not larger
+    name
+    for name, larger in {**CLASSIFICATION, **MULTI_LABEL, **REGRESSION, **DENOISING}.items()
+    if not larger
 )
 """Metrics that are 0 at best and have no upper end, or one far away."""
 
@@ -222,6 +227,35 @@ def regression(
         "mae": _divide(sums[:, 1], size, np.nan),
         "rmse": np.sqrt(_divide(sums[:, 2], size, np.nan)),
         "r2": np.where(total > 0, 1.0 - _divide(sums[:, 2], total, 0.0), 0.0),
+    }
+
+
+def denoising(answers: FloatArray, weights: FloatArray | None = None) -> dict[str, FloatArray]:
+    """All metrics of `DENOISING`, B values each.
+
+    Args:
+        answers: (n, 2 T) losses of a tuned denoiser and, behind them, of the untuned one.
+        weights: (B, n) or None.
+
+    Raises:
+        InputError: ``values_not_finite`` when training diverged.
+    """
+    losses = np.asarray(answers, dtype=np.float64)
+    bad = int((~np.isfinite(losses)).any(axis=1).sum())
+    if bad:
+        raise InputError(
+            "values_not_finite",
+            "Some losses are not numbers: training diverged.",
+            received=f"{bad} of {len(losses)} pictures",
+            allowed="finite losses",
+            next="Lower the learning rate, or choose another method.",
+        )
+    half = losses.shape[1] // 2
+    own, untuned = losses[:, :half].mean(axis=1), losses[:, half:].mean(axis=1)
+    sums = _sums(weights, np.ones(len(own)), own, untuned)
+    return {
+        "skill": 1.0 - _divide(sums[:, 1], sums[:, 2], 1.0),
+        "denoising_loss": _divide(sums[:, 1], sums[:, 0], np.nan),
     }
 
 

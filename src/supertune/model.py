@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy.typing as npt
 
 from supertune import artifact, baselines, registry
 from supertune.artifact import rows
+from supertune.artifact.states import json_bytes
 from supertune.config import Recipe, method_options, recipe_text
 from supertune.contracts import (
     NOTHING_ASKED,
@@ -28,7 +28,6 @@ from supertune.contracts import (
     Lens,
     Method,
     Shifting,
-    State,
     Tuned,
 )
 from supertune.errors import InputError
@@ -39,7 +38,7 @@ from supertune.explaining import Explanation, Subject, explained
 from supertune.pipeline import Workshop, as_calibrated, labelled, open_backbone, reference, viewed
 from supertune.report import card, compose, render, shifted, steps, text, thumbnails
 from supertune.report.compose import finite
-from supertune.training import fitting
+from supertune.training import drawing, fitting
 from supertune.training.adopted import Adopted
 
 UNLABELLED = {"label_column_missing", "no_label_column", "no_labels", "no_targets"}
@@ -193,6 +192,13 @@ class Model:
         where a model that was fitted under a largest error abstains."""
         answers = self._answers(self.read(inputs), self._asked())
         return self.workshop.objective.array(answers, self.head)
+
+    def generate(self, prompts: str | Sequence[str], **settings: Any) -> drawing.Pictures:
+        """Pictures (h, w, 3) of each prompt; ``settings`` as `supertune.generate` has them."""
+        blend: Mapping[str, float] = settings.pop("blend", None) or {}
+        others = [(load(folder).tuned, weight) for folder, weight in blend.items()]
+        lens = self.workshop.lens(self.backbone)
+        return drawing.drawn(self.tuned, lens, prompts, others=others, **settings)
 
     def predict_proba(self, inputs: Sequence[Any]) -> FloatArray:
         """(n, C) probabilities, columns in the order of ``labels``.
@@ -388,13 +394,7 @@ class Model:
         return target
 
     def _files(self) -> dict[str, bytes]:
-        state = self.tuned.state()
-        files = {"tuned.safetensors": artifact.tensor_bytes(dict(state.arrays))}
-        if state.adapter_config is not None:
-            files["adapter_model.safetensors"] = artifact.tensor_bytes(dict(state.adapter))
-            files["adapter_config.json"] = json_bytes(state.adapter_config)
-        if state.settings:
-            files["settings.json"] = json_bytes(state.settings)
+        files = artifact.states.files(self.tuned.state())
         if self.calibration:
             files["calibration.safetensors"] = artifact.tensor_bytes(self.calibration)
         if self.training_rows is not None:
@@ -438,14 +438,10 @@ def load(
         place["backbone"] = str(backbone)
     recipe = Recipe(**{"precision": "fp32", **manifest["recipe"], **place})
     workshop = Workshop(recipe)
-    state = State(
-        read.arrays("tuned.safetensors"),
-        read.json("settings.json") if "settings.json" in read.files else {},
-        read.arrays("adapter_model.safetensors") if "adapter_config.json" in read.files else {},
-        read.json("adapter_config.json") if "adapter_config.json" in read.files else None,
-    )
+    state = artifact.states.of(read)
     kinds = bool(manifest["multi_label"]), bool(manifest.get("valued"))
-    head = HeadSpec(len(manifest["labels"]), *kinds, boxes=int(manifest.get("boxes", 0)))
+    boxes, draws = (int(manifest.get(name, 0)) for name in ("boxes", "draws"))
+    head = HeadSpec(len(manifest["labels"]), *kinds, boxes=boxes, draws=draws)
     made = manifest.get("injection")  # of an adapter that was trained elsewhere
     method: Method
     method = Adopted.from_dict(recipe.method, made) if made else registry.method(recipe.method)
@@ -493,8 +489,3 @@ def _renamed(
 ) -> Columns:
     changed = replace(columns, slices=tuple(slices) or columns.slices).called(text)
     return changed if label is None else replace(changed, label=label)
-
-
-def json_bytes(value: Any) -> bytes:
-    """JSON as it lies in a model folder: indented, keys in order, any script as it is."""
-    return (json.dumps(value, ensure_ascii=False, indent=1, sort_keys=True) + "\n").encode("utf-8")

@@ -13,12 +13,14 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from supertune import limits, registry
+from supertune.catalogue import hub
 from supertune.catalogue.entries import model
 from supertune.catalogue.places import cache_folder
 from supertune.catalogue.resolve import fetched, resolve
@@ -90,6 +92,7 @@ def columns(recipe: Recipe) -> Columns:
         separator=recipe.separator,
         numbers=recipe.numbers,
         picture=recipe.picture,
+        concept=recipe.concept,
     )
 
 
@@ -431,13 +434,21 @@ _opened: dict[tuple[str | bool, ...], Backbone] = {}
 
 
 def engine_of(name: str) -> Engine:
-    """``ENGINE:NAME`` chooses an engine; without a prefix it is the catalogue's for that name, or
-    transformers."""
+    """``ENGINE:NAME`` chooses an engine; without a prefix it is the catalogue's for that name, that
+    which knows the folder by its ``listing``, or transformers."""
     prefix, sign, _ = name.partition(":")
     if sign and prefix in registry.names("backbones"):
         return registry.engine(prefix)
     entry = model(name)
-    return registry.engine("transformers" if entry is None else entry.engine)
+    if entry is not None:
+        return registry.engine(entry.engine)
+    folder = hub.cached(name) or Path(name).expanduser()
+    if not (folder / "config.json").is_file():
+        for engine in registry.engines():
+            listing = getattr(engine, "listing", None)
+            if listing is not None and (folder / listing).is_file():
+                return engine
+    return registry.engine("transformers")
 
 
 def reference(name: str, progress: Progress | None = None, *, fetch: bool = True) -> BackboneRef:

@@ -8,6 +8,7 @@ from supertune.api.generating import Generator
 from supertune.api.labelling import label_next
 from supertune.api.loading import load
 from supertune.api.many import predict_many
+from supertune.api.picturing import generate
 from supertune.api.planning import plan
 from supertune.model import Model
 
@@ -18,6 +19,7 @@ __all__ = [
     "detect",
     "export",
     "fit",
+    "generate",
     "label_next",
     "load",
     "plan",

@@ -14,11 +14,12 @@ from supertune import __version__, registry
 from supertune.api import export_page
 from supertune.api.loading import load
 from supertune.artifact import exports, foreign, tensor_bytes
+from supertune.artifact.states import json_bytes
 from supertune.artifact.tensors import Arrays
 from supertune.catalogue.entries import model as catalogue_model
 from supertune.contracts import Backbone, BackboneRef, Lens, Offer, State
 from supertune.errors import InputError
-from supertune.model import Model, json_bytes
+from supertune.model import Model
 from supertune.pipeline import as_calibrated
 
 SAME = 1e-5  # of the largest value: what float32 rounding may make of merging

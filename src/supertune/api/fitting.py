@@ -13,7 +13,16 @@ from supertune import __version__, artifact, baselines, choose, limits, pipeline
 from supertune.api import continuing, machine, meant, unlabelled
 from supertune.choose import Decision, Entry, levers
 from supertune.config import Recipe, method_options
-from supertune.contracts import Examples, Finding, Judged, Noted, Notes, Reading, Tuned
+from supertune.contracts import (
+    Examples,
+    Finding,
+    HeadSpec,
+    Judged,
+    Noted,
+    Notes,
+    Reading,
+    Tuned,
+)
 from supertune.errors import InputError
 from supertune.explaining import reported
 from supertune.limits import OutOfTime
@@ -223,7 +232,7 @@ def _finish(run: _Run, decision: Decision, tuned: Tuned) -> Model:
         "labels": list(examples.labels),
         "multi_label": examples.multi_label,
         **({"valued": True} if examples.valued else {}),
-        **({"boxes": workshop.task.head(examples).boxes} if examples.boxed else {}),
+        **_sizes(workshop.task.head(examples)),
         "method": decision.candidate.method,
         "backbone": None
         if report["backbone"] is None
@@ -245,6 +254,12 @@ def _finish(run: _Run, decision: Decision, tuned: Tuned) -> Model:
         calibration=calibration,
         _workshop=workshop,
     )
+
+
+def _sizes(head: HeadSpec) -> dict[str, int]:
+    """How many boxes or draws an answer has, of those that are made of such."""
+    sizes = {"boxes": head.boxes, "draws": head.draws}
+    return {name: count for name, count in sizes.items() if count}
 
 
 def _judged(

@@ -17,7 +17,7 @@ def settled(data: Any, options: dict[str, Any]) -> tuple[Recipe, tuple[str, ...]
         InputError: ``bad_recipe``, ``task_unclear``.
     """
     if options.get("task") is not None or options.get("numbers") or options.get("text"):
-        return recipe(options), ()
+        return _folded(recipe(options)), ()
     why = {
         task.name: told
         for task in registry.tasks()
@@ -32,4 +32,18 @@ def settled(data: Any, options: dict[str, Any]) -> tuple[Recipe, tuple[str, ...]
             next=f"Name it, for example --task {next(iter(why))}.",
         )
     said = tuple(f"task: {name} ({told})" for name, told in why.items())
-    return recipe({**options, **({"task": next(iter(why))} if why else {})}), said
+    found = recipe({**options, **({"task": next(iter(why))} if why else {})})
+    return _folded(found), said
+
+
+def _folded(found: Recipe) -> Recipe:
+    """With as many folds and repeats as the objective has by default, where none were given."""
+    if found.task not in registry.names("tasks"):
+        return found
+    judge = registry.objective(registry.task(found.task).objective)
+    own = {
+        name: getattr(judge, name)
+        for name in ("folds", "repeats")
+        if hasattr(judge, name) and name not in found.model_fields_set
+    }
+    return found.model_copy(update=own) if own else found

@@ -1,6 +1,6 @@
 """Model folders: written whole or not at all, verified before anything in them is used."""
 
-from supertune.artifact import exports, foreign
+from supertune.artifact import exports, foreign, states
 from supertune.artifact.reading import Artifact, read
 from supertune.artifact.tensors import tensor_bytes, weights_sha256
 from supertune.artifact.writing import check_output, save
@@ -12,6 +12,7 @@ __all__ = [
     "foreign",
     "read",
     "save",
+    "states",
     "tensor_bytes",
     "weights_sha256",
 ]

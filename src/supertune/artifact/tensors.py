@@ -15,15 +15,18 @@ Arrays = dict[str, npt.NDArray[Any]]
 _KINDS = "biufc"  # numbers and booleans; never objects, which would need unpickling
 
 
-def tensor_bytes(arrays: Mapping[str, npt.NDArray[Any]]) -> bytes:
-    """A safetensors file holding ``arrays`` (any shapes), whatever their order in the mapping.
+def tensor_bytes(
+    arrays: Mapping[str, npt.NDArray[Any]], header: Mapping[str, str] | None = None
+) -> bytes:
+    """A safetensors file holding ``arrays`` (any shapes), whatever their order in the mapping, with
+    the texts of its ``header``.
 
     Raises:
         TypeError: an array holds something else than numbers or booleans.
     """
     from safetensors.numpy import save
 
-    return save(_plain(arrays))
+    return save(_plain(arrays), dict(header) if header else None)
 
 
 def read_tensors(data: bytes, name: str) -> Arrays:

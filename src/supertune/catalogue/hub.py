@@ -14,6 +14,9 @@ from supertune.errors import InputError
 
 WANTED = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja"]
 UNWANTED = ["onnx/*", "openvino/*", "original/*", "checkpoint*/*", "runs/*"]
+# Of pipelines that draw, what is not read: the same weights again, and a judge of pictures.
+UNWANTED += ["safety_checker/*", "*.fp16.safetensors", "*non_ema*", "v1-*.safetensors", "v2-*"]
+LISTINGS = ("config.json", "model_index.json")  # of a model, and of a pipeline of several
 
 
 class NotThere(Exception):
@@ -53,7 +56,9 @@ def all_cached() -> Iterator[tuple[str, Path]]:
 
 def whole(folder: Path) -> bool:
     """Whether a folder has its configuration and every file of weights that it speaks of."""
-    if not (folder / "config.json").is_file():
+    if (folder / LISTINGS[1]).is_file():
+        return any(folder.glob("*/*.safetensors"))
+    if not (folder / LISTINGS[0]).is_file():
         return False
     parts = folder / "model.safetensors.index.json"
     try:

@@ -40,7 +40,7 @@ def resolve(name: str, *, progress: Progress | None = None, fetch: bool = True) 
             ``fetch``; ``package_changed``, ``weights_changed``, ``cache_unwritable``, ``no_space``.
     """
     path = Path(name).expanduser()
-    if (path / "config.json").is_file():
+    if any((path / listing).is_file() for listing in hub.LISTINGS):
         return Located(name, path, "folder")
     entry = model(name)
     if entry is not None:

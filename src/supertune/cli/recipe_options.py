@@ -57,6 +57,14 @@ Label = Annotated[
     str | None,
     typer.Option("--label", help="Label column, or the one measured.", rich_help_panel=COLUMNS),
 ]
+Concept = Annotated[
+    str | None,
+    typer.Option(
+        "--concept",
+        help="What pictures to be drawn show, where they have no caption: 'a wug clock'.",
+        rich_help_panel=COLUMNS,
+    ),
+]
 Template = Annotated[
     str | None,
     typer.Option(
@@ -202,6 +210,7 @@ _KEYS = (
     *(
         "text",
         "picture",
+        "concept",
         "label",
         "template",
         "pair",

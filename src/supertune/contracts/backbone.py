@@ -28,6 +28,7 @@ Capability = Literal[
     "sequence_loss",
     "generate",
     "detect",  # it says where things are on a picture, and what they are
+    "denoise",  # it draws pictures of a text, by taking noise away
     "torch",  # parameters can be tuned in this process
     "remote",  # inputs leave this machine
 ]
@@ -67,6 +68,8 @@ class Offer:
     modality: str = "text"  # of what it reads: see `Examples.modality`
     resolution: int = 0  # pixels a side of the pictures that it reads by default
     layer: int | None = None  # how many blocks are read by default; None: all of them
+    views: int = 1  # how often a row passes through it in an epoch, each time otherwise
+    positions: int = 0  # that it computes of each row, where all have as many
 
 
 @dataclass(frozen=True)

@@ -25,18 +25,21 @@ class Picture:
         name: for a person, e.g. ``cats/1.png``; never a place on this machine.
         path: where the bytes are; None where ``data`` holds them.
         data: the bytes themselves.
+        caption: what is said of it, where that is learned too; pictures of the same bytes and
+            other captions are not equal.
     """
 
     sha256: str
     name: str
     path: Path | None = None
     data: bytes | None = None
+    caption: str = ""
 
     @classmethod
-    def of(cls, data: bytes, name: str, path: Path | None = None) -> Picture:
+    def of(cls, data: bytes, name: str, path: Path | None = None, caption: str = "") -> Picture:
         """From bytes, which are kept unless ``path`` says where they are."""
         held = None if path is not None else data
-        return cls(hashlib.sha256(data).hexdigest(), name, path, held)
+        return cls(hashlib.sha256(data).hexdigest(), name, path, held, caption)
 
     def read(self) -> bytes:
         """The encoded bytes."""
@@ -46,14 +49,16 @@ class Picture:
         return self.path.read_bytes()
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Picture) and self.sha256 == other.sha256
+        if not isinstance(other, Picture):
+            return False
+        return (self.sha256, self.caption) == (other.sha256, other.caption)
 
     def __hash__(self) -> int:
-        return hash(self.sha256)
+        return hash((self.sha256, self.caption))
 
     def __repr__(self) -> str:
         """The content alone: cache keys and the order of rows are made of it."""
-        return f"Picture({self.sha256})"
+        return f"Picture({self.sha256}{f', {self.caption!r}' if self.caption else ''})"
 
     def __str__(self) -> str:
         return self.name

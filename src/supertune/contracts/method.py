@@ -16,16 +16,27 @@ from supertune.contracts.task import HeadSpec
 
 
 @dataclass(frozen=True)
+class StateFile:
+    """One safetensors file in a format of another library."""
+
+    arrays: Mapping[str, npt.NDArray[Any]]
+    header: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class State:
     """The tuned numbers of a model: named arrays, and JSON settings needed to restore them.
 
-    What PEFT made is kept apart under PEFT's own names, to be saved in PEFT's own two files.
+    What PEFT made is kept apart under PEFT's own names, to be saved in PEFT's own two files. What
+    another library reads by itself is in ``files``: by the name of a safetensors file, its arrays
+    and the texts of its header.
     """
 
     arrays: Mapping[str, npt.NDArray[Any]]
     settings: Mapping[str, Any] = field(default_factory=dict)
     adapter: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
     adapter_config: Mapping[str, Any] | None = None
+    files: Mapping[str, StateFile] = field(default_factory=dict)
 
 
 class Tuned(Protocol):
@@ -295,6 +306,20 @@ OFFERED_BY: Mapping[str, frozenset[str]] = {
 }
 
 
+# What a backbone must offer to be asked so, whatever the method.
+ASKED_OF: Mapping[str, frozenset[str]] = {
+    "detect": frozenset({"detect"}),
+    "denoise": frozenset({"denoise"}),
+}
+
+
+def needed(method: Method, objective: str) -> frozenset[str]:
+    """What a method needs of a backbone for an objective: what is tuned for labels or values is
+    read from features."""
+    own = frozenset({"features"}) if "torch" in method.needs else frozenset[str]()
+    return method.needs | ASKED_OF.get(objective, own)
+
+
 def offered(offer: Offer) -> frozenset[str]:
     """What a backbone offers, with what its inputs offer by themselves."""
     return offer.capabilities | OFFERED_BY.get(offer.modality, frozenset())
@@ -325,7 +350,7 @@ def misfit(method: Method, objective: str, offer: Offer | None, rows: str = "tex
         return f"{method.name} needs a backbone with {', '.join(sorted(method.needs))}"
     if offer.modality != rows:
         return f"{offer.architecture} reads {offer.modality}, not {rows}"
-    missing = method.needs - offered(offer)
+    missing = needed(method, objective) - offered(offer)
     return _lacking(method, missing, offer.architecture) if missing else None
 
 

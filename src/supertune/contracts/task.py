@@ -29,6 +29,7 @@ class Columns:
     separator: str | None = None
     numbers: tuple[str, ...] = ()  # read as numbers, instead of a text
     picture: str | None = None  # of pictures, instead of a text
+    concept: str | None = None  # what is said of pictures that nothing is said of
 
     @property
     def read(self) -> tuple[str, ...]:
@@ -68,17 +69,19 @@ class Reading:
 class HeadSpec:
     """How many numbers answer the question, and whether several may be true at once, or they
     are values on a scale, or ``boxes`` on a picture, so many at most, each of one of ``outputs``
-    classes."""
+    classes, or losses of a denoiser at so many ``draws`` of noise, beside those of the untuned
+    one (`supertune.contracts.Denoised`)."""
 
     outputs: int
     multi_label: bool = False
     valued: bool = False
     boxes: int = 0
+    draws: int = 0
 
     @property
     def width(self) -> int:
         """C, how many numbers an answer takes; see `supertune.contracts.Detections` for boxes."""
-        return 6 * self.boxes or self.outputs
+        return 6 * self.boxes or 2 * self.draws or self.outputs
 
 
 class Task(Protocol):

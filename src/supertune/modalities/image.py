@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Hashable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -29,13 +30,20 @@ class Image:
     window = 256
 
     def given(self, values: Any, columns: Columns) -> list[Input]:
-        return reading.given(values)
+        found = reading.given(values)
+        if columns.concept is None:
+            return found
+        return [
+            replace(one, caption=one.caption or columns.concept)
+            for one in found
+            if isinstance(one, Picture)
+        ]
 
     def blank(self, value: Input) -> bool:
         return not isinstance(value, Picture)
 
     def same(self, value: Input) -> Hashable:
-        return value
+        return value.sha256 if isinstance(value, Picture) else value
 
     def alike(self, inputs: Sequence[Input], most: int | None = None) -> list[list[int]]:
         return near_copies.clusters(_pictures(inputs))
@@ -77,10 +85,12 @@ class Image:
         data = value.read()
         if len(data) > KEPT_BYTES:
             data = _scaled(value, KEPT_SIDE, "JPEG", quality=90)
-        return {"name": value.name, "bytes": base64.b64encode(data).decode("ascii")}
+        kept = {"name": value.name, "bytes": base64.b64encode(data).decode("ascii")}
+        return {**kept, **({"caption": value.caption} if value.caption else {})}
 
     def from_json(self, kept: Any) -> Input:
-        return Picture.of(base64.b64decode(kept["bytes"]), str(kept["name"]))
+        data, caption = base64.b64decode(kept["bytes"]), str(kept.get("caption", ""))
+        return Picture.of(data, str(kept["name"]), caption=caption)
 
     def described(self, value: Input) -> str:
         (seen,) = glimpses.of(_pictures([value]))
@@ -106,6 +116,8 @@ class Image:
         """
         if offer is None:
             return (0,) * len(inputs)
+        if offer.positions:
+            return (offer.positions,) * len(inputs)
         patches = (offer.resolution // 16) ** 2
         share = offer.parameters / (12 * offer.width**2 * max(1, offer.depth))
         return (max(1, round(patches * min(1.0, 4 * share))),) * len(inputs)

@@ -196,14 +196,16 @@ def columns_section(columns: Columns) -> dict[str, Any]:
         "separator": columns.separator,
     }
     numbers = {"numbers": list(columns.numbers)} if columns.numbers else {}
-    return {**named, **numbers, **({"picture": columns.picture} if columns.picture else {})}
+    seen = {"picture": columns.picture, "concept": columns.concept}
+    return {**named, **numbers, **{name: value for name, value in seen.items() if value}}
 
 
 def tuning(workshop: Workshop, backbone: str | None, tuned: Tuned) -> dict[str, Any]:
     """The backbone, and what was tuned beside it."""
     lens = workshop.lens(backbone)
     state = tuned.state()
-    stored = sum(int(array.nbytes) for array in (*state.arrays.values(), *state.adapter.values()))
+    held = (state.arrays, state.adapter, *(one.arrays for one in state.files.values()))
+    stored = sum(int(array.nbytes) for arrays in held for array in arrays.values())
     parameters = None if lens is None else lens.backbone.offer.parameters
     return {
         "backbone": backbone,

@@ -29,7 +29,7 @@ Folds = Sequence[tuple[IntArray, IntArray]]
 def fit(method: Method, problem: Problem, options: Any) -> Tuned:
     """A fitted method; gradient methods go through the shared loop."""
     if isinstance(method, GradientMethod):
-        trained: Tuned = _loop(problem.head).train(method, problem, options)
+        trained: Tuned = trainer(problem.head).train(method, problem, options)
         return trained
     return cast(Solver, method).fit(problem, options)
 
@@ -37,16 +37,16 @@ def fit(method: Method, problem: Problem, options: Any) -> Tuned:
 def restore(method: Method, state: State, options: Any, head: HeadSpec, lens: Lens | None) -> Tuned:
     """What `fit` returned, from its state."""
     if isinstance(method, GradientMethod):
-        restored: Tuned = _loop(head).restore(method, state, options, head, lens)
+        restored: Tuned = trainer(head).restore(method, state, options, head, lens)
         return restored
     return cast(Solver, method).restore(state, head, lens)
 
 
-def _loop(head: HeadSpec) -> Any:
+def trainer(head: HeadSpec) -> Any:
     """The module that trains by gradients what answers so."""
-    from supertune.training import detecting, loop
+    from supertune.training import denoising, detecting, loop
 
-    return detecting if head.boxes else loop
+    return denoising if head.draws else detecting if head.boxes else loop
 
 
 def out_of_fold(

@@ -25,7 +25,7 @@ from supertune.contracts import (
     Tuned,
     asked_by,
 )
-from supertune.training import answers, detecting, fitting, inputs_seen
+from supertune.training import answers, fitting, inputs_seen
 from supertune.training.codes import finding, stop
 from supertune.training.loop import TunedBackbone
 from supertune.training.watch import ALIKE, probe_rows
@@ -45,8 +45,10 @@ def verified(method: Method, problem: Problem, options: Any, tuned: Tuned) -> tu
         SupertuneError: ``answers_not_finite``, ``evaluation_differs``, ``reload_differs``,
             ``stale_cache`` and those of `supertune.training.inputs_seen.seen`.
     """
-    if problem.head.boxes:
-        return detecting.verified(method, problem, options, tuned)
+    own = getattr(fitting.trainer(problem.head), "verified", None)
+    if own is not None:
+        found_by_it: tuple[Finding, ...] = own(method, problem, options, tuned)
+        return found_by_it
     if isinstance(tuned, TunedBackbone):
         found, inputs, given = _trained(tuned, problem)
     else:

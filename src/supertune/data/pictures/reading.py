@@ -27,12 +27,12 @@ def learned(source: Any, wanted: Columns, test: Any = None) -> Reading:
     Raises:
         InputError: whatever is wrong with files, columns, pictures, labels, weights or sides.
     """
-    table, columns, found = _table(source, wanted)
+    table, columns, found = rows(source, wanted)
     if columns.label is None and table.names == (columns.picture,):
         raise _no_labels(table)
     held = None
     if test is not None:
-        held, other, more = _table(test, wanted)
+        held, other, more = rows(test, wanted)
         found += more
         held = _called(held, other, replace(columns, label=settle(table, columns).columns.label),
                        sources.nameless(test))  # fmt: skip
@@ -45,7 +45,7 @@ def judged(
     source: Any, wanted: Columns, names: tuple[str, ...], *, new_labels: bool = False
 ) -> Reading:
     """Pictures that a model with the labels ``names`` is judged by; see `text_reading.judged`."""
-    table, columns, found = _table(source, wanted)
+    table, columns, found = rows(source, wanted)
     table = _called(table, columns, wanted, sources.nameless(source))
     reading = text_reading.judged(table, wanted, names, new_labels=new_labels)
     return replace(reading, findings=(*found, *reading.findings))
@@ -81,7 +81,7 @@ def _in_row(error: InputError, row: int) -> InputError:
     )
 
 
-def _table(source: Any, wanted: Columns) -> tuple[Table, Columns, list[Finding]]:
+def rows(source: Any, wanted: Columns) -> tuple[Table, Columns, list[Finding]]:
     """Rows whose pictures can all be decoded, the columns with that of the pictures, and what is
     left out."""
     if wanted.text or wanted.template is not None:

@@ -1,0 +1,102 @@
+"""A denoiser as it is, asked by the captions of the pictures. Nothing is tuned."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from supertune.contracts import (
+    Denoising,
+    FloatArray,
+    HeadSpec,
+    Input,
+    Lens,
+    Options,
+    Picture,
+    Problem,
+    Sampling,
+    State,
+    Still,
+    Untuned,
+)
+from supertune.contracts.diffusion import DENOISER
+
+
+class UntunedOptions(Options):
+    """Keys of ``untuned``: none."""
+
+
+@dataclass(frozen=True, eq=False)
+class AsItIs:
+    """See `supertune.contracts.Tuned`."""
+
+    head: HeadSpec
+
+    @property
+    def tuned_parameters(self) -> int:
+        return 0
+
+    def logits(self, inputs: Sequence[Input], lens: Lens | None) -> FloatArray:
+        """(n, 2 T) the same losses twice."""
+        assert lens is not None
+        return self._losses(inputs, lens, lens.backbone.activations)
+
+    def held_out(self, inputs: Sequence[Input], lens: Lens | None) -> FloatArray:
+        assert lens is not None
+        return self._losses(inputs, lens, lens.activations)
+
+    def _losses(self, inputs: Sequence[Input], lens: Lens, activations: Any) -> FloatArray:
+        backbone = lens.backbone
+        assert isinstance(backbone, Denoising)
+        side = backbone.side(lens.encoding)
+        pieces = [
+            Untuned(Still(value, side), value.caption, self.head.draws)
+            for value in inputs
+            if isinstance(value, Picture)
+        ]
+        if not pieces:
+            return np.zeros((0, self.head.width))
+        losses = np.stack(activations(pieces, DENOISER)).astype(np.float64)
+        return np.concatenate([losses, losses], axis=1)
+
+    def sample(
+        self,
+        captions: Sequence[str],
+        seeds: Sequence[int],
+        how: Sampling,
+        lens: Lens,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> list[npt.NDArray[np.uint8]]:
+        """(h, w, 3) pictures; see `supertune.contracts.Denoising.sample`."""
+        backbone = lens.backbone
+        assert isinstance(backbone, Denoising)
+        size = backbone.side(lens.encoding)
+        return backbone.sample(captions, seeds, how, size=size, progress=progress)
+
+    def state(self) -> State:
+        return State({})
+
+
+class UntunedMethod:
+    """See `supertune.contracts.Solver`."""
+
+    name = "untuned"
+    summary = "The denoiser as it is, asked by the same captions; nothing is tuned"
+    reference = "Ho et al. 2020, arXiv:2006.11239"
+    needs = frozenset({"denoise"})
+    objectives = frozenset({"denoise"})
+    simplicity = 4
+    options: type[Options] = UntunedOptions
+
+    def fit(self, problem: Problem, options: Any) -> AsItIs:
+        return AsItIs(problem.head)
+
+    def restore(self, state: State, head: HeadSpec, lens: Lens | None) -> AsItIs:
+        return AsItIs(head)
+
+
+METHOD = UntunedMethod()

@@ -1,0 +1,213 @@
+"""Pictures drawn out of noise: how much less a tuned denoiser is wrong than the untuned one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from supertune.contracts import (
+    Answers,
+    Asked,
+    ClassWeights,
+    Denoised,
+    Examples,
+    Finding,
+    FloatArray,
+    HeadSpec,
+    IntArray,
+    Judged,
+    Picture,
+)
+from supertune.contracts.diffusion import DRAWS
+from supertune.errors import InputError
+
+FEW = 4  # pictures, below which little can be learned
+ROWS_SHOWN = 60
+BANDS = 4  # of noise levels, from little noise to much
+
+
+class Denoise:
+    """See `supertune.contracts.Judge`."""
+
+    name = "denoise"
+    summary = "pictures drawn by a text"
+    backbones: tuple[str, ...] = ()
+    baselines = ("untuned",)
+    tolerance = 0.0
+    decider: str | None = None
+    folds = 2  # each is a training of its own
+    repeats = 1
+    rivals = (("untuned", "the model as it was, asked by the same captions"),)
+
+    def tried(self, rows: str) -> tuple[str, ...]:
+        return ("untuned", "lora")
+
+    def noticed(self, examples: Examples, folds: int) -> list[Finding]:
+        """``few_pictures``."""
+        if len(examples) >= FEW:
+            return []
+        message = f"{len(examples)} pictures are few to learn from; {FEW} to 20 serve better."
+        return [Finding("few_pictures", message, (), "info")]
+
+    def row_weights(self, examples: Examples, classes: ClassWeights) -> FloatArray | None:
+        """The rows' own weights.
+
+        Raises:
+            InputError: ``no_class_weights``.
+        """
+        if classes is not None:
+            raise _means_nothing("class_weights", "Pictures to be drawn have no classes to weigh.")
+        return examples.weights
+
+    def costs(
+        self, labels: Sequence[str], matrix: Sequence[Sequence[float]] | None
+    ) -> FloatArray | None:
+        """None.
+
+        Raises:
+            InputError: ``no_costs``.
+        """
+        if matrix is not None:
+            raise _means_nothing("cost_matrix", "A picture is not drawn right or wrong.")
+        return None
+
+    def unknowing(self, examples: Examples) -> FloatArray:
+        """(n, 2 T): what says nothing is off by the noise itself, of variance 1."""
+        return np.ones((len(examples), 2 * DRAWS))
+
+    def breakdown(
+        self, judged: Judged, *, seed: int, costs: FloatArray | None, shown: bool
+    ) -> dict[str, Any]:
+        """``denoising``: the losses, tuned and untuned, from little noise to much."""
+        losses = judged.mean
+        half = losses.shape[1] // 2
+        # Draws are made from the least noise to the most (`supertune.contracts.diffusion.fixed`).
+        bands = [
+            {"tuned": float(own.mean()), "untuned": float(untuned.mean())}
+            for own, untuned in zip(
+                np.array_split(losses[:, :half], BANDS, axis=1),
+                np.array_split(losses[:, half:], BANDS, axis=1),
+            )
+        ]
+        return {"denoising": {"draws": half, "bands": bands}}
+
+    def doubt(self, answers: FloatArray, head: HeadSpec) -> FloatArray:
+        return np.ones(len(answers))  # a loss says nothing of its own error
+
+    def rows_to_look_at(
+        self, examples: Examples, answers: FloatArray, shown: bool
+    ) -> tuple[list[dict[str, Any]], list[Finding]]:
+        """Pictures that tuning on the others helped least."""
+        found = Denoised(answers.mean(axis=0))
+        gain = 1 - found.own / np.maximum(found.untuned, 1e-12)
+        if not shown:
+            return [], []
+        order = sorted(range(len(gain)), key=lambda i: (gain[i], examples.rows[i]))
+        rows = [
+            {
+                "row": int(examples.rows[i]),
+                "text": str(examples.inputs[i]),
+                "label": _caption(examples, i),
+                "predicted": f"loss {found.own[i]:.4f}, untuned {found.untuned[i]:.4f}",
+                "why": "not known better than untuned",
+            }
+            for i in order[:ROWS_SHOWN]
+            if gain[i] <= 0
+        ]
+        return rows, []
+
+    def answers_given(self, examples: Examples) -> dict[str, Any]:
+        """The captions, as labels are told."""
+        counts = Counter(_caption(examples, i) for i in range(len(examples)))
+        return {
+            "labels": [
+                {"label": text, "rows": count, "share": count / max(1, len(examples))}
+                for text, count in sorted(counts.items())
+            ]
+        }
+
+    def floor(self, examples: Examples) -> dict[str, Any]:
+        return {}
+
+    def from_floor(self, kept: Mapping[str, Any], rows: int) -> dict[str, FloatArray]:
+        return {}
+
+    def calibrated(
+        self,
+        answers: FloatArray,
+        examples: Examples,
+        folds: Sequence[Sequence[tuple[IntArray, IntArray]]],
+    ) -> tuple[FloatArray, dict[str, Any]]:
+        return answers, {}
+
+    def calibration(
+        self, answers: FloatArray, examples: Examples, costs: FloatArray | None
+    ) -> dict[str, npt.NDArray[Any]]:
+        return {}
+
+    def check(self, asked: Asked) -> None:
+        for name, value in (("coverage", asked.coverage), ("max_error", asked.max_error)):
+            if value is not None:
+                code = "no_intervals" if name == "coverage" else "no_max_error"
+                raise InputError(
+                    code,
+                    f"Pictures that are drawn have no {name}.",
+                    received=f"{name} {value:g}",
+                    allowed="the metrics skill and denoising_loss",
+                    next="Leave it out.",
+                )
+
+    def bounded(
+        self,
+        answers: Answers,
+        calibration: Mapping[str, npt.NDArray[Any]],
+        asked: Asked,
+    ) -> Answers:
+        self.check(asked)
+        return answers
+
+    def bounds(
+        self,
+        calibration: Mapping[str, npt.NDArray[Any]],
+        judged: Judged,
+        costs: FloatArray | None,
+        asked: Asked,
+    ) -> dict[str, Any]:
+        return {}
+
+    def array(self, answers: Answers, head: HeadSpec) -> npt.NDArray[Any]:
+        """(n,) mean losses; what is drawn is asked for by `supertune.generate`."""
+        assert isinstance(answers, Denoised)
+        return answers.own
+
+    def table(self, answers: Answers) -> FloatArray:
+        raise InputError(
+            "no_probabilities",
+            "A denoiser has losses and no probabilities.",
+            received="predict_proba",
+            allowed="generate to draw, predict for losses",
+            next='Call model.generate("a wug clock", n=8).',
+        )
+
+
+OBJECTIVE = Denoise()
+
+
+def _caption(examples: Examples, row: int) -> str:
+    value = examples.inputs[row]
+    assert isinstance(value, Picture)
+    return value.caption
+
+
+def _means_nothing(what: str, message: str) -> InputError:
+    return InputError(
+        "no_costs" if what == "cost_matrix" else "no_class_weights",
+        message,
+        received=what,
+        allowed="the metrics skill and denoising_loss",
+        next=f"Leave {what} out.",
+    )
