@@ -18,6 +18,7 @@ from supertune.contracts import (
     Picture,
     Tuned,
 )
+from supertune.errors import InputError
 from supertune.explaining import parts as cutting
 from supertune.explaining.parts import Parts
 from supertune.explaining.patches import Patches
@@ -51,11 +52,17 @@ class Subject:
     def objective(self) -> Contrasting:
         """
         Raises:
-            TypeError: for an objective of an outsider that says nothing about contrasts.
+            InputError: ``cannot_explain`` for an objective that says nothing about contrasts.
         """
         judge = self.workshop.objective
         if not isinstance(judge, Contrasting):
-            raise TypeError(f"answers of the objective '{judge.name}' cannot be explained")
+            raise InputError(
+                "cannot_explain",
+                f"Answers of the objective '{judge.name}' cannot be explained.",
+                received=f"a model of {self.workshop.task.name}",
+                allowed="models that answer with labels or values",
+                next="Read its report instead.",
+            )
         return judge
 
     def logits(self, inputs: Sequence[Input]) -> FloatArray:

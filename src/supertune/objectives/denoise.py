@@ -125,8 +125,7 @@ class Denoise:
         counts = Counter(_caption(examples, i) for i in range(len(examples)))
         return {
             "labels": [
-                {"label": text, "rows": count, "share": count / max(1, len(examples))}
-                for text, count in sorted(counts.items())
+                {"name": text, "rows": count} for text, count in sorted(counts.items())
             ]
         }
 

@@ -155,13 +155,7 @@ class Detect:
 
     def answers_given(self, examples: Examples) -> dict[str, Any]:
         counts = _counts(examples)
-        total = max(1, sum(counts.values()))
-        return {
-            "labels": [
-                {"label": name, "rows": count, "share": count / total}
-                for name, count in counts.items()
-            ]
-        }
+        return {"labels": [{"name": name, "rows": count} for name, count in counts.items()]}
 
     def floor(self, examples: Examples) -> dict[str, Any]:
         return {}

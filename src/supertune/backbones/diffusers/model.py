@@ -105,7 +105,22 @@ class DiffusionBackbone:
         of a `Still` or `Imagined` latents (c, h, w), of a `Caption` its states (L, d + 1), of
         `Untuned` losses (T,)."""
         with torch.inference_mode():
-            return [self._piece(piece) for piece in pieces]
+            imagined = [piece for piece in pieces if isinstance(piece, Imagined)]
+            drawn_ones = dict(zip(imagined, self._imagined(imagined), strict=True))
+            return [
+                drawn_ones[piece] if isinstance(piece, Imagined) else self._piece(piece)
+                for piece in pieces
+            ]
+
+    def _imagined(self, pieces: Sequence[Imagined]) -> list[FloatArray]:
+        """(c, h, w) each; those of the same settings in batches of one size."""
+        found: dict[Imagined, FloatArray] = {}
+        for how in dict.fromkeys((one.sampling, one.caption) for one in pieces):
+            same = [one for one in pieces if (one.sampling, one.caption) == how]
+            captions, seeds = [one.caption for one in same], [one.seed for one in same]
+            made = sampling.latents(self, captions, seeds, same[0].sampling, self.declared.side)
+            found |= {one: each.cpu().numpy().copy() for one, each in zip(same, made, strict=True)}
+        return [found[one] for one in pieces]
 
     def _piece(self, piece: Any) -> FloatArray:
         if isinstance(piece, Still):
@@ -116,10 +131,6 @@ class DiffusionBackbone:
             name = self.judged_by(piece.still, piece.caption)
             noise = fixed(name, self.levels, piece.draws)
             return self.judged(self._latents(piece.still).cpu().numpy(), piece.caption, noise)
-        elif isinstance(piece, Imagined):
-            found = sampling.latents(
-                self, [piece.caption], [piece.seed], piece.sampling, self.declared.side
-            )[0]
         else:
             raise TypeError(f"a denoiser reads no {type(piece).__name__}")
         return np.asarray(found.cpu().numpy(), dtype=np.float32).copy()

@@ -17,7 +17,7 @@ from supertune.contracts import Sampling
 if TYPE_CHECKING:
     from supertune.backbones.diffusers.model import DiffusionBackbone
 
-PLACES = 8_192  # of noisy pictures in a batch: eight of 32 x 32, one of 64 x 64 and more
+PLACES, MOST = 8_192, 8  # of noisy pictures in a batch: eight of 32 x 32, two of 64 x 64
 
 
 def latents(
@@ -36,7 +36,7 @@ def latents(
     """
     declared = backbone.declared
     edge = size // declared.shrinks
-    at_once = max(1, PLACES // edge**2)
+    at_once = min(MOST, max(1, PLACES // edge**2))
     states = {text: backbone.states([text])[0] for text in dict.fromkeys([*captions, how.negative])}
     found: list[Tensor] = []
     batches = -(-len(captions) // at_once)
