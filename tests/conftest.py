@@ -220,3 +220,41 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     monkeypatch.chdir(folder)
     return folder
+
+
+# --- pipelines that draw ------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def pixel_pipeline(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of random weights: a denoiser of pixels, 16 a side, by a small BERT; not to be written to."""
+    from tests.random_pipelines import random_pixel_pipeline
+
+    return random_pixel_pipeline(tmp_path_factory.mktemp("pixels") / "pixel")
+
+
+@pytest.fixture(scope="session")
+def latent_pipeline(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of random weights, laid out as Stable Diffusion is; not to be written to."""
+    from tests.random_pipelines import random_latent_pipeline
+
+    return random_latent_pipeline(tmp_path_factory.mktemp("latents") / "latent")
+
+
+def write_wugs(folder: Path, count: int = 6) -> Path:
+    """Round things with a hand, each of its own place, size and colour."""
+    import numpy as np
+    from PIL import Image, ImageDraw
+
+    folder.mkdir(parents=True)
+    for number in range(count):
+        rng = np.random.default_rng(number)
+        image = Image.new("RGB", (40, 40), "white")
+        pen = ImageDraw.Draw(image)
+        x, y = map(int, rng.integers(0, 15, 2))
+        side = int(rng.integers(14, 24))
+        colour = tuple(int(value) for value in rng.integers(0, 200, 3))
+        pen.ellipse([x, y, x + side, y + side], fill=colour, outline="black")
+        pen.line([x + side // 2, y + side // 2, x + side // 2, y + 2], fill="black")
+        image.save(folder / f"{number}.png")
+    return folder

@@ -58,8 +58,8 @@ def _unet(folder: Path, side: int, channels: int, width: int) -> None:
 
     UNet2DConditionModel(
         sample_size=side, in_channels=channels, out_channels=channels, layers_per_block=1,
-        block_out_channels=(16, 32), norm_num_groups=4, cross_attention_dim=width,
-        attention_head_dim=8, down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+        block_out_channels=(8, 16), norm_num_groups=4, cross_attention_dim=width,
+        attention_head_dim=4, down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
         up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
     ).save_pretrained(folder / "unet")  # fmt: skip
 

@@ -40,7 +40,16 @@ ORDER = (
 PLACE = {room: place for place, rooms in enumerate(ORDER) for room in rooms}
 STRANGERS = {"tasks", "backbones", "methods"}
 HEAVY = ("torch", "transformers", "peft", "sklearn", "scipy", "pandas", "polars", "pyarrow")
-HEAVY += ("diffusers", "PIL", "jinja2", "altair", "httpx", "huggingface_hub", "tokenizers", "datasets")
+HEAVY += (
+    "diffusers",
+    "PIL",
+    "jinja2",
+    "altair",
+    "httpx",
+    "huggingface_hub",
+    "tokenizers",
+    "datasets",
+)
 
 
 def room(path: Path) -> str:
@@ -133,7 +142,11 @@ def test_every_package_imported_is_declared() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     extras = project["optional-dependencies"]
     wanted = [*project["dependencies"]]
-    wanted += [one for name in ("files", "vision", "diffusers", "search", "explain") for one in extras[name]]
+    wanted += [
+        one
+        for name in ("files", "vision", "diffusers", "search", "explain")
+        for one in extras[name]
+    ]
     declared = {_name(requirement) for requirement in wanted}
     # Recognised in what a person passes, and only if they imported it themselves.
     declared |= {"pandas", "polars", "datasets"}

@@ -15,14 +15,15 @@ from supertune.data.pictures.captions import PART
 COST = 3.0  # of a step, in passes through the denoiser: forward, and back with its gradients
 WORD = re.compile(r"<[^<>\s]+>|[^\W_][\w'-]*")
 # Words that say nothing of what a picture shows, in no order.
-SMALL = frozenset("a an the of in on with and or at to picture photo drawing icon emoji".split())
+SMALL = frozenset({"a", "an", "the", "of", "in", "on", "with", "and", "or", "at", "to"})
+SMALL |= {"picture", "photo", "drawing", "icon", "emoji"}
 
 
 class DenoisingOptions(Options):
     """Keys of every method that goes over few pictures in steps."""
 
     ranges: ClassVar[dict[str, float]] = {"learning_rate": 5.0, "steps": 2.0}
-    steps: int = Field(300, ge=1, le=100_000)
+    steps: int = Field(200, ge=1, le=100_000)
     learning_rate: float = Field(1e-3, gt=0, le=10)
     batch_size: int = Field(8, ge=1, le=1024, description="noisy pictures a step")
     weight_decay: float = Field(0.01, ge=0)

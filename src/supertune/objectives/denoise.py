@@ -123,11 +123,7 @@ class Denoise:
     def answers_given(self, examples: Examples) -> dict[str, Any]:
         """The captions, as labels are told."""
         counts = Counter(_caption(examples, i) for i in range(len(examples)))
-        return {
-            "labels": [
-                {"name": text, "rows": count} for text, count in sorted(counts.items())
-            ]
-        }
+        return {"labels": [{"name": text, "rows": count} for text, count in sorted(counts.items())]}
 
     def floor(self, examples: Examples) -> dict[str, Any]:
         return {}

@@ -84,7 +84,8 @@ def fit_seconds(
     passes = getattr(method, "passes", None)
     if passes is not None:
         whole = float(passes(options, len(lengths)))
-        return features * (1 + whole * (folds * LEARNING + 1))
+        return features * (offer.views + whole * (folds * LEARNING + 1))
+    features *= offer.views
     if not isinstance(method, GradientMethod) or not isinstance(options, GradientOptions):
         return features + SOLVING + _solving_seconds(len(lengths), offer.width, folds)
     injection = method.injection(offer, options)
@@ -98,8 +99,8 @@ def fit_seconds(
     models = folds * LEARNING + 1
     # Rows stand side by side: little is padded, whatever shares a batch.
     step = max(1.0, tokens * min(1.0, options.batch_size / max(1, len(lengths))))
-    training = above(tokens, step) * passes * options.epochs * options.seeds * models
-    held_out = above(tokens) * folds * (1 - LEARNING)
+    training = above(tokens, step) * passes * options.epochs * options.seeds * models * offer.views
+    held_out = above(tokens) * folds * (1 - LEARNING) * offer.views
     # A head that is solved once the rest is tuned reads the rows again.
     solved = above(tokens) * models if injection.criterion == "contrastive" else 0.0
     watched = watch_seconds(offer, lengths, speed, folds + 1)

@@ -21,7 +21,7 @@ WEIGHTS = {"unet": "diffusion_pytorch_model", "vae": "diffusion_pytorch_model"}
 WEIGHTS |= {"text_encoder": "model"}
 LENGTH = 16  # tokens of a caption where neither the folder nor the text encoder says
 FORETOLD = ("epsilon", "v_prediction", "sample")
-VIEWS = 32  # draws of noise that each picture meets in what counts as an epoch
+VIEWS = 16  # draws of noise that each picture meets in what counts as an epoch
 # Their noise schedules can be taken over by the one that pictures are drawn by here, DDIM's.
 SCHEDULERS = (
     *("DDIMScheduler", "DDPMScheduler", "PNDMScheduler", "LMSDiscreteScheduler"),
