@@ -361,7 +361,7 @@ def weighting(ratio: FloatArray, foretells: str, gamma: float) -> FloatArray:
     """(B,) min-SNR-γ by what the denoiser says."""
     capped = np.minimum(ratio, gamma)
     if foretells == "epsilon":
-        return np.asarray(capped / ratio)
+        return np.asarray(capped / np.maximum(ratio, 1e-12))
     return np.asarray(capped / (ratio + 1) if foretells == "v_prediction" else capped)
 
 
