@@ -63,7 +63,8 @@ def read(model: Model, data: Any, settled: Recipe, test: Any = None) -> Reading:
 
 
 def _read(model: Model, data: Any, settled: Recipe, test: Any) -> Reading:
-    if model.head.valued:  # a column that is constant in the new rows alone is kept
+    # A column that is constant in the new rows alone is kept, and a picture alone is whole.
+    if model.head.valued or model.head.draws:
         return _beside(model, data, settled, test)
     try:
         return pipeline.read(data, settled, test)

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from supertune import __version__, artifact, baselines, choose, limits, pipeline, registry
-from supertune.api import continuing, machine, meant, unlabelled
+from supertune.api import before_after, continuing, machine, meant, unlabelled
 from supertune.choose import Decision, Entry, levers
 from supertune.config import Recipe, method_options
 from supertune.contracts import (
+    Drawing,
     Examples,
     Finding,
     HeadSpec,
@@ -225,6 +226,7 @@ def _finish(run: _Run, decision: Decision, tuned: Tuned) -> Model:
     judged, free = _judged(run, decision, tuned, calibration)
     report = _report(run, decision, tuned, verified, judged, free)
     report |= finite(compose.trust(workshop, decision, examples, calibration, judged))
+    report |= _drawn(run, decision, tuned)
     manifest = {
         "supertune": __version__,
         "created": report["created"],
@@ -253,6 +255,23 @@ def _finish(run: _Run, decision: Decision, tuned: Tuned) -> Model:
         training_rows=examples if run.keep_rows else None,
         calibration=calibration,
         _workshop=workshop,
+    )
+
+
+def _drawn(run: _Run, decision: Decision, tuned: Tuned) -> dict[str, Any]:
+    """What a model draws, before and after; of what draws nothing, nothing."""
+    workshop, backbone = run.workshop, decision.candidate.backbone
+    if backbone is None or not isinstance(tuned, Drawing):
+        return {}
+    (free, *_) = baselines.candidates(workshop, backbone, run.examples.modality)
+    return before_after.section(
+        tuned,
+        pipeline.tune(workshop, free, run.examples),
+        run.examples,
+        workshop.lens(backbone),
+        seed=workshop.recipe.seed,
+        seconds=before_after.allowed(run.started, run.given.time_limit),
+        shown=run.keep_rows,
     )
 
 
