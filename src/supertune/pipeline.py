@@ -442,13 +442,7 @@ def engine_of(name: str) -> Engine:
     entry = model(name)
     if entry is not None:
         return registry.engine(entry.engine)
-    folder = hub.cached(name) or Path(name).expanduser()
-    if not (folder / "config.json").is_file():
-        for engine in registry.engines():
-            listing = getattr(engine, "listing", None)
-            if listing is not None and (folder / listing).is_file():
-                return engine
-    return registry.engine("transformers")
+    return registry.engine_in(hub.cached(name) or Path(name).expanduser())
 
 
 def reference(name: str, progress: Progress | None = None, *, fetch: bool = True) -> BackboneRef:

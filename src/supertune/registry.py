@@ -17,6 +17,7 @@ import pkgutil
 from collections.abc import Iterator
 from functools import cache
 from importlib import metadata
+from pathlib import Path
 from typing import Any, Protocol, cast
 
 from supertune.contracts import Engine, Judge, Method, Modality, Task
@@ -116,6 +117,16 @@ def task(name: str) -> Task:
 
 def engine(name: str) -> Engine:
     return cast(Engine, _load("backbones", name))
+
+
+def engine_in(folder: Path) -> Engine:
+    """The engine that knows a folder of files by its ``listing``; else that of transformers."""
+    if not (folder / "config.json").is_file():
+        for one in engines():
+            listing = getattr(one, "listing", None)
+            if listing is not None and (folder / listing).is_file():
+                return one
+    return engine("transformers")
 
 
 def method(name: str) -> Method:

@@ -20,7 +20,8 @@ SOURCE = Path(codes.__file__).parents[1]
 GRADIENT = [
     m.name
     for m in registry.methods()
-    if isinstance(m, GradientMethod) and m.objectives != {"detect"}  # which has a loop of its own
+    if isinstance(m, GradientMethod)
+    and m.objectives & {"classify", "regress"}  # others have loops of their own
 ]
 SOLVED = ("linear_probe", "nearest_centroid", "label_names", "bag_of_words", "majority")
 

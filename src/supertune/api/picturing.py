@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -63,11 +64,7 @@ def generate(
     seeds = drawing.seeds_of(n, seed, len(texts))
     place = None if output is None else _checked(Path(output), overwrite)
     tuned, lens = _painter(model, device, threads)
-
-    def told(done: int, total: int) -> None:
-        if progress is not None:
-            progress("draw", done, total)
-
+    told = None if progress is None else partial(progress, "draw")
     others = [(load(folder).tuned, weight) for folder, weight in (blend or {}).items()]
     pictures = drawing.drawn(
         tuned, lens, texts, n=n, seed=seed, strength=strength, others=others, progress=told,

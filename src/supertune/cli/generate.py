@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -19,6 +19,7 @@ from supertune.cli.options import (
     terminal,
 )
 from supertune.cli.progress import Progress
+from supertune.cli.terminal import Terminal
 from supertune.errors import InputError
 
 app = typer.Typer(add_completion=False)
@@ -74,9 +75,8 @@ def generate(
     """Draw pictures by a model of image_generation, or by a backbone as it is."""
     from supertune import api
 
-    said = terminal(ctx)
-    place = output or Path("drawn.png")
-    given = {"steps": steps, "guidance": guidance, "negative": negative}
+    said, place = terminal(ctx), output or Path("drawn.png")
+    given: dict[str, Any] = {"steps": steps, "guidance": guidance, "negative": negative}
     with Progress(said) as progress:
         done = api.generate(
             model,
@@ -84,19 +84,24 @@ def generate(
             n=n,
             seed=seed,
             strength=strength,
+            overwrite=overwrite,
+            threads=threads,
             blend=_weights(blend or []),
             output=place,
-            overwrite=overwrite,
             device=device or "auto",
-            threads=threads,
             progress=progress,
             **{name: value for name, value in given.items() if value is not None},
         )
-    count = len(done.pop("pictures"))
+    _tell(said, model, place, done)
+
+
+def _tell(said: Terminal, model: str, place: Path, done: dict[str, Any]) -> None:
+    count, seeds = len(done.pop("pictures")), done["seeds"]
     said.result({"model": model, "count": count, **done})
-    said.say(f"{count} pictures, seeds {seed} to {seed + n - 1}")
+    said.say(f"{count} pictures, seeds {seeds[0]} to {seeds[-1]}")
     said.say(f"written: {place}")
-    again = f'supertune generate {model} "{prompts[0]}" --n {n} --seed {seed + n}'
+    each = count // len(done["prompts"])
+    again = f'supertune generate {model} "{done["prompts"][0]}" --n {each} --seed {seeds[-1] + 1}'
     said.next([f"{again} --output more{place.suffix}"])
 
 

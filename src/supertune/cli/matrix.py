@@ -85,10 +85,12 @@ def backbones() -> list[Known]:
         folder = resolve.fetched(entry)
         known.append(Known(entry.name, entry.engine, entry.offer, folder))
     for name, folder in hub.all_cached():
-        known.append(_offered("transformers", name, folder))
+        known.append(_offered(registry.engine_in(folder).name, name, folder))
     named = {each.engine for each in known}
-    others = (each.name for each in engines()[0] if each.name not in named | {"transformers"})
-    return known + [_offered(name, name, None) for name in others]
+    # One whose backbones are folders has none before somebody names one.
+    others = [each for each in engines()[0] if not getattr(each, "folders", False)]
+    own = [each.name for each in others if each.name not in named | {"transformers"}]
+    return known + [_offered(name, name, None) for name in own]
 
 
 def _offered(engine: str, name: str, folder: Path | None) -> Known:

@@ -306,18 +306,17 @@ OFFERED_BY: Mapping[str, frozenset[str]] = {
 }
 
 
-# What a backbone must offer to be asked so, whatever the method.
-ASKED_OF: Mapping[str, frozenset[str]] = {
-    "detect": frozenset({"detect"}),
-    "denoise": frozenset({"denoise"}),
-}
+# What a backbone must offer to be asked so, whatever the method; and what it offers that answers
+# nothing else, unless it has features too.
+ASKED_OF: Mapping[str, str] = {"detect": "detect", "denoise": "denoise"}
 
 
-def needed(method: Method, objective: str) -> frozenset[str]:
-    """What a method needs of a backbone for an objective: what is tuned for labels or values is
-    read from features."""
-    own = frozenset({"features"}) if "torch" in method.needs else frozenset[str]()
-    return method.needs | ASKED_OF.get(objective, own)
+def needed(method: Method, objective: str, offer: Offer) -> frozenset[str]:
+    """What a method needs of a backbone for an objective."""
+    if objective in ASKED_OF:
+        return method.needs | {ASKED_OF[objective]}
+    answers_otherwise = offer.capabilities & {*ASKED_OF.values()}
+    return method.needs | ({"features"} if answers_otherwise else frozenset[str]())
 
 
 def offered(offer: Offer) -> frozenset[str]:
@@ -350,7 +349,7 @@ def misfit(method: Method, objective: str, offer: Offer | None, rows: str = "tex
         return f"{method.name} needs a backbone with {', '.join(sorted(method.needs))}"
     if offer.modality != rows:
         return f"{offer.architecture} reads {offer.modality}, not {rows}"
-    missing = needed(method, objective) - offered(offer)
+    missing = needed(method, objective, offer) - offered(offer)
     return _lacking(method, missing, offer.architecture) if missing else None
 
 
