@@ -124,6 +124,7 @@ class Training:
         self.step, self.seconds = 0, 0.0
         self.ranks = int(os.environ.get("WORLD_SIZE", "1"))
         self.rank = int(os.environ.get("RANK", "0"))
+        self.boards: list[torch.Tensor] = []
         rows = [row for row in emoji() if not held_out(row)]
         self.pixels = pictures(rows)
         said = texts(rows)
@@ -185,15 +186,32 @@ class Training:
         return float(loss.detach())
 
     def share(self) -> None:
-        """Gradients become the mean over all processes."""
+        """Gradients become the mean over all processes.
+
+        Through memory that they share: on two cores the network's loopback costs more than the
+        step. Two boards in turn, so that one is read while the next is written.
+        """
         if self.ranks == 1:
             return
         gradients = [p.grad for p in self.net.parameters() if p.grad is not None]
-        flat = torch.cat([one.flatten() for one in gradients])
-        torch.distributed.all_reduce(flat)
-        parts = (flat / self.ranks).split([one.numel() for one in gradients])
+        size = sum(one.numel() for one in gradients)
+        if not self.boards:
+            path = str(self.work / "gradients")
+            whole = torch.from_file(path, shared=True, size=2 * self.ranks * size)
+            self.boards = list(whole.view(2, self.ranks, size))
+        board = self.boards[self.step % 2]
+        torch.cat([one.flatten() for one in gradients], out=board[self.rank])
+        torch.distributed.barrier()
+        parts = board.mean(dim=0).split([one.numel() for one in gradients])
         for one, part in zip(gradients, parts, strict=True):
             one.copy_(part.view_as(one))
+
+    def told_to_stop(self) -> bool:
+        """Whether there is a file named ``stop``; all processes say the same."""
+        told = torch.tensor(float((self.work / "stop").exists()))
+        if self.ranks > 1:
+            torch.distributed.all_reduce(told)
+        return bool(told)
 
     def save(self) -> None:
         """The state, whole or not at all, and a pipeline folder of the moving average."""
@@ -289,11 +307,7 @@ def train(work: Path, steps: int, decay: int, batch: int, rate: float) -> None:
         now = time.monotonic()
         training.seconds += now - lap
         lap = now
-        if training.step % 100 == 0 and (work / "stop").exists():
-            break
-        if training.rank:
-            continue
-        if training.step % 100 == 0 or training.step == steps:
+        if training.rank == 0 and (training.step % 100 == 0 or training.step == steps):
             line = {
                 "step": training.step,
                 "loss": round(float(np.mean(losses)), 5),
@@ -303,10 +317,12 @@ def train(work: Path, steps: int, decay: int, batch: int, rate: float) -> None:
             with (work / "log.jsonl").open("a") as log:
                 log.write(json.dumps(line) + "\n")
             print(line, flush=True)
-        if now - saved > FRESH:
+        if training.rank == 0 and now - saved > FRESH:
             training.save()
             sample(training.average, SHOWN).save(work / f"sample_{training.step:06d}.png")
             saved = lap = time.monotonic()
+        if training.step % 100 == 0 and training.told_to_stop():
+            break
     if not training.rank:
         training.save()
         sample(training.average, SHOWN).save(work / f"sample_{training.step:06d}.png")

