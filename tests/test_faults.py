@@ -1,7 +1,7 @@
 """What is left when a fit is killed, two run at once, the disk is full or a cache is damaged.
 
-Fits run in processes forked from one that has imported everything, so that a random moment
-falls into the fit and not into the imports.
+Fits run in processes forked from one that has imported everything and opened the backbone, so
+that a random moment falls into the fit: into what is written to the cache and to the model folder.
 """
 
 from __future__ import annotations
@@ -32,6 +32,9 @@ import json, os, sys
 import peft, scipy.sparse, sklearn.linear_model, torch, transformers
 from supertune import api
 from supertune.cli.main import main
+from supertune.config import Recipe
+from supertune.pipeline import open_backbone, reference
+open_backbone(reference("minilm"), Recipe(threads=1))
 for line in sys.stdin:
     order = json.loads(line)
     if "wait" in order:
@@ -68,7 +71,7 @@ class Fork:
 
 
 class Warm:
-    """A process that has imported everything and forks one that runs a command."""
+    """A process that has imported and opened everything and forks one that runs a command."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.count = folder, 0
