@@ -276,9 +276,12 @@ class Naming(Protocol):
     scale: float
     bias: float
 
-    def vectors(self, texts: Sequence[str], encoding: Encoding) -> FloatArray:
-        """(n, d) float32 of length 1, to be compared with features under ``encoding``; the bits
-        of one do not depend on the others."""
+    def check(self, encoding: Encoding) -> None:
+        """Refuse, with an `InputError`, features that names cannot be compared with."""
+        ...
+
+    def vectors(self, texts: Sequence[str]) -> FloatArray:
+        """(n, d) float32 of length 1; the bits of one do not depend on the others."""
         ...
 
 

@@ -103,9 +103,10 @@ class CachedLens:
         naming = naming_of(self.backbone)
         if naming is None:
             return self.features(texts)
+        naming.check(self.encoding)
 
         def compute(part: list[str]) -> Sequence[FloatArray]:
-            return list(naming.vectors(part, self.encoding))
+            return list(naming.vectors(part))
 
         return np.stack(self._through(list(texts), "names", compute))
 

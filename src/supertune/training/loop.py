@@ -28,6 +28,7 @@ from supertune.contracts import (
     Prompt,
     State,
     Tunable,
+    naming_of,
     offered,
 )
 from supertune.errors import InputError
@@ -295,6 +296,9 @@ def _checked(method: GradientMethod, lens: Lens, options: Any) -> Injection:
     depth = lens.backbone.offer.depth + lens.backbone.offer.decoder_depth
     blocks = injection.blocks
     if injection.criterion == "names":  # it is in no block that reads pictures
+        naming = naming_of(lens.backbone)
+        assert naming is not None
+        naming.check(lens.encoding)
         return injection
     if blocks is not None and not (blocks and all(0 <= block < depth for block in blocks)):
         raise InputError(

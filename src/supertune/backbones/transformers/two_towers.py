@@ -52,10 +52,27 @@ class TwoTowers:
         """Positions of the tower of texts."""
         return int(self.tower.embeddings.position_embedding.num_embeddings)
 
-    def vectors(self, texts: Sequence[str], encoding: Encoding) -> FloatArray:
+    def check(self, encoding: Encoding) -> None:
+        """See `supertune.contracts.Naming`.
+
+        Raises:
+            InputError: ``names_not_comparable``.
+        """
+        offer = self.backbone.offer
+        layer = encoding.layer or offer.depth
+        if layer == offer.depth and (encoding.pooling or offer.pooling) == "projected":
+            return
+        raise InputError(
+            "names_not_comparable",
+            f"{self.backbone.ref.name} compares names with what it makes of a picture at its end.",
+            received=f"layer {layer}, pooling {encoding.pooling or offer.pooling}",
+            allowed=f"layer {offer.depth}, pooling projected",
+            next="Leave layer and pooling out.",
+        )
+
+    def vectors(self, texts: Sequence[str]) -> FloatArray:
         import torch
 
-        check_read(self.backbone, encoding)
         rows = self.ids(texts)
         found: list[Any] = [None] * len(rows)
         with self.backbone.lock, torch.inference_mode():
@@ -128,25 +145,6 @@ def check_pooling(backbone: TransformersBackbone, encoding: Encoding) -> None:
             allowed="mean, cls, cls_mean" if backbone.offer.modality != "text" else "mean, cls",
             next="Leave pooling out.",
         )
-
-
-def check_read(backbone: TransformersBackbone, encoding: Encoding) -> None:
-    """Whether vectors under ``encoding`` can be compared with those of texts.
-
-    Raises:
-        InputError: ``names_not_comparable``.
-    """
-    offer = backbone.offer
-    layer = encoding.layer or offer.depth
-    if layer == offer.depth and (encoding.pooling or offer.pooling) == "projected":
-        return
-    raise InputError(
-        "names_not_comparable",
-        f"Names are compared with what {backbone.ref.name} makes of pictures at its very end.",
-        received=f"layer {layer}, pooling {encoding.pooling or offer.pooling}",
-        allowed=f"layer {offer.depth}, pooling projected",
-        next="Leave layer and pooling out.",
-    )
 
 
 def _alike(rows: Sequence[Sequence[int]]) -> list[list[int]]:

@@ -62,7 +62,7 @@ def theirs(backbone: TransformersBackbone, squares) -> np.ndarray:
 def test_pictures_and_names_give_the_logits_of_transformers(towers, squares):
     features = towers.features(towers.tokens(squares, PLAIN), PLAIN)
     features /= np.linalg.norm(features, axis=1, keepdims=True)
-    names = towers.naming.vectors(TEXTS, PLAIN)
+    names = towers.naming.vectors(TEXTS)
     ours = features @ names.T * towers.naming.scale + towers.naming.bias
     wanted = theirs(towers, squares)
     np.testing.assert_allclose(ours, wanted, atol=1e-5)
@@ -70,10 +70,10 @@ def test_pictures_and_names_give_the_logits_of_transformers(towers, squares):
 
 
 def test_a_name_has_the_same_bits_whatever_stands_beside_it(towers):
-    together = towers.naming.vectors(TEXTS, PLAIN)
+    together = towers.naming.vectors(TEXTS)
     for place, text in enumerate(TEXTS):
-        np.testing.assert_array_equal(towers.naming.vectors([text], PLAIN)[0], together[place])
-    np.testing.assert_array_equal(towers.naming.vectors(TEXTS[::-1], PLAIN)[::-1], together)
+        np.testing.assert_array_equal(towers.naming.vectors([text])[0], together[place])
+    np.testing.assert_array_equal(towers.naming.vectors(TEXTS[::-1])[::-1], together)
 
 
 def test_the_offer_tells_sizes_and_names_without_a_weight(towers):
@@ -100,7 +100,7 @@ def test_all_layers_are_read_at_once_with_the_projection_last(towers, squares):
 @pytest.mark.parametrize("encoding", [Encoding(layer=2), Encoding(pooling="mean")])
 def test_names_are_compared_with_the_projection_and_with_nothing_else(towers, encoding):
     with pytest.raises(InputError) as caught:
-        towers.naming.vectors(TEXTS, encoding)
+        towers.naming.check(encoding)
     assert caught.value.code == "names_not_comparable"
 
 
@@ -138,7 +138,7 @@ def test_without_a_tokenizer_names_are_refused_and_pictures_read(tmp_path, squar
     mute = opened(folder)
     assert len(mute.features(mute.tokens(squares, PLAIN), PLAIN)) == 5
     with pytest.raises(InputError) as caught:
-        mute.naming.vectors(TEXTS, PLAIN)
+        mute.naming.vectors(TEXTS)
     assert caught.value.code == "tokenizer_unreadable"
 
 
