@@ -1,4 +1,7 @@
-"""Context optimisation on a tiny random CLIP and SigLIP."""
+"""Context optimisation on a tiny random CLIP and SigLIP.
+
+That a fresh process answers the same bits is held by tests/contract/test_model_folders.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,6 @@ import numpy as np
 import pytest
 from tests import tiny_towers
 
-import supertune
 from supertune.config import Recipe
 from supertune.contracts import HeadSpec, Problem
 from supertune.errors import InputError
@@ -89,33 +91,6 @@ def test_each_label_has_its_own_name_behind_one_context(clip):
     assert vectors.shape == (3, tiny_towers.WIDTH)
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, rtol=1e-5)
     assert np.abs(vectors[:, None] - vectors[None]).max(-1)[np.triu_indices(3, 1)].min() > 1e-3
-
-
-RELOAD = """
-import sys, numpy as np
-import supertune
-from tests import tiny_towers
-model = supertune.load(sys.argv[1])
-sys.stdout.write(model.predict_proba(list(tiny_towers.coloured(2, seed=3).inputs)).tobytes().hex())
-"""
-
-
-def test_a_fresh_process_answers_the_same_bits(clip, python, tmp_path):
-    from pathlib import Path
-
-    given = []
-    for number, (one, target) in enumerate(zip(clip.examples.inputs, clip.examples.targets)):
-        path = tmp_path / f"{number}.png"
-        path.write_bytes(one.read())
-        given.append((str(path), clip.examples.labels[target]))
-    folder = str(clip.lens.backbone.ref.folder)
-    model = supertune.fit(
-        given, output=tmp_path / "m", method="coop", backbone=folder, folds=2, repeats=1, **FEW
-    )
-    asked = list(tiny_towers.coloured(2, seed=3).inputs)
-    done = python(RELOAD, str(tmp_path / "m"), paths=[Path(__file__).resolve().parents[2]])
-    assert done.returncode == 0, done.stderr
-    assert done.stdout == model.predict_proba(asked).tobytes().hex()
 
 
 def test_a_context_of_another_model_is_refused(clip, siglip):
