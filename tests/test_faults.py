@@ -1,7 +1,8 @@
 """What is left when a fit is killed, two run at once, the disk is full or a cache is damaged.
 
-Fits run in processes forked from one that has imported everything, so that a random moment
-falls into the fit and not into the imports.
+Fits run in processes forked from one that has made a fit of the kind before: everything is
+imported, the backbone open and the machine's speed known, so that a random moment falls into the
+fit itself, into what it writes to the cache and to the model folder.
 """
 
 from __future__ import annotations
@@ -28,10 +29,10 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="forks and kills
 
 KILLS = 20
 _WARM = """
-import json, os, sys
-import peft, scipy.sparse, sklearn.linear_model, torch, transformers
-from supertune import api
+import contextlib, io, json, os, sys
 from supertune.cli.main import main
+with contextlib.redirect_stdout(io.StringIO()):
+    main(sys.argv[1:])
 for line in sys.stdin:
     order = json.loads(line)
     if "wait" in order:
@@ -68,16 +69,17 @@ class Fork:
 
 
 class Warm:
-    """A process that has imported everything and forks one that runs a command."""
+    """A process that has run a command and forks one that runs another, on another cache."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, cache: Path, first: tuple[object, ...]) -> None:
         self.folder, self.count = folder, 0
+        one_thread = {"TOKENIZERS_PARALLELISM": "false", "OMP_NUM_THREADS": "1"}
         self.process = subprocess.Popen(
-            [sys.executable, "-c", _WARM],
+            [sys.executable, "-c", _WARM, *map(str, first)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, "TOKENIZERS_PARALLELISM": "false", "OMP_NUM_THREADS": "1"},
+            env={**os.environ, **one_thread, "SUPERTUNE_CACHE": str(cache)},
         )
 
     def ask(self, **order: object) -> str:
@@ -96,8 +98,12 @@ class Warm:
 
 
 @pytest.fixture(scope="module")
-def warm(own_activations: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warm]:
-    started = Warm(tmp_path_factory.mktemp("logs"))
+def warm(
+    reviews: Files, own_activations: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Warm]:
+    folder = tmp_path_factory.mktemp("logs")
+    cache = new_cache(folder / "cache", own_activations)
+    started = Warm(folder, cache, fitting(reviews, folder / "first"))
     yield started
     assert started.process.stdin is not None
     started.process.stdin.close()

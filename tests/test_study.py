@@ -169,7 +169,8 @@ def test_every_method_that_fits_is_planned_and_what_says_most_comes_first() -> N
     pooled = {one.name for one in registry.methods() if getattr(one, "takes_unlabelled", False)}
     classifiers = {one.name for one in registry.methods() if "classify" in one.objectives}
     classifiers -= pooled  # the study has no rows without labels
-    classifiers -= {one.name for one in registry.methods() if "layers" in one.needs}  # nor pictures
+    seeing = {"layers", "text_tower"}  # nor pictures
+    classifiers -= {one.name for one in registry.methods() if one.needs & seeing}
     assert len(classifiers) > 10
     assert classifiers <= planned
     types = {row["name"] for f in registry.families() for row in f.table() if row["families"]}
@@ -223,8 +224,10 @@ def test_a_cpu_passes_by_what_is_planned_for_a_gpu() -> None:
     study, plan = module("study_methods"), module("study_plan")
     given = study.arguments().parse_args([])
     everything = plan.plan(False)
-    on_gpu = [item for item in everything if study._wanted(given, everything, "cuda:0")(item)]
-    on_cpu = [item for item in everything if study._wanted(given, everything, "cpu")(item)]
+    on_gpu, on_cpu = (
+        list(filter(study._wanted(given, everything, device), everything))
+        for device in ("cuda:0", "cpu")
+    )
     assert on_gpu == everything
     left = [item for item in everything if item not in on_cpu]
     assert {(item["backbone"], item["data"]) for item in left} == {

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 
 from supertune import registry
 from supertune.contracts import Examples, FloatArray, misfit
+from supertune.errors import InputError
 from supertune.pipeline import Candidate, Folds, Workshop, assess, predict, tune
 
 
@@ -31,19 +33,22 @@ def out_of_fold(
     known: Mapping[str, FloatArray],
 ) -> dict[str, FloatArray]:
     """(R, n, C) answers by name; ``known`` are those of candidates that were compared anyway."""
-    return {
-        one.method: known[str(one)]
-        if str(one) in known
-        else assess(workshop, one, examples, folds).answers
-        for one in candidates(workshop, backbone, examples.modality)
-    }
+    found = {}
+    for one in candidates(workshop, backbone, examples.modality):
+        with suppress(InputError):  # what cannot serve these rows is no baseline of theirs
+            answers = known.get(str(one))
+            if answers is None:
+                answers = assess(workshop, one, examples, folds).answers
+            found[one.method] = answers
+    return found
 
 
 def on_test(
     workshop: Workshop, train: Examples, test: Examples, backbone: str | None
 ) -> dict[str, FloatArray]:
     """(n, C) answers to the rows of ``test`` by name, each fitted on all of ``train``."""
-    return {
-        one.method: predict(workshop, one, tune(workshop, one, train), test).scored
-        for one in candidates(workshop, backbone, train.modality)
-    }
+    found = {}
+    for one in candidates(workshop, backbone, train.modality):
+        with suppress(InputError):  # see `out_of_fold`
+            found[one.method] = predict(workshop, one, tune(workshop, one, train), test).scored
+    return found

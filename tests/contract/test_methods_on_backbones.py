@@ -37,6 +37,10 @@ class Interrupted:
         self.lens.scores(inputs, prediction=prediction)
         raise KeyboardInterrupt
 
+    def names(self, texts: Sequence[str]) -> Any:
+        self.lens.names(texts)
+        raise KeyboardInterrupt
+
     @property
     def parts(self) -> Any:
         return self.lens.parts

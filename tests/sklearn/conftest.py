@@ -25,6 +25,12 @@ def few() -> Rows:
 
 
 @pytest.fixture(scope="session")
+def pool() -> list[str]:
+    """36 more, of labels that nobody tells."""
+    return _short(few_shot("bbc-news", per_class=5, test_rows=200, seed=0)[1], 16)[0][4:40]
+
+
+@pytest.fixture(scope="session")
 def unseen() -> Rows:
     """12 others."""
     return _short(few_shot("bbc-news", per_class=5, test_rows=200, seed=0)[1], 4)

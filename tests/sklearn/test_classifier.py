@@ -175,3 +175,52 @@ def test_a_method_trained_by_gradients_is_pickled_without_its_backbone(few, unse
     again = pickle.loads(written)  # noqa: S301 - written here
     np.testing.assert_array_equal(again.predict_proba(unseen[0]), fitted.predict_proba(unseen[0]))
     assert len(written) < 100_000
+
+
+# --- rows without a label ----------------------------------------------------------------------
+
+
+def taught(few, pool):
+    options = {**SHORT, "guard": False}
+    return FewShotClassifier(method="semi_supervised", options=options).fit(*few, unlabeled=pool)
+
+
+def test_unlabelled_texts_teach_as_they_do_by_the_command_line(few, unseen, pool):
+    found = taught(few, [*pool, few[0][0], pool[0]])
+    rows = list(zip(*few, strict=True))
+    options = {**SHORT, "guard": False, "backbone": "minilm", "folds": 2, "repeats": 1}
+    model = supertune.fit(rows, unlabeled=pool, method="semi_supervised", **options)
+    np.testing.assert_allclose(
+        found.decision_function(unseen[0]),
+        model.tuned.logits(unseen[0], Workshop(model.recipe).lens("minilm")),
+        atol=1e-5,
+    )
+
+
+def test_which_unlabelled_texts_matters_and_their_order_does_not(few, pool):
+    found = taught(few, pool).predict_proba(few[0])
+    np.testing.assert_array_equal(taught(few, pool[::-1]).predict_proba(few[0]), found)
+    assert np.abs(taught(few, pool[:31]).predict_proba(few[0]) - found).max() > 1e-4
+    plain = FewShotClassifier(method="named_probe", options=SHORT).fit(*few)
+    assert np.abs(plain.predict_proba(few[0]) - found).max() > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("method", "unlabeled", "code"),
+    [
+        ("linear_probe", ["one more text"], "unlabelled_not_used"),
+        ("semi_supervised", [[1.0], [2.0]], "unlabelled_not_texts"),
+        ("semi_supervised", "labelled", "no_unlabelled_rows"),
+    ],
+)
+def test_unlabelled_rows_that_cannot_be_used_are_refused(few, method, unlabeled, code):
+    given = few[0] if unlabeled == "labelled" else unlabeled
+    with pytest.raises(InputError) as caught:
+        FewShotClassifier(method=method, options=SHORT).fit(*few, unlabeled=given)
+    assert caught.value.code == code
+
+
+def test_numbers_without_a_label_are_refused(blobs):
+    with pytest.raises(InputError) as caught:
+        FewShotClassifier().fit(*blobs, unlabeled=blobs[0])
+    assert caught.value.code == "unlabelled_not_used"

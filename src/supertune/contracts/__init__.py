@@ -24,11 +24,13 @@ from supertune.contracts.backbone import (
     Joining,
     Layered,
     Lens,
+    Naming,
     Offer,
     Part,
     Pooling,
     Prompt,
     Tunable,
+    naming_of,
 )
 from supertune.contracts.data import (
     UNLIKE,
@@ -168,6 +170,7 @@ __all__ = [
     "Lens",
     "Method",
     "Modality",
+    "Naming",
     "Noise",
     "Noted",
     "Notes",
@@ -203,5 +206,6 @@ __all__ = [
     "fields_of",
     "misfit",
     "modality_of",
+    "naming_of",
     "offered",
 ]

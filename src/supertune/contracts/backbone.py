@@ -15,6 +15,7 @@ from supertune.contracts.data import FloatArray, Input
 Capability = Literal[
     "features",  # one vector per input
     "names",  # labels' names have vectors too, to be compared with those of inputs
+    "text_tower",  # and are read by a tower of their own, as it was pretrained to compare them
     "tokens",  # inputs are tokens of a vocabulary
     "layers",  # all layers can be read in one pass
     "blocks",  # activations can be taken and resumed between numbered blocks
@@ -33,7 +34,8 @@ Capability = Literal[
     "remote",  # inputs leave this machine
 ]
 
-Pooling = Literal["mean", "cls", "last", "cls_mean"]  # the last: both, side by side
+# "cls_mean": both, side by side; "projected": as the backbone compares it with texts.
+Pooling = Literal["mean", "cls", "last", "cls_mean", "projected"]
 
 
 @dataclass(frozen=True)
@@ -149,16 +151,18 @@ class Injection:
         kind: ``"unfreeze"`` (the weights themselves), ``"adapter"``, ``"deep_prompts"``, or any
             PEFT type such as ``"LORA"``.
         blocks: the numbered blocks touched, lowest first; the lowest is the cut below which
-            activations are computed once and replayed. None: everything, from the input on.
+            activations are computed once and replayed. None: everything, from the input on;
+            empty: none, so that all that is read of inputs is computed once.
         settings: the engine's arguments for that kind (rank, targets ...).
-        criterion: ``"answer"``, the task's own loss through a readout, or ``"contrastive"``:
-            rows of one label drawn together, the readout solved afterwards.
+        criterion: ``"answer"``, the task's own loss through a readout; ``"names"``, the same
+            through the labels' names as what is tuned makes them (`Naming`); or
+            ``"contrastive"``: rows of one label drawn together, the readout solved afterwards.
     """
 
     kind: str
     blocks: tuple[int, ...] | None
     settings: Mapping[str, Any] = field(default_factory=dict)
-    criterion: Literal["answer", "contrastive"] = "answer"
+    criterion: Literal["answer", "names", "contrastive"] = "answer"
 
 
 class Tunable(Protocol):
@@ -261,6 +265,34 @@ class Layered(Protocol):
     def picked(self, readings: FloatArray, encoding: Encoding) -> FloatArray:
         """What `Backbone.features` gives under ``encoding``, (n, d) of (n, D), to the bit."""
         ...
+
+
+class Naming(Protocol):
+    """The part of a backbone that reads labels' names into the space of its features.
+
+    Attributes:
+        phrase: what a name is put into where nobody says anything else.
+        scale, bias: what makes a logit of a cosine similarity, as it was pretrained.
+    """
+
+    phrase: str
+    scale: float
+    bias: float
+
+    def check(self, encoding: Encoding) -> None:
+        """Refuse, with an `InputError`, features that names cannot be compared with."""
+        ...
+
+    def vectors(self, texts: Sequence[str]) -> FloatArray:
+        """(n, d) float32 of length 1; the bits of one do not depend on the others."""
+        ...
+
+
+def naming_of(backbone: Backbone) -> Naming | None:
+    """What reads labels' names for a backbone, its attribute ``naming``; None where it reads
+    them as any other input."""
+    found: Naming | None = getattr(backbone, "naming", None)
+    return found
 
 
 @runtime_checkable
@@ -376,6 +408,11 @@ class Lens(Protocol):
 
     def scores(self, inputs: Sequence[Input], *, prediction: bool = False) -> FloatArray:
         """(n, W) float32 of `Backbone.scores`, kept like features."""
+        ...
+
+    def names(self, texts: Sequence[str]) -> FloatArray:
+        """(n, d) float32 vectors of labels' names in the space of features, of any length; of a
+        backbone that offers ``"names"``."""
         ...
 
     @property

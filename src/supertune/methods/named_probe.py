@@ -23,7 +23,7 @@ from supertune.contracts import (
     State,
     offered,
 )
-from supertune.methods.label_names import named_by
+from supertune.methods.label_names import BARE, PHRASE, Phrases, named_by
 from supertune.methods.linear_probe import (
     Head,
     LinearProbeOptions,
@@ -38,7 +38,7 @@ from supertune.methods.linear_probe import (
 class NamedProbeOptions(LinearProbeOptions):
     """Keys of ``named_probe``."""
 
-    phrase: str = Field("{label}", description="the text put in place of a label's name")
+    phrase: Phrases = Field(BARE, description=PHRASE)
     shares: tuple[float, ...] = Field(
         (0.0, 0.125, 0.25, 0.5, 0.75, 1.0),
         min_length=1,
@@ -134,7 +134,7 @@ def _spread(batch: RidgeBatch, scores: FloatArray) -> FloatArray:
     return np.asarray(np.sqrt(np.einsum("fn,fnc->f", batch.share, off**2) / scores.shape[2]))
 
 
-def directions(problem: Problem, phrase: str) -> FloatArray:
+def directions(problem: Problem, phrase: Phrases) -> FloatArray:
     """(d, C) names' vectors, of one label among several without what they have in common; zeros
     where the labels are numbers, which say nothing, or the backbone reads no names."""
     named = any(sign.isalpha() for label in problem.examples.labels for sign in label)

@@ -16,6 +16,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from supertune import config, registry
+from supertune.api.unlabelled import MOST
 from supertune.config import Recipe
 from supertune.contracts import Examples, FloatArray, HeadSpec, Input, IntArray
 from supertune.errors import InputError
@@ -26,6 +27,7 @@ TASK = "text_classification"
 # Keys of a recipe that mean something here; the others are parameters, or name columns of a file.
 RECIPE_KEYS = (
     "folds", "long_text", "max_candidates", "max_length", "metric", "pooling", "prefix", "repeats",
+    "unlabeled_rows",
 )  # fmt: skip
 
 
@@ -42,7 +44,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
             cross-validation within ``time_limit``. Numeric features go to ``linear_probe`` as
             if a backbone had made them: they are centred, not standardised.
         options: keys of the method and, of a recipe, ``max_length``, ``long_text``, ``pooling``,
-            ``prefix``, ``metric``, ``folds``, ``repeats``, ``max_candidates``.
+            ``prefix``, ``metric``, ``folds``, ``repeats``, ``max_candidates``, ``unlabeled_rows``.
         class_weight: ``"balanced"``, a weight for each class, or None.
         time_limit: seconds for comparing when something is ``"auto"``.
         random_state: an integer, None, or a `numpy.random.RandomState`.
@@ -75,12 +77,17 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
         self.device = device
         self.threads = threads
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> FewShotClassifier:
+    def fit(
+        self, X: Any, y: Any, sample_weight: Any = None, unlabeled: Any = None
+    ) -> FewShotClassifier:
         """Tune on n rows: texts (a list, array or column), tuples of texts, or (n, d) numbers.
 
         Args:
             y: (n,) labels of at least two classes.
             sample_weight: (n,) weights, none negative; a row of weight 0 is left out.
+            unlabeled: texts without a label, ten or more a class, for the method
+                ``semi_supervised`` and for ``"auto"``; of fewer nothing is learned.
+                Cross-validation by scikit-learn does not split them, as they are no rows of X.
 
         Raises:
             InputError: a `ValueError` that says what was received and what is allowed.
@@ -89,10 +96,12 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
         for name in ("n_features_in_", "feature_names_in_"):  # of an earlier fit on numbers
             self.__dict__.pop(name, None)
         if texts is None:
+            if unlabeled is not None:
+                rows.refuse_unlabelled_numbers()
             numbers, y = validate_data(self, X, y, dtype=np.float64)
             classes = self._fit_numbers(numbers, y, sample_weight)
         else:
-            classes = self._fit_texts(texts, rows.labels(y, len(texts)), sample_weight)
+            classes = self._fit_texts(texts, rows.labels(y, len(texts)), sample_weight, unlabeled)
         self.backbone_, self.method_ = self._fitted.backbone, self._fitted.method
         self.classes_ = classes
         return self
@@ -129,7 +138,9 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
         )
         return classes
 
-    def _fit_texts(self, texts: list[Input], y: Any, sample_weight: Any) -> npt.NDArray[Any]:
+    def _fit_texts(
+        self, texts: list[Input], y: Any, sample_weight: Any, unlabeled: Any
+    ) -> npt.NDArray[Any]:
         index, targets, weights, classes = self._weighted(texts, y, sample_weight)
         examples = Examples(
             inputs=tuple(texts[i] for i in index),
@@ -140,7 +151,11 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
         )
         named = registry.known("methods", self.method)
         unused = named and not registry.method(self.method).needs
-        self._fitted = fit_texts(examples, self._recipe("none" if unused else self.backbone))
+        recipe = self._recipe("none" if unused else self.backbone)
+        pool: tuple[Input, ...] = ()
+        if unlabeled is not None:
+            pool = rows.unlabelled(unlabeled, examples.inputs, recipe.unlabeled_rows or MOST)
+        self._fitted = fit_texts(examples, recipe, pool)
         return classes
 
     def _weighted(

@@ -103,9 +103,23 @@ def fit_numbers(
     return OnNumbers(centre, scale, head)
 
 
-def fit_texts(examples: Examples, recipe: Recipe) -> OnTexts:
-    """The recipe's method on the rows; compared first only where something is "auto"."""
+def fit_texts(examples: Examples, recipe: Recipe, unlabelled: tuple[Input, ...] = ()) -> OnTexts:
+    """The recipe's method on the rows, beside ``unlabelled`` ones; compared first only where
+    something is "auto".
+
+    Raises:
+        InputError: ``unlabelled_not_used``.
+    """
     workshop = Workshop(recipe)
+    workshop.unlabelled = unlabelled
+    if unlabelled and not choose.taking_unlabelled(workshop):
+        raise InputError(
+            "unlabelled_not_used",
+            f"{recipe.method} does not learn from unlabelled rows.",
+            received=f"{len(unlabelled)} unlabelled rows and method '{recipe.method}'",
+            allowed="semi_supervised, auto",
+            next="Choose one of these, or leave unlabeled out.",
+        )
     entries = choose.candidates(workshop, examples)
     candidate = entries[0].candidate
     if len(entries) > 1:

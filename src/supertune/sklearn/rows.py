@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Sequence
 from typing import Any
 
@@ -87,6 +88,35 @@ def _text(value: Any, number: int) -> Input:
     )
 
 
+def unlabelled(given: Any, known: Sequence[Input], most: int) -> tuple[Input, ...]:
+    """At most ``most`` distinct texts of ``given`` that are none of the labelled ones, in the order
+    of their content; which ones does not depend on their order.
+
+    Raises:
+        InputError: ``unlabelled_not_texts``, ``no_unlabelled_rows``, and those of `texts`.
+    """
+    found = texts(given)
+    if found is None:
+        raise InputError(
+            "unlabelled_not_texts",
+            "The unlabelled rows are not texts.",
+            received=type(given).__name__,
+            allowed="a list, array or column of texts",
+            next="Pass texts, or leave unlabeled out.",
+        )
+    labelled = set(known)
+    rest = {content_key(one): one for one in found if one not in labelled}
+    if not rest:
+        raise InputError(
+            "no_unlabelled_rows",
+            "None of the unlabelled rows could be used.",
+            received=f"{len(found)} rows that are labelled rows as well",
+            allowed="texts that are not among the labelled ones",
+            next="Pass others, or leave unlabeled out.",
+        )
+    return tuple(rest[key] for key in heapq.nsmallest(most, rest))
+
+
 def labels(y: Any, rows: int) -> npt.NDArray[Any]:
     """(n,) labels for as many rows of text.
 
@@ -137,6 +167,21 @@ def distinct(
     order = sorted(place)
     index = np.array([place[key] for key in order], dtype=np.int64)
     return index, np.array([total[key] for key in order])
+
+
+def refuse_unlabelled_numbers() -> None:
+    """Rows of numbers are answered by a linear head, which learns from labelled rows alone.
+
+    Raises:
+        InputError: ``unlabelled_not_used``.
+    """
+    raise InputError(
+        "unlabelled_not_used",
+        "Rows of numbers are not learned from without a label.",
+        received="numeric features and unlabeled",
+        allowed="texts",
+        next="Leave unlabeled out.",
+    )
 
 
 def refuse_one_class(classes: npt.NDArray[Any]) -> None:

@@ -89,7 +89,7 @@ def fit_seconds(
     if not isinstance(method, GradientMethod) or not isinstance(options, GradientOptions):
         return features + SOLVING + _solving_seconds(len(lengths), offer.width, folds)
     injection = method.injection(offer, options)
-    cut = min(injection.blocks) if injection.blocks else 0
+    cut = 0 if injection.blocks is None else min(injection.blocks, default=offer.depth)
 
     def above(tokens: float, at_once: float = 256) -> float:
         return _above_seconds(offer, cut, tokens, len(lengths), answers, speed, at_once)
@@ -174,7 +174,7 @@ def memory_bytes(
 
 def step_bytes(offer: Offer, injection: Injection, tokens: int) -> int:
     """Activations that are kept for the gradient of a step over ``tokens`` padded tokens."""
-    cut = min(injection.blocks) if injection.blocks else 0
+    cut = 0 if injection.blocks is None else min(injection.blocks, default=offer.depth)
     above = offer.depth - cut if cut < offer.depth else offer.depth + offer.decoder_depth - cut
     return tokens * offer.width * 4 * KEPT_VECTORS * above
 

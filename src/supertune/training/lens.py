@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from supertune.contracts import Backbone, Encoding, FloatArray, Input, Layered, Part
+from supertune.contracts import Backbone, Encoding, FloatArray, Input, Layered, Part, naming_of
 from supertune.training.codes import stop
 
 TAPPED = 128  # inputs of which activations are held at a time
@@ -97,6 +97,18 @@ class CachedLens:
         """What reads all layers at once, where the backbone can."""
         able = "layers" in self.backbone.offer.capabilities and self.encoding.prompt is None
         return getattr(self.backbone, "layered", None) if able else None
+
+    def names(self, texts: Sequence[str]) -> FloatArray:
+        """See `supertune.contracts.Lens`."""
+        naming = naming_of(self.backbone)
+        if naming is None:
+            return self.features(texts)
+        naming.check(self.encoding)
+
+        def compute(part: list[str]) -> Sequence[FloatArray]:
+            return list(naming.vectors(part))
+
+        return np.stack(self._through(list(texts), "names", compute))
 
     @property
     def parts(self) -> tuple[Part, ...]:

@@ -28,6 +28,7 @@ from supertune.contracts import (
     Prompt,
     State,
     Tunable,
+    naming_of,
     offered,
 )
 from supertune.errors import InputError
@@ -138,7 +139,7 @@ def train(method: GradientMethod, problem: Problem, options: Any) -> TunedBackbo
     assert problem.examples.targets is not None
     backbone: Any = problem.lens.backbone
     injection = _checked(method, problem.lens, options)
-    wanted = "head" if injection.criterion == "contrastive" else options.readout
+    wanted = options.readout if injection.criterion == "answer" else "head"
     if options.search_template:
         problem = _searched(problem, wanted)
     tunable = backbone.inject(_starting(injection, problem), seed=problem.seed)
@@ -153,7 +154,10 @@ def train(method: GradientMethod, problem: Problem, options: Any) -> TunedBackbo
         dropout=options.dropout,
         draws=_draws(options, lens.encoding),
     )
-    trained = readout.trained(problem, lens, backbone.device, _start(options))
+    if injection.criterion == "names":
+        trained: readout.Trained = readout.TrainedNames(problem, lens, tunable, backbone.device)
+    else:
+        trained = readout.trained(problem, lens, backbone.device, _start(options))
     watch = Watch(problem, lens, injection, options)
     with torch.random.fork_rng(devices=[]), tunable:
         watch.begin(tunable, trained, data)
@@ -275,8 +279,10 @@ def _fitting(encoding: Encoding, tunable: Tunable, lens: Lens) -> Encoding:
 
 
 def _starting(injection: Injection, problem: Problem) -> Injection:
-    """Prompts that start at the labels' words are told them."""
+    """Prompts that start at the labels' words are told them, and a context the labels' names."""
     settings = injection.settings
+    if injection.criterion == "names":
+        return replace(injection, settings={**settings, "names": problem.examples.labels})
     if settings.get("init") != "labels" or settings.get("init_text") or problem.prompt is None:
         return injection
     words = " ".join(problem.prompt.all_words)
@@ -289,6 +295,11 @@ def _checked(method: GradientMethod, lens: Lens, options: Any) -> Injection:
     injection = method.injection(replace(offer, depth=read), options)
     depth = lens.backbone.offer.depth + lens.backbone.offer.decoder_depth
     blocks = injection.blocks
+    if injection.criterion == "names":  # it is in no block that reads pictures
+        naming = naming_of(lens.backbone)
+        assert naming is not None
+        naming.check(lens.encoding)
+        return injection
     if blocks is not None and not (blocks and all(0 <= block < depth for block in blocks)):
         raise InputError(
             "block_out_of_range",

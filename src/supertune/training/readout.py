@@ -3,7 +3,8 @@
 A *head* is linear on features and starts at the closed-form solution (linear probe, then tune:
 Kumar et al. 2022, arXiv:2202.10054). *Words* takes how likely each label word is in a prompt and
 starts calibrated: each label's mean over the training rows is subtracted, as zero-shot scores
-lean to the commoner word (Zhao et al. 2021, arXiv:2102.09690).
+lean to the commoner word (Zhao et al. 2021, arXiv:2102.09690). *Names* compares features with the
+labels' names, and has no number of its own.
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from supertune.contracts import Encoding, FloatArray, Lens, Problem, Prompt
+from supertune.contracts import Encoding, FloatArray, Lens, Problem, Prompt, naming_of
 from supertune.errors import InputError
+from supertune.methods._unit import unit
+from supertune.methods.label_names import log_odds
 from supertune.methods.linear_probe import (
     Head,
     LinearProbeOptions,
@@ -118,7 +121,77 @@ class TrainedWords:
         return WordScores(self.owners, _array(self.scale), _array(self.bias))
 
 
-Trained = TrainedHead | TrainedWords
+@dataclass(frozen=True, eq=False)
+class NameScores:
+    """logits = scale x cosine to each label's vector + bias.
+
+    Attributes:
+        vectors: (C, d) float32 of length 1, made of what is tuned in the backbone.
+        scale: as the backbone was pretrained.
+        bias: (C,) float32 where a row may have several labels; else (0,), and there is none.
+    """
+
+    vectors: FloatArray
+    scale: float
+    bias: FloatArray
+
+    @property
+    def tuned_parameters(self) -> int:
+        return int(self.bias.size)
+
+    def apply(self, values: FloatArray) -> FloatArray:
+        """(n, C) from features (n, d)."""
+        cosines = unit(values) @ self.vectors.T
+        bias = self.bias if self.bias.size else 0.0
+        return np.asarray(cosines * self.scale + bias, dtype=np.float64)
+
+    def arrays(self) -> dict[str, Any]:
+        scale = np.array([self.scale])
+        return {"names.vectors": self.vectors, "names.scale": scale, "names.bias": self.bias}
+
+
+class TrainedNames:
+    """Similarity to names that what is tuned makes anew at each step.
+
+    Where a row has one label they are all there is. Where it may have several, each label also
+    has a threshold, which starts at the mean of its similarities and the label's log odds.
+    """
+
+    words = False
+
+    def __init__(self, problem: Problem, lens: Lens, tunable: Any, device: Any) -> None:
+        import torch
+
+        naming = naming_of(lens.backbone)
+        assert naming is not None
+        self.scale, self.tunable = naming.scale, tunable
+        start = np.zeros(0)
+        if problem.head.multi_label:
+            names = unit(
+                lens.names([naming.phrase.format(label=n) for n in problem.examples.labels])
+            )
+            own = unit(lens.features(problem.examples.inputs)) @ names.T * naming.scale
+            start = log_odds(problem.examples.targets) - own.mean(axis=0)
+        self.bias = torch.tensor(start, dtype=torch.float32, device=device, requires_grad=True)
+
+    def parameters(self) -> list[Any]:
+        return [self.bias] if self.bias.numel() else []
+
+    def __call__(self, features: Any) -> Any:
+        import torch
+
+        cosines = torch.nn.functional.normalize(features, dim=-1) @ self.tunable.vectors().T
+        return cosines * self.scale + (self.bias if self.bias.numel() else 0.0)
+
+    def fixed(self) -> NameScores:
+        import torch
+
+        with torch.no_grad():
+            vectors = _array(self.tunable.vectors())
+        return NameScores(vectors, self.scale, _array(self.bias))
+
+
+Trained = TrainedHead | TrainedWords | TrainedNames
 
 
 def trained(problem: Problem, lens: Lens, device: Any, start: str = "solved") -> Trained:
@@ -152,8 +225,11 @@ def encoding_for(problem: Problem, wanted: str) -> Encoding:
     return replace(plain, prompt=problem.prompt)
 
 
-def restored(arrays: Mapping[str, Any], prompt: Prompt | None) -> Head | WordScores:
+def restored(arrays: Mapping[str, Any], prompt: Prompt | None) -> Head | WordScores | NameScores:
     """A readout from the arrays of a saved model."""
+    if "names.vectors" in arrays:
+        scale = float(arrays["names.scale"][0])
+        return NameScores(arrays["names.vectors"], scale, arrays["names.bias"])
     if prompt is None:
         return Head.from_arrays(arrays)
     return WordScores(owners(prompt), arrays["words.scale"], arrays["words.bias"])

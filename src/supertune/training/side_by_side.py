@@ -51,6 +51,9 @@ class Prefetched:
     def scores(self, inputs: Sequence[Input], *, prediction: bool = False) -> FloatArray:
         return self.lens.scores(inputs, prediction=prediction)
 
+    def names(self, texts: Sequence[str]) -> FloatArray:
+        return self.lens.names(texts)
+
     @property
     def parts(self) -> tuple[Part, ...]:
         return self.lens.parts

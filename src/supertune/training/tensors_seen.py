@@ -12,7 +12,7 @@ from supertune.training.codes import finding, some, stop
 DROPPED = 0.95  # a share of activations that leaves nothing to learn from
 
 # Of these, all that is kept is trained; other types of peft keep fixed numbers beside it.
-_ALL_TRAINED = {"LORA", "IA3", "LN_TUNING", "UNFREEZE", "ADAPTER", "DEEP_PROMPTS"}
+_ALL_TRAINED = {"LORA", "IA3", "LN_TUNING", "UNFREEZE", "ADAPTER", "DEEP_PROMPTS", "CONTEXT"}
 
 Signature = dict[str, tuple[float, float]]
 

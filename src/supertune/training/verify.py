@@ -28,6 +28,7 @@ from supertune.contracts import (
 from supertune.training import answers, fitting, inputs_seen
 from supertune.training.codes import finding, stop
 from supertune.training.loop import TunedBackbone
+from supertune.training.readout import NameScores
 from supertune.training.watch import ALIKE, probe_rows
 
 ROWS = 64  # of a solver's own rows, whose vectors are in the cache anyway
@@ -78,7 +79,9 @@ def _trained(tuned: TunedBackbone, problem: Problem) -> Seen:
     if not found and answers.far_above(own, guess):
         found.append(finding("worse_than_chance", f"a loss of {own:.2f}, a guess has {guess:.2f}"))
     frozen = tuned.readout.apply(witness.frozen)
-    if not found and answers.apart(given, frozen) <= answers.EQUAL:
+    # Names that were tuned are compared with vectors that were not.
+    tuned_names = isinstance(tuned.readout, NameScores)
+    if not (found or tuned_names) and answers.apart(given, frozen) <= answers.EQUAL:
         found.append(finding("answers_unchanged"))
     return [*tuned.findings, *found], inputs, given
 
@@ -123,6 +126,9 @@ class Remembering:
 
     def scores(self, inputs: Sequence[Input], *, prediction: bool = False) -> FloatArray:
         return self.lens.scores(inputs)
+
+    def names(self, texts: Sequence[str]) -> FloatArray:
+        return self.lens.names(texts)
 
     @property
     def parts(self) -> tuple[Part, ...]:

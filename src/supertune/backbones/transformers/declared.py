@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from supertune.backbones.transformers import declared_pictures
+from supertune.backbones.transformers import declared_pictures, declared_towers
 from supertune.contracts import Offer
 from supertune.errors import InputError
 
@@ -64,9 +64,11 @@ def offer(folder: Path) -> Offer:
         )
     files = weight_files(folder)
     shapes = {name: shape for path in files for name, shape in _shapes(path).items()}
+    processor = _json(folder / "preprocessor_config.json") or {}
+    origin = _json(folder / ORIGIN) or {}
+    if declared_towers.are(config):
+        return declared_towers.offer(config, processor, origin, shapes)
     if declared_pictures.is_of_pictures(config):
-        processor = _json(folder / "preprocessor_config.json") or {}
-        origin = _json(folder / ORIGIN) or {}
         biases = "biases" in _capabilities(config, "encoder", shapes)
         return declared_pictures.offer(config, processor, origin, shapes, biases)
     text_config = config.get("text_config") if "hidden_size" not in config else None

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from supertune.backbones.transformers.pooling import pooled
+from supertune.backbones.transformers.two_towers import projected
 from supertune.contracts import Encoding, FloatArray, Part, Pooling
 
 if TYPE_CHECKING:
@@ -35,11 +36,13 @@ class Layered:
             batch = backbone.unlike_rows()
             with backbone.lock, torch.inference_mode():
                 found = [vector.shape[1] for vector in self._vectors(batch)]
-            kinds = _kinds(batch)
+            depth, kinds = backbone.offer.depth, self._kinds(batch)
+            read = [(layer, kind) for layer in range(1, depth) for kind in kinds]
+            read += [(depth, kind) for kind in self._last_kinds(batch)]
             starts = np.cumsum([0, *found]).tolist()
             self._parts = tuple(
-                Part(1 + number // len(kinds), kinds[number % len(kinds)], start, start + width)
-                for number, (start, width) in enumerate(zip(starts, found, strict=False))
+                Part(layer, kind, start, start + width)
+                for (layer, kind), start, width in zip(read, starts, found, strict=False)
             )
         return self._parts
 
@@ -62,15 +65,29 @@ class Layered:
         layer = encoding.layer or offer.layer or offer.depth
         how = encoding.pooling or offer.pooling
         chosen = [part for part in self.parts() if part.layer == layer]
-        if len(chosen) > 1 and how != "cls_mean":
-            chosen = [part for part in chosen if part.pooling == how]
+        kinds: list[Pooling] = [part.pooling for part in chosen]
+        if how == "cls_mean":
+            wanted: tuple[Pooling, ...] = ("cls", "mean")
+        else:  # as `pooling.pooled` has it where there is no such position
+            wanted = (next((one for one in (how, "cls") if one in kinds), "mean"),)
+        chosen = [part for part in chosen if part.pooling in wanted]
         return np.concatenate([readings[:, part.start : part.end] for part in chosen], axis=1)
 
     def _vectors(self, batch: Batch) -> list[Any]:
-        """Of each layer, the vector that stands for the whole if there is one, and the mean."""
-        states = self.backbone.cutting.through(batch)
-        return [pooled(each.float(), batch, how) for each in states for how in _kinds(batch)]
+        """Of each layer, the vector that stands for the whole if there is one, and the mean; of
+        the last, what is compared with texts as well."""
+        states = [each.float() for each in self.backbone.cutting.through(batch)]
+        found = [pooled(each, batch, how) for each in states[:-1] for how in self._kinds(batch)]
+        return [*found, *(self._last(states[-1], batch, how) for how in self._last_kinds(batch))]
 
+    def _last(self, states: Any, batch: Batch, how: Pooling) -> Any:
+        if how == "projected":
+            return projected(self.backbone, states)
+        return pooled(states, batch, how)
 
-def _kinds(batch: Batch) -> tuple[Pooling, ...]:
-    return ("mean",) if batch.summary is None else ("cls", "mean")
+    def _kinds(self, batch: Batch) -> tuple[Pooling, ...]:
+        return ("mean",) if batch.summary is None else ("cls", "mean")
+
+    def _last_kinds(self, batch: Batch) -> tuple[Pooling, ...]:
+        compared = self.backbone.offer.pooling == "projected"
+        return (*self._kinds(batch), *(("projected",) if compared else ()))

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 # Parts that a checkpoint may lack, because nothing is read from them.
 _UNREAD = ("pooler.", "classifier.")
+# Of two towers, what reads texts and compares them.
+_OF_NAMES = ("text_model.", "text_projection.", "logit_")
 
 
 def device(wanted: str) -> torch.device:
@@ -114,6 +116,8 @@ def model(ref: BackboneRef, offer: Offer) -> Any:
     # What is missing was filled with random numbers, which no feature may come from.
     words = "score_text" in offer.capabilities
     unread = _UNREAD if words else (*_UNREAD, "lm_head.", "cls.", "decoder.")
+    if "names" not in offer.capabilities:
+        unread = (*unread, *_OF_NAMES)
     missing = sorted(name for name in notes["missing_keys"] if not name.startswith(unread))
     if missing:
         raise InputError(
@@ -129,7 +133,10 @@ def model(ref: BackboneRef, offer: Offer) -> Any:
 
 
 def body(whole: Any, offer: Offer) -> Any:
-    """The part of a model that gives hidden states, without a language-model head."""
+    """The part of a model that gives hidden states, without a language-model head; of two towers,
+    the one that reads pictures."""
+    if offer.pooling == "projected":
+        return whole.vision_model
     if "score_text" not in offer.capabilities:
         return whole
     return whole.get_encoder() if offer.family == "seq2seq" else whole.base_model

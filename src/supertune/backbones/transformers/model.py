@@ -27,6 +27,7 @@ from supertune.backbones.transformers.pixels import PixelReader
 from supertune.backbones.transformers.precision import Precision, computing, settled
 from supertune.backbones.transformers.texts import TextReader
 from supertune.backbones.transformers.tokenizing import Tokens
+from supertune.backbones.transformers.two_towers import TwoTowers, check_pooling, projected_width
 from supertune.contracts import (
     Attributing,
     BackboneRef,
@@ -147,6 +148,12 @@ class TransformersBackbone:
         """All layers read in one pass."""
         return Layered(self)
 
+    @cached_property
+    def naming(self) -> TwoTowers | None:
+        """What reads labels' names, where that is a tower of its own."""
+        towers = self.offer.modality != "text" and "names" in self.offer.capabilities
+        return TwoTowers(self) if towers else None
+
     @property
     def attributing(self) -> Attributing:
         """What of a vector comes from which token."""
@@ -164,6 +171,7 @@ class TransformersBackbone:
 
     def tokens(self, inputs: Sequence[Input], encoding: Encoding) -> list[tuple[Any, ...]]:
         """The pieces of each input; see `supertune.contracts.Backbone`."""
+        check_pooling(self, encoding)
         return self.reader.pieces(inputs, encoding)
 
     def features(
@@ -189,7 +197,10 @@ class TransformersBackbone:
     ) -> FloatArray:
         """(count, d) of what runs give for some of the rows each."""
         how = encoding.pooling or self.offer.pooling
-        vectors = np.zeros((count, self.offer.width * (1 + (how == "cls_mean"))), np.float32)
+        width = self.offer.width * (1 + (how == "cls_mean"))
+        if how == "projected" and (encoding.layer or self.offer.depth) == self.offer.depth:
+            width = projected_width(self)
+        vectors = np.zeros((count, width), np.float32)
         for index, found in runs:
             if found.shape[1] != vectors.shape[1]:  # of an inner layer, or of no class token
                 vectors = np.zeros((count, found.shape[1]), np.float32)

@@ -21,6 +21,7 @@ from supertune.backbones.transformers.attributing_pixels import PixelAttribution
 from supertune.backbones.transformers.batching import Batch, BatchPlan
 from supertune.backbones.transformers.pooling import pooled
 from supertune.backbones.transformers.preprocessing import Pixels
+from supertune.backbones.transformers.two_towers import projected
 from supertune.contracts import Encoding, FloatArray, Input, Picture
 from supertune.data.pictures import decoding
 from supertune.errors import InputError
@@ -163,19 +164,26 @@ class PixelReader:
 
     def vectors(self, batch: Batch, encoding: Encoding, cut: int, hidden: Any | None) -> Any:
         """(rows, d), with gradients if asked for; where ``hidden`` is given it enters ``cut``."""
-        states = self.states(batch, encoding, cut, hidden)
-        return pooled(states.float(), batch, encoding.pooling or self.backbone.offer.pooling)
+        states = self.states(batch, encoding, cut, hidden).float()
+        how = encoding.pooling or self.backbone.offer.pooling
+        if how == "projected" and self._layer(encoding) == self.backbone.offer.depth:
+            return projected(self.backbone, states)
+        return pooled(states, batch, how)
 
     def states(
         self, batch: Batch, encoding: Encoding, cut: int = 0, hidden: Any | None = None
     ) -> Any:
         """Hidden states (rows, positions, d), or maps, that are pooled."""
         backbone = self.backbone
-        layer = encoding.layer or backbone.offer.layer or backbone.offer.depth
+        layer = self._layer(encoding)
         if layer < backbone.offer.depth:
             return backbone.cutting.entering(batch, layer, start=cut, hidden=hidden)
         with backbone.running(batch, cut, hidden) as laid:
             return backbone.body(**laid.inputs).last_hidden_state
+
+    def _layer(self, encoding: Encoding) -> int:
+        offer = self.backbone.offer
+        return encoding.layer or offer.layer or offer.depth
 
     @cached_property
     def attributing(self) -> PixelAttribution:

@@ -18,7 +18,8 @@ def as_rows(hidden: Any) -> Any:
 def pooled(hidden: Any, batch: Batch, how: str) -> Any:
     """(rows, d) of hidden states (rows, positions, d) or of maps; of ``"cls_mean"`` (rows, 2 d).
 
-    Where no position stands for the whole, as in a convolutional network, it is the mean.
+    Where no position stands for the whole, as in a convolutional network, it is the mean. Of an
+    inner layer, which nothing projects, ``"projected"`` is the position that does.
     """
     import torch
 
@@ -26,7 +27,7 @@ def pooled(hidden: Any, batch: Batch, how: str) -> Any:
     if batch.summary is None:
         return rows.mean(1)
     first = at(rows, batch.summary)[:, 0]
-    if how == "cls":
+    if how in ("cls", "projected"):
         return first
     weight = batch.mask.unsqueeze(-1).to(rows.dtype)
     mean = (rows * weight).sum(1) / weight.sum(1)

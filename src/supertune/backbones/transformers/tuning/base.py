@@ -35,8 +35,9 @@ class TunableModel:
         self.backbone = backbone
         self.injection = injection
         self.seed = seed
-        self.cut = min(injection.blocks) if injection.blocks else 0
-        self.from_input = injection.blocks is None or not backbone.resumes(self.cut)
+        blocks = injection.blocks
+        self.cut = 0 if blocks is None else min(blocks, default=backbone.offer.depth)
+        self.from_input = blocks is None or not (blocks == () or backbone.resumes(self.cut))
         _ = backbone.last_block.exact(), backbone.offset  # before anything is in the way
         self._given: Arrays | None = None  # to be put in at the next entry; None: begin anew
         self._kept: Arrays | None = None  # as last left
