@@ -11,7 +11,7 @@ from supertune import registry
 from supertune.contracts import Encoding, Examples, HeadSpec, Part, Problem
 from supertune.errors import InputError
 from supertune.evaluation.splits import repeated_folds
-from supertune.methods.layered_probe import GramBatch, layer_sets
+from supertune.methods._grams import GramBatch, layer_sets
 from supertune.methods.linear_probe import RidgeBatch, one_hot
 from supertune.training import fitting
 

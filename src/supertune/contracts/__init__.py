@@ -28,6 +28,7 @@ from supertune.contracts.backbone import (
     Part,
     Pooling,
     Prompt,
+    ResizeMode,
     Tunable,
 )
 from supertune.contracts.data import (
@@ -165,6 +166,7 @@ __all__ = [
     "Reading",
     "Recognising",
     "Replaying",
+    "ResizeMode",
     "Shifting",
     "Solver",
     "Span",

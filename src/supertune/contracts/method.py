@@ -230,6 +230,9 @@ class GradientOptions(Options):
     ranges: ClassVar[Mapping[str, float]] = {"learning_rate": 5.0, "epochs": 2.0}
     epochs: int = Field(12, ge=1, le=1000)
     learning_rate: float = Field(1e-3, gt=0, le=1)
+    head_learning_rate: float | None = Field(
+        None, gt=0, le=1, description="of a linear head on features; by default the learning_rate"
+    )
     batch_size: int = Field(32, ge=1, le=4096)
     weight_decay: float = Field(0.01, ge=0)
     readout: Literal["auto", "head", "verbalizer"] = Field(
