@@ -212,6 +212,7 @@ class Workshop:
             self.recipe.seed,
             prompts=prompts,
             unlabelled=self.unlabelled,
+            varied=registry.modality(examples.modality).varied,
         )
 
     def prompts(self, examples: Examples) -> tuple[Prompt, ...]:

@@ -234,6 +234,7 @@ MODELS = (
             pooling="mean",
             modality="image",
             resolution=224,
+            resize_mode="pad",
         ),
         sha256={
             WEIGHTS: "849a10831d4f3bc442fb898a48a6f3b7650a612dd5d077ef1551342b02a04a84",

@@ -25,12 +25,14 @@ class Picture:
         name: for a person, e.g. ``cats/1.png``; never a place on this machine.
         path: where the bytes are; None where ``data`` holds them.
         data: the bytes themselves.
+        view: 0 as it is; from 1 on seen otherwise, see `Modality.varied`.
     """
 
     sha256: str
     name: str
     path: Path | None = None
     data: bytes | None = None
+    view: int = 0
 
     @classmethod
     def of(cls, data: bytes, name: str, path: Path | None = None) -> Picture:
@@ -46,14 +48,19 @@ class Picture:
         return self.path.read_bytes()
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Picture) and self.sha256 == other.sha256
+        return isinstance(other, Picture) and self.content == other.content
 
     def __hash__(self) -> int:
-        return hash(self.sha256)
+        return hash(self.content)
+
+    @property
+    def content(self) -> tuple[str, int]:
+        """Equal for what shows the same pixels."""
+        return self.sha256, self.view
 
     def __repr__(self) -> str:
         """The content alone: cache keys and the order of rows are made of it."""
-        return f"Picture({self.sha256})"
+        return f"Picture({self.sha256}{f', view {self.view}' if self.view else ''})"
 
     def __str__(self) -> str:
         return self.name

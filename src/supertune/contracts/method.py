@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
@@ -141,6 +141,8 @@ class Problem:
     progress: Any = None  # callable(done: int, total: int) or None
     prompts: tuple[Prompt, ...] = ()  # the person's, or presets; for methods that ask in words
     unlabelled: tuple[Input, ...] = ()  # rows without an answer, none of them among the examples
+    varied: Callable[[Input, int], Input] | None = None  # see `Modality.varied`
+    together: int = 1  # so many rows in a row are views of the first, which alone is judged
 
     @property
     def prompt(self) -> Prompt | None:

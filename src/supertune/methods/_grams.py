@@ -51,7 +51,9 @@ class GramBatch(RidgeBatch):
         weights: FloatArray,
         multi_label: bool,
         valued: bool,
+        together: int = 1,
     ) -> None:
+        self.together = together
         self.multi_label, self.valued = multi_label, valued
         self.targets = targets.astype(np.float64)
         self.share = weights / weights.sum(axis=1, keepdims=True)

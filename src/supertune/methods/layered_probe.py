@@ -27,6 +27,7 @@ from supertune.contracts import (
 )
 from supertune.limits import Splitting, check, room
 from supertune.methods._grams import GramBatch, Grams, Layers, SideBySide, Source, columns
+from supertune.methods._views import in_views, widened
 from supertune.methods.linear_probe import Head, LinearProbeOptions, one_hot, row_weights
 
 COPIES = 6  # of the matrices of all folds, that solving them together holds at once
@@ -81,14 +82,15 @@ class LayeredProbe:
     options: type[Options] = LayeredProbeOptions
 
     def fit(self, problem: Problem, options: LayeredProbeOptions) -> LayeredHead:
-        views = _views(problem, options)
-        grams = Grams.of(problem, views)
+        problem = widened(problem, options.views)
+        lenses = _lenses(problem, options)
+        grams = Grams.of(problem, lenses)
         everything = np.arange(len(problem.examples))[None]
         source = _chosen(problem, grams, everything, options)[0]
         read = grams.of_rows(source, everything)
         coefficients, bias = _solver(problem, read, everything).solved(options.penalties)
         head = grams.head(source, read, coefficients[0], bias[0])
-        asked = views[source.view].encoding.resolution if options.resolutions else None
+        asked = lenses[source.view].encoding.resolution if options.resolutions else None
         return LayeredHead(head, source.layers, asked)
 
     def restore(self, state: State, head: HeadSpec, lens: Lens | None) -> LayeredHead:
@@ -102,7 +104,8 @@ class LayeredProbe:
         options: LayeredProbeOptions,
         folds: Sequence[tuple[IntArray, IntArray]],
     ) -> list[FloatArray]:
-        grams = Grams.of(problem, _views(problem, options))
+        problem, folds = widened(problem, options.views), in_views(folds, options.views)
+        grams = Grams.of(problem, _lenses(problem, options))
         answers: list[FloatArray] = [np.empty(0)] * len(folds)
 
         def solve_parts(parts: Sequence[Sequence[int]]) -> None:
@@ -122,7 +125,7 @@ class LayeredProbe:
         return answers
 
 
-def _views(problem: Problem, options: LayeredProbeOptions) -> list[Lens]:
+def _lenses(problem: Problem, options: LayeredProbeOptions) -> list[Lens]:
     """The backbone at each number of pixels that is to be chosen among."""
     lens = problem.lens
     assert lens is not None
@@ -170,7 +173,9 @@ def _solver(problem: Problem, read: SideBySide, rows: IntArray) -> GramBatch:
     head = problem.head
     y = targets[:, None] if head.valued else one_hot(targets, head.outputs)
     weights = row_weights(problem)[rows]
-    return GramBatch(read.gram, y[rows], weights, head.multi_label, head.valued)
+    return GramBatch(
+        read.gram, y[rows], weights, head.multi_label, head.valued, problem.together
+    )
 
 
 METHOD = LayeredProbe()

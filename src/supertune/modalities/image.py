@@ -13,6 +13,7 @@ from supertune.contracts import Columns, Examples, Finding, FloatArray, Input, O
 from supertune.data.cells import counted
 from supertune.data.pictures import glimpses, making, near_copies, reading
 from supertune.data.pictures.decoding import opened
+from supertune.data.pictures.varying import varied
 
 TRIED = ("efficientnet-lite0", "dinov2-small")
 SMALL = 24  # pixels of the shorter side below which little can be seen
@@ -27,6 +28,7 @@ class Image:
     noun = "picture"
     vectors = False
     window = 256
+    varied = staticmethod(varied)
 
     def given(self, values: Any, columns: Columns) -> list[Input]:
         return reading.given(values)

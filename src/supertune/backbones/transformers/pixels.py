@@ -55,9 +55,9 @@ class PixelPiece:
         return self.positions
 
     @property
-    def content(self) -> tuple[str, int, bool, str]:
+    def content(self) -> tuple[str, int, int, bool, str]:
         """Equal for what looks the same to the model."""
-        return self.picture.sha256, self.side, self.mirrored, self.mode or ""
+        return *self.picture.content, self.side, self.mirrored, self.mode or ""
 
     @property
     def kind(self) -> tuple[int, int]:
@@ -219,7 +219,7 @@ class PixelReader:
     def _decoded(self, pieces: Sequence[PixelPiece]) -> Pixels:
         """(n, side, side, 3) of pieces of one side."""
         side, held = pieces[0].side, self._squares
-        named = [(one.picture.sha256, side, one.mode) for one in pieces]
+        named = [(one.picture, side, one.mode) for one in pieces]
         wanted = {name: one for name, one in zip(named, pieces, strict=True) if name not in held}
 
         def square(piece: PixelPiece) -> Pixels:

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from supertune.contracts import Picture
-from supertune.data.pictures import formats
+from supertune.data.pictures import formats, varying
 from supertune.data.pictures.orientation import of_exif
 from supertune.errors import SupertuneError
 from supertune.limits import processors
@@ -59,7 +59,7 @@ def opened(
         formats.check_size(picture, found.size)  # a frame may be larger than the first bytes say
         found.load()
         flat = flattened(found, over)
-        return flat if turned is None else flat.transpose(turned)
+        return varying.seen(flat if turned is None else flat.transpose(turned), picture)
     except (SupertuneError, MemoryError):
         raise
     except Exception as error:  # whatever a decoder stumbles over, the file is to blame
