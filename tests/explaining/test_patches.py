@@ -67,7 +67,9 @@ def test_the_map_has_a_line_a_row_and_a_tint_where_a_patch_spoke(picture: Pictur
     assert np.abs(drawn[10:20, 20:30] - before[10:20, 20:30]).max() > 30
 
 
-def test_a_painted_patch_of_a_transparent_picture_is_opaque_and_the_others_stay_as_they_were() -> None:
+def test_a_painted_patch_of_a_transparent_picture_is_opaque_and_the_others_stay_as_they_were() -> (
+    None
+):
     whole = np.zeros((10 * SIDE, 10 * SIDE, 4), dtype=np.uint8)
     whole[: 5 * SIDE] = (200, 0, 0, 255)
     stream = io.BytesIO()

@@ -173,9 +173,7 @@ def _solver(problem: Problem, read: SideBySide, rows: IntArray) -> GramBatch:
     head = problem.head
     y = targets[:, None] if head.valued else one_hot(targets, head.outputs)
     weights = row_weights(problem)[rows]
-    return GramBatch(
-        read.gram, y[rows], weights, head.multi_label, head.valued, problem.together
-    )
+    return GramBatch(read.gram, y[rows], weights, head.multi_label, head.valued, problem.together)
 
 
 METHOD = LayeredProbe()

@@ -35,9 +35,7 @@ Colour = tuple[int, int, int]
 WHITE: Colour = (255, 255, 255)
 
 
-def opened(
-    picture: Picture, *, least: int = 0, over: Colour | None = WHITE
-) -> Image.Image:
+def opened(picture: Picture, *, least: int = 0, over: Colour | None = WHITE) -> Image.Image:
     """The first frame, mode RGB, turned as its EXIF orientation says; grey, palettes, CMYK and 16
     bits a channel converted.
 
@@ -106,9 +104,7 @@ def fitted(image: Image.Image, size: int, fit: Fit, filter_: Filter = "bicubic")
     return ImageOps.fit(image, (size, size), way)
 
 
-def each(
-    work: Callable[[S], T], pictures: Sequence[S], workers: int | None = None
-) -> Iterator[T]:
+def each(work: Callable[[S], T], pictures: Sequence[S], workers: int | None = None) -> Iterator[T]:
     """``work`` on each picture in threads, in order, never far ahead of what is asked for."""
     count = min(workers or processors(), len(pictures), MOST_WORKERS)
     if count < 2:
