@@ -210,6 +210,7 @@ MODELS = (
             pooling="cls_mean",
             modality="image",
             resolution=112,
+            resize_mode="pad",
         ),
         sha256={
             WEIGHTS: "51c14920324c604279d01597b0bbdbf95cf3fd13418360c83c44a6a3145cb330",

@@ -356,7 +356,7 @@ class RidgeBatch:
         return self.log_loss(scores * best[:, None, None], targets), best
 
     def _left_out(self, penalty: float) -> FloatArray:
-        """(F, n / together, C) residuals, times the root of the weight, of a fit without the row."""
+        """(F, n / together, C) residuals of a fit without the row, times the root of its weight."""
         shrink = self.values / (self.values + penalty * self.scale[:, None])
         residual = self.residual_y - self.left @ (shrink[..., None] * self.projected)
         count = self.together

@@ -26,7 +26,7 @@ def test_others_are_crops_of_it_mirrored_in_turn_and_always_the_same() -> None:
         pixels = np.asarray(opened(view))
         assert (pixels == np.asarray(opened(varied(one, number)))).all()
         high, wide = pixels.shape[:2]
-        assert LEAST * 60 - 1 <= min(high, wide)
+        assert min(high, wide) >= LEAST * 60 - 1
         assert max(high, wide) <= MOST * 60 + 1
         upright = pixels[:, ::-1] if number % 2 else pixels
         found = [

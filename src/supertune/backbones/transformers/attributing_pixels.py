@@ -28,8 +28,11 @@ GRID = 16  # cells along each side of a picture that shares are given for
 
 
 class PixelAttribution:
-    """See `supertune.contracts.Attributing`. Of each picture the first share belongs to no part of
-    it; the spans of the others are (row, column, rows in all) of a grid of `GRID` x `GRID` cells."""
+    """See `supertune.contracts.Attributing`.
+
+    Of each picture the first share belongs to no part of it; the spans of the others are (row,
+    column, rows in all) of a grid of `GRID` x `GRID` cells.
+    """
 
     def __init__(self, reader: PixelReader) -> None:
         self.reader, self.backbone = reader, reader.backbone

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from tests.backbones.transformers.pictures.conftest import picture
 
 from supertune import pipeline
 from supertune.backbones.transformers.preprocessing import Preprocessing
 from supertune.config import recipe
 from supertune.contracts import Encoding, Picture
 from supertune.data.pictures.decoding import opened
-from tests.backbones.transformers.pictures.conftest import picture
 
 DECLARED = Preprocessing(32, 32, True, 3, 1 / 255, mean=(0.2, 0.4, 0.6), spread=(0.3, 0.3, 0.3))
 MEAN = (51, 102, 153)
