@@ -216,6 +216,10 @@ class PixelReader:
         size = getattr(self.backbone.body.config, "image_size", 0)
         return int(size if isinstance(size, int) else size[0])
 
+    def forget(self) -> None:
+        """Let go of decoded squares that are held."""
+        self._squares.clear()
+
     def _decoded(self, pieces: Sequence[PixelPiece]) -> Pixels:
         """(n, side, side, 3) of pieces of one side."""
         side, held = pieces[0].side, self._squares
