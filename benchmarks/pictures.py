@@ -1,4 +1,4 @@
-"""Pictures: what cross-validation adds to encoding them, and tuning beside PEFT with the Trainer."""
+"""Pictures: what folds add to encoding them, and tuning beside PEFT with the Trainer."""
 
 from __future__ import annotations
 

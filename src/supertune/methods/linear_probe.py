@@ -336,7 +336,7 @@ class RidgeBatch:
     @property
     def judged(self) -> FloatArray:
         """(F, n / together) share of each row that is judged."""
-        return self.share.reshape(len(self.share), -1, self.together).sum(axis=2)
+        return np.asarray(self.share.reshape(len(self.share), -1, self.together).sum(axis=2))
 
     def assess(self, penalty: float) -> tuple[FloatArray, FloatArray]:
         """Leave-one-out log loss of each row that is judged (F, n) at the best temperature (F,);

@@ -84,8 +84,11 @@ class PixelReader:
 
     def pieces(self, inputs: Sequence[Input], encoding: Encoding) -> list[tuple[PixelPiece, ...]]:
         side = self.side(encoding)
-        how = {"mode": self.mode(encoding), "positions": self.positions(side)}
-        return [(PixelPiece(self._picture(one), side, **how),) for one in inputs]
+        mode, positions = self.mode(encoding), self.positions(side)
+        return [
+            (PixelPiece(self._picture(one), side, mode=mode, positions=positions),)
+            for one in inputs
+        ]
 
     def mode(self, encoding: Encoding) -> ResizeMode | None:
         """How a picture becomes a square under an encoding."""
