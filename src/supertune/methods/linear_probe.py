@@ -39,14 +39,19 @@ COPIES = 6  # of the rows of all folds, that solving them together holds at once
 TEMPERATURES = np.geomspace(1.0, 64.0, 25)
 
 
-class LinearProbeOptions(Options):
-    """Keys of ``linear_probe``."""
+class RidgeOptions(Options):
+    """Keys of every head that is solved by ridge regression."""
 
     penalties: tuple[float, ...] = Field(
         (0.03, 0.1, 0.3, 1.0, 3.0),
         min_length=1,
         description="ridge penalties tried, ascending, in units of the mean squared norm",
     )
+
+
+class LinearProbeOptions(RidgeOptions):
+    """Keys of ``linear_probe``."""
+
     views: int = VIEWS
 
 
