@@ -62,12 +62,9 @@ class GramBatch(RidgeBatch):
         self.residual_y = (self.targets - self.mean_y) * self.root
         self.decompose(gram * self.root * np.swapaxes(self.root, 1, 2))
 
-    def best_penalty(self, penalties: Sequence[float]) -> None:
-        """Afterwards ``left_out`` (F,) is the leave-one-out loss at each problem's penalty."""
-        self._chosen(penalties)
-
     def solved(self, penalties: Sequence[float]) -> tuple[FloatArray, FloatArray]:
-        """(F, n, C) what each row counts in the answers, temperature included, and (F, C)."""
+        """(F, n, C) what each row counts in the answers, temperature included, and (F, C);
+        ``left_out`` (F,) is then the leave-one-out loss at each problem's penalty."""
         penalty, heat = self._chosen(penalties)
         found = self.root * (self.left @ self.shrunken(penalty)) * heat
         bias = self.mean_y - (0.5 if self.multi_label else 0.0)
@@ -152,9 +149,11 @@ class Grams:
             total = total + gram
         return SideBySide(tuple(found), np.asarray(total))
 
-    def head(self, source: Source, read: SideBySide, found: FloatArray, bias: FloatArray) -> Head:
-        """The linear head that answers as coefficients (t, C) of the first problem do."""
-        weights, offset = [], bias
+    def head(self, source: Source, rows: IntArray, found: FloatArray, bias: FloatArray) -> Head:
+        """The linear head that answers as coefficients (1, t, C) and biases (1, C) of the one
+        problem of ``rows`` (1, t) do."""
+        read, found = self.of_rows(source, rows), found[0]
+        weights, offset = [], bias[0]
         for layer, one in zip(source.layers, read.layers, strict=True):
             x = self.readings[source.view][one.rows[0]][:, columns(self.parts, (layer,))]
             mean = one.share[0] @ x.astype(np.float64)

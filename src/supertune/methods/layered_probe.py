@@ -1,15 +1,16 @@
 """A linear head on several layers of a frozen encoder at once, in closed form.
 
 Few rows of a task unlike that of the pretraining are often told apart better by inner layers, or
-by layers together, than by the last one (Evci et al. 2022, arXiv:2201.03529). Which of a few sets
-of layers is read, and at how many pixels a side if several are given, is chosen like the penalty,
-by exact leave-one-out on the rows learned from, so an outer fold takes no part in it. All folds
-are solved as one batch of small matrices.
+by layers together, than by the last one (Evci et al. 2022, arXiv:2201.03529). How many pixels a
+side are read, if several are given, is chosen by exact leave-one-out on the rows learned from, and
+the heads on a few sets of layers are averaged by it, so an outer fold takes no part in either: a
+set counts by a power of its leave-one-out likelihood (after pseudo-BMA, Yao et al. 2018), since a
+few rows say little about which is best. All folds are solved as one batch of small matrices.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -31,6 +32,8 @@ from supertune.methods._views import in_views, widened
 from supertune.methods.linear_probe import Head, LinearProbeOptions, one_hot, row_weights
 
 COPIES = 6  # of the matrices of all folds, that solving them together holds at once
+POWER = 0.3  # of the likelihood; at 1 nearly one set alone counts, at 0 all alike
+LEAST = 0.02  # what counts less is left out
 
 
 class LayeredProbeOptions(LinearProbeOptions):
@@ -46,8 +49,11 @@ class LayeredProbeOptions(LinearProbeOptions):
 
 @dataclass(frozen=True, eq=False)
 class LayeredHead:
-    """logits = vectors of ``layers`` side by side @ weight + bias; ``resolution`` is the number of
-    pixels a side that was chosen, None where there was nothing to choose among."""
+    """logits = vectors of ``layers`` side by side @ weight + bias, the mean of several heads.
+
+    ``resolution`` is the number of pixels a side that was chosen, None where there was nothing to
+    choose among.
+    """
 
     head: Head
     layers: Layers
@@ -73,7 +79,7 @@ class LayeredProbe:
     """See `supertune.contracts.FoldSolver`."""
 
     name = "layered_probe"
-    summary = "A linear head on several frozen layers at once; which ones, by leave-one-out"
+    summary = "A linear head on several frozen layers at once, weighed by leave-one-out"
     reference = "after Evci et al. 2022 (Head2Toe), arXiv:2201.03529; ridge as linear_probe"
     needs = frozenset({"features", "layers"})
     objectives = frozenset({"classify", "regress"})
@@ -86,12 +92,15 @@ class LayeredProbe:
         lenses = _lenses(problem, options)
         grams = Grams.of(problem, lenses)
         everything = np.arange(len(problem.examples))[None]
-        source = _chosen(problem, grams, everything, options)[0]
-        read = grams.of_rows(source, everything)
-        coefficients, bias = _solver(problem, read, everything).solved(options.penalties)
-        head = grams.head(source, read, coefficients[0], bias[0])
-        asked = lenses[source.view].encoding.resolution if options.resolutions else None
-        return LayeredHead(head, source.layers, asked)
+        solved = _Solved(problem, grams, everything, options)
+        heads = {
+            source: (float(shares[0]), grams.head(source, everything, *solved.found[source]))
+            for source, shares in solved.shares.items()
+            if shares[0]
+        }
+        layers = tuple(sorted({layer for source in heads for layer in source.layers}))
+        asked = lenses[solved.views[0]].encoding.resolution if options.resolutions else None
+        return LayeredHead(_mean(heads, columns(grams.parts, layers), grams), layers, asked)
 
     def restore(self, state: State, head: HeadSpec, lens: Lens | None) -> LayeredHead:
         kept = state.settings
@@ -135,6 +144,16 @@ def _lenses(problem: Problem, options: LayeredProbeOptions) -> list[Lens]:
     return [lens.under(replace(lens.encoding, resolution=side)) for side in wanted]
 
 
+def _mean(heads: Mapping[Source, tuple[float, Head]], read: IntArray, grams: Grams) -> Head:
+    """The weighted mean of heads, each on columns of its own, as one on all that are ``read``."""
+    outputs = next(head.bias for _, head in heads.values()).shape
+    weight, bias = np.zeros((len(read), *outputs)), np.zeros(outputs)
+    for source, (share, head) in heads.items():
+        weight[np.searchsorted(read, columns(grams.parts, source.layers))] += share * head.weight
+        bias += share * head.bias
+    return Head(weight.astype(np.float32), bias.astype(np.float32))
+
+
 def _answers(
     problem: Problem,
     grams: Grams,
@@ -143,28 +162,47 @@ def _answers(
 ) -> list[FloatArray]:
     """Logits of each fold's test rows; the folds learn from equally many rows."""
     rows = np.stack([train for train, _ in folds])
-    answers: list[FloatArray] = [np.empty(0)] * len(folds)
-    chosen = _chosen(problem, grams, rows, options)
-    for source in dict.fromkeys(chosen):
-        own = [number for number, each in enumerate(chosen) if each == source]
-        read = grams.of_rows(source, rows[own])
-        found, bias = _solver(problem, read, rows[own]).solved(options.penalties)
+    solved = _Solved(problem, grams, rows, options)
+    answers = [np.zeros((len(test), problem.head.outputs)) for _, test in folds]
+    for source, shares in solved.shares.items():
+        own = np.flatnonzero(shares)
+        if not len(own):
+            continue
+        read, (found, bias) = grams.of_rows(source, rows[own]), solved.found[source]
         for place, number in enumerate(own):
-            cross = read.cross(place, folds[number][1])
-            answers[number] = np.asarray(cross @ found[place] + bias[place])
+            logits = read.cross(place, folds[number][1]) @ found[number] + bias[number]
+            answers[number] += shares[number] * logits
     return answers
 
 
-def _chosen(
-    problem: Problem, grams: Grams, rows: IntArray, options: LayeredProbeOptions
-) -> list[Source]:
-    """For each of F problems what has the least leave-one-out loss."""
-    losses = []
-    for source in grams.sources:
-        batch = _solver(problem, grams.of_rows(source, rows), rows)
-        batch.best_penalty(options.penalties)
-        losses.append(batch.left_out)
-    return [grams.sources[place] for place in np.argmin(np.stack(losses), axis=0)]
+class _Solved:
+    """F problems of ``rows`` (F, t), solved from every source, and what each source counts.
+
+    Attributes:
+        found: by source the coefficients (F, t, C) and biases (F, C).
+        shares: by source (F,) what it counts, 0 where it is another view than the one chosen.
+    """
+
+    def __init__(
+        self, problem: Problem, grams: Grams, rows: IntArray, options: LayeredProbeOptions
+    ) -> None:
+        losses = []
+        self.found: dict[Source, tuple[FloatArray, FloatArray]] = {}
+        for source in grams.sources:
+            batch = _solver(problem, grams.of_rows(source, rows), rows)
+            self.found[source] = batch.solved(options.penalties)
+            losses.append(batch.left_out)
+        loss = np.stack(losses)
+        if problem.head.valued:  # of errors that are normally distributed
+            loss = np.log(np.maximum(loss, 1e-300)) / 2
+        views = np.array([source.view for source in grams.sources])
+        self.views = views[loss.argmin(axis=0)]
+        judged = rows.shape[1] // problem.together
+        counts = np.exp(-POWER * judged * (loss - loss.min(axis=0)))
+        counts = counts * (views[:, None] == self.views)
+        counts = counts * (counts >= LEAST * counts.sum(axis=0))
+        counts = counts / counts.sum(axis=0)
+        self.shares = dict(zip(grams.sources, counts, strict=True))
 
 
 def _solver(problem: Problem, read: SideBySide, rows: IntArray) -> GramBatch:
