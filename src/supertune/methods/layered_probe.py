@@ -163,7 +163,8 @@ def _answers(
     """Logits of each fold's test rows; the folds learn from equally many rows."""
     rows = np.stack([train for train, _ in folds])
     solved = _Solved(problem, grams, rows, options)
-    answers = [np.zeros((len(test), problem.head.outputs)) for _, test in folds]
+    outputs = problem.head.outputs
+    answers: list[FloatArray] = [np.zeros((len(test), outputs)) for _, test in folds]
     for source, shares in solved.shares.items():
         own = np.flatnonzero(shares)
         if not len(own):
