@@ -166,8 +166,8 @@ def _answers(
     outputs = problem.head.outputs
     answers: list[FloatArray] = [np.zeros((len(test), outputs)) for _, test in folds]
     for source, shares in solved.shares.items():
-        own = np.flatnonzero(shares)
-        if not len(own):
+        own = [number for number, share in enumerate(shares) if share]
+        if not own:
             continue
         read, (found, bias) = grams.of_rows(source, rows[own]), solved.found[source]
         for place, number in enumerate(own):
