@@ -20,7 +20,9 @@ NAMES = (
     "grid_search",
     "many_adapters",
     "peft_trainer",
+    "pictures",
     "predict",
+    "many_pictures",
     "setfit",
 )  # the dearest last
 

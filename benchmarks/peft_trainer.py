@@ -142,7 +142,7 @@ def peer(rows: Examples, item: Item, *, best: bool = False) -> Any:
     adapted = get_peft_model(base, config)
     set_peft_model_state_dict(adapted, {n: torch.tensor(a) for n, a in start.adapter.items()})
     model = _classifier(adapted, start, normalize=problem.lens.backbone.offer.normalize)
-    order = _batches(rows, item, grouped=best)
+    order = batches(rows, item, grouped=best)
     texts, tokenizer = list(rows.inputs), problem.lens.backbone.tokenizer
 
     def collate(numbers: Sequence[int]) -> dict[str, Any]:
@@ -173,7 +173,7 @@ def peer(rows: Examples, item: Item, *, best: bool = False) -> Any:
         disable_tqdm=True,
         remove_unused_columns=False,
     )
-    made = Given(model=model, args=arguments, optimizers=_optimizer(model, options, len(order)))
+    made = Given(model=model, args=arguments, optimizers=optimizer(model, options, len(order)))
     made.remove_callback(PrinterCallback)
     return made
 
@@ -226,7 +226,7 @@ def _classifier(adapted: Any, start: _Start, *, normalize: bool) -> Any:
     return Classifier()
 
 
-def _optimizer(model: Any, options: Any, steps: int) -> tuple[Any, Any]:
+def optimizer(model: Any, options: Any, steps: int) -> tuple[Any, Any]:
     """AdamW and a rate that rises over a tenth of the steps and falls to zero."""
     import torch
 
@@ -244,7 +244,7 @@ def _optimizer(model: Any, options: Any, steps: int) -> tuple[Any, Any]:
     return made, torch.optim.lr_scheduler.LambdaLR(made, rate)
 
 
-def _batches(rows: Examples, item: Item, *, grouped: bool) -> list[list[int]]:
+def batches(rows: Examples, item: Item, *, grouped: bool) -> list[list[int]]:
     rng = np.random.default_rng(0)
     everything = np.arange(len(rows))
     made: list[list[int]] = []
@@ -270,7 +270,7 @@ def lengths(rows: Examples) -> list[int]:
 def padded(rows: Examples, item: Item) -> float:
     """Tokens of an epoch as the peer pads them."""
     sizes = lengths(rows)
-    made = _batches(rows, item, grouped=False)
+    made = batches(rows, item, grouped=False)
     return sum(len(part) * max(sizes[i] for i in part) for part in made) / item["epochs"]
 
 

@@ -16,7 +16,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from supertune import registry
-from supertune.contracts import Pooling
+from supertune.contracts import Pooling, ResizeMode
 from supertune.errors import InputError
 from supertune.limits import parse_bytes, parse_share
 
@@ -57,6 +57,11 @@ class Recipe(BaseModel):
     prefix: str | None = None
     resolution: int | None = Field(
         None, ge=14, le=2048, description="pixels a side that pictures are read at"
+    )
+    resize_mode: ResizeMode | None = Field(
+        None,
+        description="how a picture becomes a square: 'stretch', 'pad' with the mean colour, or "
+        "'crop' its middle; by default as its encoder reads best",
     )
     layer: int | None = Field(
         None, ge=1, description="blocks of a picture's encoder that are run; by default as it says"

@@ -1,4 +1,4 @@
-"""What a fit may take: a point in time at which it stops, and memory that it must not exceed.
+"""What a fit may take: a point in time at which it stops, processors, and memory.
 
 Loops that can last ask `check` as they go; whoever set the point with `until` catches `OutOfTime`.
 Work on a batch goes through a `Splitting`: what does not fit into memory is done again in
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 import math
+import os
 import re
 import sys
 import time
@@ -60,6 +61,28 @@ def check() -> None:
     for clock, stop in _deadlines.get():
         if clock() >= stop:
             raise OutOfTime
+
+
+# --- processors --------------------------------------------------------------------------------
+
+_threads: int | None = None  # like torch's own number, one for the process
+
+
+def use_threads(most: int | None) -> None:
+    """From now on work that is shared out, such as decoding, takes ``most`` threads; None: one a
+    processor."""
+    global _threads  # noqa: PLW0603
+    _threads = most
+
+
+def processors() -> int:
+    """How many threads may work at once: as `use_threads` says, or one a processor that this
+    process may use."""
+    if _threads is not None:
+        return _threads
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 # --- memory ------------------------------------------------------------------------------------

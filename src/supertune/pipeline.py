@@ -64,6 +64,7 @@ Folds = list[list[tuple[IntArray, IntArray]]]
 
 def read(data: Any, recipe: Recipe, test: Any = None) -> Reading:
     """The rows of ``data``, checked, in the order of their content."""
+    limits.use_threads(recipe.threads)
     reading = registry.task(recipe.task).read(data, columns(recipe), test=test)
     held = None if reading.test is None else reading.test.canonical()
     return replace(reading, train=reading.train.canonical(), test=held)
@@ -145,6 +146,9 @@ class Workshop:
     _lenses: dict[str, CachedLens] = field(default_factory=dict)
     _prompts: dict[tuple[str, ...], tuple[Prompt, ...]] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        limits.use_threads(self.recipe.threads)
+
     @property
     def task(self) -> Task:
         return registry.task(self.recipe.task)
@@ -172,6 +176,7 @@ class Workshop:
             reuse=recipe.reuse,
             resolution=recipe.resolution,
             layer=recipe.layer,
+            resize_mode=recipe.resize_mode,
         )
 
     def offer(self, backbone: str, *, fetch: bool = True) -> Offer:
@@ -210,6 +215,7 @@ class Workshop:
             self.recipe.seed,
             prompts=prompts,
             unlabelled=self.unlabelled,
+            varied=registry.modality(examples.modality).varied,
         )
 
     def prompts(self, examples: Examples) -> tuple[Prompt, ...]:

@@ -99,6 +99,15 @@ def test_a_model_of_pictures_answers_alike_from_a_folder_files_and_a_table(
     assert answers.tolist() == [row["prediction"] for row in one]
 
 
+def test_how_a_picture_becomes_a_square_goes_with_the_model(supertune: Run, emoji: Path) -> None:
+    kept = json.loads((emoji / "m" / "supertune.json").read_text("utf-8"))
+    assert kept["recipe"]["resize_mode"] == "pad", "what the catalogue says today"
+    wrong = supertune("fit", emoji / "train", "-o", "w", *QUICK, "--set", "resize_mode=squeeze")
+    assert wrong.code == 2
+    assert "'stretch', 'pad' or 'crop'" in wrong.err
+    assert not Path("w").exists()
+
+
 def test_it_is_judged_planned_and_compared_as_texts_are(supertune: Run, emoji: Path) -> None:
     judged = supertune("evaluate", emoji / "m", emoji / "test", "--json").answer
     assert judged["rows"] == 24

@@ -65,3 +65,19 @@ def test_the_map_has_a_line_a_row_and_a_tint_where_a_patch_spoke(picture: Pictur
     before = pixels(picture).astype(int)
     assert (drawn[:10] == before[:10]).all()
     assert np.abs(drawn[10:20, 20:30] - before[10:20, 20:30]).max() > 30
+
+
+def test_a_painted_patch_of_a_transparent_picture_is_opaque_and_the_others_stay_as_they_were() -> (
+    None
+):
+    whole = np.zeros((10 * SIDE, 10 * SIDE, 4), dtype=np.uint8)
+    whole[: 5 * SIDE] = (200, 0, 0, 255)
+    stream = io.BytesIO()
+    Image.fromarray(whole).save(stream, "PNG")
+    parts = Patches(Picture.of(stream.getvalue(), "cut out.png"))
+    left = np.array(opened(parts.without({len(parts) - 1}), over=None))
+    assert (left[-10:, -10:, 3] == 255).all()
+    left[-10:, -10:] = 0
+    assert (left == whole).all()
+    heat = pixels(Picture.of(parts.drawn([0.0] * len(parts)), "heat.png"))
+    assert (heat[-1, -1] == 255).all()

@@ -11,7 +11,8 @@ from supertune import registry
 from supertune.contracts import Encoding, Examples, HeadSpec, Part, Problem
 from supertune.errors import InputError
 from supertune.evaluation.splits import repeated_folds
-from supertune.methods.layered_probe import GramBatch, layer_sets
+from supertune.methods._grams import GramBatch, Grams, columns, layer_sets
+from supertune.methods.layered_probe import _Solved
 from supertune.methods.linear_probe import RidgeBatch, one_hot
 from supertune.training import fitting
 
@@ -77,11 +78,39 @@ def test_sets_are_of_layers_that_there_are_and_each_once(depth):
 
 
 def test_the_set_that_holds_the_layer_that_knows_is_found():
-    tuned = METHOD.fit(problem(known=5), options())
+    whole = problem(known=5)
+    tuned = METHOD.fit(whole, options())
     assert 5 in tuned.layers
-    logits = tuned.logits([str(i) for i in range(45)], problem(known=5).lens)
+    logits = tuned.logits([str(i) for i in range(45)], whole.lens)
     assert (logits.argmax(1) == np.arange(45) % 3).all()
-    assert METHOD.fit(problem(known=8, noise=3.0), options()).layers == (8,)
+    weight = np.abs(tuned.head.weight).reshape(len(tuned.layers), -1).sum(axis=1)
+    lengths = [np.linalg.norm(whole.lens.table[:, (k - 1) * 12 : k * 12]) for k in tuned.layers]
+    assert tuned.layers[int(np.argmax(weight * lengths))] == 5
+
+
+def test_sets_share_by_their_likelihood_and_one_that_knows_nothing_counts_nothing():
+    whole = problem(known=5)
+    solved = _Solved(whole, Grams.of(whole, [whole.lens]), np.arange(45)[None], options())
+    shares = {source.layers: float(share[0]) for source, share in solved.shares.items()}
+    assert sum(shares.values()) == pytest.approx(1)
+    assert shares[8,] == shares[7, 8] == 0
+    assert all((share > 0) == (5 in layers) for layers, share in shares.items())
+
+
+def test_a_mean_of_heads_answers_as_the_mean_of_their_answers():
+    whole = problem(known=6, noise=2.0)
+    everything = np.arange(45)[None]
+    grams = Grams.of(whole, [whole.lens])
+    solved = _Solved(whole, grams, everything, options())
+    wanted = np.zeros((45, 3))
+    for source, share in solved.shares.items():
+        head = grams.head(source, everything, *solved.found[source])
+        x = grams.readings[0][:, columns(grams.parts, source.layers)]
+        wanted += share[0] * head.apply(x)
+    tuned = METHOD.fit(whole, options())
+    assert len(tuned.layers) > 1
+    found = tuned.logits(whole.examples.inputs, whole.lens)
+    np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-4)
 
 
 def test_a_sum_of_gram_matrices_is_a_ridge_on_layers_side_by_side():

@@ -59,11 +59,11 @@ def test_left_out_scores_are_those_of_means_without_the_row(clouds, several):
     weights = rng.uniform(0.5, 2, 30)
     wanted = (rng.random((30, 3)) < 0.4).astype(float) if several else np.eye(3)[targets]
     rows = unit(lens.table.astype(np.float64))
-    means = _Means(rows, wanted, weights, several)
+    means = _Means(rows[:, None], wanted, weights, several)
     found = means._left_out()
     for row in (0, 7, 29):
         rest = np.arange(30) != row
-        part = _Means(rows[rest], wanted[rest], weights[rest], several)
+        part = _Means(rows[rest][:, None], wanted[rest], weights[rest], several)
         weight, _ = part.centroids()
         np.testing.assert_allclose(found[row], rows[row] @ weight, atol=1e-9)
 

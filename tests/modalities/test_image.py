@@ -14,6 +14,7 @@ from supertune.catalogue.corpora import few_shot
 from supertune.catalogue.entries import model
 from supertune.contracts import Columns, Examples, Picture
 from supertune.data.pictures import making
+from supertune.data.pictures.decoding import opened
 from supertune.errors import InputError
 from supertune.modalities.image import KEPT_BYTES, MODALITY
 
@@ -87,6 +88,18 @@ def test_a_model_folder_keeps_a_picture_or_a_smaller_copy_of_it() -> None:
     assert isinstance(back, Picture)
     assert back.name == large.name
     assert len(back.read()) < KEPT_BYTES * 2 < len(large.read())
+
+
+def test_the_smaller_copy_of_a_transparent_picture_is_transparent_too() -> None:
+    pixels = np.random.default_rng(0).integers(0, 255, (600, 600, 4), dtype=np.uint8)
+    pixels[:, :300, 3] = 0
+    pixels[:, 300:, 3] = 255
+    back = MODALITY.from_json(MODALITY.to_json(picture(Image.fromarray(pixels))))
+    assert isinstance(back, Picture)
+    assert len(back.read()) < KEPT_BYTES * 2
+    left = np.asarray(opened(back, over=None))
+    assert (left[:, :190, 3] == 0).all()
+    assert (left[:, 240:, 3] == 255).all()
 
 
 def test_a_thumbnail_is_a_small_png() -> None:

@@ -58,6 +58,44 @@ def test_lora_from_the_cache_has_the_losses_of_plain_peft_from_the_pixels(emoji,
     assert tuned.losses[-1] < tuned.losses[0]
 
 
+def test_the_number_of_pixels_is_chosen_like_the_layers_and_kept_with_them(emoji, lens):
+    method = registry.method("layered_probe")
+    asked = problem(emoji, lens)
+    losses = {}
+    for side in (28, 56):
+        alone = fitting.fit(method, asked, method.options(resolutions=(side,)))
+        assert alone.resolution == side
+        losses[side] = alone
+    tuned = fitting.fit(method, asked, method.options(resolutions=(56, 28)))
+    best = losses[tuned.resolution]
+    np.testing.assert_array_equal(best.head.weight, tuned.head.weight)
+    again = method.restore(tuned.state(), asked.head, lens)
+    inputs = list(emoji.inputs[:3])
+    wanted = tuned.logits(inputs, lens)
+    np.testing.assert_array_equal(again.logits(inputs, lens), wanted)
+    read = lens.under(replace(lens.encoding, resolution=tuned.resolution))
+    unchosen = replace(tuned, resolution=None)
+    np.testing.assert_array_equal(unchosen.logits(inputs, read), wanted)
+
+
+@pytest.mark.parametrize("name", SOLVED)
+def test_views_of_pictures_are_learned_from(name, emoji, lens):
+    method = registry.method(name)
+    asked = replace(problem(emoji, lens), varied=registry.modality("image").varied)
+    plain, wide = (fitting.fit(method, asked, method.options(views=m)) for m in (0, 1))
+    one, other = (tuned.logits(list(emoji.inputs), lens) for tuned in (plain, wide))
+    assert np.abs(one - other).max() > 1e-3
+    assert (one.argmax(1) == other.argmax(1)).mean() > 0.8
+
+
+def test_prompts_at_their_own_rate_do_not_throw_a_solved_head_off(emoji, lens):
+    """States of dinov2-small are a sixtieth of those of smollm2, where the rate was chosen."""
+    method = registry.method("deep_prompts")
+    losses = loop.train(method, problem(emoji, lens), method.options(epochs=4)).losses
+    assert max(losses) < 1.5 * losses[0]
+    assert losses[-1] < losses[0]
+
+
 def by_peft(rows: Examples, lens: Lens, options) -> list[float]:
     """The same adapter and head from the same numbers, by peft and PyTorch alone."""
     import torch

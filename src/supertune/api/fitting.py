@@ -199,6 +199,7 @@ def _tuned(run: _Run, decision: Decision) -> tuple[Decision, Tuned]:
 def _resolve(run: _Run, decision: Decision) -> None:
     """From here on nothing in the recipe depends on the clock any more."""
     workshop, winner = run.workshop, decision.candidate
+    offer = None if winner.backbone is None else workshop.offer(winner.backbone)
     workshop.recipe = decision.recipe.model_copy(
         update={
             "method": winner.method,
@@ -206,6 +207,8 @@ def _resolve(run: _Run, decision: Decision) -> None:
             "metric": workshop.metric,
             "unlabeled_rows": len(workshop.unlabelled) or workshop.recipe.unlabeled_rows,
             "precision": workshop.precision(winner.backbone),
+            # A later catalogue may have found a better one for its backbones.
+            "resize_mode": workshop.recipe.resize_mode or (offer and offer.resize_mode),
             "options": method_options(workshop.recipe, winner.method).model_dump(mode="json"),
             **_named(run.reading),
         }

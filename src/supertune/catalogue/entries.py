@@ -210,6 +210,7 @@ MODELS = (
             pooling="cls_mean",
             modality="image",
             resolution=112,
+            resize_mode="pad",
         ),
         sha256={
             WEIGHTS: "51c14920324c604279d01597b0bbdbf95cf3fd13418360c83c44a6a3145cb330",
@@ -234,6 +235,7 @@ MODELS = (
             pooling="mean",
             modality="image",
             resolution=224,
+            resize_mode="pad",
         ),
         sha256={
             WEIGHTS: "849a10831d4f3bc442fb898a48a6f3b7650a612dd5d077ef1551342b02a04a84",

@@ -131,7 +131,8 @@ def _best_read(entry: ModelEntry) -> dict[str, Any]:
     offer = entry.offer
     if not offer.resolution:
         return {}
-    return {"pooling": offer.pooling, "resolution": offer.resolution, "layer": offer.layer}
+    noted = {"pooling": offer.pooling, "resolution": offer.resolution, "layer": offer.layer}
+    return {**noted, "resize_mode": offer.resize_mode} if offer.resize_mode else noted
 
 
 def _twin(repository: str, partial: Path, progress: Progress | None) -> None:

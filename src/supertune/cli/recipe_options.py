@@ -156,7 +156,8 @@ Settings = Annotated[
     typer.Option(
         "--set",
         metavar="KEY=VALUE",
-        help="Any key of the recipe or of the method: folds=10, rank=4.",
+        help="Any key of the recipe or of the method: folds=10, rank=4; of pictures "
+        "resolution=160, resize_mode=stretch, pad or crop.",
         rich_help_panel=CHOICE,
     ),
 ]

@@ -29,6 +29,7 @@ from supertune.contracts.backbone import (
     Part,
     Pooling,
     Prompt,
+    ResizeMode,
     Tunable,
     naming_of,
 )
@@ -186,6 +187,7 @@ __all__ = [
     "Reading",
     "Recognising",
     "Replaying",
+    "ResizeMode",
     "Sampling",
     "Shifting",
     "Solver",

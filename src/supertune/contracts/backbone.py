@@ -36,6 +36,7 @@ Capability = Literal[
 
 # "cls_mean": both, side by side; "projected": as the backbone compares it with texts.
 Pooling = Literal["mean", "cls", "last", "cls_mean", "projected"]
+ResizeMode = Literal["stretch", "pad", "crop"]  # how a picture becomes a square
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,7 @@ class Offer:
     layer: int | None = None  # how many blocks are read by default; None: all of them
     views: int = 1  # how often a row passes through it in an epoch, each time otherwise
     positions: int = 0  # that it computes of each row, where all have as many
+    resize_mode: ResizeMode | None = None  # of pictures, by default; None: as its processor does
 
 
 @dataclass(frozen=True)
@@ -122,8 +124,11 @@ class Encoding:
     starts at the input, and every position of every block is computed: the same but for rounding.
 
     Of pictures, ``resolution`` is the number of pixels a side that they are read at, and ``layer``
-    the number of blocks that are run before vectors are read, 1 to the backbone's depth. None: as
-    the backbone's offer says.
+    the number of blocks that are run before vectors are read, 1 to the backbone's depth.
+    ``resize_mode`` says how one that is not a square becomes one: both sides scaled to it
+    (``"stretch"``), the longer one and the rest filled with the mean colour, as is what shows
+    through (``"pad"``), or the shorter one and the middle taken (``"crop"``). None: as the
+    backbone's offer says.
     """
 
     max_length: int = 256
@@ -134,10 +139,11 @@ class Encoding:
     reuse: bool = True
     resolution: int | None = None
     layer: int | None = None
+    resize_mode: ResizeMode | None = None
 
     def __repr__(self) -> str:
         """Without what is not set of pictures, so that no text's key depends on it."""
-        later = {"resolution", "layer"}
+        later = {"resolution", "layer", "resize_mode"}
         held = ((field.name, getattr(self, field.name)) for field in fields(self))
         said = (f"{k}={v!r}" for k, v in held if k not in later or v is not None)
         return f"Encoding({', '.join(said)})"
@@ -184,6 +190,11 @@ class Tunable(Protocol):
 
     def named(self) -> dict[str, Any]:
         """The same tensors by name."""
+        ...
+
+    def pace(self, name: str) -> float:
+        """What the learning rate of one of them is multiplied by: 1, or less where its numbers
+        are so small that the same step would throw them far."""
         ...
 
     def run(

@@ -27,6 +27,7 @@ class Picture:
         data: the bytes themselves.
         caption: what is said of it, where that is learned too; pictures of the same bytes and
             other captions are not equal.
+        view: 0 as it is; from 1 on seen otherwise, see `Modality.varied`.
     """
 
     sha256: str
@@ -34,6 +35,7 @@ class Picture:
     path: Path | None = None
     data: bytes | None = None
     caption: str = ""
+    view: int = 0
 
     @classmethod
     def of(cls, data: bytes, name: str, path: Path | None = None, caption: str = "") -> Picture:
@@ -51,14 +53,21 @@ class Picture:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Picture):
             return False
-        return (self.sha256, self.caption) == (other.sha256, other.caption)
+        return (self.content, self.caption) == (other.content, other.caption)
 
     def __hash__(self) -> int:
-        return hash((self.sha256, self.caption))
+        return hash((self.content, self.caption))
+
+    @property
+    def content(self) -> tuple[str, int]:
+        """Equal for what shows the same pixels."""
+        return self.sha256, self.view
 
     def __repr__(self) -> str:
         """The content alone: cache keys and the order of rows are made of it."""
-        return f"Picture({self.sha256}{f', {self.caption!r}' if self.caption else ''})"
+        view = f", view {self.view}" if self.view else ""
+        said = f", {self.caption!r}" if self.caption else ""
+        return f"Picture({self.sha256}{view}{said})"
 
     def __str__(self) -> str:
         return self.name

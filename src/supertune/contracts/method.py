@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
@@ -152,6 +152,8 @@ class Problem:
     progress: Any = None  # callable(done: int, total: int) or None
     prompts: tuple[Prompt, ...] = ()  # the person's, or presets; for methods that ask in words
     unlabelled: tuple[Input, ...] = ()  # rows without an answer, none of them among the examples
+    varied: Callable[[Input, int], Input] | None = None  # see `Modality.varied`
+    together: int = 1  # so many rows in a row are views of the first, which alone is judged
 
     @property
     def prompt(self) -> Prompt | None:
@@ -241,6 +243,9 @@ class GradientOptions(Options):
     ranges: ClassVar[Mapping[str, float]] = {"learning_rate": 5.0, "epochs": 2.0}
     epochs: int = Field(12, ge=1, le=1000)
     learning_rate: float = Field(1e-3, gt=0, le=1)
+    head_learning_rate: float | None = Field(
+        None, gt=0, le=1, description="of a linear head on features; by default the learning_rate"
+    )
     batch_size: int = Field(32, ge=1, le=4096)
     weight_decay: float = Field(0.01, ge=0)
     readout: Literal["auto", "head", "verbalizer"] = Field(

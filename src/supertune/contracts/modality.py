@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any, Protocol
 
 from supertune.contracts.backbone import Offer
@@ -21,6 +21,9 @@ class Modality(Protocol):
     noun: str  # of one input, for a person: "text", "picture"
     vectors: bool  # an input is its own vector; no backbone reads it
     window: int  # inputs of a file that are read and answered at a time
+    # An input as it might have been given as well, with the same label: the view of a number from
+    # 1 on, always the same. None where no other way of seeing is sure to keep what it says.
+    varied: Callable[[Input, int], Input] | None
 
     def given(self, values: Any, columns: Columns) -> list[Input]:
         """What Python code hands to `Model.predict`, as inputs.

@@ -48,20 +48,31 @@ class Patches:
 
     @cached_property
     def pixels(self) -> npt.NDArray[np.uint8]:
-        """(height, width, 3)."""
+        """(height, width, 3), or 4 where it is transparent: what shows through is for those to
+        say who read it."""
         from supertune.data.pictures.decoding import opened
 
-        picture = opened(self.value)
+        picture = opened(self.value, over=None)
         picture.thumbnail((PIXELS, PIXELS))
-        return np.asarray(picture.convert("RGB"))
+        return np.asarray(picture)
+
+    @cached_property
+    def shown(self) -> npt.NDArray[np.uint8]:
+        """(height, width, 3) over white."""
+        from PIL import Image
+
+        from supertune.data.pictures.decoding import flattened
+
+        return np.asarray(flattened(Image.fromarray(self.pixels)))
 
     def without(self, gone: Collection[int]) -> Picture:
         if not gone:
             return self.value
         painted = self.pixels.copy()
-        mean = self.pixels.reshape(-1, 3).mean(axis=0).round().astype(np.uint8)
+        mean = self.shown.reshape(-1, 3).mean(axis=0).round().astype(np.uint8)
         for part in gone:
-            painted[self.box(part)] = mean
+            painted[self.box(part)][..., :3] = mean
+            painted[self.box(part)][..., 3:] = 255
         return Picture.of(_png(painted), self.value.name)
 
     def only(self, kept: Collection[int]) -> Picture:
@@ -94,7 +105,7 @@ class Patches:
 
     def drawn(self, strengths: Sequence[float]) -> bytes:
         """The picture with each patch tinted by its strength (-1 to 1)."""
-        tinted = self.pixels.astype(np.float64)
+        tinted = self.shown.astype(np.float64)
         for part, strength in enumerate(strengths):
             box, share = self.box(part), HIDDEN * abs(strength)
             tint = np.array(HEAT[int(strength > 0)], dtype=np.float64)

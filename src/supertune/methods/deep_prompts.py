@@ -18,7 +18,19 @@ class DeepPromptsOptions(PromptOptions):
     """Keys of ``deep_prompts``."""
 
     epochs: int = Field(30, ge=1, le=1000)
-    learning_rate: float = Field(0.1, gt=0, le=1)
+    learning_rate: float = Field(
+        0.1,
+        gt=0,
+        le=1,
+        description="lowered in proportion where what enters a block is smaller than in smollm2",
+    )
+    head_learning_rate: float | None = Field(
+        1e-3,
+        gt=0,
+        le=1,
+        description="of a linear head on features, which would be thrown far at the rate that "
+        "prompts need",
+    )
     depth: Literal["deep", "shallow"] = Field(
         "deep",
         description="vectors of its own for each block, or for the lowest alone, carried through "

@@ -1,19 +1,20 @@
 """A linear head on several layers of a frozen encoder at once, in closed form.
 
 Few rows of a task unlike that of the pretraining are often told apart better by inner layers, or
-by layers together, than by the last one (Evci et al. 2022, arXiv:2201.03529). Vectors of a layer
-are centred and brought to a mean squared length of one, so that no layer counts for its size; a
-ridge head on layers side by side is then one on the sum of their Gram matrices. Which of a few
-sets of layers is read is chosen like the penalty, by exact leave-one-out on the rows learned from,
-so an outer fold takes no part in it. All folds are solved as one batch of small matrices.
+by layers together, than by the last one (Evci et al. 2022, arXiv:2201.03529). How many pixels a
+side are read, if several are given, is chosen by exact leave-one-out on the rows learned from, and
+the heads on a few sets of layers are averaged by it, so an outer fold takes no part in either: a
+set counts by a power of its leave-one-out likelihood (after pseudo-BMA, Yao et al. 2018), since a
+few rows say little about which is best. All folds are solved as one batch of small matrices.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
+from pydantic import Field
 
 from supertune.contracts import (
     FloatArray,
@@ -22,44 +23,41 @@ from supertune.contracts import (
     IntArray,
     Lens,
     Options,
-    Part,
     Problem,
     State,
 )
-from supertune.errors import InputError
 from supertune.limits import Splitting, check, room
-from supertune.methods.linear_probe import (
-    Head,
-    LinearProbeOptions,
-    RidgeBatch,
-    one_hot,
-    row_weights,
-)
+from supertune.methods._grams import GramBatch, Grams, Layers, SideBySide, Source, columns
+from supertune.methods._views import in_views, widened
+from supertune.methods.linear_probe import Head, LinearProbeOptions, one_hot, row_weights
 
-MOST = 4000  # rows: a matrix of all pairs of them is held
 COPIES = 6  # of the matrices of all folds, that solving them together holds at once
-Layers = tuple[int, ...]
+POWER = 0.3  # of the likelihood; at 1 nearly one set alone counts, at 0 all alike
+LEAST = 0.02  # what counts less is left out
 
 
-def layer_sets(depth: int) -> tuple[Layers, ...]:
-    """Sets of layers to choose among: the last, the upper quarter, the upper half, and three that
-    lie apart. A layer counts the blocks that were run."""
-    apart = (depth - round(depth * 5 / 16), depth - round(depth * 3 / 16), depth)
-    sets = (
-        (depth,),
-        tuple(range(depth + 1 - max(1, round(depth / 4)), depth + 1)),
-        tuple(range(depth // 2 + 1, depth + 1)),
-        tuple(dict.fromkeys(apart)),
+class LayeredProbeOptions(LinearProbeOptions):
+    """Keys of ``layered_probe``."""
+
+    resolutions: tuple[int, ...] = Field(
+        (),
+        max_length=8,
+        description="pixels a side to choose among by leave-one-out, as the layers are; every "
+        "picture is encoded at each",
     )
-    return tuple(dict.fromkeys(sets))
 
 
 @dataclass(frozen=True, eq=False)
 class LayeredHead:
-    """logits = vectors of ``layers`` side by side @ weight + bias."""
+    """logits = vectors of ``layers`` side by side @ weight + bias, the mean of several heads.
+
+    ``resolution`` is the number of pixels a side that was chosen, None where there was nothing to
+    choose among.
+    """
 
     head: Head
     layers: Layers
+    resolution: int | None = None
 
     @property
     def tuned_parameters(self) -> int:
@@ -67,43 +65,56 @@ class LayeredHead:
 
     def logits(self, inputs: Sequence[Input], lens: Lens | None) -> FloatArray:
         assert lens is not None
-        columns = _columns(lens.parts, self.layers)
-        return self.head.apply(lens.readings(inputs, prediction=True)[:, columns])
+        if self.resolution is not None:
+            lens = lens.under(replace(lens.encoding, resolution=self.resolution))
+        own = columns(lens.parts, self.layers)
+        return self.head.apply(lens.readings(inputs, prediction=True)[:, own])
 
     def state(self) -> State:
-        return State(self.head.arrays(), {"layers": list(self.layers)})
+        chosen = {} if self.resolution is None else {"resolution": self.resolution}
+        return State(self.head.arrays(), {"layers": list(self.layers), **chosen})
 
 
 class LayeredProbe:
     """See `supertune.contracts.FoldSolver`."""
 
     name = "layered_probe"
-    summary = "A linear head on several frozen layers at once; which ones, by leave-one-out"
+    summary = "A linear head on several frozen layers at once, weighed by leave-one-out"
     reference = "after Evci et al. 2022 (Head2Toe), arXiv:2201.03529; ridge as linear_probe"
     needs = frozenset({"features", "layers"})
     objectives = frozenset({"classify", "regress"})
     simplicity = 22
     calibrates = True
-    options: type[Options] = LinearProbeOptions
+    options: type[Options] = LayeredProbeOptions
 
-    def fit(self, problem: Problem, options: LinearProbeOptions) -> LayeredHead:
-        grams = _Grams.of(problem)
+    def fit(self, problem: Problem, options: LayeredProbeOptions) -> LayeredHead:
+        problem = widened(problem, options.views)
+        lenses = _lenses(problem, options)
+        grams = Grams.of(problem, lenses)
         everything = np.arange(len(problem.examples))[None]
-        layers = _chosen(problem, grams, everything, options)[0]
-        view = grams.view(layers, everything)
-        coefficients, bias = _solver(problem, view, everything).solved(options.penalties)
-        return LayeredHead(grams.head(layers, view, coefficients[0], bias[0]), layers)
+        solved = _Solved(problem, grams, everything, options)
+        heads = {
+            source: (float(shares[0]), grams.head(source, everything, *solved.found[source]))
+            for source, shares in solved.shares.items()
+            if shares[0]
+        }
+        layers = tuple(sorted({layer for source in heads for layer in source.layers}))
+        asked = lenses[solved.views[0]].encoding.resolution if options.resolutions else None
+        return LayeredHead(_mean(heads, columns(grams.parts, layers), grams), layers, asked)
 
     def restore(self, state: State, head: HeadSpec, lens: Lens | None) -> LayeredHead:
-        return LayeredHead(Head.from_arrays(state.arrays), tuple(state.settings["layers"]))
+        kept = state.settings
+        own = Head.from_arrays(state.arrays)
+        return LayeredHead(own, tuple(kept["layers"]), kept.get("resolution"))
 
     def out_of_fold(
         self,
         problem: Problem,
-        options: LinearProbeOptions,
+        options: LayeredProbeOptions,
         folds: Sequence[tuple[IntArray, IntArray]],
     ) -> list[FloatArray]:
-        grams = _Grams.of(problem)
+        problem, folds = widened(problem, options.views), in_views(folds, options.views)
+        grams = Grams.of(problem, _lenses(problem, options))
         answers: list[FloatArray] = [np.empty(0)] * len(folds)
 
         def solve_parts(parts: Sequence[Sequence[int]]) -> None:
@@ -123,184 +134,85 @@ class LayeredProbe:
         return answers
 
 
+def _lenses(problem: Problem, options: LayeredProbeOptions) -> list[Lens]:
+    """The backbone at each number of pixels that is to be chosen among."""
+    lens = problem.lens
+    assert lens is not None
+    if not options.resolutions:
+        return [lens]
+    wanted = sorted(set(options.resolutions))
+    return [lens.under(replace(lens.encoding, resolution=side)) for side in wanted]
+
+
+def _mean(heads: Mapping[Source, tuple[float, Head]], read: IntArray, grams: Grams) -> Head:
+    """The weighted mean of heads, each on columns of its own, as one on all that are ``read``."""
+    outputs = next(head.bias for _, head in heads.values()).shape
+    weight, bias = np.zeros((len(read), *outputs)), np.zeros(outputs)
+    for source, (share, head) in heads.items():
+        weight[np.searchsorted(read, columns(grams.parts, source.layers))] += share * head.weight
+        bias += share * head.bias
+    return Head(weight.astype(np.float32), bias.astype(np.float32))
+
+
 def _answers(
     problem: Problem,
-    grams: _Grams,
+    grams: Grams,
     folds: Sequence[tuple[IntArray, IntArray]],
-    options: LinearProbeOptions,
+    options: LayeredProbeOptions,
 ) -> list[FloatArray]:
     """Logits of each fold's test rows; the folds learn from equally many rows."""
     rows = np.stack([train for train, _ in folds])
-    answers: list[FloatArray] = [np.empty(0)] * len(folds)
-    chosen = _chosen(problem, grams, rows, options)
-    for layers in grams.sets:
-        own = [number for number, each in enumerate(chosen) if each == layers]
+    solved = _Solved(problem, grams, rows, options)
+    outputs = problem.head.outputs
+    answers: list[FloatArray] = [np.zeros((len(test), outputs)) for _, test in folds]
+    for source, shares in solved.shares.items():
+        own = [number for number, share in enumerate(shares) if share]
         if not own:
             continue
-        view = grams.view(layers, rows[own])
-        found, bias = _solver(problem, view, rows[own]).solved(options.penalties)
+        read, (found, bias) = grams.of_rows(source, rows[own]), solved.found[source]
         for place, number in enumerate(own):
-            cross = view.cross(place, folds[number][1])
-            answers[number] = np.asarray(cross @ found[place] + bias[place])
+            logits = read.cross(place, folds[number][1]) @ found[number] + bias[number]
+            answers[number] += shares[number] * logits
     return answers
 
 
-def _chosen(
-    problem: Problem, grams: _Grams, rows: IntArray, options: LinearProbeOptions
-) -> list[Layers]:
-    """For each of F problems the set of the least leave-one-out loss."""
-    losses = []
-    for layers in grams.sets:
-        batch = _solver(problem, grams.view(layers, rows), rows)
-        batch.best_penalty(options.penalties)
-        losses.append(batch.left_out)
-    return [grams.sets[place] for place in np.argmin(np.stack(losses), axis=0)]
+class _Solved:
+    """F problems of ``rows`` (F, t), solved from every source, and what each source counts.
+
+    Attributes:
+        found: by source the coefficients (F, t, C) and biases (F, C).
+        shares: by source (F,) what it counts, 0 where it is another view than the one chosen.
+    """
+
+    def __init__(
+        self, problem: Problem, grams: Grams, rows: IntArray, options: LayeredProbeOptions
+    ) -> None:
+        losses = []
+        self.found: dict[Source, tuple[FloatArray, FloatArray]] = {}
+        for source in grams.sources:
+            batch = _solver(problem, grams.of_rows(source, rows), rows)
+            self.found[source] = batch.solved(options.penalties)
+            losses.append(batch.left_out)
+        loss = np.stack(losses)
+        if problem.head.valued:  # of errors that are normally distributed
+            loss = np.log(np.maximum(loss, 1e-300)) / 2
+        views = np.array([source.view for source in grams.sources])
+        self.views = views[loss.argmin(axis=0)]
+        judged = rows.shape[1] // problem.together
+        counts = np.exp(-POWER * judged * (loss - loss.min(axis=0)))
+        counts = counts * (views[:, None] == self.views)
+        counts = counts * (counts >= LEAST * counts.sum(axis=0))
+        counts = counts / counts.sum(axis=0)
+        self.shares = dict(zip(grams.sources, counts, strict=True))
 
 
-def _solver(problem: Problem, view: _View, rows: IntArray) -> GramBatch:
+def _solver(problem: Problem, read: SideBySide, rows: IntArray) -> GramBatch:
     targets = problem.examples.targets
     assert targets is not None
     head = problem.head
     y = targets[:, None] if head.valued else one_hot(targets, head.outputs)
     weights = row_weights(problem)[rows]
-    return GramBatch(view.gram, y[rows], weights, head.multi_label, head.valued)
-
-
-class GramBatch(RidgeBatch):
-    """Ridge problems of which the Gram matrices (F, n, n) of centred rows are known."""
-
-    def __init__(
-        self,
-        gram: FloatArray,
-        targets: FloatArray,
-        weights: FloatArray,
-        multi_label: bool,
-        valued: bool,
-    ) -> None:
-        self.multi_label, self.valued = multi_label, valued
-        self.targets = targets.astype(np.float64)
-        self.share = weights / weights.sum(axis=1, keepdims=True)
-        self.root = np.sqrt(weights)[..., None]
-        self.mean_y = np.einsum("fn,fnc->fc", self.share, self.targets)[:, None]
-        self.residual_y = (self.targets - self.mean_y) * self.root
-        self.decompose(gram * self.root * np.swapaxes(self.root, 1, 2))
-
-    def best_penalty(self, penalties: Sequence[float]) -> None:
-        """Afterwards ``left_out`` (F,) is the leave-one-out loss at each problem's penalty."""
-        self._chosen(penalties)
-
-    def solved(self, penalties: Sequence[float]) -> tuple[FloatArray, FloatArray]:
-        """(F, n, C) what each row counts in the answers, temperature included, and (F, C)."""
-        penalty, heat = self._chosen(penalties)
-        found = self.root * (self.left @ self.shrunken(penalty)) * heat
-        bias = self.mean_y - (0.5 if self.multi_label else 0.0)
-        return found, (bias * heat)[:, 0]
-
-
-@dataclass(frozen=True, eq=False)
-class _Layer:
-    """One layer of F problems: scale and means by which its Gram matrix (n, n) is centred."""
-
-    whole: FloatArray
-    rows: IntArray
-    share: FloatArray
-    along: FloatArray  # (F, t) of each row with the mean
-    squared: FloatArray  # (F,) length of the mean
-    scale: FloatArray  # (F,) mean squared length of the centred rows
-
-
-@dataclass(frozen=True, eq=False)
-class _View:
-    """Several layers of F problems side by side; ``gram`` (F, t, t) of centred, scaled rows."""
-
-    layers: tuple[_Layer, ...]
-    gram: FloatArray
-
-    def cross(self, problem: int, asked: IntArray) -> FloatArray:
-        """(m, t) inner products of other rows with those of one problem."""
-        total = 0.0
-        for one in self.layers:
-            found = one.whole[np.ix_(asked, one.rows[problem])]
-            found = found - (found @ one.share[problem])[:, None] - one.along[problem]
-            total = total + (found + one.squared[problem]) / one.scale[problem]
-        return np.asarray(total)
-
-
-class _Grams:
-    """The Gram matrix of each layer that may be read, over all rows of a problem."""
-
-    def __init__(
-        self, readings: FloatArray, parts: Sequence[Part], weights: FloatArray, depth: int
-    ) -> None:
-        self.readings, self.parts, self.weights = readings, parts, weights
-        self.sets = layer_sets(depth)
-        self._matrices: dict[int, FloatArray] = {}
-
-    @classmethod
-    def of(cls, problem: Problem) -> _Grams:
-        """Of a problem's rows.
-
-        Raises:
-            InputError: ``too_many_rows``.
-        """
-        count, lens = len(problem.examples), problem.lens
-        assert lens is not None
-        if count > MOST:
-            raise InputError(
-                "too_many_rows",
-                "layered_probe compares every row with every other.",
-                received=f"{count} rows",
-                allowed=f"{MOST} rows",
-                next="Use linear_probe; --set layer=N reads another layer.",
-            )
-        readings = lens.readings(problem.examples.inputs)
-        return cls(readings, lens.parts, row_weights(problem), lens.backbone.offer.depth)
-
-    def matrix(self, layer: int) -> FloatArray:
-        if layer not in self._matrices:
-            x = self.readings[:, _columns(self.parts, (layer,))].astype(np.float64)
-            self._matrices[layer] = x @ x.T
-        return self._matrices[layer]
-
-    def view(self, layers: Layers, rows: IntArray) -> _View:
-        """Layers side by side for problems of ``rows`` (F, t)."""
-        share = self.weights[rows]
-        share = share / share.sum(axis=1, keepdims=True)
-        found, total = [], np.zeros(())
-        for layer in layers:
-            one, gram = _centred(self.matrix(layer), rows, share)
-            found.append(one)
-            total = total + gram
-        return _View(tuple(found), np.asarray(total))
-
-    def head(self, layers: Layers, view: _View, found: FloatArray, bias: FloatArray) -> Head:
-        """The linear head that answers as coefficients (t, C) of the first problem do."""
-        weights, offset = [], bias
-        for layer, one in zip(layers, view.layers, strict=True):
-            x = self.readings[one.rows[0]][:, _columns(self.parts, (layer,))].astype(np.float64)
-            mean = one.share[0] @ x
-            weight = (x - mean).T @ found / one.scale[0]
-            weights.append(weight)
-            offset = offset - mean @ weight
-        return Head(np.concatenate(weights).astype(np.float32), offset.astype(np.float32))
-
-
-def _centred(whole: FloatArray, rows: IntArray, share: FloatArray) -> tuple[_Layer, FloatArray]:
-    gram = whole[rows[:, :, None], rows[:, None, :]]
-    along = np.einsum("fij,fj->fi", gram, share)
-    squared = np.einsum("fi,fi->f", along, share)
-    gram = gram - along[:, :, None] - along[:, None, :] + squared[:, None, None]
-    lengths = np.einsum("fii,fi->f", gram, share)
-    scale = np.maximum(lengths, 1e-12 * (1.0 + squared))
-    return _Layer(whole, rows, share, along, squared, scale), gram / scale[:, None, None]
-
-
-def _columns(parts: Sequence[Part], layers: Layers) -> IntArray:
-    """Columns of all layers' vectors that belong to these, in their order."""
-    spans = [
-        np.arange(part.start, part.end) for layer in layers for part in parts if part.layer == layer
-    ]
-    return np.concatenate(spans)
+    return GramBatch(read.gram, y[rows], weights, head.multi_label, head.valued, problem.together)
 
 
 METHOD = LayeredProbe()

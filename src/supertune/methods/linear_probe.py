@@ -33,19 +33,26 @@ from supertune.contracts import (
 )
 from supertune.limits import Splitting, check, room
 from supertune.methods import _attributing
+from supertune.methods._views import VIEWS, in_views, widened
 
 COPIES = 6  # of the rows of all folds, that solving them together holds at once
 TEMPERATURES = np.geomspace(1.0, 64.0, 25)
 
 
-class LinearProbeOptions(Options):
-    """Keys of ``linear_probe``."""
+class RidgeOptions(Options):
+    """Keys of every head that is solved by ridge regression."""
 
     penalties: tuple[float, ...] = Field(
         (0.03, 0.1, 0.3, 1.0, 3.0),
         min_length=1,
         description="ridge penalties tried, ascending, in units of the mean squared norm",
     )
+
+
+class LinearProbeOptions(RidgeOptions):
+    """Keys of ``linear_probe``."""
+
+    views: int = VIEWS
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,6 +107,7 @@ class LinearProbe:
     options: type[Options] = LinearProbeOptions
 
     def fit(self, problem: Problem, options: LinearProbeOptions) -> Head:
+        problem = widened(problem, options.views)
         x, y = arrays(problem)
         batch = ridge(problem, x[None], y[None], row_weights(problem)[None])
         return batch.heads(options.penalties)[0]
@@ -122,7 +130,9 @@ class LinearProbe:
         options: LinearProbeOptions,
         folds: Sequence[tuple[IntArray, IntArray]],
     ) -> list[FloatArray]:
-        return by_fold(problem, folds, lambda ridge, _: ridge.heads(options.penalties))
+        wide = widened(problem, options.views)
+        folds = in_views(folds, options.views)
+        return by_fold(wide, folds, lambda ridge, _: ridge.heads(options.penalties))
 
 
 def by_fold(
@@ -204,6 +214,9 @@ class RidgeBatch:
     With centred rows scaled by the root of their weight, Z = U S Vᵀ, the fitted values are
     U diag(s²/(s²+λ)) Uᵀ y for every λ, and a row's leave-one-out residual is its residual
     divided by one minus its leverage. Shapes: F problems, n rows, d features, C outputs.
+
+    With ``together`` k, each k rows in a row are views of one: they are left out together, and
+    the first of them alone is judged.
     """
 
     def __init__(
@@ -215,7 +228,9 @@ class RidgeBatch:
         *,
         valued: bool = False,
         standardise: bool = False,
+        together: int = 1,
     ) -> None:
+        self.together = together
         x = features.astype(np.float64)
         y = targets.astype(np.float64)
         share = weights / weights.sum(axis=1, keepdims=True)
@@ -246,7 +261,8 @@ class RidgeBatch:
         else:
             self.left = vectors
         self.left = self.left * (self.values > floor)[:, None]
-        self.scale = np.maximum(self.values.sum(axis=1) / self.residual_y.shape[1], 1e-12)
+        rows = self.residual_y.shape[1] / self.together  # of which views share the weight
+        self.scale = np.maximum(self.values.sum(axis=1) / rows, 1e-12)
         self.projected = _t(self.left) @ self.residual_y
 
     def beside(self, scores: FloatArray) -> RidgeBatch:
@@ -304,10 +320,10 @@ class RidgeBatch:
         """
         rows, heats = zip(*(self.assess(p) for p in sorted(penalties)), strict=True)
         by_row = np.stack(rows)  # (penalties, F, n)
-        loss = (self.share * by_row).sum(axis=2)
+        loss = (self.judged * by_row).sum(axis=2)
         problems = np.arange(loss.shape[1])
         least = np.argmin(loss, axis=0)
-        spread = ((by_row[least, problems] - loss[least, problems, None]) ** 2 * self.share).sum(1)
+        spread = ((by_row[least, problems] - loss[least, problems, None]) ** 2 * self.judged).sum(1)
         within = loss <= loss[least, problems] + np.sqrt(spread / by_row.shape[2])
         best = len(penalties) - 1 - np.argmax(within[::-1], axis=0)
         self.left_out = loss[best, problems]
@@ -322,23 +338,41 @@ class RidgeBatch:
         """(F, d, C) weights of solutions (F, r, C) on the eigenvectors."""
         return np.asarray(_t(self.z) @ (self.left @ solution) / _t(self.unit))
 
+    @property
+    def judged(self) -> FloatArray:
+        """(F, n / together) share of each row that is judged."""
+        return np.asarray(self.share.reshape(len(self.share), -1, self.together).sum(axis=2))
+
     def assess(self, penalty: float) -> tuple[FloatArray, FloatArray]:
-        """Leave-one-out log loss of each row (F, n) at the best temperature (F,); of values
-        the squared error."""
-        shrink = self.values / (self.values + penalty * self.scale[:, None])
-        fitted = self.left @ (shrink[..., None] * self.projected)
-        leverage = np.einsum("fnr,fr->fn", self.left**2, shrink) + self.share
-        residual = (self.residual_y - fitted) / np.maximum(1.0 - leverage, 1e-9)[..., None]
+        """Leave-one-out log loss of each row that is judged (F, n) at the best temperature (F,);
+        of values the squared error."""
+        first = slice(None, None, self.together)
+        residual = self._left_out(penalty) / self.root[:, first]
         if self.valued:
-            return np.asarray(((residual / self.root) ** 2).sum(axis=2)), np.ones(len(residual))
-        scores = self.targets - residual / self.root - (0.5 if self.multi_label else 0.0)
+            return np.asarray((residual**2).sum(axis=2)), np.ones(len(residual))
+        targets = self.targets[:, first]
+        scores = targets - residual - (0.5 if self.multi_label else 0.0)
         # One imaginary row that is undecided: rows told apart perfectly would ask for certainty.
         doubt = 1.0 / (1 + scores.shape[1])
         even = 0.5 if self.multi_label else 1.0 / scores.shape[2]
-        doubted = (1.0 - doubt) * self.targets + doubt * even
+        doubted = (1.0 - doubt) * targets + doubt * even
         loss = np.stack([self.log_loss(scores * heat, doubted) for heat in TEMPERATURES])
-        best = TEMPERATURES[np.argmin((self.share * loss).sum(axis=2), axis=0)]
-        return self.log_loss(scores * best[:, None, None], self.targets), best
+        best = TEMPERATURES[np.argmin((self.judged * loss).sum(axis=2), axis=0)]
+        return self.log_loss(scores * best[:, None, None], targets), best
+
+    def _left_out(self, penalty: float) -> FloatArray:
+        """(F, n / together, C) residuals of a fit without the row, times the root of its weight."""
+        shrink = self.values / (self.values + penalty * self.scale[:, None])
+        residual = self.residual_y - self.left @ (shrink[..., None] * self.projected)
+        count = self.together
+        if count == 1:
+            leverage = np.einsum("fnr,fr->fn", self.left**2, shrink) + self.share
+            return np.asarray(residual / np.maximum(1.0 - leverage, 1e-9)[..., None])
+        shape = (len(residual), residual.shape[1] // count, count)
+        left, root = self.left.reshape(*shape, -1), np.sqrt(self.share).reshape(shape)
+        hat = (left * shrink[:, None, None]) @ _t(left) + root[..., None] * root[..., None, :]
+        rest = (1.0 + 1e-9) * np.eye(count) - hat
+        return np.asarray(np.linalg.solve(rest, residual.reshape(*shape, -1))[:, :, 0])
 
     def log_loss(self, logits: FloatArray, targets: FloatArray) -> FloatArray:
         """(F, n) from logits and targets (F, n, C)."""
@@ -356,7 +390,15 @@ def _t(array: FloatArray) -> FloatArray:
 def ridge(problem: Problem, x: FloatArray, y: FloatArray, weights: FloatArray) -> RidgeBatch:
     head = problem.head
     own = problem.lens is None
-    return RidgeBatch(x, y, weights, head.multi_label, valued=head.valued, standardise=own)
+    return RidgeBatch(
+        x,
+        y,
+        weights,
+        head.multi_label,
+        valued=head.valued,
+        standardise=own,
+        together=problem.together,
+    )
 
 
 def arrays(problem: Problem) -> tuple[FloatArray, FloatArray]:

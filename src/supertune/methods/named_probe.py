@@ -26,8 +26,8 @@ from supertune.contracts import (
 from supertune.methods.label_names import BARE, PHRASE, Phrases, named_by
 from supertune.methods.linear_probe import (
     Head,
-    LinearProbeOptions,
     RidgeBatch,
+    RidgeOptions,
     arrays,
     by_fold,
     ridge,
@@ -35,7 +35,7 @@ from supertune.methods.linear_probe import (
 )
 
 
-class NamedProbeOptions(LinearProbeOptions):
+class NamedProbeOptions(RidgeOptions):
     """Keys of ``named_probe``."""
 
     phrase: Phrases = Field(BARE, description=PHRASE)

@@ -9,7 +9,7 @@ it. Where a row may have several labels, each compares its rows with all others.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from pydantic import Field
@@ -26,6 +26,7 @@ from supertune.contracts import (
     State,
 )
 from supertune.methods import _attributing
+from supertune.methods._views import VIEWS, widened
 from supertune.methods.linear_probe import one_hot
 
 ABSENT = -1e3  # what a label without any row scores
@@ -37,6 +38,7 @@ class NearestCentroidOptions(Options):
     temperatures: tuple[float, ...] = Field(
         (4.0, 8.0, 16.0, 32.0, 64.0), min_length=1, description="tried by leaving one row out"
     )
+    views: int = VIEWS
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,30 +110,34 @@ class NearestCentroid:
         assert problem.lens is not None
         assert examples.targets is not None
         given = np.ones(len(rows)) if examples.weights is None else examples.weights
-        unit = _unit(problem.lens.features(examples.inputs)).astype(np.float64)
+        wide = widened(replace(problem, examples=examples), options.views)
+        unit = _unit(problem.lens.features(wide.examples.inputs)).astype(np.float64)
+        seen = unit.reshape(len(rows), wide.together, -1)
         targets = one_hot(examples.targets, head.outputs)
-        means = _Means(unit, targets, np.asarray(given, dtype=np.float64), head.multi_label)
+        means = _Means(seen, targets, np.asarray(given, dtype=np.float64), head.multi_label)
         heat = means.temperature(options.temperatures)
         weight, bias = means.centroids()
         return Centroids((weight * heat).astype(np.float32), bias.astype(np.float32))
 
 
 class _Means:
-    """Weighted sums of unit rows (n, d) over the labels of targets (n, C)."""
+    """Weighted sums of unit rows over the labels of targets (n, C). Of ``seen`` (n, views, d) each
+    row counts by the mean of its views, and is judged by the first."""
 
     def __init__(
-        self, unit: FloatArray, targets: FloatArray, weights: FloatArray, multi_label: bool
+        self, seen: FloatArray, targets: FloatArray, weights: FloatArray, multi_label: bool
     ) -> None:
-        self.unit, self.targets, self.weights = unit, targets, weights
+        self.first, self.mean = seen[:, 0], seen.mean(axis=1)
+        self.targets, self.weights = targets, weights
         self.multi_label = multi_label
         self.yes = (targets * weights[:, None]).T
         self.no = ((1 - targets) * weights[:, None]).T
 
     def centroids(self) -> tuple[FloatArray, FloatArray]:
         """weight (d, C) before any temperature, and bias (C,)."""
-        weight = _unit(self.yes @ self.unit).T
+        weight = _unit(self.yes @ self.mean).T
         if self.multi_label:
-            weight = weight - _unit(self.no @ self.unit).T
+            weight = weight - _unit(self.no @ self.mean).T
         return weight, self.prior()
 
     def prior(self) -> FloatArray:
@@ -158,11 +164,12 @@ class _Means:
         return scores - self._without(self.no) if self.multi_label else scores
 
     def _without(self, share: FloatArray) -> FloatArray:
-        sums = share @ self.unit  # (C, d)
-        along = self.unit @ sums.T  # (n, C)
-        own = share.T  # (n, C): how much of the row is in each sum; unit rows have length 1
-        length = np.sqrt(np.maximum((sums**2).sum(1) - 2 * own * along + own**2, 1e-12))
-        found = (along - own) / np.maximum(length, 1e-6)
+        sums = share @ self.mean  # (C, d)
+        own = share.T  # (n, C): how much of the row is in each sum
+        along = self.first @ sums.T - own * (self.first * self.mean).sum(axis=1)[:, None]
+        part = 2 * own * (self.mean @ sums.T) - own**2 * (self.mean**2).sum(axis=1)[:, None]
+        length = np.sqrt(np.maximum((sums**2).sum(axis=1) - part, 1e-12))
+        found = along / np.maximum(length, 1e-6)
         rest = share.sum(axis=1) - own
         return np.asarray(np.where(rest > 1e-9, found, 0.0))
 

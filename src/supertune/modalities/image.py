@@ -14,6 +14,7 @@ from supertune.contracts import Columns, Examples, Finding, FloatArray, Input, O
 from supertune.data.cells import counted
 from supertune.data.pictures import glimpses, making, near_copies, reading
 from supertune.data.pictures.decoding import opened
+from supertune.data.pictures.varying import varied
 
 TRIED = ("efficientnet-lite0", "dinov2-small")
 SMALL = 24  # pixels of the shorter side below which little can be seen
@@ -28,6 +29,7 @@ class Image:
     noun = "picture"
     vectors = False
     window = 256
+    varied = staticmethod(varied)
 
     def given(self, values: Any, columns: Columns) -> list[Input]:
         found = reading.given(values)
@@ -84,7 +86,7 @@ class Image:
         assert isinstance(value, Picture)
         data = value.read()
         if len(data) > KEPT_BYTES:
-            data = _scaled(value, KEPT_SIDE, "JPEG", quality=90)
+            data = _copied(value)
         kept = {"name": value.name, "bytes": base64.b64encode(data).decode("ascii")}
         return {**kept, **({"caption": value.caption} if value.caption else {})}
 
@@ -98,7 +100,7 @@ class Image:
 
     def thumbnail(self, value: Input) -> bytes | None:
         assert isinstance(value, Picture)
-        return _scaled(value, THUMBNAIL, "PNG")
+        return _scaled(value, THUMBNAIL)
 
     def language(self, inputs: Sequence[Input]) -> str | None:
         return None
@@ -130,9 +132,18 @@ def _pictures(inputs: Sequence[Input]) -> list[Picture]:
     return [value for value in inputs if isinstance(value, Picture)]
 
 
-def _scaled(picture: Picture, side: int, format_: str, **options: int) -> bytes:
+def _copied(picture: Picture) -> bytes:
+    """At most `KEPT_SIDE` pixels a side, encoded with loss; what is transparent stays so."""
+    image = opened(picture, least=KEPT_SIDE, over=None)
+    image.thumbnail((KEPT_SIDE, KEPT_SIDE))
+    stream = io.BytesIO()
+    image.save(stream, "JPEG" if image.mode == "RGB" else "WEBP", quality=90)
+    return stream.getvalue()
+
+
+def _scaled(picture: Picture, side: int) -> bytes:
     image = opened(picture, least=side)
     image.thumbnail((side, side))
     stream = io.BytesIO()
-    image.save(stream, format_, **options)
+    image.save(stream, "PNG")
     return stream.getvalue()

@@ -23,6 +23,7 @@ class Numbers:
     noun = "row of numbers"
     vectors = True
     window = 4096
+    varied: None = None
 
     def given(self, values: Any, columns: Columns) -> list[Input]:
         return given.numbers(values, columns.numbers)

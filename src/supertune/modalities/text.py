@@ -27,6 +27,7 @@ class Text:
     noun = "text"
     vectors = False
     window = 4096
+    varied: None = None
 
     def given(self, values: Any, columns: Columns) -> list[Input]:
         return given.texts(values, columns)

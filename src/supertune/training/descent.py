@@ -224,7 +224,7 @@ def _groups(run: _Run) -> list[dict[str, Any]]:
     for name, tensor in run.tunable.named().items():
         found = re.search(r"\.(\d+)\.", f".{name}.")
         below = 0 if found is None or int(found[1]) >= depth else depth - 1 - int(found[1])
-        rate = options.learning_rate * options.layer_decay**below
+        rate = options.learning_rate * options.layer_decay**below * run.tunable.pace(name)
         if "lora_B" in name:
             rate *= getattr(options, "lr_ratio", 1.0)
         groups.setdefault(rate, []).append(tensor)
@@ -232,7 +232,9 @@ def _groups(run: _Run) -> list[dict[str, Any]]:
         {"params": tensors, "lr": rate, "weight_decay": options.weight_decay}
         for rate, tensors in sorted(groups.items())
     ]
-    own = {"params": run.trained.parameters(), "lr": options.learning_rate, "weight_decay": 0.0}
+    rate = None if run.trained.words else options.head_learning_rate
+    rate = rate or options.learning_rate
+    own = {"params": run.trained.parameters(), "lr": rate, "weight_decay": 0.0}
     return [*tuned, own]
 
 

@@ -181,3 +181,27 @@ def test_decoding_does_not_run_far_ahead() -> None:
     assert [next(results) for _ in range(3)] == ["0", "1", "2"]
     assert len(begun) < 20
     results.close()
+
+
+def test_decoding_takes_as_many_threads_as_a_recipe_says() -> None:
+    import threading
+
+    from supertune import limits, pipeline
+    from supertune.config import recipe
+
+    def busy(_: int) -> int:
+        time.sleep(0.002)
+        return threading.get_ident()
+
+    before = limits.processors()
+    try:
+        seen = {}
+        for wanted in (1, 3):
+            pipeline.Workshop(recipe({"threads": wanted}))
+            seen[wanted] = set(each(busy, range(60)))
+        assert seen[1] == {threading.get_ident()}
+        assert 1 < len(seen[3]) <= 3
+        pipeline.Workshop(recipe({}))
+        assert limits.processors() == before
+    finally:
+        limits.use_threads(None)

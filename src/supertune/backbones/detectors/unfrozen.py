@@ -72,6 +72,9 @@ class Unfrozen:
     def named(self) -> dict[str, Any]:
         return dict(self._named())
 
+    def pace(self, name: str) -> float:
+        return 1.0
+
     def run(
         self, batch: Any, hidden: Any | None, encoding: Encoding, *, words: bool = False
     ) -> Any:

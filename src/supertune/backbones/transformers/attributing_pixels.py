@@ -1,7 +1,9 @@
-"""What of a pooled vector comes from which part of a picture, on the grid of its patches.
+"""What of a pooled vector comes from which part of a picture, on a grid laid over the picture.
 
 Gradients are taken at the pixels, on the way from the picture's mean colour to the picture, so it
-works for any encoder; of a mean over patches each patch's state is its exact share.
+works for any encoder; of a mean over patches each patch's state is its exact share. Either is led
+back from the square that the model reads to the picture that it was made of: what lies in the
+margin of a padded square belongs to no part, and what a crop left out has a share of zero.
 """
 
 from __future__ import annotations
@@ -15,20 +17,25 @@ import numpy as np
 from supertune.backbones.transformers.attributing import captum
 from supertune.backbones.transformers.pooling import as_rows
 from supertune.contracts import Encoding, FloatArray, Input, Span
+from supertune.data.pictures import decoding
 
 if TYPE_CHECKING:
     from supertune.backbones.transformers.pixels import PixelPiece, PixelReader
 
 STEPS = 16  # points of the path that gradients are taken at
 AT_ONCE = 4  # of them in one batch
+GRID = 16  # cells along each side of a picture that shares are given for
 
 
 class PixelAttribution:
-    """See `supertune.contracts.Attributing`. Spans are (row, column, rows in all) of the grid."""
+    """See `supertune.contracts.Attributing`.
+
+    Of each picture the first share belongs to no part of it; the spans of the others are (row,
+    column, rows in all) of a grid of `GRID` x `GRID` cells.
+    """
 
     def __init__(self, reader: PixelReader) -> None:
         self.reader, self.backbone = reader, reader.backbone
-        self._sides: dict[tuple[int, int | None], int] = {}
 
     def ways(self, encoding: Encoding) -> tuple[str, ...]:
         pooling = encoding.pooling or self.backbone.offer.pooling
@@ -36,9 +43,8 @@ class PixelAttribution:
         return (*(("token_states",) if exact else ()), "integrated_gradients")
 
     def spans(self, inputs: Sequence[Input], encoding: Encoding) -> list[tuple[Span | None, ...]]:
-        specials, side = self.reader.layout[0], self._side(encoding)
-        grid = tuple((row, column, side) for row in range(side) for column in range(side))
-        return [(*(None,) * specials, *grid)] * len(inputs)
+        grid = tuple((row, column, GRID) for row in range(GRID) for column in range(GRID))
+        return [(None, *grid)] * len(inputs)
 
     def token_states(self, inputs: Sequence[Input], encoding: Encoding) -> list[FloatArray]:
         import torch
@@ -48,10 +54,11 @@ class PixelAttribution:
             self.backbone.model.eval()
             for piece in self._pieces(inputs, encoding):
                 batch = reader.batch([piece], 1, len(piece))
-                rows = as_rows(reader.states(batch, encoding).float())[0]
-                specials = reader.layout[0]
-                rows[:specials] = 0
-                found.append(np.asarray((rows / (len(rows) - specials)).cpu().numpy()))
+                rows = as_rows(reader.states(batch, encoding).float())[0].cpu().numpy()
+                patches = rows[reader.layout[0] :]
+                side = round(float(len(patches)) ** 0.5)
+                states = patches.reshape(side, side, -1) / len(patches)
+                found.append(self._on_picture(states, piece))
         return found
 
     def integrated_gradients(
@@ -90,24 +97,27 @@ class PixelAttribution:
         with torch.no_grad():
             rest = float(answer(start)[0])
         pixels = np.asarray(shares[0].sum(0).detach().cpu().numpy(), dtype=np.float64)
-        side = self._side(encoding)
-        edges = [place * len(pixels) // side for place in range(side)]
-        squares = np.add.reduceat(np.add.reduceat(pixels, edges, axis=0), edges, axis=1)
-        return np.concatenate([np.zeros(reader.layout[0]), squares.ravel()]), rest
+        return self._on_picture(pixels[..., None], piece)[:, 0], rest
 
-    def _side(self, encoding: Encoding) -> int:
-        """Patches along a side, at the layer that is read."""
-        import torch
-
-        pixels = self.reader.side(encoding)
-        asked = pixels, encoding.layer
-        if asked not in self._sides:
-            piece = self.reader.pieces(self.reader.samples()[:1], encoding)[0][0]
-            with self.backbone.lock, torch.inference_mode():
-                states = self.reader.states(self.reader.batch([piece], 1, len(piece)), encoding)
-            patches = as_rows(states).shape[1] - self.reader.layout[0]
-            self._sides[asked] = round(float(patches) ** 0.5)
-        return self._sides[asked]
+    def _on_picture(self, shares: FloatArray, piece: PixelPiece) -> FloatArray:
+        """(1 + cells, d) of shares (side, side, d) of the square: what lies beside the picture,
+        and what lies in each cell of the grid over it, by area."""
+        size = decoding.opened(piece.picture).size
+        left, top, width, height = self.reader.preprocessing.placed(size, piece.side, piece.mode)
+        down = _overlaps(len(shares), top / piece.side, height / piece.side)
+        across = _overlaps(len(shares), left / piece.side, width / piece.side)
+        cells = np.einsum("ai,bj,ijd->abd", down, across, shares, optimize=True)
+        cells = cells.reshape(GRID * GRID, -1)
+        return np.concatenate([shares.sum((0, 1))[None] - cells.sum(0, keepdims=True), cells])
 
     def _pieces(self, inputs: Sequence[Input], encoding: Encoding) -> list[PixelPiece]:
         return [pieces[0] for pieces in self.reader.pieces(inputs, encoding)]
+
+
+def _overlaps(places: int, start: float, length: float) -> FloatArray:
+    """(GRID, places): how much of each of so many equal places along a line from 0 to 1 lies in
+    each cell of a grid that begins at ``start``."""
+    edges = np.linspace(start, start + length, GRID + 1)[:, None] * places
+    low = np.arange(places)[None]
+    covered = np.clip(edges - low, 0.0, 1.0)
+    return np.asarray(np.diff(covered, axis=0))

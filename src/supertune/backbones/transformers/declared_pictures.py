@@ -38,8 +38,8 @@ def offer(
 
     Args:
         processor: the content of ``preprocessor_config.json``.
-        origin: what the catalogue noted about how the model is best read: ``pooling``, ``layer``
-            and ``resolution``.
+        origin: what the catalogue noted about how the model is best read: ``pooling``, ``layer``,
+            ``resolution`` and ``resize_mode``.
         shapes: of the arrays of its weights, by name.
         biases: whether the linear layers of its blocks have them.
     """
@@ -60,6 +60,7 @@ def offer(
         modality="image",
         resolution=side,
         layer=origin.get("layer"),
+        resize_mode=origin.get("resize_mode"),
     )
 
 

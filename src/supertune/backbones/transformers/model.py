@@ -127,6 +127,8 @@ class TransformersBackbone:
         made = f"torch {torch.__version__}, transformers {transformers.__version__}"
         where = f"{self.device}, {torch.get_num_threads()} threads"
         how = f"{self.precision}, {'padded' if self.offset is None else 'packed'}"
+        if self.offer.resize_mode is not None:  # which an encoding may leave unsaid
+            how += f", {self.offer.resize_mode}"
         return f"{made}, {where}, {how}, {declared.settings_hash(self.ref.folder)}"
 
     @contextmanager

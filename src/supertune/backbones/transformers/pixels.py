@@ -22,7 +22,7 @@ from supertune.backbones.transformers.batching import Batch, BatchPlan
 from supertune.backbones.transformers.pooling import pooled
 from supertune.backbones.transformers.preprocessing import Pixels
 from supertune.backbones.transformers.two_towers import projected
-from supertune.contracts import Encoding, FloatArray, Input, Picture
+from supertune.contracts import Encoding, FloatArray, Input, Picture, ResizeMode
 from supertune.data.pictures import decoding
 from supertune.errors import InputError
 
@@ -40,6 +40,7 @@ class PixelPiece:
 
     Attributes:
         mirrored: left and right exchanged.
+        mode: how it becomes a square, see `Encoding`; None as the model's processor does.
         positions: hidden states that it makes.
         adapter: as of `supertune.backbones.transformers.batching.Piece`.
     """
@@ -47,6 +48,7 @@ class PixelPiece:
     picture: Picture
     side: int
     mirrored: bool = False
+    mode: ResizeMode | None = field(default=None, repr=False)  # the encoding of a key has it
     positions: int = field(default=0, repr=False)
     adapter: int = field(default=0, repr=False)
 
@@ -54,9 +56,9 @@ class PixelPiece:
         return self.positions
 
     @property
-    def content(self) -> tuple[str, int, bool]:
+    def content(self) -> tuple[str, int, int, bool, str]:
         """Equal for what looks the same to the model."""
-        return self.picture.sha256, self.side, self.mirrored
+        return *self.picture.content, self.side, self.mirrored, self.mode or ""
 
     @property
     def kind(self) -> tuple[int, int]:
@@ -66,7 +68,7 @@ class PixelPiece:
     @property
     def bare(self) -> PixelPiece:
         """What the frozen part is computed of."""
-        return PixelPiece(self.picture, self.side, self.mirrored, self.positions)
+        return PixelPiece(self.picture, self.side, self.mirrored, self.mode, self.positions)
 
     def own(self, states: FloatArray) -> FloatArray:
         """What belongs to it of a row of hidden states: all of it."""
@@ -83,8 +85,15 @@ class PixelReader:
 
     def pieces(self, inputs: Sequence[Input], encoding: Encoding) -> list[tuple[PixelPiece, ...]]:
         side = self.side(encoding)
-        positions = self.positions(side)
-        return [(PixelPiece(self._picture(one), side, positions=positions),) for one in inputs]
+        mode, positions = self.mode(encoding), self.positions(side)
+        return [
+            (PixelPiece(self._picture(one), side, mode=mode, positions=positions),)
+            for one in inputs
+        ]
+
+    def mode(self, encoding: Encoding) -> ResizeMode | None:
+        """How a picture becomes a square under an encoding."""
+        return encoding.resize_mode or self.backbone.offer.resize_mode
 
     def side(self, encoding: Encoding) -> int:
         """Pixels a side under an encoding.
@@ -218,21 +227,27 @@ class PixelReader:
         size = getattr(self.backbone.body.config, "image_size", 0)
         return int(size if isinstance(size, int) else size[0])
 
+    def forget(self) -> None:
+        """Let go of decoded squares that are held."""
+        self._squares.clear()
+
     def _decoded(self, pieces: Sequence[PixelPiece]) -> Pixels:
         """(n, side, side, 3) of pieces of one side."""
         side, held = pieces[0].side, self._squares
-        wanted = {one.picture: None for one in pieces if (one.picture.sha256, side) not in held}
+        named = [(one.picture, side, one.mode) for one in pieces]
+        wanted = {name: one for name, one in zip(named, pieces, strict=True) if name not in held}
 
-        def square(picture: Picture) -> Pixels:
-            image = decoding.opened(picture, least=ENOUGH * side)
-            return self.preprocessing.square(image, side)
+        def square(piece: PixelPiece) -> Pixels:
+            over = self.preprocessing.beneath(piece.mode)
+            image = decoding.opened(piece.picture, least=ENOUGH * side, over=over)
+            return self.preprocessing.square(image, side, piece.mode)
 
-        for picture, made in zip(wanted, decoding.each(square, list(wanted)), strict=True):
-            held[picture.sha256, side] = made
+        for name, made in zip(wanted, decoding.each(square, list(wanted.values())), strict=True):
+            held[name] = made
         found = []
-        for piece in pieces:
-            held.move_to_end((piece.picture.sha256, side))
-            own = held[piece.picture.sha256, side]
+        for name, piece in zip(named, pieces, strict=True):
+            held.move_to_end(name)
+            own = held[name]
             found.append(own[:, ::-1] if piece.mirrored else own)
         while len(held) * found[0].nbytes > KEPT and len(held) > len(pieces):
             held.popitem(last=False)

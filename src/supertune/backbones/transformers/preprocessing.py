@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from supertune.backbones.transformers import loading
-from supertune.contracts import BackboneRef, FloatArray
+from supertune.contracts import BackboneRef, FloatArray, ResizeMode
+from supertune.data.pictures.decoding import WHITE, Colour
 from supertune.errors import InputError
 
 Pixels = npt.NDArray[np.uint8]
@@ -43,15 +45,45 @@ class Preprocessing:
     mean: tuple[float, ...]
     spread: tuple[float, ...]
 
-    def square(self, image: Any, side: int) -> Pixels:
-        """(side, side, 3) of an RGB image of Pillow."""
+    @cached_property
+    def mean_colour(self) -> Colour:
+        """What is zero once normalised."""
+        red, green, blue = (round(min(255.0, max(0.0, one / self.scale))) for one in self.mean)
+        return red, green, blue
+
+    def beneath(self, mode: ResizeMode | None) -> Colour:
+        """What shows through where a picture is transparent: the colour of the margin if there is
+        one, so that a picture cut out along its outline has one surrounding and not two."""
+        return self.mean_colour if mode == "pad" else WHITE
+
+    def square(self, image: Any, side: int, mode: ResizeMode | None = None) -> Pixels:
+        """(side, side, 3) of an RGB image of Pillow; ``mode`` as of `Encoding`, None: as declared.
+        A margin has the mean colour."""
+        left, top, width, height = self.placed(image.size, side, mode)
+        resized = np.asarray(image.resize((width, height), resample=self.resample))
+        seen = resized[max(0, -top) :, max(0, -left) :][:side, :side]
+        if seen.shape[:2] == (side, side):
+            return seen
+        found = np.empty((side, side, 3), dtype=np.uint8)
+        found[:] = self.mean_colour
+        found[max(0, top) :, max(0, left) :][: len(seen), : seen.shape[1]] = seen
+        return found
+
+    def placed(
+        self, size: tuple[int, int], side: int, mode: ResizeMode | None = None
+    ) -> tuple[int, int, int, int]:
+        """Where in its square a picture of (width, height) comes to lie: left, top, width and
+        height, in pixels of the square; of one that is cropped, left or top is below zero."""
+        if mode == "stretch":
+            return 0, 0, side, side
+        if mode == "pad":
+            width, height = (max(1, round(side * each / max(size))) for each in size)
+            return (side - width) // 2, (side - height) // 2, width, height
         edge = max(side, round(self.edge * side / self.side))
-        width, height = (1, 1) if self.squeezed else image.size
+        width, height = (1, 1) if self.squeezed and mode is None else size
         shorter = min(width, height)
         width, height = int(edge * width / shorter), int(edge * height / shorter)
-        resized = np.asarray(image.resize((width, height), resample=self.resample))
-        top, left = (height - side) // 2, (width - side) // 2
-        return resized[top : top + side, left : left + side]
+        return -((width - side) // 2), -((height - side) // 2), width, height
 
     def normalised(self, squares: Pixels) -> FloatArray:
         """(n, 3, side, side) float32 of squares (n, side, side, 3)."""

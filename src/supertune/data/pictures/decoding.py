@@ -6,7 +6,6 @@ keep all processors busy, and nothing is copied from one process to another.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
@@ -16,9 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from supertune.contracts import Picture
-from supertune.data.pictures import formats
+from supertune.data.pictures import formats, varying
 from supertune.data.pictures.orientation import of_exif
 from supertune.errors import SupertuneError
+from supertune.limits import processors
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -26,18 +26,21 @@ if TYPE_CHECKING:
 Pixels = npt.NDArray[np.uint8]
 Fit = Literal["stretch", "crop", "pad"]
 Filter = Literal["bilinear", "bicubic"]
+S = TypeVar("S")
 T = TypeVar("T")
 
 MOST_WORKERS = 16
 _AHEAD = 4  # pictures a worker that are decoded and not yet asked for
-_WHITE = (255, 255, 255)
+Colour = tuple[int, int, int]
+WHITE: Colour = (255, 255, 255)
 
 
-def opened(picture: Picture, *, least: int = 0) -> Image.Image:
-    """The first frame, mode RGB, turned as its EXIF orientation says, over white where it is
-    transparent; grey, palettes, CMYK and 16 bits a channel converted.
+def opened(picture: Picture, *, least: int = 0, over: Colour | None = WHITE) -> Image.Image:
+    """The first frame, mode RGB, turned as its EXIF orientation says; grey, palettes, CMYK and 16
+    bits a channel converted.
 
     Args:
+        over: the colour where it is transparent; None leaves such a picture RGBA.
         least: pixels that the shorter side must have left. A JPEG is then decoded at a half, a
             quarter or an eighth of its size, which takes a fraction of the time; 0 decodes all.
 
@@ -53,8 +56,8 @@ def opened(picture: Picture, *, least: int = 0) -> Image.Image:
         found.seek(0)
         formats.check_size(picture, found.size)  # a frame may be larger than the first bytes say
         found.load()
-        flat = flattened(found)
-        return flat if turned is None else flat.transpose(turned)
+        flat = flattened(found, over)
+        return varying.seen(flat if turned is None else flat.transpose(turned), picture)
     except (SupertuneError, MemoryError):
         raise
     except Exception as error:  # whatever a decoder stumbles over, the file is to blame
@@ -74,7 +77,7 @@ def arrays(
     Args:
         fit: ``crop`` scales the shorter side to ``size`` and takes the middle, ``pad`` scales the
             longer side and puts white around, ``stretch`` ignores the proportions.
-        workers: threads; one a processor by default.
+        workers: threads; by default as many as `limits.processors` says.
 
     Raises:
         InputError: as `opened`, of the first picture that is wrong.
@@ -97,13 +100,11 @@ def fitted(image: Image.Image, size: int, fit: Fit, filter_: Filter = "bicubic")
     if fit == "stretch":
         return image.resize((size, size), way)
     if fit == "pad":
-        return ImageOps.pad(image, (size, size), way, color=_WHITE)
+        return ImageOps.pad(image, (size, size), way, color=WHITE)
     return ImageOps.fit(image, (size, size), way)
 
 
-def each(
-    work: Callable[[Picture], T], pictures: Sequence[Picture], workers: int | None = None
-) -> Iterator[T]:
+def each(work: Callable[[S], T], pictures: Sequence[S], workers: int | None = None) -> Iterator[T]:
     """``work`` on each picture in threads, in order, never far ahead of what is asked for."""
     count = min(workers or processors(), len(pictures), MOST_WORKERS)
     if count < 2:
@@ -121,21 +122,15 @@ def each(
                 left.cancel()
 
 
-def processors() -> int:
-    """How many processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def _reduced(size: tuple[int, int], least: int) -> tuple[int, int]:
     """The size whose shorter side is ``least``, to be asked of a decoder that can reduce."""
     shorter = max(1, min(size))
     return max(1, size[0] * least // shorter), max(1, size[1] * least // shorter)
 
 
-def flattened(image: Image.Image) -> Image.Image:
-    """Mode RGB of any other: transparent pixels over white, more than 8 bits scaled."""
+def flattened(image: Image.Image, over: Colour | None = WHITE) -> Image.Image:
+    """Mode RGB of any other: transparent pixels over a colour, more than 8 bits scaled; ``over``
+    as of `opened`."""
     from PIL import Image
 
     if image.mode.startswith(("I", "F")):
@@ -143,7 +138,9 @@ def flattened(image: Image.Image) -> Image.Image:
     if not image.has_transparency_data:
         return image.convert("RGB")
     above = image.convert("RGBA")
-    below = Image.new("RGBA", above.size, (*_WHITE, 255))
+    if over is None:
+        return above
+    below = Image.new("RGBA", above.size, (*over, 255))
     return Image.alpha_composite(below, above).convert("RGB")
 
 

@@ -116,6 +116,10 @@ class TunableModel:
     def named(self) -> dict[str, Any]:
         raise NotImplementedError
 
+    def pace(self, name: str) -> float:
+        """See `supertune.contracts.Tunable`."""
+        return 1.0
+
     def parameters(self) -> list[Any]:
         return list(self.named().values())
 

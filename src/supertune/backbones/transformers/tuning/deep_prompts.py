@@ -20,6 +20,9 @@ from supertune.errors import InputError
 if TYPE_CHECKING:
     from supertune.backbones.transformers.model import TransformersBackbone
 
+# Median size of a number that enters the blocks of smollm2's upper half, where the learning rate
+# was chosen. Other models have a sixtieth of it, and there a step is to be as much smaller.
+SIZE = 2.7
 # Arguments of a block that say something of each position in another form than those below.
 _RELATIVE = ("position_bias", "relative_pos", "rel_pos", "alibi", "rel_embeddings")
 
@@ -35,6 +38,7 @@ class DeepPrompts(TunableModel):
         blocks = injection.blocks
         self._blocks = list(range(len(backbone.blocks)) if blocks is None else blocks)
         self._prompts: dict[int, Any] = {}
+        self._paces: dict[int, float] = {}
         for i in self._blocks:
             _check_positions(backbone, backbone.block(i))
 
@@ -57,12 +61,16 @@ class DeepPrompts(TunableModel):
         count = int(settings.get("tokens", 8))
         with torch.no_grad():
             entering = first_states(self.backbone, settings, count, block)
+        self._paces[block] = min(1.0, float(entering.abs().median()) / SIZE)
         if settings.get("init") == "random":
             return torch.randn_like(entering) * entering.std()
         return entering.detach().clone()
 
     def _taken(self) -> None:
         self._prompts = {}
+
+    def pace(self, name: str) -> float:
+        return self._paces[int(name.rsplit(".", 1)[1])]
 
     def named(self) -> dict[str, Any]:
         return {f"deep_prompts.{i}": prompt for i, prompt in self._prompts.items()}
