@@ -21,7 +21,7 @@ import numpy.typing as npt
 from supertune import limits, registry
 from supertune.catalogue.entries import model
 from supertune.catalogue.places import cache_folder
-from supertune.catalogue.resolve import fetched, resolve
+from supertune.catalogue.resolve import declared_type, fetched, resolve
 from supertune.config import Recipe, method_options
 from supertune.contracts import (
     Answers,
@@ -179,7 +179,8 @@ class Workshop:
         entry = model(backbone)
         if not fetch and entry is not None and fetched(entry) is None:
             return entry.offer
-        return engine_of(backbone).offers(reference(backbone, self.progress, fetch=fetch))
+        ref = reference(backbone, self.progress, fetch=fetch)
+        return registry.engine(ref.engine).offers(ref)
 
     def lens(self, backbone: str | None) -> CachedLens | None:
         if backbone is None:
@@ -431,13 +432,21 @@ _opened: dict[tuple[str | bool, ...], Backbone] = {}
 
 
 def engine_of(name: str) -> Engine:
-    """``ENGINE:NAME`` chooses an engine; without a prefix it is the catalogue's for that name, or
-    transformers."""
+    """``ENGINE:NAME`` chooses an engine; without a prefix it is the catalogue's for that name, the
+    one that knows the type of model in that folder, or transformers."""
     prefix, sign, _ = name.partition(":")
     if sign and prefix in registry.names("backbones"):
         return registry.engine(prefix)
     entry = model(name)
-    return registry.engine("transformers" if entry is None else entry.engine)
+    if entry is not None:
+        return registry.engine(entry.engine)
+    return _engine_for(declared_type(name))
+
+
+def _engine_for(kind: str) -> Engine:
+    """The engine that names a type of model among its own, or transformers."""
+    known = (each for each in registry.engines() if kind in getattr(each, "model_types", ()))
+    return next(known, registry.engine("transformers"))
 
 
 def reference(name: str, progress: Progress | None = None, *, fetch: bool = True) -> BackboneRef:
@@ -447,6 +456,8 @@ def reference(name: str, progress: Progress | None = None, *, fetch: bool = True
     if not getattr(engine, "folders", False):
         return BackboneRef(bare, engine.name)
     located = resolve(bare, progress=progress, fetch=fetch)
+    if bare == name:  # only now is it known what a model that was fetched is
+        engine = engine_of(name)
     # A folder's place on this machine is nobody's business in an adapter's files.
     name = located.folder.resolve().name if located.source == "folder" else located.name
     return BackboneRef(name, engine.name, located.folder)

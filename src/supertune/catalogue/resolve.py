@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -56,6 +57,20 @@ def resolve(name: str, *, progress: Progress | None = None, fetch: bool = True) 
     if "/" not in name:
         raise unknown_name("backbone", name, [entry.name for entry in MODELS])
     return _from_hub(name, progress, fetch)
+
+
+def declared_type(name: str) -> str:
+    """The ``model_type`` of a folder, or of a hub id whose files are on this machine; empty where
+    it is not known."""
+    path = Path(name).expanduser()
+    folder = path if (path / "config.json").is_file() else None
+    if folder is None and "/" in name and not path.is_absolute():
+        folder = hub.cached(name)
+    try:
+        config = {} if folder is None else json.loads((folder / "config.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        return ""
+    return str(config.get("model_type", "")) if isinstance(config, dict) else ""
 
 
 def pull(name: str, *, progress: Progress | None = None) -> Located:

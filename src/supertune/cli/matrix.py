@@ -11,6 +11,7 @@ from supertune import registry
 from supertune.catalogue import entries, hub, resolve
 from supertune.contracts import BackboneRef, Engine, Method, Offer, Task, misfit
 from supertune.errors import SupertuneError
+from supertune.pipeline import engine_of
 
 NONE = "none"
 T = TypeVar("T")
@@ -85,7 +86,7 @@ def backbones() -> list[Known]:
         folder = resolve.fetched(entry)
         known.append(Known(entry.name, entry.engine, entry.offer, folder))
     for name, folder in hub.all_cached():
-        known.append(_offered("transformers", name, folder))
+        known.append(_offered(engine_of(name).name, name, folder))
     named = {each.engine for each in known}
     others = (each.name for each in engines()[0] if each.name not in named | {"transformers"})
     return known + [_offered(name, name, None) for name in others]

@@ -52,6 +52,7 @@ from supertune.contracts.detection import (
     Detections,
     View,
 )
+from supertune.contracts.detection_keys import DetectionOptions, options_of
 from supertune.contracts.explaining import (
     Attributable,
     Attributing,
@@ -127,6 +128,7 @@ __all__ = [
     "Decoding",
     "Detecting",
     "DetectionHead",
+    "DetectionOptions",
     "Detections",
     "Encoding",
     "Engine",
@@ -182,4 +184,5 @@ __all__ = [
     "misfit",
     "modality_of",
     "offered",
+    "options_of",
 ]

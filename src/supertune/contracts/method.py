@@ -325,8 +325,16 @@ def misfit(method: Method, objective: str, offer: Offer | None, rows: str = "tex
         return f"{method.name} needs a backbone with {', '.join(sorted(method.needs))}"
     if offer.modality != rows:
         return f"{offer.architecture} reads {offer.modality}, not {rows}"
-    missing = method.needs - offered(offer)
+    missing = (method.needs | _asked_by(objective, offer)) - offered(offer)
     return _lacking(method, missing, offer.architecture) if missing else None
+
+
+def _asked_by(objective: str, offer: Offer) -> frozenset[str]:
+    """What an objective asks of a backbone whatever the method is: boxes come from a detector, and
+    of a detector other objectives read features, which not every one gives."""
+    if objective == "detect":
+        return frozenset({"detect"})
+    return frozenset({"features"} if "detect" in offer.capabilities else ())
 
 
 def _lacking(method: Method, missing: frozenset[str], what: str) -> str:

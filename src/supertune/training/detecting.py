@@ -104,10 +104,7 @@ class TunedDetector:
         """(k, 6) in pixels of the picture that the views are of."""
         backbone, found = detector(lens), []
         for view in views:  # one by one, so that a view's bits do not depend on the others
-            entering = backbone.maps(
-                activations([view], self.tunable.cut), self.tunable.cut, view.side
-            )
-            maps = self.tunable.run(None, entering, lens.encoding)
+            maps = _entered(self.tunable, [view], lens, activations)
             found.append(view.back(self.head.boxes(maps, self.spec.boxes)[0]))
         together = tiles.merged(found, self.spec.boxes)
         return tiles.inside(together, backbone.size(views[0].picture))
@@ -121,6 +118,14 @@ class TunedDetector:
         curve = Curve("loss", "step", tuple(self.losses))
         begun = ", ".join(sorted({name for name in self.like if name})) or "none"
         return Notes((curve,), about=f"New classes began as the nearest known ones: {begun}.")
+
+
+def _entered(tunable: Tunable, views: Sequence[View], lens: Lens, activations: Any) -> Any:
+    """What a head reads of a batch of views: from what is kept of them on, or from the input."""
+    if tunable.from_input:
+        return tunable.run(views, None, lens.encoding)
+    kept = detector(lens).maps(activations(views, tunable.cut), tunable.cut, views[0].side)
+    return tunable.run(views, kept, lens.encoding)
 
 
 def detector(lens: Lens) -> Detecting:
@@ -239,22 +244,19 @@ def _descend(
 
     lens = problem.lens
     assert lens is not None
-    backbone, tunable = detector(lens), tuned.tunable
+    tunable = tuned.tunable
     parameters = [*tuned.head.parameters(), *tunable.parameters()]
     optimizer = torch.optim.AdamW(
         parameters, lr=options.learning_rate, weight_decay=options.weight_decay
     )
     rng = np.random.default_rng(problem.seed)
-    a_pass = math.ceil(len(pool.views) / options.batch_size)
-    steps = max(options.steps, 1) if options.steps else options.epochs * a_pass
+    steps = options.length(len(pool.views))
     losses: list[tuple[float, float]] = []
     for step, chosen in enumerate(_batches(rng, len(pool.views), options.batch_size, steps)):
         limits.check()
         _set_rate(optimizer, options.learning_rate, step, steps)
         views = [pool.views[i] for i in chosen]
-        arrays = lens.activations(views, tunable.cut)
-        entering = backbone.maps(arrays, tunable.cut, views[0].side)
-        maps = tunable.run(None, entering, lens.encoding)
+        maps = _entered(tunable, views, lens, lens.activations)
         loss = tuned.head.loss(maps, [pool.truths[i] for i in chosen])
         if not bool(torch.isfinite(loss)):
             raise stop("loss_not_finite", f"step {step + 1}")
