@@ -34,6 +34,7 @@ EVIDENCE = (
     "study_shift",
     "study_explanations",
     "study_vision",
+    "study_detection",
     "study_curves",
 )
 OPENING = """# Speed and memory

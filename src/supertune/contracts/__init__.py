@@ -86,7 +86,7 @@ from supertune.contracts.method import (
     misfit,
     offered,
 )
-from supertune.contracts.modality import Modality
+from supertune.contracts.modality import Copy, Modality
 from supertune.contracts.objective import (
     NOTHING_ASKED,
     Asked,
@@ -123,6 +123,7 @@ __all__ = [
     "Comparing",
     "Contrasting",
     "Contribution",
+    "Copy",
     "Counting",
     "Curve",
     "Decoding",

@@ -11,7 +11,7 @@ class DetectionHeadOptions(DetectionOptions):
     """Keys of ``detection_head``."""
 
     blocks: int = Field(
-        0, ge=0, le=1000, description="how many blocks below the head are tuned too, from the top"
+        2, ge=0, le=1000, description="how many blocks below the head are tuned too, from the top"
     )
 
 
