@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, create_model
 
@@ -23,7 +23,7 @@ class DetectionOptions(Options):
         le=100_000,
         description=f"none: as epochs say, and {LEAST_STEPS} at least",
     )
-    epochs: int = Field(8, ge=1, le=10_000, description="passes over all views")
+    epochs: int = Field(3, ge=1, le=10_000, description="passes over all views")
     learning_rate: float = Field(1e-3, gt=0, le=1)
     batch_size: int = Field(4, ge=1, le=1024, description="views a step")
     weight_decay: float = Field(0.01, ge=0)
@@ -42,8 +42,11 @@ class DetectionOptions(Options):
         description="a new class begins as the known one that sees most in its boxes, as the one "
         "of its name alone, or as none",
     )
-    tile: int | None = Field(
-        None, ge=32, le=8192, description="cut larger pictures into parts of so many pixels a side"
+    tile: Literal["auto"] | Annotated[int, Field(ge=32, le=8192)] | None = Field(
+        "auto",
+        description="cut larger pictures into parts of so many pixels a side; auto: where the "
+        "things to learn would be too small on the whole, and of pictures from above always, since "
+        "there a pixel is a length on the ground",
     )
     overlap: float = Field(0.25, ge=0, lt=0.9, description="share that neighbouring parts share")
 

@@ -43,6 +43,7 @@ from supertune.training.codes import stop
 ZOOMED = 0.4  # logarithm of how much larger or smaller a varied view shows things
 WARMING = 0.1  # share of the steps in which the learning rate rises
 CLIPPED = 10.0  # norm of a gradient
+TOO_SMALL, WELL_SEEN = 16, 38  # pixels a side of things on a view
 WATCHED = 2  # pictures that a fitted model is held to
 
 
@@ -142,7 +143,9 @@ def train(method: Method, problem: Problem, options: Any) -> TunedDetector:
     lens = problem.lens
     assert lens is not None
     injection = cast(GradientMethod, method).injection(lens.backbone.offer, options)
-    layout = Layout(detector(lens).side(lens.encoding), options.tile, options.overlap)
+    side = detector(lens).side(lens.encoding)
+    tile = _tile(problem, side, options) if options.tile == "auto" else options.tile
+    layout = Layout(side, tile, options.overlap)
     pool = _Pool.of(problem, layout, options)
     tunable = lens.backbone.inject(injection, seed=problem.seed)
     like = _like(problem, pool, options.start)
@@ -167,6 +170,24 @@ def restore(
     again = detector(lens).detection_head([None] * head.outputs)
     again.keep(arrays["head"])
     return TunedDetector(injection, tunable, again, Layout(**state.settings["layout"]), head)
+
+
+def _tile(problem: Problem, side: int, options: Any) -> int | None:
+    """Pixels a side of parts on which half of the things to learn are seen well; None where they
+    are seen well enough on whole pictures."""
+    lens, targets = problem.lens, problem.examples.targets
+    assert lens is not None
+    assert targets is not None
+    own, seen = [], []
+    for value, boxes in zip(problem.examples.inputs, targets, strict=True):
+        assert isinstance(value, Picture)
+        true = boxes[boxes[:, 4] >= 0]
+        sides = np.sqrt((true[:, 2:4] - true[:, :2]).clip(min=1).prod(axis=1))
+        own += sides.tolist()
+        seen += (sides * side / max(detector(lens).size(value))).tolist()
+    if not own or (not options.from_above and np.median(seen) >= TOO_SMALL):
+        return None
+    return int(np.clip(round(side * float(np.median(own)) / WELL_SEEN), 32, 8192))
 
 
 @dataclass(frozen=True, eq=False)
