@@ -37,6 +37,7 @@ EVIDENCE = (
     "study_explanations",
     "study_vision",
     "study_generation",
+    "study_detection",
     "study_curves",
 )
 OPENING = """# Speed and memory

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,8 +87,15 @@ def by_class(
     answers: FloatArray, targets: FloatArray, weights: FloatArray | None = None
 ) -> dict[int, Scored]:
     """The same for each class that occurs among the true boxes."""
-    wanted = np.ones((1, len(answers))) if weights is None else np.asarray(weights, np.float64)
-    return {name: _scored(one, wanted) for name, one in matched(answers, targets).items()}
+    return of_matched(matched(answers, targets), len(answers), weights)
+
+
+def of_matched(
+    found: Mapping[int, Matching], pictures: int, weights: FloatArray | None = None
+) -> dict[int, Scored]:
+    """The same of boxes that were matched before, in so many pictures."""
+    wanted = np.ones((1, pictures)) if weights is None else np.asarray(weights, np.float64)
+    return {name: _scored(one, wanted) for name, one in found.items()}
 
 
 def matched(answers: FloatArray, targets: FloatArray) -> dict[int, Matching]:

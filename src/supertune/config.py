@@ -16,7 +16,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from supertune import registry
-from supertune.contracts import Pooling, ResizeMode
+from supertune.contracts import Options, Pooling, ResizeMode, options_of
 from supertune.errors import InputError
 from supertune.limits import parse_bytes, parse_share
 
@@ -179,7 +179,7 @@ def recipe(values: Mapping[str, Any]) -> Recipe:
     rest = {key: value for key, value in values.items() if key not in Recipe.model_fields}
     chosen = str(own.get("method", "auto"))
     if rest and chosen != "auto" and registry.known("methods", chosen):
-        fields = registry.method(chosen).options.model_fields
+        fields = _keys(str(own.get("task", "")), chosen).model_fields
         taken = {key: rest.pop(key) for key in list(rest) if key in fields}
         own["options"] = {**dict(own.get("options") or {}), **taken}
     try:
@@ -189,7 +189,8 @@ def recipe(values: Mapping[str, Any]) -> Recipe:
             "bad_recipe",
             "The recipe has mistakes.",
             received="; ".join(mistakes(error)),
-            allowed=", ".join(sorted(Recipe.model_fields)) + _method_keys(chosen),
+            allowed=", ".join(sorted(Recipe.model_fields))
+            + _method_keys(str(own.get("task", "")), chosen),
             next="Correct these keys; `supertune fit --help` explains the main ones.",
         ) from error
     if checked.options and checked.method != "auto":
@@ -197,17 +198,23 @@ def recipe(values: Mapping[str, Any]) -> Recipe:
     return checked
 
 
-def _method_keys(method: str) -> str:
+def _keys(task: str, method: str) -> type[Options]:
+    """A method's own keys where it serves a task."""
+    objective = registry.task(task).objective if registry.known("tasks", task) else ""
+    return options_of(registry.method(method), objective)
+
+
+def _method_keys(task: str, method: str) -> str:
     if method == "auto" or not registry.known("methods", method):
         return "; a method's own keys once --method names it"
-    keys = ", ".join(sorted(registry.method(method).options.model_fields))
+    keys = ", ".join(sorted(_keys(task, method).model_fields))
     return f"; for {method} also: {keys or 'none'}"
 
 
 def method_options(checked: Recipe, method: str | None = None) -> Any:
     """The validated options of ``method`` (the recipe's own by default)."""
     name = method or checked.method
-    kind = registry.method(name).options
+    kind = _keys(checked.task, name)
     given = checked.options if name == checked.method else {}
     try:
         return kind(**given)

@@ -187,7 +187,8 @@ class Workshop:
         entry = model(backbone)
         if not fetch and entry is not None and fetched(entry) is None:
             return entry.offer
-        return engine_of(backbone).offers(reference(backbone, self.progress, fetch=fetch))
+        ref = reference(backbone, self.progress, fetch=fetch)
+        return registry.engine(ref.engine).offers(ref)
 
     def lens(self, backbone: str | None) -> CachedLens | None:
         if backbone is None:
@@ -440,8 +441,8 @@ _opened: dict[tuple[str | bool, ...], Backbone] = {}
 
 
 def engine_of(name: str) -> Engine:
-    """``ENGINE:NAME`` chooses an engine; without a prefix it is the catalogue's for that name, that
-    which knows the folder by its ``listing``, or transformers."""
+    """``ENGINE:NAME`` chooses an engine; without a prefix it is the catalogue's for that name, the
+    one that knows what is in that folder, or transformers."""
     prefix, sign, _ = name.partition(":")
     if sign and prefix in registry.names("backbones"):
         return registry.engine(prefix)
@@ -458,6 +459,8 @@ def reference(name: str, progress: Progress | None = None, *, fetch: bool = True
     if not getattr(engine, "folders", False):
         return BackboneRef(bare, engine.name)
     located = resolve(bare, progress=progress, fetch=fetch)
+    if bare == name:  # only now is it known what a model that was fetched is
+        engine = engine_of(name)
     # A folder's place on this machine is nobody's business in an adapter's files.
     name = located.folder.resolve().name if located.source == "folder" else located.name
     return BackboneRef(name, engine.name, located.folder)

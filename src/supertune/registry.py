@@ -13,6 +13,7 @@ and ``peft:LOHA`` is one of its members.
 from __future__ import annotations
 
 import importlib
+import json
 import pkgutil
 from collections.abc import Iterator
 from functools import cache
@@ -120,13 +121,24 @@ def engine(name: str) -> Engine:
 
 
 def engine_in(folder: Path) -> Engine:
-    """The engine that knows a folder of files by its ``listing``; else that of transformers."""
-    if not (folder / "config.json").is_file():
-        for one in engines():
-            listing = getattr(one, "listing", None)
-            if listing is not None and (folder / listing).is_file():
-                return one
+    """The engine that knows a folder of files, by its ``listing``, the name of a file there, or by
+    its ``model_types``, one of which config.json names; else that of transformers."""
+    kind = _model_type(folder)
+    for one in engines():
+        listing = getattr(one, "listing", None)
+        listed = listing is not None and kind is None and (folder / listing).is_file()
+        if listed or kind in getattr(one, "model_types", ()):
+            return one
     return engine("transformers")
+
+
+def _model_type(folder: Path) -> str | None:
+    """What config.json names; None without one, or without a mapping in it."""
+    try:
+        config = json.loads((folder / "config.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+    return str(config.get("model_type", "")) if isinstance(config, dict) else None
 
 
 def method(name: str) -> Method:

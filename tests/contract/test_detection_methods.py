@@ -1,4 +1,5 @@
-"""What every method that answers with boxes promises, on real weights and small pictures."""
+"""What every method that answers with boxes promises, on small pictures: on nanodet-g's real
+weights, and those that it does not take on a tiny random DETR."""
 
 from __future__ import annotations
 
@@ -11,19 +12,25 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.tiny_detectors import written
 
 from supertune import registry
 from supertune.artifact.tensors import read_tensors, tensor_bytes
+from supertune.catalogue.resolve import resolve
 from supertune.config import Recipe
 from supertune.contracts import (
+    BackboneRef,
     Examples,
     FloatArray,
+    GradientMethod,
     HeadSpec,
     Lens,
     Picture,
     Problem,
     State,
     Tuned,
+    misfit,
+    options_of,
 )
 from supertune.evaluation.splits import repeated_folds
 from supertune.pipeline import Workshop
@@ -33,8 +40,20 @@ from supertune.training.verify import verified
 DETECTORS = [
     name for name in registry.names("methods") if "detect" in registry.method(name).objectives
 ]
-QUICK: dict[str, dict[str, Any]] = {"detection_head": {"steps": 3, "batch_size": 2, "views": 1}}
-SETTINGS = [(name, {}) for name in DETECTORS] + [("detection_head", {"blocks": 2, "tile": 70})]
+QUICK = {"steps": 3, "batch_size": 2, "views": 1}
+NANODET = registry.engine("detectors").offers(
+    BackboneRef("nanodet-g", "detectors", resolve("nanodet-g").folder)
+)
+# By name of the method, its keys, and whether on the tiny DETR.
+SETTINGS: list[tuple[str, dict[str, Any], bool]] = [
+    *(
+        (name, {}, misfit(registry.method(name), "detect", NANODET, "image") is not None)
+        for name in DETECTORS
+    ),
+    ("detection_head", {"blocks": 2, "tile": 70}, False),
+    ("detection_head", {}, True),
+    ("pretrained_classes", {}, True),
+]
 
 
 def drawn(seed: int) -> tuple[Picture, FloatArray]:
@@ -69,6 +88,14 @@ def lens(own_activations: Any) -> Lens:
     return found
 
 
+@pytest.fixture(scope="module")
+def tiny_lens(own_activations: Any, tmp_path_factory: pytest.TempPathFactory) -> Lens:
+    folder = written("detr", tmp_path_factory.mktemp("tiny") / "tiny-random-detr")
+    found = Workshop(Recipe(resolution=96, threads=1)).lens(str(folder))
+    assert found is not None
+    return found
+
+
 def weights(lens: Lens) -> str:
     module: Any = lens.backbone.module  # type: ignore[attr-defined]
     parts = [value.numpy().tobytes() for value in module.state_dict().values()]
@@ -78,7 +105,8 @@ def weights(lens: Lens) -> str:
 class Case:
     def __init__(self, name: str, keys: dict[str, Any], rows: Examples, lens: Lens) -> None:
         self.method = registry.method(name)
-        self.options = self.method.options(**{**QUICK.get(name, {}), **keys})
+        quick = QUICK if isinstance(self.method, GradientMethod) else {}
+        self.options = options_of(self.method, "detect")(**{**quick, **keys})
         self.rows, self.lens = rows, lens
         self.head = HeadSpec(2, boxes=20)
         self.tuned = cache(self.fit)
@@ -93,9 +121,14 @@ class Case:
         return tensor_bytes(dict(tuned.state().arrays))
 
 
-@pytest.fixture(scope="module", params=SETTINGS, ids=lambda one: "-".join([one[0], *one[1]]))
-def case(request: pytest.FixtureRequest, rows: Examples, lens: Lens) -> Case:
-    return Case(*request.param, rows, lens)
+def called(setting: tuple[str, dict[str, Any], bool]) -> str:
+    return "-".join([setting[0], *setting[1], *(["tiny_detr"] if setting[2] else [])])
+
+
+@pytest.fixture(scope="module", params=SETTINGS, ids=called)
+def case(request: pytest.FixtureRequest, rows: Examples, lens: Lens, tiny_lens: Lens) -> Case:
+    name, keys, tiny = request.param
+    return Case(name, keys, rows, tiny_lens if tiny else lens)
 
 
 def test_answers_are_boxes_inside_the_picture_the_surest_first(case: Case) -> None:

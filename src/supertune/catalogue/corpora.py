@@ -90,6 +90,34 @@ def few_shot(
     )
 
 
+def few_pictures(
+    name: str, *, train_rows: int, test_rows: int, seed: int, progress: Progress | None = None
+) -> tuple[list[Any], list[Any]]:
+    """So many pictures with boxes to learn from and up to ``test_rows`` others, drawn by ``seed``:
+    pairs of a path and its boxes (x0, y0, x1, y1, label). Where the data set has one class, all
+    boxes are of it, whatever else its makers noted.
+
+    Raises:
+        InputError: ``unknown_data_set``, and as `supertune.data.boxes.formats.read`.
+    """
+    from supertune.data.boxes import formats
+    from supertune.data.boxes.annotated import Box
+
+    read = formats.read(dataset(name, progress=progress))
+    found = list(read.pictures)
+    random.Random(f"{name} {seed}").shuffle(found)
+    every = [box.label for one in found for box in one.boxes]
+    only = max(set(every), key=every.count) if data_sets.dataset(name).labels == 1 else None
+    rows = [
+        (
+            one.path,
+            [(*box.corners, only or box.label) for box in one.boxes if isinstance(box, Box)],
+        )
+        for one in found
+    ]
+    return rows[:train_rows], rows[train_rows:][:test_rows]
+
+
 def _no_labels(entry: DatasetEntry) -> InputError:
     return InputError(
         "no_labels",

@@ -226,9 +226,9 @@ DATASETS = (
 )
 
 
-def datasets() -> tuple[DatasetEntry, ...]:
-    """The data sets, English first."""
-    return DATASETS
+def datasets(kind: str | None = None) -> tuple[DatasetEntry, ...]:
+    """The data sets, or those of one kind, English first."""
+    return tuple(one for one in DATASETS if kind in (None, one.kind))
 
 
 def dataset(name: str) -> DatasetEntry:

@@ -13,7 +13,7 @@ from supertune.cli import matrix
 from supertune.cli.matrix import Fit
 from supertune.cli.options import Command, Json, NoColor, Quiet, Verbose, example, terminal
 from supertune.cli.terminal import Terminal
-from supertune.contracts import GradientMethod, Method
+from supertune.contracts import GradientMethod, Method, options_of
 
 app = typer.Typer(add_completion=False)
 
@@ -57,12 +57,13 @@ def described(method: Method) -> dict[str, Any]:
         "objectives": sorted(method.objectives),
         "simplicity": method.simplicity,
         "options": options(method),
+        "detector_options": options(method, "detect") if "detect" in method.objectives else [],
     }
 
 
-def options(method: Method) -> list[dict[str, Any]]:
+def options(method: Method, objective: str = "") -> list[dict[str, Any]]:
     """The keys that ``--set`` takes for this method: type, default, description."""
-    schema = method.options.model_json_schema()
+    schema = options_of(method, objective).model_json_schema()
     return [
         {
             "name": name,
@@ -119,6 +120,9 @@ def _show(terminal: Terminal, method: Method) -> None:
         )
     else:
         terminal.say("It takes no keys of its own.")
+    if options_of(method, "detect") is not method.options:
+        names = ", ".join(key["name"] for key in options(method, "detect"))
+        terminal.say(f"To find things on pictures it takes these instead: {names}.")
     terminal.say()
     _cells(terminal, fits)
     terminal.next(steps)

@@ -55,6 +55,7 @@ from supertune.contracts.detection import (
     Detections,
     View,
 )
+from supertune.contracts.detection_keys import DetectionOptions, options_of
 from supertune.contracts.diffusion import (
     Caption,
     Denoised,
@@ -100,7 +101,7 @@ from supertune.contracts.method import (
     misfit,
     offered,
 )
-from supertune.contracts.modality import Modality
+from supertune.contracts.modality import Copy, Modality
 from supertune.contracts.objective import (
     NOTHING_ASKED,
     Asked,
@@ -138,6 +139,7 @@ __all__ = [
     "Comparing",
     "Contrasting",
     "Contribution",
+    "Copy",
     "Counting",
     "Curve",
     "Decoding",
@@ -145,6 +147,7 @@ __all__ = [
     "Denoising",
     "Detecting",
     "DetectionHead",
+    "DetectionOptions",
     "Detections",
     "Drawing",
     "Encoding",
@@ -210,4 +213,5 @@ __all__ = [
     "modality_of",
     "naming_of",
     "offered",
+    "options_of",
 ]

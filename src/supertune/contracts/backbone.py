@@ -375,7 +375,8 @@ class Engine(Protocol):
     """One file in ``backbones/``: how backbones of one framework are inspected and opened.
 
     One whose backbones are folders of files, which the catalogue may fetch, says so with an
-    attribute ``folders = True``.
+    attribute ``folders = True``; one that wants folders of some types of model without being named
+    has these in an attribute ``model_types``, as ``config.json`` calls them.
     """
 
     name: str

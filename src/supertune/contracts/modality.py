@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from supertune.contracts.backbone import Offer
 from supertune.contracts.data import Examples, Finding, FloatArray, Input
 from supertune.contracts.task import Columns
+
+
+@dataclass(frozen=True)
+class Copy:
+    """A small copy of a picture, to be drawn on: a JPEG, its width and height, and those of the
+    upright picture itself."""
+
+    jpeg: bytes
+    size: tuple[int, int]
+    original: tuple[int, int]
 
 
 class Modality(Protocol):
@@ -68,6 +79,10 @@ class Modality(Protocol):
 
     def thumbnail(self, value: Input) -> bytes | None:
         """A small PNG to be shown beside its name; None where its words show it."""
+        ...
+
+    def copy(self, value: Input, side: int) -> Copy:
+        """A copy whose longer side has so many pixels at most, of rows that answers lie on."""
         ...
 
     def language(self, inputs: Sequence[Input]) -> str | None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from supertune.contracts import Columns, Examples, Finding, FloatArray, Input, Offer, Picture
+from supertune.contracts import Columns, Copy, Examples, Finding, FloatArray, Input, Offer, Picture
 from supertune.data.cells import counted
 from supertune.data.pictures import glimpses, making, near_copies, reading
 from supertune.data.pictures.decoding import opened
@@ -101,6 +101,15 @@ class Image:
     def thumbnail(self, value: Input) -> bytes | None:
         assert isinstance(value, Picture)
         return _scaled(value, THUMBNAIL)
+
+    def copy(self, value: Input, side: int) -> Copy:
+        assert isinstance(value, Picture)
+        image = opened(value)
+        original = image.size
+        image.thumbnail((side, side))
+        stream = io.BytesIO()
+        image.save(stream, "JPEG", quality=80)
+        return Copy(stream.getvalue(), image.size, original)
 
     def language(self, inputs: Sequence[Input]) -> str | None:
         return None

@@ -7,6 +7,7 @@ from typing import Any
 
 from supertune.contracts import (
     Columns,
+    Copy,
     Examples,
     Finding,
     FloatArray,
@@ -58,6 +59,9 @@ class Text:
 
     def thumbnail(self, value: Input) -> bytes | None:
         return None
+
+    def copy(self, value: Input, side: int) -> Copy:
+        raise NotImplementedError("nothing is drawn on a text")
 
     def language(self, inputs: Sequence[Input]) -> str | None:
         return guess_language(map(joining.as_one, inputs))

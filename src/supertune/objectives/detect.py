@@ -24,9 +24,9 @@ from supertune.contracts import (
 )
 from supertune.contracts.detection import NUMBERS, unflattened
 from supertune.errors import InputError
+from supertune.objectives._boxes import SMALL, best_threshold, drawn, told
 
 FEW = 5  # boxes of a class, below which it can hardly be learned
-SMALL = 0.3  # a threshold where nothing tells a better one
 ROWS_SHOWN = 60
 
 
@@ -97,31 +97,31 @@ class Detect:
         self, judged: Judged, *, seed: int, costs: FloatArray | None, shown: bool
     ) -> dict[str, Any]:
         """``detection``: a class's boxes, average precision and recall, and at the threshold that
-        serves it best over all pictures its hits, misses and false alarms."""
+        serves best over all pictures its hits, misses and false alarms; and pictures, ``drawn``."""
         answers, targets = unflattened(_first(judged)), _targets(judged.examples)
-        threshold = best_threshold([answers], targets)
-        scored = average_precision.by_class(answers, targets)
         matched = average_precision.matched(answers, targets)
+        threshold = best_threshold([matched])
+        scored = average_precision.of_matched(matched, len(answers))
+        found = told(matched, answers, targets, threshold)
         classes = []
         for place, name in enumerate(judged.examples.labels):
-            one = matched.get(place)
-            hits, alarms = (
-                (0, _alone(answers, place, threshold)) if one is None else _told(one, threshold)
-            )
-            boxes = 0 if one is None else int(one.truths.sum())
+            boxes = int((targets[..., 4] == place).sum())
+            score = scored.get(place)
+            misses = int((found.misses & (targets[..., 4] == place)).sum())
             classes.append(
                 {
                     "label": name,
                     "boxes": boxes,
-                    "map": None if one is None else float(scored[place].precision[0].mean()),
-                    "map50": None if one is None else float(scored[place].precision[0, 0]),
-                    "recall": None if one is None else float(scored[place].recall[0].mean()),
-                    "hits": hits,
-                    "misses": boxes - hits,
-                    "false_alarms": alarms,
+                    "map": None if score is None else float(score.precision[0].mean()),
+                    "map50": None if score is None else float(score.precision[0, 0]),
+                    "recall": None if score is None else float(score.recall[0].mean()),
+                    "hits": boxes - misses,
+                    "misses": misses,
+                    "false_alarms": int((found.alarms & (answers[..., 5] == place)).sum()),
                 }
             )
-        return {"detection": {"threshold": threshold, "classes": classes}}
+        pictures = drawn(judged.examples, answers, targets, found) if shown else []
+        return {"detection": {"threshold": threshold, "classes": classes, "drawn": pictures}}
 
     def doubt(self, answers: FloatArray, head: HeadSpec) -> FloatArray:
         """How near the boxes' scores are to neither, on average over those that might be."""
@@ -135,10 +135,10 @@ class Detect:
     ) -> tuple[list[dict[str, Any]], list[Finding]]:
         """Pictures with the most boxes that were missed or found where none is."""
         boxes, targets = unflattened(answers[0]), _targets(examples)
-        threshold = best_threshold([boxes], targets)
-        wrong = _wrong(boxes, targets, threshold)
         if not shown:
             return [], []
+        matched = average_precision.matched(boxes, targets)
+        wrong = told(matched, boxes, targets, best_threshold([matched])).counts()
         order = sorted(range(len(wrong)), key=lambda i: (-sum(wrong[i][1:]), examples.rows[i]))
         rows = [
             {
@@ -176,8 +176,9 @@ class Detect:
         self, answers: FloatArray, examples: Examples, costs: FloatArray | None
     ) -> dict[str, npt.NDArray[Any]]:
         """``threshold``: from which score on boxes are shown, by the answers out of fold."""
-        found = best_threshold([unflattened(one) for one in answers], _targets(examples))
-        return {"threshold": np.array([found])}
+        targets = _targets(examples)
+        repeats = [average_precision.matched(unflattened(one), targets) for one in answers]
+        return {"threshold": np.array([best_threshold(repeats)])}
 
     def check(self, asked: Asked) -> None:
         for name, value in (("coverage", asked.coverage), ("max_error", asked.max_error)):
@@ -231,54 +232,6 @@ class Detect:
 
 
 OBJECTIVE = Detect()
-
-
-def best_threshold(repeats: Sequence[FloatArray], targets: FloatArray) -> float:
-    """The score from which on hits and misses balance best: the largest F1 over all classes at an
-    IoU of .5, boxes (n, K, 6) of each repeat together."""
-    scores, hits, truths = [], [], 0
-    for boxes in repeats:
-        for one in average_precision.matched(boxes, targets).values():
-            scores.append(one.scores)
-            hits.append(one.hits[0])
-            truths += int(one.truths.sum())
-    sure = np.concatenate([*scores, np.zeros(0)])
-    hit = np.concatenate([*hits, np.zeros(0, dtype=bool)])
-    if not hit.any():
-        return SMALL
-    order = np.argsort(-sure, kind="stable")
-    right = hit[order].cumsum()
-    f1 = 2 * right / (np.arange(1, len(right) + 1) + truths)
-    best = int(f1.argmax())
-    after = sure[order][best + 1] if best + 1 < len(sure) else 0.0
-    return round(float((sure[order][best] + after) / 2), 4)
-
-
-def _told(one: average_precision.Matching, threshold: float) -> tuple[int, int]:
-    """Hits and false alarms from a threshold on."""
-    shown = one.scores >= threshold
-    hits = int((one.hits[0] & shown).sum())
-    return hits, int(shown.sum()) - hits
-
-
-def _alone(answers: FloatArray, place: int, threshold: float) -> int:
-    return int(((answers[..., 5] == place) & (answers[..., 4] >= threshold)).sum())
-
-
-def _wrong(
-    answers: FloatArray, targets: FloatArray, threshold: float
-) -> list[tuple[int, int, int]]:
-    """Hits, misses and false alarms of each picture."""
-    shown = (answers[..., 5] >= 0) & (answers[..., 4] >= threshold)
-    hits = np.zeros(len(answers), dtype=int)
-    for one in average_precision.matched(answers, targets).values():
-        on = one.hits[0] & (one.scores >= threshold)
-        hits += np.bincount(one.pictures[on], minlength=len(answers))
-    true = (targets[..., 4] >= 0).sum(axis=1)
-    rows = zip(
-        hits.tolist(), (true - hits).tolist(), (shown.sum(axis=1) - hits).tolist(), strict=True
-    )
-    return list(rows)
 
 
 def _counts(examples: Examples) -> dict[str, int]:

@@ -43,6 +43,7 @@ from supertune.training.codes import stop
 ZOOMED = 0.4  # logarithm of how much larger or smaller a varied view shows things
 WARMING = 0.1  # share of the steps in which the learning rate rises
 CLIPPED = 10.0  # norm of a gradient
+TOO_SMALL, WELL_SEEN = 16, 38  # pixels a side of things on a view
 WATCHED = 2  # pictures that a fitted model is held to
 
 
@@ -104,10 +105,7 @@ class TunedDetector:
         """(k, 6) in pixels of the picture that the views are of."""
         backbone, found = detector(lens), []
         for view in views:  # one by one, so that a view's bits do not depend on the others
-            entering = backbone.maps(
-                activations([view], self.tunable.cut), self.tunable.cut, view.side
-            )
-            maps = self.tunable.run(None, entering, lens.encoding)
+            maps = _entered(self.tunable, [view], lens, activations)
             found.append(view.back(self.head.boxes(maps, self.spec.boxes)[0]))
         together = tiles.merged(found, self.spec.boxes)
         return tiles.inside(together, backbone.size(views[0].picture))
@@ -121,6 +119,14 @@ class TunedDetector:
         curve = Curve("loss", "step", tuple(self.losses))
         begun = ", ".join(sorted({name for name in self.like if name})) or "none"
         return Notes((curve,), about=f"New classes began as the nearest known ones: {begun}.")
+
+
+def _entered(tunable: Tunable, views: Sequence[View], lens: Lens, activations: Any) -> Any:
+    """What a head reads of a batch of views: from what is kept of them on, or from the input."""
+    if tunable.from_input:
+        return tunable.run(views, None, lens.encoding)
+    kept = detector(lens).maps(activations(views, tunable.cut), tunable.cut, views[0].side)
+    return tunable.run(views, kept, lens.encoding)
 
 
 def detector(lens: Lens) -> Detecting:
@@ -137,7 +143,9 @@ def train(method: Method, problem: Problem, options: Any) -> TunedDetector:
     lens = problem.lens
     assert lens is not None
     injection = cast(GradientMethod, method).injection(lens.backbone.offer, options)
-    layout = Layout(detector(lens).side(lens.encoding), options.tile, options.overlap)
+    side = detector(lens).side(lens.encoding)
+    tile = _tile(problem, side, options) if options.tile == "auto" else options.tile
+    layout = Layout(side, tile, options.overlap)
     pool = _Pool.of(problem, layout, options)
     tunable = lens.backbone.inject(injection, seed=problem.seed)
     like = _like(problem, pool, options.start)
@@ -162,6 +170,24 @@ def restore(
     again = detector(lens).detection_head([None] * head.outputs)
     again.keep(arrays["head"])
     return TunedDetector(injection, tunable, again, Layout(**state.settings["layout"]), head)
+
+
+def _tile(problem: Problem, side: int, options: Any) -> int | None:
+    """Pixels a side of parts on which half of the things to learn are seen well; None where they
+    are seen well enough on whole pictures."""
+    lens, targets = problem.lens, problem.examples.targets
+    assert lens is not None
+    assert targets is not None
+    own, seen = [], []
+    for value, boxes in zip(problem.examples.inputs, targets, strict=True):
+        assert isinstance(value, Picture)
+        true = boxes[boxes[:, 4] >= 0]
+        sides = np.sqrt((true[:, 2:4] - true[:, :2]).clip(min=1).prod(axis=1))
+        own += sides.tolist()
+        seen += (sides * side / max(detector(lens).size(value))).tolist()
+    if not own or (not options.from_above and np.median(seen) >= TOO_SMALL):
+        return None
+    return int(np.clip(round(side * float(np.median(own)) / WELL_SEEN), 32, 8192))
 
 
 @dataclass(frozen=True, eq=False)
@@ -239,22 +265,19 @@ def _descend(
 
     lens = problem.lens
     assert lens is not None
-    backbone, tunable = detector(lens), tuned.tunable
+    tunable = tuned.tunable
     parameters = [*tuned.head.parameters(), *tunable.parameters()]
     optimizer = torch.optim.AdamW(
         parameters, lr=options.learning_rate, weight_decay=options.weight_decay
     )
     rng = np.random.default_rng(problem.seed)
-    a_pass = math.ceil(len(pool.views) / options.batch_size)
-    steps = max(options.steps, 1) if options.steps else options.epochs * a_pass
+    steps = options.length(len(pool.views))
     losses: list[tuple[float, float]] = []
     for step, chosen in enumerate(_batches(rng, len(pool.views), options.batch_size, steps)):
         limits.check()
         _set_rate(optimizer, options.learning_rate, step, steps)
         views = [pool.views[i] for i in chosen]
-        arrays = lens.activations(views, tunable.cut)
-        entering = backbone.maps(arrays, tunable.cut, views[0].side)
-        maps = tunable.run(None, entering, lens.encoding)
+        maps = _entered(tunable, views, lens, lens.activations)
         loss = tuned.head.loss(maps, [pool.truths[i] for i in chosen])
         if not bool(torch.isfinite(loss)):
             raise stop("loss_not_finite", f"step {step + 1}")

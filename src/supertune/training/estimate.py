@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from supertune import registry
 from supertune.contracts import (
+    DetectionOptions,
     GradientMethod,
     GradientOptions,
     Injection,
@@ -85,6 +86,8 @@ def fit_seconds(
     if passes is not None:
         whole = float(passes(options, len(lengths)))
         return features * (offer.views + whole * (folds * LEARNING + 1))
+    if isinstance(options, DetectionOptions):  # forward and backward, through a half at most
+        return features * (1 + options.passes(len(lengths), 1.5) * (folds * LEARNING + 1))
     features *= offer.views
     if not isinstance(method, GradientMethod) or not isinstance(options, GradientOptions):
         return features + SOLVING + _solving_seconds(len(lengths), offer.width, folds)

@@ -1,4 +1,4 @@
-"""Detectors of pictures that are small modules of our own (`supertune.architectures`)."""
+"""Detectors of pictures: a small module of our own, and those of transformers."""
 
 from __future__ import annotations
 
@@ -6,23 +6,27 @@ import json
 from pathlib import Path
 from typing import Any
 
+from supertune.backbones.detectors.queries import declared
 from supertune.contracts import Backbone, BackboneRef, Offer
 from supertune.errors import InputError
 
-MODELS = ("nanodet",)
+MODELS = ("nanodet", *declared.FAMILIES)
 
 
 class Detectors:
     """See `supertune.contracts.Engine`."""
 
     name = "detectors"
-    summary = "Detectors of pictures: nanodet-g, from a folder or the catalogue"
+    summary = "Detectors: nanodet-g; DETR, RT-DETR, D-FINE, YOLOS by folder or hub id"
     modalities = ("image",)
     extra: str | None = "vision"
     folders = True  # its backbones are folders, which the catalogue may fetch
+    model_types = frozenset(MODELS)
 
     def offers(self, ref: BackboneRef) -> Offer:
         config = _config(ref)
+        if config["model_type"] in declared.FAMILIES:
+            return declared.offer(ref.folder or Path(ref.name), config)
         return offer(len(config["classes"]), int(config.get("resolution", 416)))
 
     def open(
@@ -35,9 +39,12 @@ class Detectors:
         packing: bool = True,
     ) -> Backbone:
         """Load it; always in fp32 on the processor, where it is fastest for what it is."""
+        if _config(ref)["model_type"] in declared.FAMILIES:
+            from supertune.backbones.detectors.queries.model import QueryDetector
+
+            return QueryDetector(ref, self.offers(ref), threads)
         from supertune.backbones.detectors.model import DetectorBackbone
 
-        _config(ref)
         return DetectorBackbone.load(ref, threads)
 
 

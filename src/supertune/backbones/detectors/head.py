@@ -48,7 +48,7 @@ class NanoDetHead:
 
     def loss(self, maps: Sequence[Tensor], truths: Sequence[FloatArray]) -> Tensor:
         logits, bins, points, sizes = self._said(maps)
-        given = [_pair(boxes) for boxes in truths]
+        given = [pair(boxes) for boxes in truths]
         total, mass = detection_loss.loss(logits, bins, points, sizes, given, self.weighing)
         return total / mass.clamp(min=1.0)
 
@@ -57,7 +57,7 @@ class NanoDetHead:
             logits, bins, points, sizes = self._said(maps)
             found = boxes_of(bins, points, sizes)
             return [
-                _kept(chances, corners, most)
+                kept(chances, corners, most)
                 for chances, corners in zip(logits.sigmoid(), found, strict=True)
             ]
 
@@ -65,7 +65,7 @@ class NanoDetHead:
         """(m, classes) the highest chance of each class at any place inside each box."""
         with torch.inference_mode():
             logits, _, points, sizes = self._said(maps)
-            boxes, _ = _pair(truth)
+            boxes, _ = pair(truth)
             inside = detection_loss.inside(points, sizes, boxes)
             chances = logits[0].sigmoid()
             found = [
@@ -113,12 +113,13 @@ def _begun(
     return new
 
 
-def _pair(boxes: FloatArray) -> tuple[Tensor, Tensor]:
+def pair(boxes: FloatArray) -> tuple[Tensor, Tensor]:
+    """(m, 5) as corners (m, 4) and classes (m,)."""
     found = torch.from_numpy(np.array(boxes, dtype=np.float32).reshape(-1, 5))
     return found[:, :4], found[:, 4].long()
 
 
-def _kept(chances: Tensor, corners: Tensor, most: int) -> FloatArray:
+def kept(chances: Tensor, corners: Tensor, most: int) -> FloatArray:
     """(k, 6) of (P, K) chances and (P, 4) corners, without those that repeat a surer one."""
     place, label = torch.nonzero(chances > LEAST, as_tuple=True)
     score = chances[place, label]

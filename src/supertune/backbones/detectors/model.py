@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from supertune.architectures.nanodet import BLOCKS, STAGES, NanoDet, NanoDetConfig
 from supertune.backbones.detectors import offer
@@ -126,7 +126,8 @@ class DetectorBackbone:
                 allowed="its head, its upper blocks, or all of it",
                 next="Choose the method detection_head.",
             )
-        return Unfrozen(self.module, injection, numbers)
+        cut = 0 if injection.blocks is None else min(*injection.blocks, BLOCKS)
+        return Unfrozen(self._parts(cut), cut, self._above, numbers)
 
     def at(self, precision: Literal["fp32", "bf16"]) -> AbstractContextManager[None]:
         return nullcontext()
@@ -147,6 +148,15 @@ class DetectorBackbone:
             np.add.at(total, boxes[:, 4].astype(int), found)
             np.add.at(seen, boxes[:, 4].astype(int), 1.0)
         return np.asarray(total / np.maximum(seen, 1.0)[:, None])
+
+    def _parts(self, cut: int) -> dict[str, nn.Parameter]:
+        """Everything from a block on; the stem, 896 numbers, is never tuned."""
+        held = {f"stages.{i}": one for i, one in enumerate(self.module.stages)}
+        chosen = [*held.items(), ("neck", self.module.neck)][cut:]
+        return {f"{name}.{n}": p for name, part in chosen for n, p in part.named_parameters()}
+
+    def _above(self, batch: Any, hidden: Any, cut: int) -> list[Tensor]:
+        return self.module.above(hidden, cut)
 
     def _below(self, view: View, cut: int) -> list[Tensor]:
         with torch.inference_mode():

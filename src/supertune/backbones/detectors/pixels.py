@@ -18,15 +18,23 @@ _KEPT = 2  # pictures that stay decoded: many views of one come in a row
 
 
 class Pixels:
-    """Decoded pictures, the last few of them kept."""
+    """Decoded pictures, the last few of them kept.
 
-    def __init__(self, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+    Args:
+        mean, std: what is taken from a value from 0 to 255, and what it is divided by.
+        blue_first: how the channels are ordered, in ``mean`` and ``std`` too.
+    """
+
+    def __init__(
+        self, mean: tuple[float, ...], std: tuple[float, ...], *, blue_first: bool = True
+    ) -> None:
         self._mean = np.array(mean, dtype=np.float32)
         self._std = np.array(std, dtype=np.float32)
+        self._order = -1 if blue_first else 1
         self._opened: OrderedDict[str, Image.Image] = OrderedDict()
 
     def of(self, view: View) -> FloatArray:
-        """(3, side, side) float32, blue first, normalised; grey where a view lies outside."""
+        """(3, side, side) float32, normalised; grey where a view lies outside."""
         from PIL import Image
 
         image = self._image(view.picture)
@@ -35,7 +43,7 @@ class Pixels:
         scaled = image.resize((view.side, view.side), Image.Resampling.BILINEAR)
         if view.tint:
             scaled = _tinted(scaled, view.tint)
-        values = np.asarray(scaled, dtype=np.float32)[:, :, ::-1]
+        values = np.asarray(scaled, dtype=np.float32)[:, :, :: self._order]
         if view.flip:
             values = values[:, ::-1]
         values = np.rot90(values, view.turns)

@@ -1,8 +1,8 @@
-"""The upper blocks of a detector, themselves tuned; put back when they are not in use."""
+"""Parts of a detector, themselves tuned; put back when they are not in use."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,43 +10,39 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from supertune.architectures.nanodet import BLOCKS, NanoDet
-from supertune.contracts import Encoding, Injection
+from supertune.contracts import Encoding
 
 
 class Unfrozen:
-    """See `supertune.contracts.Tunable`. Without blocks it tunes nothing: the head stands alone."""
+    """See `supertune.contracts.Tunable`. Without parts it tunes nothing: the head stands alone.
+
+    Args:
+        parts: what is tuned, by name.
+        above: from a batch of views, what enters ``cut`` for them (None: nothing is known yet) and
+            the cut to what the head reads.
+        from_input: nothing is computed once, because the lowest parts are tuned too.
+    """
 
     joins: str | None = None
     room = 0
-    from_input = False  # the stem, 896 numbers, is never tuned
 
     def __init__(
         self,
-        module: NanoDet,
-        injection: Injection,
+        parts: Mapping[str, nn.Parameter],
+        cut: int,
+        above: Callable[[Any, Any, int], Any],
         numbers: Mapping[str, npt.NDArray[Any]] | None,
+        *,
+        from_input: bool = False,
     ) -> None:
-        self.module = module
-        self.cut = 0 if injection.blocks is None else min(*injection.blocks, BLOCKS)
+        self.cut, self.from_input = cut, from_input
+        self._parts, self._above = dict(parts), above
         self._own: dict[str, Tensor] = {}
         self._kept: dict[str, npt.NDArray[Any]] = {}
         self.keep(numbers or {})
 
-    def _named(self) -> dict[str, nn.Parameter]:
-        held: dict[str, nn.Module] = {
-            f"stages.{i}": one for i, one in enumerate(self.module.stages)
-        }
-        held["neck"] = self.module.neck
-        chosen = [*held.items()][self.cut :]
-        return {
-            f"{name}.{inner}": value
-            for name, part in chosen
-            for inner, value in part.named_parameters()
-        }
-
     def __enter__(self) -> Unfrozen:
-        found = self._named()
+        found = self._parts
         self._own = {name: value.detach().clone() for name, value in found.items()}
         with torch.no_grad():
             for name, kept in self._kept.items():
@@ -56,7 +52,7 @@ class Unfrozen:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        found = self._named()
+        found = self._parts
         self._kept = {name: value.detach().numpy().copy() for name, value in found.items()}
         with torch.no_grad():
             for name, value in self._own.items():
@@ -67,10 +63,10 @@ class Unfrozen:
         self._own = {}
 
     def parameters(self) -> list[Any]:
-        return list(self._named().values())
+        return list(self._parts.values())
 
     def named(self) -> dict[str, Any]:
-        return dict(self._named())
+        return dict(self._parts)
 
     def pace(self, name: str) -> float:
         return 1.0
@@ -78,24 +74,22 @@ class Unfrozen:
     def run(
         self, batch: Any, hidden: Any | None, encoding: Encoding, *, words: bool = False
     ) -> Any:
-        """The maps that enter the head, with gradients where blocks are tuned; ``hidden`` are
-        the maps that enter the cut."""
-        assert hidden is not None
-        return self.module.above(hidden, self.cut)
+        """What the head reads, with gradients where parts are tuned."""
+        return self._above(batch, hidden, self.cut)
 
     def training(self, on: bool, dropout: float = 0.0) -> None:
         """Nothing in it behaves otherwise while it learns."""
 
     @property
     def tuned_parameters(self) -> int:
-        return sum(value.numel() for value in self._named().values())
+        return sum(value.numel() for value in self._parts.values())
 
     @property
     def kept(self) -> dict[str, npt.NDArray[Any]]:
         return self._kept
 
     def keep(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
-        found = self._named()
+        found = self._parts
         wrong = [n for n, v in state.items() if n not in found or found[n].shape != v.shape]
         if wrong:
             raise ValueError(f"not numbers of this model: {', '.join(wrong[:3])}")
