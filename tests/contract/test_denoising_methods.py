@@ -200,7 +200,7 @@ def test_learning_brings_the_loss_down(name: str, rows: Examples, lens: Lens) ->
     found = Denoised(tuned.logits(rows.inputs, lens))
     assert found.own.mean() < found.untuned.mean()
     curve = tuned.notes().curves[0]
-    assert len(curve.points) == (40 if name != "lora" else 20)
+    assert len(curve.points) == (40 if name != "lora" else 10)
 
 
 def test_a_style_goes_as_far_as_it_is_told_and_blends(rows: Examples, lens: Lens) -> None:

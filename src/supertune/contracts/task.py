@@ -88,7 +88,8 @@ class Task(Protocol):
     """One file in ``tasks/``; the file's name is the key.
 
     One whose answers are looked at by a command of its own names it with an attribute
-    ``predicted_by``, of ``{model}`` and ``{ending}``.
+    ``predicted_by``, of ``{model}`` and ``{ending}``. One that more labels would not help says in
+    ``improved_by`` what would, where a model is no better than its baseline.
 
     What tasks of one objective have in common, such as how classes weigh or what stands beside
     a score, is asked of that objective: see `supertune.contracts.Judge`.

@@ -44,7 +44,7 @@ class Denoise:
     rivals = (("untuned", "the model as it was, asked by the same captions"),)
 
     def tried(self, rows: str) -> tuple[str, ...]:
-        return ("untuned", "lora")
+        return ("lora",)  # alone, so that it is waited for; the untuned model is judged beside it
 
     def noticed(self, examples: Examples, folds: int) -> list[Finding]:
         """``few_pictures``."""

@@ -12,6 +12,7 @@ from pathlib import Path, PureWindowsPath
 from typing import Any
 
 from supertune import registry
+from supertune.contracts import Task
 from supertune.report import advice
 from supertune.report.wording import file_name
 
@@ -52,10 +53,13 @@ def commands(report: Mapping[str, Any], folder: Path | None) -> dict[str, str]:
 
 def _predicting(report: Mapping[str, Any]) -> str:
     """The command of the task, which may have one of its own."""
-    name = str(report.get("task"))
-    task = registry.task(name) if registry.known("tasks", name) else None
     usual = "supertune predict {model} NEW{ending} -o predictions.csv"
-    return str(getattr(task, "predicted_by", usual))
+    return str(getattr(_task(report), "predicted_by", usual))
+
+
+def _task(report: Mapping[str, Any]) -> Task | None:
+    name = str(report.get("task"))
+    return registry.task(name) if registry.known("tasks", name) else None
 
 
 def _columns(report: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -83,7 +87,10 @@ def following(report: Mapping[str, Any], folder: Path | None) -> list[str]:
         steps.append(f"Score it on labelled rows: {listed['evaluate']}")
     answer = (report.get("verdict") or {}).get("answer")
     estimate = report.get("test") or report.get("estimate") or {}
-    if answer == "cannot_tell":
+    own = getattr(_task(report), "improved_by", None)
+    if own is not None:
+        steps += [str(own)] if answer in ("cannot_tell", "no") else []
+    elif answer == "cannot_tell":
         rows = int(estimate.get("rows") or 0)
         more = "--test with more rows" if report.get("test") else "label more rows"
         if rows < _ENOUGH:

@@ -35,6 +35,10 @@ class ImageGeneration:
     objective: Objective = "denoise"
     modalities = ("image",)
     metrics: Mapping[str, bool] = metrics.DENOISING
+    improved_by = (
+        "Give more pictures of it, raise steps (or epochs), or try another --method; the grid in "
+        "the report shows what it draws."
+    )
     default_metric = "skill"
     predicted_by = 'supertune generate {model} "WHAT TO DRAW" --n 8 --output drawn'
 
