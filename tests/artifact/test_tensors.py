@@ -56,3 +56,20 @@ def test_arrays_come_back_as_they_were(array: np.ndarray) -> None:
 def test_objects_are_not_written() -> None:
     with pytest.raises(TypeError, match="not a number"):
         tensor_bytes({"x": np.array([{}])})
+
+
+def test_texts_in_a_header_do_not_change_the_bytes_from_run_to_run(tmp_path):
+    from safetensors import safe_open
+
+    arrays = {"b": np.ones((2, 3), np.float32), "a": np.arange(4)}
+    header = {f"key {i}": f"text {i}" for i in range(8)}
+    made = {
+        tensor_bytes(arrays, dict(order)) for order in (header.items(), [*header.items()][::-1])
+    }
+    (data,) = made
+    assert all(tensor_bytes(arrays, header) == data for _ in range(8))
+    assert read_tensors(data, "a")["b"].tolist() == arrays["b"].tolist()
+    (tmp_path / "a.safetensors").write_bytes(data)
+    with safe_open(tmp_path / "a.safetensors", "np") as opened:
+        assert opened.metadata() == header
+        assert opened.get_tensor("a").tolist() == [0, 1, 2, 3]

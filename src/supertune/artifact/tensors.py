@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -26,7 +27,18 @@ def tensor_bytes(
     """
     from safetensors.numpy import save
 
-    return save(_plain(arrays), dict(header) if header else None)
+    data = save(_plain(arrays), dict(header) if header else None)
+    return _ordered(data) if header else data
+
+
+def _ordered(data: bytes) -> bytes:
+    """A safetensors file with the texts of its header in order; the library writes them in any."""
+    end = 8 + int.from_bytes(data[:8], "little")
+    head = json.loads(data[8:end])
+    head["__metadata__"] = dict(sorted(head["__metadata__"].items()))
+    text = json.dumps(head, separators=(",", ":")).encode("utf-8")
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + data[end:]
 
 
 def read_tensors(data: bytes, name: str) -> Arrays:

@@ -298,10 +298,11 @@ def _imagined(options: Any, seed: int) -> list[Imagined]:
 
 
 def planned(options: Any, rows: int, views: int) -> tuple[int, int]:
-    """Steps, and pictures a step."""
-    size = int(options.batch_size)
-    steps = getattr(options, "steps", None)
+    """Steps, and noisy pictures a step. Where epochs are counted, no picture comes twice in a
+    batch: of so few, more and smaller steps learn more."""
+    steps, size = getattr(options, "steps", None), int(options.batch_size)
     if steps is None:
+        size = min(size, rows)
         steps = int(options.epochs) * math.ceil(rows * views / size)
     return int(steps), size
 
