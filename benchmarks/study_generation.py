@@ -53,9 +53,11 @@ _HOW = (
 
 def plan(tiny: bool) -> list[Item]:
     if tiny:
-        return [{"concept": "clock", "method": "lora", "seed": 0, "made": 4, "steps": 2}]
+        return [
+            {"concept": "clock", "method": "lora", "seed": 0, "made": 4, "options": {"epochs": 1}}
+        ]
     return [
-        {"concept": concept, "method": method, "seed": 0, "made": MADE, "steps": None}
+        {"concept": concept, "method": method, "seed": 0, "made": MADE, "options": {}}
         for concept in CONCEPTS
         for method in METHODS
     ]
@@ -64,14 +66,13 @@ def plan(tiny: bool) -> list[Item]:
 def measure(item: Item) -> dict[str, Any]:
     learned, others = _drawn(item["concept"], item["seed"])
     caption = f"a wug {item['concept']}"
-    options = {} if item["steps"] is None else {"steps": item["steps"]}
     settled = recipe(
         {
             "task": "image_generation",
             "backbone": BACKBONE,
             "method": item["method"],
             "seed": item["seed"],
-            "options": options,
+            "options": item["options"],
         }
     )
     workshop = Workshop(settled)

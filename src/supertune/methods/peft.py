@@ -65,7 +65,6 @@ _EVERYWHERE = {*_IN_FRONT, "ADAPTION_PROMPT", "TRAINABLE_TOKENS"}  # no choice o
 class PeftMethod:
     """One type of peft; see `supertune.contracts.GradientMethod`."""
 
-    objectives = frozenset({"classify", "regress"})
     simplicity = 55
 
     def __init__(self, kind: str) -> None:
@@ -73,8 +72,10 @@ class PeftMethod:
         self.name = f"peft:{kind}"
         self.summary = f"{kind} of peft {source.version()}, its arguments passed through"
         self.needs = frozenset({"blocks", "linears", "torch"})
+        self.objectives = frozenset({"classify", "detect", "regress"})
         if kind in _EVERYWHERE:
             self.needs |= {"tokens"}
+            self.objectives -= {"detect"}  # detectors read no tokens
         if kind in _ONLY_CAUSAL:
             self.needs |= {"next_token_logits"}
         if kind in _NO_SEQ2SEQ:

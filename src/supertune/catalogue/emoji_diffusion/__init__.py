@@ -22,10 +22,9 @@ def put(minilm: Iterable[tuple[str, bytes]], target: Path) -> None:
     """Write the pipeline's folder, in the layout of diffusers.
 
     Args:
-        minilm: files of the text encoder's package, by their names there.
+        minilm: files of the text encoder's folder, by their places in it.
     """
-    for name, data in minilm:
-        file = name.rpartition("/")[2]
+    for file, data in minilm:
         for part, wanted in (("tokenizer", _TOKENIZER), ("text_encoder", _ENCODER)):
             if file in wanted:
                 (target / part).mkdir(exist_ok=True)

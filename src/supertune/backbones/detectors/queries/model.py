@@ -182,10 +182,6 @@ class QueryDetector:
         """None: no decoder stands on top of what is numbered."""
         return nn.ModuleList()
 
-    @property
-    def body(self) -> Any:
-        return self.model.base_model
-
     def block(self, number: int) -> Any:
         return self.blocks[number]
 
