@@ -64,6 +64,7 @@ TRAINED_ON_PICTURES = "lora-dinov2-small"
 # A context begins at what names say of pictures, of a random CLIP nothing.
 OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "deep_prompts": {"learning_rate": 0.01},
+    "deep_prompts-texts": {"learning_rate": 0.01},
     "deep_prompts-dinov2-small": {"learning_rate": 0.001},
     "coop": {"epochs": 30, "learning_rate": 0.02},
 }
