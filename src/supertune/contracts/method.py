@@ -308,7 +308,7 @@ OFFERED_BY: Mapping[str, frozenset[str]] = {
 
 # What a backbone must offer to be asked so, whatever the method; and what it offers that answers
 # nothing else, unless it has features too.
-ASKED_OF: Mapping[str, str] = {"detect": "detect", "denoise": "denoise"}
+ASKED_OF: Mapping[str, str] = {"detect": "detect", "denoise": "denoise", "stylize": "stylize"}
 
 
 def needed(method: Method, objective: str, offer: Offer) -> frozenset[str]:

@@ -1,0 +1,126 @@
+"""Photographs painted again by a fitted model of a style: checked, bounded in size, then painted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from supertune import limits
+from supertune.contracts import Lens, Painting, Picture, Tuned
+from supertune.contracts.styling import Array
+from supertune.data.pictures import formats, styles
+from supertune.errors import InputError
+
+LARGEST = 1024  # pixels of the longer side, by default
+BOUNDS = 16, 4096  # of a side: the network halves a picture twice; memory grows with its area
+FARTHEST = 4.0  # of a strength, either way
+
+
+def painter(
+    tuned: Tuned, strength: float = 1.0, others: Sequence[tuple[Tuned, float]] = ()
+) -> Painting:
+    """What paints: the model, or its style blended with others.
+
+    Raises:
+        InputError: ``no_stylizer``, ``bad_strength``, ``styles_differ``.
+    """
+    for one in (tuned, *(other for other, _ in others)):
+        if not isinstance(one, Painting):
+            raise InputError(
+                "no_stylizer",
+                "This model does not paint pictures again.",
+                received="a model of another task",
+                allowed="a model of image_stylization",
+                next="Fit one: supertune fit painting.png --task image_stylization",
+            )
+    assert isinstance(tuned, Painting)
+    for weight in (strength, *(weight for _, weight in others)):
+        if not -FARTHEST <= weight <= FARTHEST:
+            raise InputError(
+                "bad_strength",
+                "A style is not gone so far to.",
+                received=f"{weight:g}",
+                allowed=f"{-FARTHEST:g} to {FARTHEST:g}; 0 is the published style, 1 as learned",
+                next="For example --strength 0.7.",
+            )
+    return tuned if strength == 1.0 and not others else tuned.blended(others, strength)
+
+
+def painted(
+    by: Painting,
+    lens: Lens,
+    pictures: Sequence[Picture],
+    *,
+    largest: int = LARGEST,
+    progress: Callable[[int, int], None] | None = None,
+) -> Iterator[tuple[Picture, tuple[int, int], Array]]:
+    """Each picture, its size in pixels (width, height) as it was given, and it painted (h, w, 3),
+    the longer side no more than ``largest``; one at a time.
+
+    Raises:
+        InputError: ``bad_size``, ``picture_too_small``, and what is wrong with files.
+    """
+    if type(largest) is not int or not BOUNDS[0] <= largest <= BOUNDS[1]:
+        raise InputError(
+            "bad_size",
+            "Pictures are not painted in that size.",
+            received=f"{largest} pixels",
+            allowed=f"{BOUNDS[0]} to {BOUNDS[1]} pixels for the longer side",
+            next=f"For example --size {LARGEST}.",
+        )
+    for number, picture in enumerate(pictures):
+        limits.check()
+        pixels = styles.pixels(picture, largest)
+        if min(pixels.shape[:2]) < BOUNDS[0]:
+            raise InputError(
+                "picture_too_small",
+                f"{picture} is too small to be painted.",
+                received=f"{pixels.shape[1]} x {pixels.shape[0]} pixels",
+                allowed=f"at least {BOUNDS[0]} pixels a side",
+                next="Take a larger copy of it, or leave it out.",
+            )
+        yield picture, size(picture), by.painted(pixels, lens)
+        if progress is not None:
+            progress(number + 1, len(pictures))
+
+
+def size(picture: Picture) -> tuple[int, int]:
+    """(width, height) as a person sees it."""
+    from supertune.data.pictures.orientation import of_exif
+
+    image = formats.header(picture)
+    turned = of_exif(image)
+    wide, high = image.size
+    return (high, wide) if turned is not None and int(turned) in SIDEWAYS else (wide, high)
+
+
+SIDEWAYS = (2, 4, 5, 6)  # of Pillow's transpositions: those that swap the sides
+
+
+def given(source: Any) -> list[Any]:
+    """Photographs of a path, a folder, a table, or a list of anything that is a picture.
+
+    Raises:
+        InputError: what is wrong with them; ``no_photograph`` where there are none.
+    """
+    from supertune.data.pictures import reading, sources
+
+    if isinstance(source, list | tuple) and not source:
+        raise InputError(
+            "no_photograph",
+            "There is no photograph to paint.",
+            received="an empty list",
+            allowed="a picture, a folder of pictures, or a list of them",
+            next="For example --picture photo.jpg.",
+        )
+    if isinstance(source, list | tuple):
+        return list(reading.given(source))
+    if isinstance(source, str) or hasattr(source, "__fspath__"):
+        return [one for _, some in sources_of(sources, source) for one in some]
+    return list(reading.given([source]))
+
+
+def sources_of(sources: Any, source: Any) -> Iterator[tuple[Any, tuple[Any, ...]]]:
+    """Windows of a path's pictures."""
+    for table, column in sources.stream(source):
+        yield table, tuple(one for one in table.values[column] if one is not None)
