@@ -22,6 +22,7 @@ class NearestStyle:
     simplicity = 5
     options: type[Options] = NearestStyleOptions
     takes_unlabelled = True
+    holds_unlabelled = True  # photographs that it is judged by
 
     def injection(self, offer: Offer, options: NearestStyleOptions) -> Injection:
         return Injection("unfreeze", None, {"norms": True})

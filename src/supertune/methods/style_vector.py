@@ -41,6 +41,7 @@ class StyleVector:
     simplicity = 33
     options: type[Options] = StyleVectorOptions
     takes_unlabelled = True
+    holds_unlabelled = True  # photographs that it is judged by
 
     def injection(self, offer: Offer, options: StyleVectorOptions) -> Injection:
         return Injection("unfreeze", None, {"norms": True})

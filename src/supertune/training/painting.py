@@ -1,18 +1,21 @@
-"""Photographs painted again by a fitted model of a style: checked, bounded in size, then painted."""
+"""Photographs painted again by a fitted model of a style: checked, of bounded size, painted."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from supertune import limits
 from supertune.contracts import Lens, Painting, Picture, Tuned
 from supertune.contracts.styling import Array
-from supertune.data.pictures import formats, styles
+from supertune.data.boxes.sizes import upright
+from supertune.data.pictures import reading, sources, styles
 from supertune.errors import InputError
 
 LARGEST = 1024  # pixels of the longer side, by default
 BOUNDS = 16, 4096  # of a side: the network halves a picture twice; memory grows with its area
+WINDOW = 256  # pictures of a file read at once
 FARTHEST = 4.0  # of a strength, either way
 
 
@@ -79,48 +82,32 @@ def painted(
                 allowed=f"at least {BOUNDS[0]} pixels a side",
                 next="Take a larger copy of it, or leave it out.",
             )
-        yield picture, size(picture), by.painted(pixels, lens)
+        yield picture, upright(picture), by.painted(pixels, lens)
         if progress is not None:
             progress(number + 1, len(pictures))
 
 
-def size(picture: Picture) -> tuple[int, int]:
-    """(width, height) as a person sees it."""
-    from supertune.data.pictures.orientation import of_exif
-
-    image = formats.header(picture)
-    turned = of_exif(image)
-    wide, high = image.size
-    return (high, wide) if turned is not None and int(turned) in SIDEWAYS else (wide, high)
-
-
-SIDEWAYS = (2, 4, 5, 6)  # of Pillow's transpositions: those that swap the sides
-
-
-def given(source: Any) -> list[Any]:
+def given(source: Any) -> list[Picture]:
     """Photographs of a path, a folder, a table, or a list of anything that is a picture.
 
     Raises:
-        InputError: what is wrong with them; ``no_photograph`` where there are none.
+        InputError: ``no_photograph`` where there are none, and what is wrong with them.
     """
-    from supertune.data.pictures import reading, sources
-
-    if isinstance(source, list | tuple) and not source:
+    if isinstance(source, str | Path):
+        found = [
+            one
+            for table, column in sources.stream(source, None, WINDOW)
+            for one in table.values[column]
+        ]
+    else:
+        found = list(reading.given(source)) if len(source) else []
+    pictures = [one for one in found if isinstance(one, Picture)]
+    if not pictures:
         raise InputError(
             "no_photograph",
             "There is no photograph to paint.",
-            received="an empty list",
+            received="nothing" if not found else f"{len(found)} empty cells",
             allowed="a picture, a folder of pictures, or a list of them",
             next="For example --picture photo.jpg.",
         )
-    if isinstance(source, list | tuple):
-        return list(reading.given(source))
-    if isinstance(source, str) or hasattr(source, "__fspath__"):
-        return [one for _, some in sources_of(sources, source) for one in some]
-    return list(reading.given([source]))
-
-
-def sources_of(sources: Any, source: Any) -> Iterator[tuple[Any, tuple[Any, ...]]]:
-    """Windows of a path's pictures."""
-    for table, column in sources.stream(source):
-        yield table, tuple(one for one in table.values[column] if one is not None)
+    return pictures

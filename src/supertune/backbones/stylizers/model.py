@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from supertune import limits
-from supertune.architectures import style_loss
+from supertune.architectures import style_loss as losses
 from supertune.architectures.multistyle import Multistyle
 from supertune.backbones.stylizers import offer
 from supertune.backbones.stylizers.vector import StyleVector
@@ -140,8 +140,8 @@ class StylizerBackbone:
 
     def seen(self, pictures: Tensor) -> Seen:
         maps = self._loss.maps(pictures)
-        grams = tuple(style_loss.together(one) for one in maps)
-        return Seen(grams, maps[style_loss.STYLE_AT.index(style_loss.CONTENT_AT)])
+        grams = tuple(losses.together(one) for one in maps)
+        return Seen(grams, maps[losses.STYLE_AT.index(losses.CONTENT_AT)])
 
     def published(self, picture: Array) -> tuple[Tensor, ...]:
         key = picture.tobytes(), picture.shape
@@ -159,21 +159,28 @@ class StylizerBackbone:
         return self._published[key]
 
     def style_loss(self, seen: Seen, wanted: Sequence[Tensor]) -> Tensor:
-        return style_loss.style(seen.together, wanted)
+        return losses.style(seen.together, wanted)
 
     def content_loss(self, seen: Seen, own: Seen) -> Tensor:
-        return style_loss.content(seen.where, own.where)
+        return losses.content(seen.where, own.where)
 
     @cached_property
-    def _loss(self) -> style_loss.StyleLoss:
+    def _loss(self) -> losses.StyleLoss:
         from transformers import AutoModel
+        from transformers.utils import logging
 
         from supertune import architectures
 
         architectures.register("efficientnet_lite")
-        network = AutoModel.from_pretrained(resolve(JUDGE).folder)
+        bars = logging.is_progress_bar_enabled()
+        logging.disable_progress_bar()
+        try:
+            network = AutoModel.from_pretrained(resolve(JUDGE).folder)
+        finally:
+            if bars:
+                logging.enable_progress_bar()
         network.eval().requires_grad_(False)
-        return style_loss.StyleLoss(network, torch.tensor(MEAN), torch.tensor(STD))
+        return losses.StyleLoss(network, torch.tensor(MEAN), torch.tensor(STD))
 
 
 def _fill(module: Multistyle, folder: Path) -> None:

@@ -201,8 +201,8 @@ def pixels(picture: Picture, largest: int) -> Array:
     image = opened(picture)
     factor = largest / max(image.size)
     if factor < 1:
-        size = (max(1, round(side * factor)) for side in image.size)
-        image = image.resize(tuple(size), Image.Resampling.BICUBIC)
+        wide, high = (max(1, round(side * factor)) for side in image.size)
+        image = image.resize((wide, high), Image.Resampling.BICUBIC)
     return np.asarray(image)
 
 
