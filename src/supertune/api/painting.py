@@ -49,7 +49,7 @@ def paint(
         )
     written, scaled, arrays = _Written(place), [], []
     for picture, (wide, high), array in painting.painted(
-        by, lens, given, largest=size, progress=progress
+        by, lens, given, size=size, progress=progress
     ):
         now = (array.shape[1], array.shape[0])
         if now != (wide, high):

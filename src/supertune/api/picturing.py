@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from supertune import registry
+from supertune.api import painting
 from supertune.artifact.manifest import FILE
 from supertune.config import recipe
 from supertune.contracts import HeadSpec, Lens, State, Tuned
@@ -23,8 +24,9 @@ COLUMNS = 8  # pictures side by side in a grid
 
 def generate(
     model: Model | str | Path,
-    prompts: str | Sequence[str],
+    prompts: str | Sequence[str] | None = None,
     *,
+    pictures: Any = None,
     n: int = 1,
     seed: int = 0,
     strength: float = 1.0,
@@ -36,30 +38,42 @@ def generate(
     progress: Callable[[str, int, int | None], None] | None = None,
     **settings: Any,
 ) -> dict[str, Any]:
-    """Draw pictures by texts.
+    """Draw pictures by texts, or paint photographs again in a style.
 
     Args:
         model: a model of image_generation or its folder; or the name or folder of a backbone, which
             then draws untuned.
         prompts: what to draw; one text or several.
+        pictures: instead, for a model of image_stylization, photographs to paint: a path, a folder,
+            or a list of paths, bytes, images of Pillow or arrays.
         n: pictures of each text. The i-th has the seed ``seed + i``, whichever the text.
         strength, blend: of a model of a style, how far to go to its style, and folders of other
             such models with how far to go to theirs.
         output: a .png file for a grid, or a folder for one file a picture.
         overwrite: whether files may be replaced.
-        settings: ``steps``, ``guidance``, ``negative``: see `supertune.contracts.Sampling`.
+        settings: ``steps``, ``guidance``, ``negative``: see `supertune.contracts.Sampling`; with
+            photographs ``size``, pixels of the longer side at most, 1024 by default.
 
     Returns:
         ``pictures``: arrays (h, w, 3) of uint8, text after text; ``prompts``, ``seeds`` (of each
-        picture), ``sampling``, and ``written``, the places that were written.
+        picture), ``sampling``, and ``written``, the places that were written. Of photographs
+        ``pictures`` (empty where they went to a folder), ``photographs``, their names, ``scaled``,
+        those that were made smaller, and ``written``.
 
     Raises:
         InputError: as `supertune.training.drawing.drawn`, ``output_exists``, ``output_suffix``,
-            ``output_parent_missing``, and as `supertune.load`.
+            ``output_parent_missing``, and as `supertune.load`; ``prompt_and_picture``, and as
+            `supertune.training.painting`.
 
     Example:
         >>> supertune.generate("wug-model", "a wug clock", n=8, output="grid.png")
+        >>> supertune.generate("painting-model", pictures="photo.jpg", output="painted.png")
     """
+    if pictures is not None:
+        return _painted(
+            model, prompts, pictures, output=output, overwrite=overwrite, device=device,
+            threads=threads, progress=progress, strength=strength, blend=blend, **settings,
+        )  # fmt: skip
     texts, how = drawing.prompts_of(prompts), drawing.sampling(settings)
     seeds = drawing.seeds_of(n, seed, len(texts))
     place = None if output is None else _checked(Path(output), overwrite)
@@ -79,6 +93,33 @@ def generate(
         "sampling": how.model_dump(),
         "written": [str(one) for one in written],
     }
+
+
+def _painted(
+    model: Model | str | Path,
+    prompts: Any,
+    pictures: Any,
+    *,
+    output: str | Path | None,
+    overwrite: bool,
+    device: str,
+    threads: int | None,
+    progress: Callable[[str, int, int | None], None] | None,
+    **how: Any,
+) -> dict[str, Any]:
+    odd = sorted(set(how) - {"strength", "blend", "size"})
+    if prompts or odd:
+        raise InputError(
+            "prompt_and_picture",
+            "A photograph is painted in a style, which no text has a part in.",
+            received=f"photographs and {', '.join(odd) or 'a text'}",
+            allowed="photographs, strength, blend and size",
+            next="Leave either the text or the photographs out.",
+        )
+    place = None if output is None else _checked(Path(output), overwrite)
+    found = model if isinstance(model, Model) else load(model, device=device, threads=threads)
+    told = None if progress is None else partial(progress, "paint")
+    return painting.paint(found, pictures, place=place, progress=told, **how)
 
 
 def _painter(

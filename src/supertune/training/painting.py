@@ -54,26 +54,26 @@ def painted(
     lens: Lens,
     pictures: Sequence[Picture],
     *,
-    largest: int = LARGEST,
+    size: int = LARGEST,
     progress: Callable[[int, int], None] | None = None,
 ) -> Iterator[tuple[Picture, tuple[int, int], Array]]:
     """Each picture, its size in pixels (width, height) as it was given, and it painted (h, w, 3),
-    the longer side no more than ``largest``; one at a time.
+    the longer side no more than ``size``; one at a time.
 
     Raises:
         InputError: ``bad_size``, ``picture_too_small``, and what is wrong with files.
     """
-    if type(largest) is not int or not BOUNDS[0] <= largest <= BOUNDS[1]:
+    if type(size) is not int or not BOUNDS[0] <= size <= BOUNDS[1]:
         raise InputError(
             "bad_size",
             "Pictures are not painted in that size.",
-            received=f"{largest} pixels",
+            received=f"{size} pixels",
             allowed=f"{BOUNDS[0]} to {BOUNDS[1]} pixels for the longer side",
             next=f"For example --size {LARGEST}.",
         )
     for number, picture in enumerate(pictures):
         limits.check()
-        pixels = styles.pixels(picture, largest)
+        pixels = styles.pixels(picture, size)
         if min(pixels.shape[:2]) < BOUNDS[0]:
             raise InputError(
                 "picture_too_small",
@@ -94,13 +94,14 @@ def given(source: Any) -> list[Picture]:
         InputError: ``no_photograph`` where there are none, and what is wrong with them.
     """
     if isinstance(source, str | Path):
-        found = [
-            one
-            for table, column in sources.stream(source, None, WINDOW)
-            for one in table.values[column]
-        ]
+        windows = sources.stream(source, None, WINDOW)
+        found = [one for table, column in windows for one in table.values[column]]
+    elif isinstance(source, list | tuple) and len(source) != 1:
+        found = [one for part in source for one in given([part])]
+    elif isinstance(source, list | tuple) and isinstance(source[0], str | Path):
+        return given(source[0])
     else:
-        found = list(reading.given(source)) if len(source) else []
+        found = list(reading.given(source if isinstance(source, list | tuple) else [source]))
     pictures = [one for one in found if isinstance(one, Picture)]
     if not pictures:
         raise InputError(
