@@ -69,17 +69,32 @@ def generate(
         >>> supertune.generate("wug-model", "a wug clock", n=8, output="grid.png")
         >>> supertune.generate("painting-model", pictures="photo.jpg", output="painted.png")
     """
+    place = None if output is None else _checked(Path(output), overwrite)
+    where = {"device": device, "threads": threads}
+    how = {"strength": strength, "blend": blend or {}, "progress": progress, **settings}
     if pictures is not None:
-        return _painted(
-            model, prompts, pictures, output=output, overwrite=overwrite, device=device,
-            threads=threads, progress=progress, strength=strength, blend=blend, **settings,
-        )  # fmt: skip
+        return _painted(model, prompts, pictures, place, where, **how)
+    return _drawn(model, prompts, n, seed, place, where, **how)
+
+
+def _drawn(
+    model: Model | str | Path,
+    prompts: Any,
+    n: int,
+    seed: int,
+    place: Path | None,
+    where: Mapping[str, Any],
+    *,
+    strength: float,
+    blend: Mapping[str, float],
+    progress: Callable[[str, int, int | None], None] | None,
+    **settings: Any,
+) -> dict[str, Any]:
     texts, how = drawing.prompts_of(prompts), drawing.sampling(settings)
     seeds = drawing.seeds_of(n, seed, len(texts))
-    place = None if output is None else _checked(Path(output), overwrite)
-    tuned, lens = _painter(model, device, threads)
+    tuned, lens = _painter(model, **where)
     told = None if progress is None else partial(progress, "draw")
-    others = [(load(folder).tuned, weight) for folder, weight in (blend or {}).items()]
+    others = [(load(folder).tuned, weight) for folder, weight in blend.items()]
     pictures = drawing.drawn(
         tuned, lens, texts, n=n, seed=seed, strength=strength, others=others, progress=told,
         **settings,
@@ -99,11 +114,9 @@ def _painted(
     model: Model | str | Path,
     prompts: Any,
     pictures: Any,
+    place: Path | None,
+    where: Mapping[str, Any],
     *,
-    output: str | Path | None,
-    overwrite: bool,
-    device: str,
-    threads: int | None,
     progress: Callable[[str, int, int | None], None] | None,
     **how: Any,
 ) -> dict[str, Any]:
@@ -116,8 +129,7 @@ def _painted(
             allowed="photographs, strength, blend and size",
             next="Leave either the text or the photographs out.",
         )
-    place = None if output is None else _checked(Path(output), overwrite)
-    found = model if isinstance(model, Model) else load(model, device=device, threads=threads)
+    found = model if isinstance(model, Model) else load(model, **where)
     told = None if progress is None else partial(progress, "paint")
     return painting.paint(found, pictures, place=place, progress=told, **how)
 

@@ -19,7 +19,7 @@ class NearestStyle:
     reference = "Dumoulin et al. 2017, arXiv:1610.07629"
     needs = frozenset({"stylize"})
     objectives = frozenset({"stylize"})
-    simplicity = 5
+    simplicity = 6
     options: type[Options] = NearestStyleOptions
     takes_unlabelled = True
     holds_unlabelled = True  # photographs that it is judged by

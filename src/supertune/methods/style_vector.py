@@ -38,7 +38,7 @@ class StyleVector:
     reference = "Dumoulin et al. 2017, arXiv:1610.07629"
     needs = frozenset({"stylize", "torch"})
     objectives = frozenset({"stylize"})
-    simplicity = 33
+    simplicity = 34
     options: type[Options] = StyleVectorOptions
     takes_unlabelled = True
     holds_unlabelled = True  # photographs that it is judged by
