@@ -13,7 +13,7 @@ from tests.data.pictures.conftest import encoded, noise
 import supertune as tune
 
 FIT = ("painting.png", "--task", "image_stylization", "--method", "style_vector")
-FIT += ("--resolution", "64", "--set", "steps=2")
+FIT += ("--set", "resolution=64", "--set", "steps=2")
 
 
 def painted(size: int = 64, name: str = "painting.png") -> Make:
@@ -50,7 +50,7 @@ FITS: dict[str, Bad] = {
     "a backbone of features": Bad(
         "method_does_not_fit", painted(), (*FIT, "--backbone", "efficientnet-lite0"), "stylize"
     ),
-    "no steps": Bad("bad_recipe", painted(), (*FIT, "--set", "steps=0"), "steps"),
+    "no steps": Bad("bad_option", painted(), (*FIT, "--set", "steps=0"), "steps"),
     "photographs that are not there": Bad("file_missing", painted(), PHOTOGRAPHS),
     "a folder without photographs": Bad(
         "no_pictures_in_folder", both(painted(), folder("photos")), PHOTOGRAPHS
@@ -109,7 +109,7 @@ PAINTED: dict[str, tuple[str, tuple[str, ...]]] = {
     "a blend with a model of labels": (
         "no_stylizer", ("style", "--picture", "a.png", "--blend", "labels=0.5"),
     ),
-    "no model": ("not_a_model_folder", ("none", "--picture", "a.png")),
+    "no model": ("model_missing", ("none", "--picture", "a.png")),
 }  # fmt: skip
 
 

@@ -16,6 +16,7 @@ import supertune as tune
 from supertune.data.pictures import styles
 
 QUICK: dict[str, Any] = {"task": "image_stylization", "resolution": 64, "steps": 6, "threads": 1}
+UNTUNED = {key: value for key, value in QUICK.items() if key != "steps"}
 
 
 @pytest.fixture(scope="module")
@@ -68,15 +69,10 @@ def test_a_report_shows_the_style_and_a_photograph_before_and_after(fitted: tune
 
 
 def test_without_rows_a_report_shows_no_picture_of_the_person(painting: Path) -> None:
-    model = tune.fit(painting, method="nearest_style", keep_rows=False, **{**QUICK, "steps": None})
+    model = tune.fit(painting, method="nearest_style", keep_rows=False, **UNTUNED)
     names = [one["name"] for one in model.report.data["generated"]["rows"]]
     assert names[0] == "photographs that tuning did not see"
     assert model.training_rows is None
-    with pytest.raises(tune.InputError) as caught:
-        tune.fit(
-            painting, method="style_vector", keep_rows=False, unlabeled=painting.parent, **QUICK
-        )
-    assert caught.value.code in {"method_holds_rows", "no_unlabelled_rows"}
 
 
 def test_a_loaded_model_judges_and_paints_to_the_byte_as_before(fitted: tune.Model) -> None:
@@ -125,6 +121,11 @@ def test_a_photograph_is_painted_from_the_command_line(
         assert painted.size == given.size
 
 
-def test_auto_takes_the_tuned_style_and_a_plan_says_what_it_will_take(painting: Path) -> None:
-    plan = tune.plan(painting, **{**QUICK, "steps": None})
-    assert any("style_vector" in str(entry.candidate) for entry in plan.entries)
+def test_auto_compares_it_with_the_nearest_style_and_a_plan_says_what_that_takes(
+    painting: Path,
+) -> None:
+    plan = tune.plan(painting, **UNTUNED).data
+    tried = {one["method"]: one for one in plan["candidates"]}
+    assert list(tried) == ["nearest_style", "style_vector"]
+    assert tried["style_vector"]["predicted_seconds"] > tried["nearest_style"]["predicted_seconds"]
+    assert {one["code"] for one in plan["findings"]} == {"one_picture"}

@@ -11,7 +11,7 @@ from supertune.errors import InputError
 
 MODELS = ("multistyle",)
 SIZE = 990  # numbers of a style
-WEIGHTS = 141_625  # that all styles share
+WEIGHTS = 140_364  # that all styles share
 RESOLUTION = 256  # pixels of the longer side of a picture, at most, while a style is tuned
 POSITIONS = 4096  # what a picture of that size costs, in those of a block of width 32
 
