@@ -121,11 +121,16 @@ def test_a_photograph_is_painted_from_the_command_line(
         assert painted.size == given.size
 
 
-def test_auto_compares_it_with_the_nearest_style_and_a_plan_says_what_that_takes(
-    painting: Path,
-) -> None:
+def test_auto_takes_the_tuned_style_and_a_plan_says_what_that_takes(painting: Path) -> None:
     plan = tune.plan(painting, **UNTUNED).data
-    tried = {one["method"]: one for one in plan["candidates"]}
-    assert list(tried) == ["nearest_style", "style_vector"]
-    assert tried["style_vector"]["predicted_seconds"] > tried["nearest_style"]["predicted_seconds"]
-    assert {one["code"] for one in plan["findings"]} == {"one_picture"}
+    (tried,) = plan["candidates"]
+    assert (tried["method"], tried["backbone"]) == ("style_vector", "multistyle")
+    assert tried["seconds"] > 0
+    assert "one_picture" in {one["code"] for one in plan["findings"]}
+
+
+def test_a_fit_goes_on_with_another_picture_of_the_style(fitted: tune.Model) -> None:
+    assert fitted.folder is not None
+    again = tune.fit([noise(7, 64)], from_=fitted.folder, steps=2)
+    assert again.report.data["data"]["rows"] == 5
+    assert again.method == "style_vector"

@@ -40,7 +40,9 @@ class Stylize:
     rivals = (("nearest_style", "the published style that comes nearest"),)
 
     def tried(self, rows: str) -> tuple[str, ...]:
-        return ("nearest_style", "style_vector")
+        return (
+            "style_vector",
+        )  # alone, so that it is waited for; the baseline is judged beside it
 
     def noticed(self, examples: Examples, folds: int) -> list[Finding]:
         """Nothing: one picture is enough."""

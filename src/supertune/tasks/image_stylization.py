@@ -35,6 +35,10 @@ class ImageStylization:
     modalities = ("image",)
     metrics: Mapping[str, bool] = metrics.STYLIZING
     default_metric = "skill"
+    improved_by = (
+        "Raise steps, lower content, or give more photographs with --unlabeled; the report "
+        "shows what it paints."
+    )
     predicted_by = "supertune generate {model} --picture photo.jpg --output painted.png"
 
     def read(
