@@ -15,11 +15,11 @@ class StyleVectorOptions(Options):
     """Keys of ``style_vector``."""
 
     ranges: ClassVar[dict[str, float]] = {"learning_rate": 4.0, "content": 4.0}
-    steps: int = Field(80, ge=1, le=10_000)
-    learning_rate: float = Field(0.05, gt=0, le=10)
+    steps: int = Field(60, ge=1, le=10_000)
+    learning_rate: float = Field(0.1, gt=0, le=10)
     batch_size: int = Field(1, ge=1, le=16, description="photographs a step")
     content: float = Field(
-        0.05, ge=0, le=100, description="weight of the photograph's own content beside the style"
+        0.1, ge=0, le=100, description="weight of the photograph's own content beside the style"
     )
 
     def passes(self, rows: int) -> float:
