@@ -23,7 +23,7 @@ models = pytest.mark.parametrize("entry", entries.models(), **by_name)
 def test_the_names_that_were_promised_are_there() -> None:
     assert [entry.name for entry in entries.models()] == [
         *("minilm", "e5-small", "smollm2", "dinov2-small", "efficientnet-lite0"),
-        *("nanodet-g", "emoji-diffusion"),
+        *("nanodet-g", "multistyle", "emoji-diffusion"),
     ]
     assert {entry.name for entry in data_sets.datasets()} == {
         "bbc-news",

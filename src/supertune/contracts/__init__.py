@@ -110,6 +110,7 @@ from supertune.contracts.objective import (
     Judged,
     Shifting,
 )
+from supertune.contracts.styling import STYLE_LOSSES, Painting, Seen, Stylized, Stylizing
 from supertune.contracts.task import (
     Columns,
     Counting,
@@ -123,6 +124,7 @@ from supertune.contracts.task import (
 __all__ = [
     "NOTHING_ASKED",
     "OFFERED_BY",
+    "STYLE_LOSSES",
     "UNLIKE",
     "Answers",
     "Asked",
@@ -181,6 +183,7 @@ __all__ = [
     "Objective",
     "Offer",
     "Options",
+    "Painting",
     "Part",
     "Picture",
     "Pooling",
@@ -192,12 +195,15 @@ __all__ = [
     "Replaying",
     "ResizeMode",
     "Sampling",
+    "Seen",
     "Shifting",
     "Solver",
     "Span",
     "State",
     "StateFile",
     "Still",
+    "Stylized",
+    "Stylizing",
     "Task",
     "Tunable",
     "Tuned",
