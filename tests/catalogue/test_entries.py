@@ -83,6 +83,7 @@ def test_weights_of_four_bits_are_called_so() -> None:
         "dinov2-small": False,
         "efficientnet-lite0": False,
         "nanodet-g": False,
+        "multistyle": False,
         "emoji-diffusion": False,
     }
 
