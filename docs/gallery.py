@@ -79,13 +79,12 @@ def _of_several_classes(model: Any, test: list[tuple[Picture, str]]) -> list[tup
 
 
 def detected(folder: Path) -> None:
-    """A photograph that a model of recipes/object_detection.yaml was judged on, tuned for as long
-    as is usual: hits blue, misses orange, false alarms black."""
+    """A photograph that the model of recipes/object_detection.yaml was judged on: hits blue,
+    misses orange, false alarms black."""
     from PIL import ImageDraw
 
     recipe = read_recipe(ROOT / "recipes" / "object_detection.yaml")
     rows = recipe.pop("data")
-    recipe["options"].pop("steps")
     if not (folder / "supertune.json").exists():
         train, test = drawn_rows(rows)
         supertune.fit(train, test=test, output=folder, threads=1, **recipe)
