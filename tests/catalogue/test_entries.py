@@ -37,6 +37,7 @@ def test_the_names_that_were_promised_are_there() -> None:
         "fashion-mnist",
         "mnist-5k",
         "emoji",
+        "emoji-clocks",
         "deepforest",
     }
 

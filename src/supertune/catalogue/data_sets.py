@@ -213,6 +213,17 @@ DATASETS = (
         "pictures",
     ),
     DatasetEntry(
+        "emoji-clocks",
+        "Clock faces, for learning to draw what emoji-diffusion has never seen",
+        "Apache-2.0",
+        "",
+        {"train": 24},
+        1,
+        _EMOJI,
+        "emoji:clock face",
+        "pictures",
+    ),
+    DatasetEntry(
         "deepforest",
         "Trees on aerial photographs, as boxes",
         "MIT",

@@ -154,17 +154,19 @@ def _png(pixels: npt.NDArray[np.uint8]) -> bytes:
     return stream.getvalue()
 
 
-def _emoji(package: Path, _: str) -> dict[str, list[Drawn]]:
-    """A picture a symbol, and a list that says which category each is of."""
+def _emoji(package: Path, named: str) -> dict[str, list[Drawn]]:
+    """A picture a symbol, and a list that says which category each is of; or only those whose name
+    begins as ``named``, which is then what is said of each."""
     held = dict(members(package, _is_emoji))
     listed = json.loads(held.pop("package/emoji.json"))
     rows = []
     for one in listed:
         data = held.get(f"package/img/google/64/{one['image']}")
-        if data is not None and one["has_img_google"]:
+        wanted = str(one["name"]).lower().startswith(named)
+        if data is not None and one["has_img_google"] and wanted:
             words = re.sub(r"[^a-z0-9]+", "-", str(one["short_name"]).lower()).strip("-")
             name = f"{words or 'sign'}-{one['image']}"
-            rows.append((Picture.of(data, name), str(one["category"])))
+            rows.append((Picture.of(data, name), named or str(one["category"])))
     return {"train": sorted(rows, key=_by_name)}
 
 

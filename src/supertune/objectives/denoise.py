@@ -35,7 +35,7 @@ class Denoise:
 
     name = "denoise"
     summary = "pictures drawn by a text"
-    backbones: tuple[str, ...] = ()
+    backbones = ("emoji-diffusion",)
     baselines = ("untuned",)
     tolerance = 0.0
     decider: str | None = None
