@@ -124,8 +124,9 @@ def opened(backbone: str, reading: Mapping[str, Any]) -> Lens:
     return lens
 
 
-def lowest(name: str, blocks: int, place: Path) -> str:
-    """A folder of a backbone of the catalogue without its upper blocks."""
+def lowest(name: str, blocks: int, place: Path, words: int | None = None) -> str:
+    """A folder of a backbone of the catalogue without its upper blocks; with ``words``, without
+    the rarer tokens of its vocabulary too, whose words then come in more pieces."""
     from safetensors import safe_open
     from safetensors.numpy import save_file
 
@@ -136,7 +137,11 @@ def lowest(name: str, blocks: int, place: Path) -> str:
         if path.suffix != ".safetensors" and path.is_file():
             (part / path.name).write_bytes(path.read_bytes())
     config = json.loads((whole / "config.json").read_text("utf-8"))
-    (part / "config.json").write_text(json.dumps({**config, "num_hidden_layers": blocks}), "utf-8")
+    config["num_hidden_layers"] = blocks
+    if words is not None:
+        config["vocab_size"] = words
+        _commonest(part / "tokenizer.json", words)
+    (part / "config.json").write_text(json.dumps(config), "utf-8")
 
     def kept(tensor: str) -> bool:
         number = re.search(r"\blayers?\.(\d+)\.", tensor)
@@ -145,8 +150,21 @@ def lowest(name: str, blocks: int, place: Path) -> str:
     for path in whole.glob("*.safetensors"):
         with safe_open(path, "numpy") as file:
             names = [one for one in file.keys() if kept(one)]  # noqa: SIM118
-            save_file({n: file.get_tensor(n) for n in names}, part / path.name, {"format": "pt"})
+            arrays = {name: file.get_tensor(name) for name in names}
+        for name in arrays if words is not None else ():
+            if name.endswith("word_embeddings.weight"):
+                arrays[name] = arrays[name][:words].copy()
+        save_file(arrays, part / path.name, {"format": "pt"})
     return str(part)
+
+
+def _commonest(path: Path, words: int) -> None:
+    """A tokenizer's file with its first tokens alone: BERT's are in order of frequency."""
+    tokenizer = json.loads(path.read_text("utf-8"))
+    vocabulary = tokenizer["model"]["vocab"]
+    tokenizer["model"]["vocab"] = {word: i for word, i in vocabulary.items() if i < words}
+    path.write_text(json.dumps(tokenizer), "utf-8")
+    path.with_name("vocab.txt").unlink()
 
 
 UNTOUCHED: dict[int, str] = {}  # by backbone, the weights in memory as they were read

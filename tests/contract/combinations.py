@@ -56,9 +56,12 @@ PICTURED += [
 # Of convolutions, those that are solved: what is trained would take the half of the time of all.
 PICTURED += [f"{name}-efficientnet-lite0" for name in ("linear_probe", "nearest_centroid")]
 TRAINED_ON_PICTURES = "lora-dinov2-small"
-# One step of its own learning rate throws prompts too far on pictures, and one epoch is one step.
+# One step of its own learning rate throws prompts too far where blocks are few, and one epoch is
+# one step.
 # A context begins at what names say of pictures, of a random CLIP nothing.
 OPTIONS: Mapping[str, Mapping[str, Any]] = {
+    "deep_prompts": {"learning_rate": 0.01},
+    "deep_prompts-texts": {"learning_rate": 0.01},
     "deep_prompts-dinov2-small": {"learning_rate": 0.001},
     "coop": {"epochs": 30, "learning_rate": 0.02},
 }

@@ -76,8 +76,9 @@ def measured(news: News, pictures: Pictures) -> Measured:
 
 @pytest.fixture(scope="session")
 def low_minilm(own_activations: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The lowest three of minilm's six blocks."""
-    return lowest("minilm", 3, tmp_path_factory.mktemp("low"))
+    """The lowest three of minilm's six blocks, and the commonest 8,000 of its 30,522 tokens: real
+    words, real weights, in little time."""
+    return lowest("minilm", 3, tmp_path_factory.mktemp("low"), words=8000)
 
 
 @pytest.fixture(scope="session")

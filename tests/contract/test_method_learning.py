@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 
 from supertune.contracts import Examples
-from supertune.training import fitting
 
 
 def close(found, expected, relative):
@@ -117,29 +116,3 @@ def test_what_it_is_given_to_learn_from_stays_as_it_was(case):
     assert examples.inputs == case.examples.inputs
     for array, copy in zip(arrays, before, strict=True):
         np.testing.assert_array_equal(array, copy)
-
-
-# --- cross-validation -------------------------------------------------------------------------
-
-
-def test_all_folds_at_once_answer_like_models_fitted_one_by_one(combination, folds, crossed):
-    examples, logits = combination.examples, crossed(combination)[0]
-    for train, test in folds(combination)[0]:
-        asked = [examples.inputs[i] for i in test]
-        close(
-            logits[test],
-            combination.fit(examples.take(train)).logits(asked, combination.lens),
-            1e-4,
-        )
-
-
-def test_a_fold_does_not_see_the_answers_it_is_judged_by(case, folds, crossed):
-    examples, (train, test) = case.examples, folds(case)[0][0]
-    targets = examples.targets.copy()
-    targets[test] = np.roll(targets[test], 1)
-    weights = np.ones(len(examples))
-    weights[test] = 7.0
-    problem = case.problem(replace(examples, targets=targets, weights=weights))
-    again = fitting.out_of_fold(case.method, problem, case.options, [[(train, test)]])[0]
-    assert np.isnan(again[train]).all()
-    close(again[test], crossed(case)[0][test], 1e-5)

@@ -99,3 +99,9 @@ def test_a_context_of_another_model_is_refused(clip, siglip):
     with pytest.raises(InputError) as caught:
         fitting.restore(coop.METHOD, state, coop.METHOD.options(**FEW), clip.head, clip.lens)
     assert caught.value.code == "adapter_mismatch"
+
+
+def test_a_context_that_leaves_no_room_for_a_name_is_refused(siglip):
+    with pytest.raises(InputError) as caught:
+        fitted(siglip, tokens=41)  # of 48 positions
+    assert caught.value.code == "context_too_long"

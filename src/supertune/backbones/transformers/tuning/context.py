@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from supertune.backbones.transformers.model import TransformersBackbone
     from supertune.backbones.transformers.two_towers import TwoTowers
 
+ROOM = 8  # tokens that are left to a name and what stands around it
 NOISE = 0.02  # standard deviation of vectors that begin at none
 
 
@@ -40,28 +41,33 @@ class Context(TunableModel):
         Raises:
             InputError: ``adapter_mismatch``.
         """
-        wanted = (int(self.injection.settings["tokens"]), self.towers.width)
-        own = numbers.get("context")
-        fits = own is not None and (self._fixed() or own.shape[-2:] == wanted)
-        if own is None or not fits or own.shape[-1] != wanted[1]:
+        settings, own = self.injection.settings, numbers.get("context")
+        tokens = None if settings.get("init_text") else int(settings["tokens"])
+        shape = () if own is None else own.shape
+        if shape[-1:] != (self.towers.width,) or tokens not in (None, shape[-2]):
             raise InputError(
                 "adapter_mismatch",
                 f"The context does not fit {self.backbone.ref.name}.",
-                received="none" if own is None else str(own.shape),
-                allowed=f"(..., {wanted[0]}, {wanted[1]})",
+                received=f"numbers of shape {shape}",
+                allowed=f"(..., {tokens or 'tokens'}, {self.towers.width})",
                 next="Load the model with the backbone it was tuned on.",
             )
+        assert own is not None
         self.keep(numbers)
         self._tuned = int(own.size)
-
-    def _fixed(self) -> bool:
-        """How many vectors there are follows from a text."""
-        return bool(self.injection.settings.get("init_text"))
 
     def _put(self) -> None:
         import torch
 
         start = self._started()
+        if len(start) > self.towers.longest - ROOM:
+            raise InputError(
+                "context_too_long",
+                f"The texts of {self.backbone.ref.name} have {self.towers.longest} tokens.",
+                received=f"{len(start)} vectors in front of the name",
+                allowed=f"at most {self.towers.longest - ROOM}",
+                next="Set fewer: --set tokens=16.",
+            )
         if self.injection.settings.get("class_specific"):
             start = start.expand(max(1, len(self.names)), -1, -1)
         if self._given is not None:
