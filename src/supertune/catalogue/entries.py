@@ -52,7 +52,7 @@ class ModelEntry:
     sha256: Mapping[str, str]
     bytes: int
     package: Package
-    layout: Literal["folder", "e5", "gguf", "dinov2", "efficientnet", "nanodet"]
+    layout: Literal["folder", "e5", "gguf", "dinov2", "efficientnet", "nanodet", "multistyle"]
     inside: str
     hub: str | None = None
     engine: str = "transformers"

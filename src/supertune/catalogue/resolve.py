@@ -205,6 +205,7 @@ _CONVERTED: Mapping[str, Callable[[bytes, Path], None]] = {
     "gguf": _converter("convert_gguf"),
     "dinov2": _converter("convert_dinov2"),
     "efficientnet": _converter("convert_efficientnet"),
+    "multistyle": _converter("convert_multistyle"),
 }
 
 
