@@ -154,7 +154,7 @@ FITS: dict[str, Bad] = {
     ),
     "a start that is no word": Bad("word_unknown", wugs, (*NEW_WORD, "--set", "start=時計")),
     "several pictures of a style": Bad(
-        "several_styles", wugs, asked(*CONCEPT, method="multistyle"), "--blend"
+        "several_styles", wugs, asked(*CONCEPT, method="style_norms"), "--blend"
     ),
     "a pipeline without a U-Net": Bad("pipeline_incomplete", broken(gone("unet")), OK, "unet"),
     "a list without a U-Net": Bad("pipeline_incomplete", broken(listed(unet=None)), OK, "unet"),

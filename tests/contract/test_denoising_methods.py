@@ -40,7 +40,7 @@ QUICK: dict[str, dict[str, Any]] = {
     "lora": {"epochs": 1, "batch_size": 32, "learning_rate": 0.01},
     "textual_inversion": {"steps": 4},
     "dreambooth": {"steps": 4, "class_pictures": 2, "class_steps": 2},
-    "multistyle": {"steps": 4, "crops": 1},
+    "style_norms": {"steps": 4, "crops": 1},
 }
 SETTINGS = [(name, {}) for name in METHODS]
 SETTINGS += [("textual_inversion", {"vectors": 2}), ("dreambooth", {"tune": "all"})]
@@ -206,7 +206,7 @@ def test_learning_brings_the_loss_down(name: str, rows: Examples, lens: Lens) ->
 def test_a_style_goes_as_far_as_it_is_told_and_blends(rows: Examples, lens: Lens) -> None:
     from supertune.training import drawing
 
-    method = registry.method("multistyle")
+    method = registry.method("style_norms")
     options = method.options(steps=8, crops=1, learning_rate=0.05)
     one: Any = fitting.fit(method, Problem(rows, HEAD, lens, seed=0), options)
     other: Any = fitting.fit(method, Problem(rows.take([0, 1]), HEAD, lens, seed=1), options)

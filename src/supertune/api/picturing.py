@@ -43,7 +43,7 @@ def generate(
             then draws untuned.
         prompts: what to draw; one text or several.
         n: pictures of each text. The i-th has the seed ``seed + i``, whichever the text.
-        strength, blend: of a model of multistyle, how far to go to its style, and folders of other
+        strength, blend: of a model of a style, how far to go to its style, and folders of other
             such models with how far to go to theirs.
         output: a .png file for a grid, or a folder for one file a picture.
         overwrite: whether files may be replaced.

@@ -129,7 +129,7 @@ class TunedDenoiser:
                 "styles_differ",
                 "These styles are not of one backbone.",
                 received=f"{len(styles)} models of {len({str(s) for s in shapes})} backbones",
-                allowed="models of multistyle fitted on one backbone",
+                allowed="models of style_norms fitted on one backbone",
                 next="Fit them again on the same backbone.",
             )
         numbers = {

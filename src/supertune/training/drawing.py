@@ -68,8 +68,8 @@ def _blended(tuned: Drawing, strength: float, others: Sequence[tuple[Tuned, floa
                 "no_style",
                 "Only styles can be made weaker, stronger, or blended.",
                 received=f"strength {strength:g}, {len(others)} other models",
-                allowed="models of the method multistyle on one backbone",
-                next="Leave strength and blend out, or fit with --method multistyle.",
+                allowed="models of the method style_norms on one backbone",
+                next="Leave strength and blend out, or fit with --method style_norms.",
             )
     return TunedDenoiser.blended([(one, weight) for one, weight in styles])  # type: ignore[misc]
 

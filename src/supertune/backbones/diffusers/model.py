@@ -193,7 +193,7 @@ class DiffusionBackbone:
                 "A denoiser cannot be tuned so.",
                 received=injection.kind,
                 allowed=", ".join(tuning.KINDS),
-                next="Choose the method lora, textual_inversion, dreambooth or multistyle.",
+                next="Choose the method lora, textual_inversion, dreambooth or style_norms.",
             )
         return cast(Tunable, tuning.KINDS[injection.kind](self, injection, seed, numbers))
 

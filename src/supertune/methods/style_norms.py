@@ -1,4 +1,4 @@
-"""A style vector: scales and shifts of the denoiser's group norms, tuned to one picture of it."""
+"""A style: scales and shifts of the denoiser's group norms, tuned to one picture of it."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ from supertune.errors import InputError
 from supertune.methods._denoising import DenoisingOptions, whole
 
 
-class MultistyleOptions(DenoisingOptions):
-    """Keys of ``multistyle``."""
+class StyleNormsOptions(DenoisingOptions):
+    """Keys of ``style_norms``."""
 
     learning_rate: float = Field(5e-3, gt=0, le=10)
     weight_decay: float = Field(0.0, ge=0)
     crops: int = Field(16, ge=0, le=256, description="parts of each quarter that are learned from")
 
 
-class Multistyle:
+class StyleNorms:
     """See `supertune.contracts.GradientMethod`.
 
     Styles of one backbone blend: see ``blend`` and ``strength`` of `supertune.generate`.
     """
 
-    name = "multistyle"
+    name = "style_norms"
     summary = "A style from one picture of it: scales and shifts of the denoiser's norms"
     reference = "Dumoulin et al. 2017, arXiv:1610.07629"
     needs = frozenset({"denoise", "torch"})
     objectives = frozenset({"denoise"})
     simplicity = 35
-    options: type[Options] = MultistyleOptions
+    options: type[Options] = StyleNormsOptions
 
     def settled(
-        self, options: MultistyleOptions, pictures: Sequence[Picture], backbone: Denoising
-    ) -> MultistyleOptions:
+        self, options: StyleNormsOptions, pictures: Sequence[Picture], backbone: Denoising
+    ) -> StyleNormsOptions:
         """As they are.
 
         Raises:
@@ -52,12 +52,12 @@ class Multistyle:
             )
         return options
 
-    def injection(self, offer: Offer, options: MultistyleOptions) -> Injection:
+    def injection(self, offer: Offer, options: StyleNormsOptions) -> Injection:
         return Injection("unfreeze", (0,), {"norms": True})
 
-    def passes(self, options: MultistyleOptions, rows: int) -> float:
+    def passes(self, options: StyleNormsOptions, rows: int) -> float:
         """See `supertune.contracts.GradientMethod`."""
         return options.passes(rows)
 
 
-METHOD = Multistyle()
+METHOD = StyleNorms()
