@@ -60,6 +60,10 @@ DETECTION: dict[str, bool] = {"map": True, "map50": True, "map75": True, "ar": T
 DENOISING: dict[str, bool] = {"skill": True, "denoising_loss": False}
 """Metric -> larger is better. ``skill`` is the share of the untuned model's loss that is saved."""
 
+STYLIZING: dict[str, bool] = {"skill": True, "style_loss": False, "content_loss": False}
+"""Metric -> larger is better. ``skill`` is the share of the style loss of the nearest published
+style that is saved."""
+
 SPELLED = {"map": "mAP", "map50": "mAP50", "map75": "mAP75", "ar": "AR"}
 SPELLED |= {"mae": "MAE", "rmse": "RMSE", "r2": "R²"}
 """How metrics are written where their name is not a word."""
@@ -71,7 +75,8 @@ RATES = frozenset(
 
 LOSSES = frozenset(
     name
-    for name, larger in {**CLASSIFICATION, **MULTI_LABEL, **REGRESSION, **DENOISING}.items()
+    for kind in (CLASSIFICATION, MULTI_LABEL, REGRESSION, DENOISING, STYLIZING)
+    for name, larger in kind.items()
     if not larger
 )
 """Metrics that are 0 at best and have no upper end, or one far away."""
@@ -240,6 +245,36 @@ def denoising(answers: FloatArray, weights: FloatArray | None = None) -> dict[st
     Raises:
         InputError: ``values_not_finite`` when training diverged.
     """
+    losses = _finite_losses(answers)
+    half = losses.shape[1] // 2
+    own, untuned = losses[:, :half].mean(axis=1), losses[:, half:].mean(axis=1)
+    sums = _sums(weights, np.ones(len(own)), own, untuned)
+    return {
+        "skill": 1.0 - _divide(sums[:, 1], sums[:, 2], 1.0),
+        "denoising_loss": _divide(sums[:, 1], sums[:, 0], np.nan),
+    }
+
+
+def stylizing(answers: FloatArray, weights: FloatArray | None = None) -> dict[str, FloatArray]:
+    """All metrics of `STYLIZING`, B values each.
+
+    Args:
+        answers: (n, 4) as `supertune.contracts.STYLE_LOSSES` names them.
+        weights: (B, n) or None.
+
+    Raises:
+        InputError: ``values_not_finite`` when training diverged.
+    """
+    losses = _finite_losses(answers)
+    sums = _sums(weights, np.ones(len(losses)), losses)
+    return {
+        "skill": 1.0 - _divide(sums[:, 1], sums[:, 2], 1.0),
+        "style_loss": _divide(sums[:, 1], sums[:, 0], np.nan),
+        "content_loss": _divide(sums[:, 3], sums[:, 0], np.nan),
+    }
+
+
+def _finite_losses(answers: FloatArray) -> FloatArray:
     losses = np.asarray(answers, dtype=np.float64)
     bad = int((~np.isfinite(losses)).any(axis=1).sum())
     if bad:
@@ -250,13 +285,7 @@ def denoising(answers: FloatArray, weights: FloatArray | None = None) -> dict[st
             allowed="finite losses",
             next="Lower the learning rate, or choose another method.",
         )
-    half = losses.shape[1] // 2
-    own, untuned = losses[:, :half].mean(axis=1), losses[:, half:].mean(axis=1)
-    sums = _sums(weights, np.ones(len(own)), own, untuned)
-    return {
-        "skill": 1.0 - _divide(sums[:, 1], sums[:, 2], 1.0),
-        "denoising_loss": _divide(sums[:, 1], sums[:, 0], np.nan),
-    }
+    return losses
 
 
 def per_class(

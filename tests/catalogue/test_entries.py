@@ -23,7 +23,7 @@ models = pytest.mark.parametrize("entry", entries.models(), **by_name)
 def test_the_names_that_were_promised_are_there() -> None:
     assert [entry.name for entry in entries.models()] == [
         *("minilm", "e5-small", "smollm2", "dinov2-small", "efficientnet-lite0"),
-        "nanodet-g",
+        *("nanodet-g", "multistyle"),
     ]
     assert {entry.name for entry in data_sets.datasets()} == {
         "bbc-news",
@@ -82,6 +82,7 @@ def test_weights_of_four_bits_are_called_so() -> None:
         "dinov2-small": False,
         "efficientnet-lite0": False,
         "nanodet-g": False,
+        "multistyle": False,
     }
 
 

@@ -63,7 +63,7 @@ def test_an_unknown_name_suggests_the_nearest(nowhere: Path) -> None:
     with pytest.raises(InputError, match="Did you mean 'minilm'") as caught:
         resolve.resolve("miniml")
     assert caught.value.code == "unknown_backbone"
-    names = "dinov2-small, e5-small, efficientnet-lite0, minilm, nanodet-g, smollm2"
+    names = "dinov2-small, e5-small, efficientnet-lite0, minilm, multistyle, nanodet-g, smollm2"
     assert caught.value.allowed == names
 
 

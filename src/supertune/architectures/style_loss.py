@@ -19,19 +19,16 @@ CONTENT_AT = 5
 
 
 class StyleLoss:
-    """Losses of painted pictures against one style.
+    """Losses of painted pictures.
 
     Args:
         network: an `EfficientNetLiteModel` in evaluation mode; it is not changed.
         mean, std: (3,) by which its pictures are normalised.
-        style: (1, 3, h, w) from 0 to 1.
     """
 
-    def __init__(self, network: Any, mean: Tensor, std: Tensor, style: Tensor) -> None:
+    def __init__(self, network: Any, mean: Tensor, std: Tensor) -> None:
         self.network = network
         self.mean, self.std = mean.view(1, 3, 1, 1), std.view(1, 3, 1, 1)
-        with torch.no_grad():
-            self.wanted = [together(one) for one in self.maps(style)]
 
     def maps(self, pictures: Tensor) -> list[Tensor]:
         """The maps at `STYLE_AT`, lowest first, of (n, 3, h, w) from 0 to 1."""
@@ -42,21 +39,21 @@ class StyleLoss:
                 found.append(hidden)
         return found
 
-    def style(self, maps: Sequence[Tensor]) -> Tensor:
-        """(n,) squared distance of what answers together, of each layer relative to the style's
-        own size, and averaged over layers."""
-        parts = [
-            (together(one) - wanted).square().sum((1, 2)) / wanted.square().sum()
-            for one, wanted in zip(maps, self.wanted, strict=True)
-        ]
-        return torch.stack(parts).mean(dim=0)
 
-    def content(self, maps: Sequence[Tensor], own: Sequence[Tensor]) -> Tensor:
-        """(n,) squared distance of what answers where, relative to the size of the picture's
-        ``own``."""
-        place = STYLE_AT.index(CONTENT_AT)
-        change = (maps[place] - own[place]).square().sum((1, 2, 3))
-        return change / own[place].square().sum((1, 2, 3))
+def style(grams: Sequence[Tensor], wanted: Sequence[Tensor]) -> Tensor:
+    """(n,) squared distance of what answers together, `together` of each layer, from those of a
+    style (1, c, c), relative to the style's own size and averaged over layers."""
+    parts = [
+        (one - goal).square().sum((1, 2)) / goal.square().sum()
+        for one, goal in zip(grams, wanted, strict=True)
+    ]
+    return torch.stack(parts).mean(dim=0)
+
+
+def content(where: Tensor, own: Tensor) -> Tensor:
+    """(n,) squared distance of what answers where, the map at `CONTENT_AT`, relative to the size
+    of the picture's ``own``."""
+    return (where - own).square().sum((1, 2, 3)) / own.square().sum((1, 2, 3))
 
 
 def together(hidden: Tensor) -> Tensor:

