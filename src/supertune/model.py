@@ -38,7 +38,7 @@ from supertune.explaining import Explanation, Subject, explained
 from supertune.pipeline import Workshop, as_calibrated, labelled, open_backbone, reference, viewed
 from supertune.report import card, compose, render, shifted, steps, text, thumbnails
 from supertune.report.compose import finite
-from supertune.training import drawing, fitting
+from supertune.training import drawing, fitting, painting
 from supertune.training.adopted import Adopted
 
 UNLABELLED = {"label_column_missing", "no_label_column", "no_labels", "no_targets"}
@@ -193,11 +193,19 @@ class Model:
         answers = self._answers(self.read(inputs), self._asked())
         return self.workshop.objective.array(answers, self.head)
 
-    def generate(self, prompts: str | Sequence[str], **settings: Any) -> drawing.Pictures:
-        """Pictures (h, w, 3) of each prompt; ``settings`` as `supertune.generate` has them."""
+    def generate(
+        self, prompts: str | Sequence[str] | None = None, *, pictures: Any = None, **settings: Any
+    ) -> drawing.Pictures:
+        """Pictures (h, w, 3) of each prompt, or photographs painted in a style; ``settings`` as
+        `supertune.generate` has them."""
         blend: Mapping[str, float] = settings.pop("blend", None) or {}
         others = [(load(folder).tuned, weight) for folder, weight in blend.items()]
         lens = self.workshop.lens(self.backbone)
+        if pictures is not None:
+            by = painting.painter(self.tuned, settings.pop("strength", 1.0), others)
+            assert lens is not None
+            given = painting.given(pictures)
+            return [array for _, _, array in painting.painted(by, lens, given, **settings)]
         return drawing.drawn(self.tuned, lens, prompts, others=others, **settings)
 
     def predict_proba(self, inputs: Sequence[Any]) -> FloatArray:
@@ -440,8 +448,8 @@ def load(
     workshop = Workshop(recipe)
     state = artifact.states.of(read)
     kinds = bool(manifest["multi_label"]), bool(manifest.get("valued"))
-    boxes, draws = (int(manifest.get(name, 0)) for name in ("boxes", "draws"))
-    head = HeadSpec(len(manifest["labels"]), *kinds, boxes=boxes, draws=draws)
+    sizes = (int(manifest.get(name, 0)) for name in ("boxes", "draws", "losses"))
+    head = HeadSpec(len(manifest["labels"]), *kinds, *sizes)
     made = manifest.get("injection")  # of an adapter that was trained elsewhere
     method: Method
     method = Adopted.from_dict(recipe.method, made) if made else registry.method(recipe.method)

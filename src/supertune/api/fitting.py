@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from supertune import __version__, artifact, baselines, choose, limits, pipeline, registry
-from supertune.api import before_after, continuing, machine, meant, unlabelled
+from supertune.api import before_after, continuing, machine, meant, painting, unlabelled
 from supertune.choose import Decision, Entry, levers
 from supertune.config import Recipe, method_options
 from supertune.contracts import (
@@ -32,6 +32,7 @@ from supertune.pipeline import Workshop
 from supertune.prompts import asking
 from supertune.report import advice, compose, steps
 from supertune.report.compose import finite
+from supertune.training.styling import TunedStyle
 
 Progress = Callable[[str, int, int | None], None]
 
@@ -139,6 +140,8 @@ def _read(
     if not keep_rows:
         _refuse_rows(settled)
     entries = choose.candidates(workshop, examples)  # fetches what is not there yet
+    if not keep_rows and workshop.unlabelled:
+        _refuse_unlabelled(entries)
     started = time.monotonic()
     return _Run(
         data,
@@ -168,6 +171,22 @@ def _refuse_rows(settled: Recipe) -> None:
             received="no rows may be kept",
             allowed="a method that keeps numbers alone, such as zero_shot_prompt or linear_probe",
             next="Leave --no-rows out, or choose another --method.",
+        )
+
+
+def _refuse_unlabelled(entries: Sequence[Entry]) -> None:
+    holding = [
+        entry.candidate.method
+        for entry in entries
+        if getattr(registry.method(entry.candidate.method), "holds_unlabelled", False)
+    ]
+    if holding:
+        raise InputError(
+            "method_holds_rows",
+            f"A model of {holding[0]} keeps some of the rows without an answer, to be judged by.",
+            received="no rows may be kept, and rows without an answer",
+            allowed="one of both",
+            next="Leave --no-rows or --unlabeled out.",
         )
 
 
@@ -261,6 +280,9 @@ def _finish(run: _Run, decision: Decision, tuned: Tuned) -> Model:
 def _drawn(run: _Run, decision: Decision, tuned: Tuned) -> dict[str, Any]:
     """What a model draws, before and after; of what draws nothing, nothing."""
     workshop, backbone = run.workshop, decision.candidate.backbone
+    lens = workshop.lens(backbone)
+    if lens is not None and isinstance(tuned, TunedStyle):
+        return painting.section(tuned, run.examples, lens, shown=run.keep_rows)
     if backbone is None or not isinstance(tuned, Drawing):
         return {}
     (free, *_) = baselines.candidates(workshop, backbone, run.examples.modality)
@@ -276,8 +298,8 @@ def _drawn(run: _Run, decision: Decision, tuned: Tuned) -> dict[str, Any]:
 
 
 def _sizes(head: HeadSpec) -> dict[str, int]:
-    """How many boxes or draws an answer has, of those that are made of such."""
-    sizes = {"boxes": head.boxes, "draws": head.draws}
+    """How many boxes, draws or losses an answer has, of those that are made of such."""
+    sizes = {"boxes": head.boxes, "draws": head.draws, "losses": head.losses}
     return {name: count for name, count in sizes.items() if count}
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from supertune import registry
+from supertune.api import painting
 from supertune.artifact.manifest import FILE
 from supertune.config import recipe
 from supertune.contracts import HeadSpec, Lens, State, Tuned
@@ -23,8 +24,9 @@ COLUMNS = 8  # pictures side by side in a grid
 
 def generate(
     model: Model | str | Path,
-    prompts: str | Sequence[str],
+    prompts: str | Sequence[str] | None = None,
     *,
+    pictures: Any = None,
     n: int = 1,
     seed: int = 0,
     strength: float = 1.0,
@@ -36,36 +38,63 @@ def generate(
     progress: Callable[[str, int, int | None], None] | None = None,
     **settings: Any,
 ) -> dict[str, Any]:
-    """Draw pictures by texts.
+    """Draw pictures by texts, or paint photographs again in a style.
 
     Args:
         model: a model of image_generation or its folder; or the name or folder of a backbone, which
             then draws untuned.
         prompts: what to draw; one text or several.
+        pictures: instead, for a model of image_stylization, photographs to paint: a path, a folder,
+            or a list of paths, bytes, images of Pillow or arrays.
         n: pictures of each text. The i-th has the seed ``seed + i``, whichever the text.
         strength, blend: of a model of a style, how far to go to its style, and folders of other
             such models with how far to go to theirs.
         output: a .png file for a grid, or a folder for one file a picture.
         overwrite: whether files may be replaced.
-        settings: ``steps``, ``guidance``, ``negative``: see `supertune.contracts.Sampling`.
+        settings: ``steps``, ``guidance``, ``negative``: see `supertune.contracts.Sampling`; with
+            photographs ``size``, pixels of the longer side at most, 1024 by default.
 
     Returns:
         ``pictures``: arrays (h, w, 3) of uint8, text after text; ``prompts``, ``seeds`` (of each
-        picture), ``sampling``, and ``written``, the places that were written.
+        picture), ``sampling``, and ``written``, the places that were written. Of photographs
+        ``pictures`` (empty where they went to a folder), ``photographs``, their names, ``scaled``,
+        those that were made smaller, and ``written``.
 
     Raises:
         InputError: as `supertune.training.drawing.drawn`, ``output_exists``, ``output_suffix``,
-            ``output_parent_missing``, and as `supertune.load`.
+            ``output_parent_missing``, and as `supertune.load`; ``prompt_and_picture``, and as
+            `supertune.training.painting`.
 
     Example:
         >>> supertune.generate("wug-model", "a wug clock", n=8, output="grid.png")
+        >>> supertune.generate("painting-model", pictures="photo.jpg", output="painted.png")
     """
+    place = None if output is None else _checked(Path(output), overwrite)
+    where = {"device": device, "threads": threads}
+    how = {"strength": strength, "blend": blend or {}, "progress": progress, **settings}
+    if pictures is not None:
+        return _painted(model, prompts, pictures, place, where, **how)
+    return _drawn(model, prompts, n, seed, place, where, **how)
+
+
+def _drawn(
+    model: Model | str | Path,
+    prompts: Any,
+    n: int,
+    seed: int,
+    place: Path | None,
+    where: Mapping[str, Any],
+    *,
+    strength: float,
+    blend: Mapping[str, float],
+    progress: Callable[[str, int, int | None], None] | None,
+    **settings: Any,
+) -> dict[str, Any]:
     texts, how = drawing.prompts_of(prompts), drawing.sampling(settings)
     seeds = drawing.seeds_of(n, seed, len(texts))
-    place = None if output is None else _checked(Path(output), overwrite)
-    tuned, lens = _painter(model, device, threads)
+    tuned, lens = _painter(model, **where)
     told = None if progress is None else partial(progress, "draw")
-    others = [(load(folder).tuned, weight) for folder, weight in (blend or {}).items()]
+    others = [(load(folder).tuned, weight) for folder, weight in blend.items()]
     pictures = drawing.drawn(
         tuned, lens, texts, n=n, seed=seed, strength=strength, others=others, progress=told,
         **settings,
@@ -79,6 +108,30 @@ def generate(
         "sampling": how.model_dump(),
         "written": [str(one) for one in written],
     }
+
+
+def _painted(
+    model: Model | str | Path,
+    prompts: Any,
+    pictures: Any,
+    place: Path | None,
+    where: Mapping[str, Any],
+    *,
+    progress: Callable[[str, int, int | None], None] | None,
+    **how: Any,
+) -> dict[str, Any]:
+    odd = sorted(set(how) - {"strength", "blend", "size"})
+    if prompts or odd:
+        raise InputError(
+            "prompt_and_picture",
+            "A photograph is painted in a style, which no text has a part in.",
+            received=f"photographs and {', '.join(odd) or 'a text'}",
+            allowed="photographs, strength, blend and size",
+            next="Leave either the text or the photographs out.",
+        )
+    found = model if isinstance(model, Model) else load(model, **where)
+    told = None if progress is None else partial(progress, "paint")
+    return painting.paint(found, pictures, place=place, progress=told, **how)
 
 
 def _painter(

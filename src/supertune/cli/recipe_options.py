@@ -291,6 +291,8 @@ def drawn(wanted: dict[str, Any]) -> tuple[Any, Any]:
             allowed="a path, or {dataset: NAME, per_class: 8, test_rows: 400, seed: 0}",
             next="`supertune data` lists the names.",
         )
+    if wanted["dataset"] in bundled.PICTURES:
+        return [bundled.picture(str(wanted["dataset"]))], None
     if wanted["dataset"] in bundled.TABLES:
         return bundled.drawn(
             str(wanted["dataset"]), test_rows=given["test_rows"], seed=given["seed"]

@@ -48,6 +48,7 @@ def png(picture: Array, largest: int | None = None) -> bytes:
 def section(
     pictures: Mapping[str, Sequence[Array]],
     figures: Mapping[str, tuple[float, float, float]] | None = None,
+    largest: int = LARGEST,
 ) -> dict[str, Any]:
     """The report's part about pictures.
 
@@ -55,12 +56,13 @@ def section(
         pictures: by what they are ("learned from", "before", "after"), those that stand side by
             side; the i-th of each was drawn on the same seed where they were drawn.
         figures: by name a number and the ends of its interval.
+        largest: pixels of the longer side of each.
 
     Returns:
         ``rows``: each with ``name`` and ``pictures``, addresses of small PNGs; ``figures``.
     """
     rows = [
-        {"name": name, "pictures": [_address(png(one, LARGEST)) for one in several]}
+        {"name": name, "pictures": [_address(png(one, largest)) for one in several]}
         for name, several in pictures.items()
         if len(several)
     ]

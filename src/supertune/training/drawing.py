@@ -21,7 +21,7 @@ SEEDS = 1 << 62
 def drawn(
     tuned: Tuned,
     lens: Lens | None,
-    prompts: str | Sequence[str],
+    prompts: str | Sequence[str] | None,
     *,
     n: int = 1,
     seed: int = 0,
@@ -43,10 +43,11 @@ def drawn(
     if not isinstance(tuned, Drawing) or lens is None:
         raise InputError(
             "no_painter",
-            "This model draws no pictures.",
-            received="a model that answers with labels, values or boxes",
+            "This model draws no pictures by a text.",
+            received="a model of another task",
             allowed="a model of image_generation, or a backbone that draws",
-            next="`supertune predict` asks any model.",
+            next="A style paints photographs: --picture photo.jpg; `supertune predict` asks any "
+            "model.",
         )
     texts, how = prompts_of(prompts), sampling(settings)
     seeds = seeds_of(n, seed, len(texts))
@@ -127,5 +128,6 @@ def _bad_prompt(received: str) -> InputError:
         "What to draw is said by a text.",
         received=received,
         allowed="a text such as 'a wug clock', or a list of texts",
-        next='For example: supertune generate MODEL "a wug clock"',
+        next='For example: supertune generate MODEL "a wug clock"; a style paints photographs: '
+        "--picture photo.jpg",
     )
