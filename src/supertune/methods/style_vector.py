@@ -19,7 +19,7 @@ class StyleVectorOptions(Options):
     learning_rate: float = Field(0.1, gt=0, le=10)
     batch_size: int = Field(1, ge=1, le=16, description="photographs a step")
     content: float = Field(
-        0.1, ge=0, le=100, description="weight of the photograph's own content beside the style"
+        0.3, ge=0, le=100, description="weight of the photograph's own content beside the style"
     )
 
     def passes(self, rows: int) -> float:

@@ -212,7 +212,7 @@ def train(method: Method, problem: Problem, options: Any) -> TunedStyle:
         backbone.styles[start],
         tuple(styles.pixels(one, side) for one in found.judged),
         steps,
-        found.own and len(found.tuned) + len(found.judged) > 1,
+        found.own,
         findings=(Finding("photographs", styles.told(found), (), "info"),),
     )
     if steps:

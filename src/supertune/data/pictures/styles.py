@@ -147,7 +147,7 @@ def check(pictures: Sequence[Input], least: int, what: str) -> None:
 
 @dataclass(frozen=True)
 class Photographs:
-    """To tune on and to judge by, never the same; ``own`` where a person gave them."""
+    """To tune on and to judge by, never the same; ``own`` where a person gave those judged by."""
 
     tuned: tuple[Picture, ...]
     judged: tuple[Picture, ...]
@@ -167,7 +167,7 @@ def photographs(given: Sequence[Input]) -> Photographs:
     if len(own) > 1:
         return Photographs(tuple(own[::2][:MOST]), tuple(own[1::2][:MOST]), True)
     first, second = (sample(name) for name in SAMPLES)
-    return Photographs((own[0] if own else first,), (second,), bool(own))
+    return Photographs((own[0] if own else first,), (second,), False)
 
 
 def sample(name: str) -> Picture:
