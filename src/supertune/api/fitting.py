@@ -297,6 +297,8 @@ def _drawn(run: _Run, decision: Decision, tuned: Tuned) -> dict[str, Any]:
         seed=workshop.recipe.seed,
         seconds=before_after.allowed(run.started, run.given.time_limit),
         shown=run.keep_rows,
+        judge=before_after.judge_of(workshop),
+        test=() if run.reading.test is None else run.reading.test.inputs,
     )
 
 

@@ -49,18 +49,30 @@ def closer(before: FloatArray, after: FloatArray, real: FloatArray, *, seed: int
 
     A picture that is drawn twice isn't compared with itself: pairs of one picture are left out,
     as the unbiased estimate leaves out the diagonal.
+
+    Raises:
+        ValueError: for fewer than two pictures of a kind.
     """
+    if min(len(before), len(real)) < 2:
+        raise ValueError("one picture has no spread")
     kernels = _Kernels.of(before, real), _Kernels.of(after, real)
     rng = np.random.default_rng(seed)
     changes = np.empty(DRAWS)
     for draw in range(DRAWS):
-        seeds = rng.integers(0, len(before), len(before))
-        reals = rng.integers(0, len(real), len(real))
+        seeds, reals = _several(rng, len(before)), _several(rng, len(real))
         was, now = (_discrepancy(one, seeds, reals) for one in kernels)
         changes[draw] = now - was
     low, high = quantiles(changes)
     value = _discrepancy(kernels[1], None, None) - _discrepancy(kernels[0], None, None)
     return Measured(value, float(low), float(high), len(after))
+
+
+def _several(rng: np.random.Generator, rows: int) -> npt.NDArray[np.intp]:
+    """``rows`` of as many with replacement, two different ones at least."""
+    while True:
+        drawn = rng.integers(0, rows, rows)
+        if drawn.min() < drawn.max():
+            return drawn
 
 
 def recognised(hits: npt.NDArray[np.bool_]) -> Measured:
