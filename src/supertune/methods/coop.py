@@ -34,7 +34,7 @@ class Coop:
     reference = "Zhou et al. 2022, arXiv:2109.01134"
     needs = frozenset({"features", "names", "text_tower", "torch"})
     objectives = frozenset({"classify"})
-    simplicity = 34
+    simplicity = 28
     options: type[Options] = CoopOptions
 
     def injection(self, offer: Offer, options: CoopOptions) -> Injection:
