@@ -31,7 +31,7 @@ from supertune.pipeline import Candidate, Workshop
 from supertune.training import drawing
 
 BACKBONE, JUDGE = "emoji-diffusion", "efficientnet-lite0"
-LEARNED, MADE, SIDE = 8, 32, 32
+LEARNED, MADE, SIDE, STEPS = 8, 24, 32, 20
 LIMIT = 300.0  # seconds of a fit
 METHODS = ("textual_inversion", "lora")
 # The noun that a new word stands beside, and of which emoji it is said.
@@ -84,7 +84,7 @@ def measure(item: Item) -> dict[str, Any]:
     seconds, spent = time.perf_counter() - start, time.process_time() - spent
     untuned = pipeline.tune(workshop, Candidate(BACKBONE, "untuned"), examples)
     made = {
-        name: drawing.drawn(model, lens, caption, n=item["made"], seed=1000)
+        name: drawing.drawn(model, lens, caption, n=item["made"], seed=1000, steps=STEPS)
         for name, model in (("before", untuned), ("after", tuned))
     }
     return _judged(item["concept"], learned, others, made) | {

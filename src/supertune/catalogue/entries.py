@@ -328,7 +328,7 @@ MODELS = (
             positions=167,
         ),
         sha256={
-            DENOISER: "6a9ff3aab73d7f8d8982f11d73e67ecb6a5799e802485778b52990c16479d5b0",
+            DENOISER: "7cad4996e2d185e7befc18c011c3a6d0135255b0312f3a9cfc275a6117c2ea77",
             f"text_encoder/{WEIGHTS}": (
                 "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
             ),
