@@ -43,6 +43,27 @@ def main() -> None:
         models = asked.models or Path(folder)
         classified(models / "emoji-model")
         detected(models / "trees-model")
+        generated(models / "clocks-model")
+
+
+def generated(folder: Path) -> None:
+    """Clocks that are learned from, what is drawn on eight seeds before, and what after."""
+    from PIL import Image
+
+    from supertune.report.generated import grid
+
+    settled = read_recipe(ROOT / "recipes/image_generation.yaml")
+    train, test = drawn_rows(settled.pop("data"))
+    if not (folder / "supertune.json").exists():
+        supertune.fit(train, output=folder, test=test, **settled)
+    asked: dict[str, Any] = {"n": len(train), "seed": 0}
+    before = supertune.generate(settled["backbone"], "clock face", **asked)["pictures"]
+    after = supertune.generate(folder, "clock face", **asked)["pictures"]
+    side = after[0].shape[:2]
+    real = [np.asarray(opened(one).resize(side, Image.Resampling.BOX)) for one, _ in train]
+    sheet = grid([*real, *before, *after], len(train))
+    whole = sheet.resize((3 * sheet.width, 3 * sheet.height), Image.Resampling.NEAREST)
+    whole.save(IMAGES / "gallery_generation.png", optimize=True)
 
 
 def classified(folder: Path) -> None:

@@ -32,6 +32,9 @@ class Vectors:
         drawn = np.random.default_rng([ord(text) for text in inputs])
         return drawn.standard_normal((len(inputs), self.table.shape[1])).astype(np.float32)
 
+    def names(self, texts):
+        return self.features(texts)
+
 
 def named(places):
     return tuple(map(str, places))
