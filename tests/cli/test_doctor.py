@@ -168,6 +168,6 @@ def test_a_machine_without_npm_is_told_what_that_costs(
     found = machine.npm()
     assert (found.status, found.remedy) == (
         "warn",
-        "Only the data sets spam-assassin and emoji need it.",
+        "Only the data sets spam-assassin, emoji, emoji-clocks need it.",
     )
     assert "npm is not installed" in found.message

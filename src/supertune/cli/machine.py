@@ -163,7 +163,7 @@ def pip() -> Check:
 
 def npm() -> Check:
     needing = [each.name for each in data_sets.datasets() if each.package.registry == "npm"]
-    remedy = f"Only the data sets {' and '.join(needing)} need it."
+    remedy = f"Only the data sets {', '.join(needing)} need it."
     return _index("npm index", index.npm_registry, remedy)
 
 
