@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from supertune.report import charts
+from supertune.report import charts, views
 from supertune.report.wording import Numerals
 
 
@@ -108,3 +108,12 @@ def test_a_perfectly_calibrated_bin_lies_on_the_dashed_line(parse: Callable[[str
 def test_no_bins_make_no_diagram() -> None:
     assert charts.reliability([]) == ""
     assert charts.reliability([bin_of(None, None, 0)]) == ""
+
+
+def test_a_score_of_the_test_file_is_not_shown_again_as_a_cross_validated_one() -> None:
+    tested = {"value": 0.5, "low": 0.4, "high": 0.6}
+    crossed = {"value": 0.6, "low": 0.4, "high": 0.7}
+    both = views.dots({"test": tested, "estimate": crossed, "baselines": {}})
+    assert [dot["name"] for dot in both] == ["This model, test file", "This model, cross-validated"]
+    alone = views.dots({"test": tested, "estimate": dict(tested), "baselines": {}})
+    assert [dot["name"] for dot in alone] == ["This model, test file"]

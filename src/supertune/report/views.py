@@ -78,7 +78,8 @@ def dots(report: Mapping[str, Any]) -> list[dict[str, Any]]:
         kept = "This model, cross-validated"
     else:
         kept = "This model"
-    if report.get("estimate"):
+    # Where nothing was cross-validated the estimate is the test's own.
+    if report.get("estimate") and report["estimate"] != report.get("test"):
         drawn.append({"name": kept, "estimate": report["estimate"]})
     for dot in drawn:
         dot["kind"] = "model"
