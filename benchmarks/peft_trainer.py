@@ -58,8 +58,8 @@ def measure(item: Item) -> dict[str, Any]:
         return {name: lap(lambda: losses.update({name: ours(rows, item, CONTESTANTS[name])}))}
 
     def them(name: str, best: bool) -> Laps:
-        trainer = peer(rows, item, best=best)
-        return {name: lap(lambda: losses.update({name: run(trainer)}))}
+        made = peer(rows, item, best=best)
+        return {name: lap(lambda: losses.update({name: run(made)}))}
 
     ours(rows, {**item, "epochs": 1}, CONTESTANTS["bf16, cut, packed"])  # imports, first calls
     pair = {name: (lambda name=name: us(name)) for name in CONTESTANTS}
@@ -120,8 +120,7 @@ def peer(rows: Examples, item: Item, *, best: bool = False) -> Any:
     """
     import torch
     from peft import LoraConfig, get_peft_model, set_peft_model_state_dict
-    from torch.utils.data import DataLoader
-    from transformers import AutoModel, PrinterCallback, Trainer, TrainingArguments
+    from transformers import AutoModel
 
     _, problem, options, store = _asked(rows, item, {"precision": "fp32", "packing": False})
     start = _start(problem, options)
@@ -155,11 +154,23 @@ def peer(rows: Examples, item: Item, *, best: bool = False) -> Any:
         )
         return {**made, "labels": torch.tensor(rows.targets[list(numbers)])}  # type: ignore[index]
 
+    return trainer(model, order, collate, options, bf16=best)
+
+
+def trainer(
+    model: Any, order: Sequence[Any], collate: Any, options: Any, *, bf16: bool = False
+) -> Any:
+    """A Trainer whose batches are those of ``order``: rows by number, made by ``collate``."""
+    from torch.utils.data import DataLoader
+    from transformers import PrinterCallback, Trainer, TrainingArguments
+
+    rows = range(1 + max(row for batch in order for row in batch))
+
     class Given(Trainer):
         """Its batches are those that we were given."""
 
         def get_train_dataloader(self) -> Any:
-            return DataLoader(range(len(texts)), batch_sampler=order, collate_fn=collate)  # type: ignore[arg-type]
+            return DataLoader(rows, batch_sampler=order, collate_fn=collate)  # type: ignore[arg-type]
 
     arguments = TrainingArguments(
         output_dir=tempfile.mkdtemp(),
@@ -168,7 +179,7 @@ def peer(rows: Examples, item: Item, *, best: bool = False) -> Any:
         report_to=[],
         save_strategy="no",
         use_cpu=True,
-        bf16=best,
+        bf16=bf16,
         max_grad_norm=1.0,
         disable_tqdm=True,
         remove_unused_columns=False,

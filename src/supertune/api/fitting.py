@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -297,7 +298,7 @@ def _drawn(run: _Run, decision: Decision, tuned: Tuned) -> dict[str, Any]:
         seed=workshop.recipe.seed,
         seconds=before_after.allowed(run.started, run.given.time_limit),
         shown=run.keep_rows,
-        judge=before_after.judge_of(workshop),
+        judge=partial(before_after.judge_of, workshop),
         test=() if run.reading.test is None else run.reading.test.inputs,
     )
 

@@ -46,6 +46,7 @@ def convert(data: bytes, target: Path) -> None:
     from supertune.architectures.efficientnet_lite import STAGES, blocks_of
 
     try:
+        # The package has no other file; tensors alone are read, nothing is run.
         read = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except Exception as error:
         raise bad_layout(f"{type(error).__name__} on reading a PyTorch file") from error

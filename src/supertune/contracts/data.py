@@ -248,7 +248,8 @@ UNLIKE = 0.05  # a row of this likeness or less is unlike those learned from
 _UNLIKE_SAID = "  (unlike the rows learned from)"
 
 
-def _unlike(likeness: FloatArray | None) -> dict[str, list[bool]]:
+def unlike(likeness: FloatArray | None) -> dict[str, list[bool]]:
+    """Cells that say which rows are unlike those learned from; none where nothing can tell."""
     return {} if likeness is None else {"unlike": (likeness <= UNLIKE).tolist()}
 
 
@@ -304,7 +305,7 @@ class Predictions:
 
     def _marked(self) -> dict[str, list[bool]]:
         left = {} if self.abstained is None else {"abstained": self.abstained.tolist()}
-        return {**left, **_unlike(self.likeness)}
+        return {**left, **unlike(self.likeness)}
 
     def listed(self) -> list[dict[str, Any]]:
         rows = [
@@ -389,7 +390,7 @@ class Values:
         if self.low is not None and self.high is not None:
             found["low"] = [_rounded(value) for value in self.low]
             found["high"] = [_rounded(value) for value in self.high]
-        return {**found, **_unlike(self.likeness)}
+        return {**found, **unlike(self.likeness)}
 
     def listed(self) -> list[dict[str, Any]]:
         cells = self.columns()
@@ -402,7 +403,7 @@ class Values:
         if self.low is not None and self.high is not None:
             ends = zip(lines, self.low, self.high, strict=True)
             lines = [f"{line}  [{low:.6g}, {high:.6g}]" for line, low, high in ends]
-        for row, odd in enumerate(_unlike(self.likeness).get("unlike", [])):
+        for row, odd in enumerate(unlike(self.likeness).get("unlike", [])):
             lines[row] += _UNLIKE_SAID if odd else ""
         return lines
 
@@ -410,7 +411,7 @@ class Values:
         return {self.name: len(self)}
 
     def marks(self) -> dict[str, int]:
-        return {name: sum(cells) for name, cells in _unlike(self.likeness).items()}
+        return {name: sum(cells) for name, cells in unlike(self.likeness).items()}
 
     def compared(self, likeness: FloatArray) -> Values:
         return replace(self, likeness=likeness)

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from supertune.contracts.backbone import Encoding
-from supertune.contracts.data import UNLIKE, FloatArray, Picture
+from supertune.contracts.data import UNLIKE, FloatArray, Picture, unlike
 
 NUMBERS = 6  # of a box that is answered
 FEWEST, MOST, TIMES = 100, 1000, 3  # boxes that answer for a picture, of the most that one has
@@ -176,10 +176,7 @@ class Detections:
     def columns(self) -> dict[str, list[Any]]:
         """``boxes`` as JSON, and ``count``."""
         found = list(self.found())
-        return {"count": [len(one) for one in found], "boxes": found, **self._unlike()}
-
-    def _unlike(self) -> dict[str, list[bool]]:
-        return {} if self.likeness is None else {"unlike": (self.likeness <= UNLIKE).tolist()}
+        return {"count": [len(one) for one in found], "boxes": found, **unlike(self.likeness)}
 
     def listed(self) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = [{"boxes": one} for one in self.found()]
@@ -194,7 +191,7 @@ class Detections:
             said = [f"{box['label']} {box['score']:.2f} at {box['box']}" for box in one[:_SHOWN]]
             more = f" and {len(one) - _SHOWN} more" if len(one) > _SHOWN else ""
             lines.append(", ".join(said) + more if said else "nothing found")
-        for row, odd in enumerate(self._unlike().get("unlike", [])):
+        for row, odd in enumerate(unlike(self.likeness).get("unlike", [])):
             lines[row] += "  (unlike the rows learned from)" if odd else ""
         return lines
 
@@ -203,7 +200,7 @@ class Detections:
         return dict(Counter(box["label"] for one in self.found() for box in one))
 
     def marks(self) -> dict[str, int]:
-        return {name: sum(cells) for name, cells in self._unlike().items()}
+        return {name: sum(cells) for name, cells in unlike(self.likeness).items()}
 
     def compared(self, likeness: FloatArray) -> Detections:
         return replace(self, likeness=likeness)

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from supertune.contracts.backbone import Encoding, Lens
-from supertune.contracts.data import UNLIKE, FloatArray, Picture
+from supertune.contracts.data import FloatArray, Picture, unlike
 from supertune.contracts.method import Options, Tuned
 
 DRAWS = 16  # noise levels that a picture is judged at
@@ -224,10 +224,7 @@ class Denoised:
             "denoising_loss": [round(float(one), 6) for one in self.own],
             "untuned_loss": [round(float(one), 6) for one in self.untuned],
         }
-        return found | self._unlike()
-
-    def _unlike(self) -> dict[str, list[bool]]:
-        return {} if self.likeness is None else {"unlike": (self.likeness <= UNLIKE).tolist()}
+        return found | unlike(self.likeness)
 
     def listed(self) -> list[dict[str, Any]]:
         cells = self.columns()
@@ -243,7 +240,7 @@ class Denoised:
         return {"denoising_loss": len(self)}
 
     def marks(self) -> dict[str, int]:
-        return {name: sum(cells) for name, cells in self._unlike().items()}
+        return {name: sum(cells) for name, cells in unlike(self.likeness).items()}
 
     def compared(self, likeness: FloatArray) -> Denoised:
         return replace(self, likeness=likeness)

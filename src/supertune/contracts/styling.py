@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from supertune.contracts.backbone import Encoding, Lens
-from supertune.contracts.data import UNLIKE, FloatArray
+from supertune.contracts.data import FloatArray, unlike
 from supertune.contracts.method import Tuned
 
 Array = npt.NDArray[np.uint8]
@@ -122,10 +122,7 @@ class Stylized:
             name: [round(float(one), 6) for one in self.losses[:, place]]
             for place, name in enumerate(STYLE_LOSSES)
         }
-        return found | self._unlike()
-
-    def _unlike(self) -> dict[str, list[bool]]:
-        return {} if self.likeness is None else {"unlike": (self.likeness <= UNLIKE).tolist()}
+        return found | unlike(self.likeness)
 
     def listed(self) -> list[dict[str, Any]]:
         cells = self.columns()
@@ -141,7 +138,7 @@ class Stylized:
         return {"style_loss": len(self)}
 
     def marks(self) -> dict[str, int]:
-        return {name: sum(cells) for name, cells in self._unlike().items()}
+        return {name: sum(cells) for name, cells in unlike(self.likeness).items()}
 
     def compared(self, likeness: FloatArray) -> Stylized:
         return replace(self, likeness=likeness)

@@ -24,9 +24,11 @@ from supertune.contracts import (
 )
 from supertune.contracts.diffusion import DRAWS
 from supertune.errors import InputError
+from supertune.objectives._refusals import means_nothing, refuse_bounds
 
 FEW = 4  # pictures, below which little can be learned
 ROWS_SHOWN = 60
+METRICS = "the metrics skill and denoising_loss"
 BANDS = 4  # of noise levels, from little noise to much
 
 
@@ -60,7 +62,9 @@ class Denoise:
             InputError: ``no_class_weights``.
         """
         if classes is not None:
-            raise _means_nothing("class_weights", "Pictures to be drawn have no classes to weigh.")
+            raise means_nothing(
+                "class_weights", "Pictures to be drawn have no classes to weigh.", allowed=METRICS
+            )
         return examples.weights
 
     def costs(
@@ -72,7 +76,9 @@ class Denoise:
             InputError: ``no_costs``.
         """
         if matrix is not None:
-            raise _means_nothing("cost_matrix", "A picture is not drawn right or wrong.")
+            raise means_nothing(
+                "cost_matrix", "A picture is not drawn right or wrong.", allowed=METRICS
+            )
         return None
 
     def unknowing(self, examples: Examples) -> FloatArray:
@@ -145,16 +151,7 @@ class Denoise:
         return {}
 
     def check(self, asked: Asked) -> None:
-        for name, value in (("coverage", asked.coverage), ("max_error", asked.max_error)):
-            if value is not None:
-                code = "no_intervals" if name == "coverage" else "no_max_error"
-                raise InputError(
-                    code,
-                    f"Pictures that are drawn have no {name}.",
-                    received=f"{name} {value:g}",
-                    allowed="the metrics skill and denoising_loss",
-                    next="Leave it out.",
-                )
+        refuse_bounds(asked, "Pictures that are drawn", allowed=METRICS)
 
     def bounded(
         self,
@@ -196,13 +193,3 @@ def _caption(examples: Examples, row: int) -> str:
     value = examples.inputs[row]
     assert isinstance(value, Picture)
     return value.caption
-
-
-def _means_nothing(what: str, message: str) -> InputError:
-    return InputError(
-        "no_costs" if what == "cost_matrix" else "no_class_weights",
-        message,
-        received=what,
-        allowed="the metrics skill and denoising_loss",
-        next=f"Leave {what} out.",
-    )

@@ -25,6 +25,7 @@ from supertune.contracts import (
 from supertune.contracts.detection import NUMBERS, unflattened
 from supertune.errors import InputError
 from supertune.objectives._boxes import SMALL, best_threshold, drawn, told
+from supertune.objectives._refusals import means_nothing, refuse_bounds
 
 FEW = 5  # boxes of a class, below which it can hardly be learned
 ROWS_SHOWN = 60
@@ -62,12 +63,10 @@ class Detect:
             InputError: ``no_class_weights``.
         """
         if classes is not None:
-            raise InputError(
-                "no_class_weights",
+            raise means_nothing(
+                "class_weights",
                 "Classes of boxes are not weighted: average precision counts each class alike.",
-                received="class_weights",
                 allowed="no class weights",
-                next="Leave class_weights out.",
             )
         return examples.weights
 
@@ -80,12 +79,10 @@ class Detect:
             InputError: ``no_costs``.
         """
         if matrix is not None:
-            raise InputError(
-                "no_costs",
+            raise means_nothing(
+                "cost_matrix",
                 "A wrong box has no cost of its own.",
-                received="cost_matrix",
                 allowed="a metric: map, map50, map75 or ar",
-                next="Leave cost_matrix out.",
             )
         return None
 
@@ -181,16 +178,8 @@ class Detect:
         return {"threshold": np.array([best_threshold(repeats)])}
 
     def check(self, asked: Asked) -> None:
-        for name, value in (("coverage", asked.coverage), ("max_error", asked.max_error)):
-            if value is not None:
-                code = "no_intervals" if name == "coverage" else "no_max_error"
-                raise InputError(
-                    code,
-                    f"Boxes have no {name}.",
-                    received=f"{name} {value:g}",
-                    allowed="the score of each box",
-                    next="Leave it out; each box comes with its score.",
-                )
+        said = "Leave it out; each box comes with its score."
+        refuse_bounds(asked, "Boxes", allowed="the score of each box", next=said)
 
     def bounded(
         self,

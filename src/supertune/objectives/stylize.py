@@ -22,7 +22,9 @@ from supertune.contracts import (
     Stylized,
 )
 from supertune.errors import InputError
+from supertune.objectives._refusals import means_nothing, refuse_bounds
 
+METRICS = "the metrics skill, style_loss and content_loss"
 ROWS_SHOWN = 60
 
 
@@ -40,9 +42,8 @@ class Stylize:
     rivals = (("nearest_style", "the published style that comes nearest"),)
 
     def tried(self, rows: str) -> tuple[str, ...]:
-        return (
-            "style_vector",
-        )  # alone, so that it is waited for; the baseline is judged beside it
+        # Alone, so that it is waited for; the baseline is judged beside it.
+        return ("style_vector",)
 
     def noticed(self, examples: Examples, folds: int) -> list[Finding]:
         """Nothing: one picture is enough."""
@@ -55,7 +56,9 @@ class Stylize:
             InputError: ``no_class_weights``.
         """
         if classes is not None:
-            raise _means_nothing("class_weights", "Pictures of a style have no classes to weigh.")
+            raise means_nothing(
+                "class_weights", "Pictures of a style have no classes to weigh.", allowed=METRICS
+            )
         return examples.weights
 
     def costs(
@@ -67,7 +70,9 @@ class Stylize:
             InputError: ``no_costs``.
         """
         if matrix is not None:
-            raise _means_nothing("cost_matrix", "A picture is not painted right or wrong.")
+            raise means_nothing(
+                "cost_matrix", "A picture is not painted right or wrong.", allowed=METRICS
+            )
         return None
 
     def unknowing(self, examples: Examples) -> FloatArray:
@@ -130,16 +135,7 @@ class Stylize:
         return {}
 
     def check(self, asked: Asked) -> None:
-        for name, value in (("coverage", asked.coverage), ("max_error", asked.max_error)):
-            if value is not None:
-                code = "no_intervals" if name == "coverage" else "no_max_error"
-                raise InputError(
-                    code,
-                    f"Painted pictures have no {name}.",
-                    received=f"{name} {value:g}",
-                    allowed="the metrics skill, style_loss and content_loss",
-                    next="Leave it out.",
-                )
+        refuse_bounds(asked, "Painted pictures", allowed=METRICS)
 
     def bounded(
         self,
@@ -175,13 +171,3 @@ class Stylize:
 
 
 OBJECTIVE = Stylize()
-
-
-def _means_nothing(what: str, message: str) -> InputError:
-    return InputError(
-        "no_costs" if what == "cost_matrix" else "no_class_weights",
-        message,
-        received=what,
-        allowed="the metrics skill, style_loss and content_loss",
-        next=f"Leave {what} out.",
-    )

@@ -44,12 +44,10 @@ from supertune.contracts import (
 )
 from supertune.contracts.diffusion import DENOISER, TEXT, fixed
 from supertune.errors import InputError
-from supertune.training.codes import stop
+from supertune.training.steps import descend, endless, set_rate, sound
 
 GAMMA = 5.0  # of min-SNR-γ
-WARMING = 0.1  # share of the steps in which the learning rate rises
 CLIPPED = 1.0  # norm of a gradient
-WATCHED = 2  # pictures that a fitted model is held to
 # Options of every method trained by gradients that mean something to answers with labels alone.
 UNSERVED = (
     *("readout", "search_template", "head_start", "label_smoothing", "dropout"),
@@ -327,7 +325,7 @@ def _descend(
     tunable.training(True)
     for step, chosen in enumerate(_batches(rng, pool, size, steps)):
         limits.check()
-        _set_rate(optimizer, options.learning_rate, step, steps)
+        set_rate(optimizer, options.learning_rate, step, steps)
         said = _states(backbone, pool, states, chosen)
         noise = _noise(rng, len(chosen), backbone.levels)
         each = backbone.losses(latents[torch.from_numpy(chosen)], said, noise)
@@ -335,13 +333,8 @@ def _descend(
         factor = factor * pool.weights[chosen]
         factor[chosen >= pool.rows] *= pool.prior_weight
         loss = (each * torch.from_numpy(factor.astype(np.float32)).to(each.device)).mean()
-        if not bool(torch.isfinite(loss)):
-            raise stop("loss_not_finite", f"step {step + 1}")
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(parameters, CLIPPED)
-        optimizer.step()
-        losses.append((float(step + 1), float(loss.detach())))
+        taken = descend(optimizer, loss, parameters, clipped=CLIPPED, step=step)
+        losses.append((float(step + 1), taken))
         if problem.progress is not None:
             problem.progress(step + 1, steps)
     tunable.training(False)
@@ -378,27 +371,11 @@ def _batches(
 ) -> Iterator[npt.NDArray[np.int64]]:
     """``steps`` batches of so many pictures, each once before any comes again, however few there
     are; and beside them as many prior ones, where there are any."""
-    own, prior = _endless(rng, pool.rows), _endless(rng, pool.prior, pool.rows)
+    own, prior = endless(rng, pool.rows), endless(rng, pool.prior, pool.rows)
     for _ in range(steps):
         chosen = [next(own) for _ in range(size)]
         chosen += [next(prior) for _ in range(size)] if pool.prior else []
         yield np.array(chosen, dtype=np.int64)
-
-
-def _endless(rng: np.random.Generator, count: int, first: int = 0) -> Iterator[int]:
-    while True:
-        yield from (first + rng.permutation(count)).tolist()
-
-
-def _set_rate(optimizer: Any, rate: float, step: int, steps: int) -> None:
-    """Linear rise, then half a cosine down to nothing."""
-    warm = max(1, round(WARMING * steps))
-    if step < warm:
-        factor = (step + 1) / warm
-    else:
-        factor = 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
-    for group in optimizer.param_groups:
-        group["lr"] = rate * factor
 
 
 def verified(method: Method, problem: Problem, options: Any, tuned: Tuned) -> tuple[Finding, ...]:
@@ -408,15 +385,7 @@ def verified(method: Method, problem: Problem, options: Any, tuned: Tuned) -> tu
     Raises:
         SupertuneError: ``answers_not_finite``, ``reload_differs``.
     """
-    from supertune.training import fitting
-
-    asked = problem.examples.inputs[:WATCHED]
-    given = tuned.logits(asked, problem.lens)
-    if not np.isfinite(given).all():
-        raise stop("answers_not_finite")
-    again = fitting.restore(method, tuned.state(), options, problem.head, problem.lens)
-    if not np.array_equal(given, again.logits(asked, problem.lens)):
-        raise stop("reload_differs", "in the losses of pictures learned from")
+    given = sound(method, problem, options, tuned, "the losses of pictures learned from")
     if not isinstance(tuned, TunedDenoiser):
         return ()
     own, before = given[:, : problem.head.draws], given[:, problem.head.draws :]

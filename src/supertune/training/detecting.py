@@ -7,7 +7,6 @@ replayed in every epoch; see `supertune.contracts.Detecting` for what the detect
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -38,13 +37,11 @@ from supertune.contracts import (
 from supertune.contracts.detection import padded
 from supertune.data.boxes import tiles
 from supertune.data.boxes.naming import same_class
-from supertune.training.codes import stop
+from supertune.training.steps import descend, set_rate, sound
 
 ZOOMED = 0.4  # logarithm of how much larger or smaller a varied view shows things
-WARMING = 0.1  # share of the steps in which the learning rate rises
 CLIPPED = 10.0  # norm of a gradient
 TOO_SMALL, WELL_SEEN = 16, 38  # pixels a side of things on a view
-WATCHED = 2  # pictures that a fitted model is held to
 
 
 @dataclass(frozen=True)
@@ -275,17 +272,12 @@ def _descend(
     losses: list[tuple[float, float]] = []
     for step, chosen in enumerate(_batches(rng, len(pool.views), options.batch_size, steps)):
         limits.check()
-        _set_rate(optimizer, options.learning_rate, step, steps)
+        set_rate(optimizer, options.learning_rate, step, steps)
         views = [pool.views[i] for i in chosen]
         maps = _entered(tunable, views, lens, lens.activations)
         loss = tuned.head.loss(maps, [pool.truths[i] for i in chosen])
-        if not bool(torch.isfinite(loss)):
-            raise stop("loss_not_finite", f"step {step + 1}")
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(parameters, CLIPPED)
-        optimizer.step()
-        losses.append((float(step + 1), float(loss.detach())))
+        taken = descend(optimizer, loss, parameters, clipped=CLIPPED, step=step)
+        losses.append((float(step + 1), taken))
         if problem.progress is not None:
             problem.progress(step + 1, steps)
     return losses
@@ -301,17 +293,6 @@ def _batches(rng: np.random.Generator, count: int, size: int, steps: int) -> Ite
         del waiting[:size]
 
 
-def _set_rate(optimizer: Any, rate: float, step: int, steps: int) -> None:
-    """Linear rise, then half a cosine down to nothing."""
-    warm = max(1, round(WARMING * steps))
-    if step < warm:
-        factor = (step + 1) / warm
-    else:
-        factor = 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
-    for group in optimizer.param_groups:
-        group["lr"] = rate * factor
-
-
 def verified(method: Method, problem: Problem, options: Any, tuned: Tuned) -> tuple[Finding, ...]:
     """Whether a detector answers with numbers, finds anything on pictures that it learned from,
     and is the same once it is written down and restored.
@@ -319,15 +300,7 @@ def verified(method: Method, problem: Problem, options: Any, tuned: Tuned) -> tu
     Raises:
         SupertuneError: ``answers_not_finite``, ``reload_differs``.
     """
-    from supertune.training import fitting
-
-    asked = problem.examples.inputs[:WATCHED]
-    given = tuned.logits(asked, problem.lens)
-    if not np.isfinite(given).all():
-        raise stop("answers_not_finite")
-    again = fitting.restore(method, tuned.state(), options, problem.head, problem.lens)
-    if not np.array_equal(given, again.logits(asked, problem.lens)):
-        raise stop("reload_differs", "in what is found on pictures learned from")
+    given = sound(method, problem, options, tuned, "what is found on pictures learned from")
     if isinstance(tuned, TunedDetector) and (given < 0).all():
         message = "Nothing is found on pictures learned from: raise steps or learning_rate."
         return (Finding("nothing_found", message),)

@@ -40,8 +40,8 @@ from supertune.contracts.styling import Array
 from supertune.data.pictures import styles
 from supertune.errors import InputError
 from supertune.training.codes import stop
+from supertune.training.steps import endless, sound
 
-WATCHED = 2  # pictures that a fitted model is held to
 FALL = 0.1  # of the learning rate, that the last step still has
 
 
@@ -253,7 +253,7 @@ def _descend(
     with torch.no_grad():
         own = [backbone.seen(one) for one in photographs]
     size = min(int(options.batch_size), len(photographs))
-    order = _endless(np.random.default_rng(problem.seed), len(photographs))
+    order = endless(np.random.default_rng(problem.seed), len(photographs))
     losses: list[tuple[float, float]] = []
     for step in range(options.steps):
         limits.check()
@@ -274,11 +274,6 @@ def _descend(
         if problem.progress is not None:
             problem.progress(step + 1, options.steps)
     return losses
-
-
-def _endless(rng: np.random.Generator, count: int) -> Any:
-    while True:
-        yield from rng.permutation(count).tolist()
 
 
 def _set_rate(optimizer: Any, rate: float, step: int, steps: int) -> None:
@@ -316,13 +311,7 @@ def verified(method: Method, problem: Problem, options: Any, tuned: Tuned) -> tu
     Raises:
         SupertuneError: ``answers_not_finite``, ``reload_differs``.
     """
-    asked = problem.examples.inputs[:WATCHED]
-    given = tuned.logits(asked, problem.lens)
-    if not np.isfinite(given).all():
-        raise stop("answers_not_finite")
-    again = restore(method, tuned.state(), options, problem.head, problem.lens)
-    if not np.array_equal(given, again.logits(asked, problem.lens)):
-        raise stop("reload_differs", "in the losses of pictures learned from")
+    given = sound(method, problem, options, tuned, "the losses of pictures learned from")
     if not tuned.tuned_parameters or given[:, 0].mean() < given[:, 1].mean():
         return ()
     message = (

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
+from supertune.backbones import _modules
 from supertune.backbones.detectors.queries import declared
 from supertune.contracts import Backbone, BackboneRef, Offer
-from supertune.errors import InputError
 
 MODELS = ("nanodet", *declared.FAMILIES)
 
@@ -68,27 +67,7 @@ def offer(classes: int, resolution: int) -> Offer:
 
 
 def _config(ref: BackboneRef) -> dict[str, Any]:
-    folder = ref.folder or Path(ref.name)
-    try:
-        config = json.loads((folder / "config.json").read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(
-            "not_a_backbone",
-            f"{ref.name} holds no detector.",
-            received=type(error).__name__,
-            allowed="a folder with config.json and model.safetensors",
-            next="Choose nanodet-g: `supertune models` lists it.",
-        ) from None
-    if not isinstance(config, dict) or config.get("model_type") not in MODELS:
-        kind = config.get("model_type") if isinstance(config, dict) else type(config).__name__
-        raise InputError(
-            "unknown_architecture",
-            f"{ref.name} is no detector that this engine knows.",
-            received=f"model_type {kind!r}",
-            allowed=", ".join(MODELS),
-            next="Choose nanodet-g, or leave 'detectors:' out.",
-        )
-    return config
+    return _modules.config(ref, MODELS, what="detector", example="nanodet-g", engine="detectors")
 
 
 ENGINE = Detectors()

