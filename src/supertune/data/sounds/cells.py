@@ -21,7 +21,7 @@ ALLOWED = (
     'paths of recordings, their bytes, (samples, rate) pairs, or {"array": samples, '
     '"sampling_rate": rate}'
 )
-_INSIDE = ("clips", "audio", "wav", "wavs")  # folders beside a table that its paths may begin in
+INSIDE = ("clips", "audio", "wav", "wavs")  # folders beside a table that its paths may begin in
 
 
 def is_recording(cell: Any) -> bool:
@@ -107,7 +107,7 @@ def _from_path(name: str, place: Place) -> Recording:
     folder = place.folder or Path()
     path = folder / name
     if place.folder is not None and not _exists(path):
-        path = next((one for one in (folder / i / name for i in _INSIDE) if _exists(one)), path)
+        path = next((one for one in (folder / i / name for i in INSIDE) if _exists(one)), path)
     if not _exists(path):
         raise formats.missing(name[:200], f"{place}: ", near(path, place))
     if path.is_dir():
