@@ -8,7 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from supertune.contracts import Columns, Copy, Examples, Finding, FloatArray, Input, Offer, Recording
+from supertune.contracts import (
+    Columns,
+    Copy,
+    Examples,
+    Finding,
+    FloatArray,
+    Input,
+    Offer,
+    Recording,
+)
 from supertune.data.sounds import checks, copies, decoding, hearing, playing, reading, spectra
 from supertune.data.sounds.varying import varied
 

@@ -50,8 +50,10 @@ def recording(cell: Any, place: Place) -> Recording | None:
     if isinstance(cell, Recording):
         return cell
     if is_samples(cell):
-        pair = (cell["array"], cell["sampling_rate"]) if isinstance(cell, Mapping) else cell
-        return Recording.of(_saved(*pair, place), str(place))
+        found = cell
+        if isinstance(cell, Mapping):
+            found = cell["array"], cell["sampling_rate"]
+        return Recording.of(_saved(found[0], found[1], place), str(place))
     if is_struct(cell):
         held, name = cell["bytes"], cell["path"]
         if held is None:

@@ -96,7 +96,9 @@ def form(found: FloatArray, seconds: float, peak: float) -> FloatArray:
             np.log2(max(centre, 20.0)),
             np.log2(max(spread, 20.0)),
             np.log2(max(float(hertz[np.searchsorted(reached, 0.95)]), 20.0)),
-            np.log2(max(float(hertz[np.searchsorted(reached, 0.999).clip(max=len(hertz) - 1)]), 20)),
+            np.log2(
+                max(float(hertz[np.searchsorted(reached, 0.999).clip(max=len(hertz) - 1)]), 20)
+            ),
             np.sqrt(float((level < level.max() - 40).mean())),
             np.sqrt(flatness(found)),
         ]
