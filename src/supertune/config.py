@@ -73,6 +73,7 @@ class Recipe(BaseModel):
     text: tuple[str, ...] = ()
     numbers: tuple[str, ...] = Field((), description="columns of numbers, instead of a text")
     picture: str | None = Field(None, description="column of pictures, instead of a text")
+    audio: str | None = Field(None, description="column of recordings, instead of a text")
     concept: str | None = Field(
         None, description="what is said of pictures to be drawn that have no caption of their own"
     )

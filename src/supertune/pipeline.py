@@ -93,6 +93,7 @@ def columns(recipe: Recipe) -> Columns:
         separator=recipe.separator,
         numbers=recipe.numbers,
         picture=recipe.picture,
+        audio=recipe.audio,
         concept=recipe.concept,
     )
 

@@ -18,7 +18,7 @@ from supertune.model import Model
 from supertune.pipeline import labelled
 
 # What the earlier rows decided for themselves and new rows may change.
-_NOT_KEPT = {"text", "numbers", "picture", "label", "split", "group", "time", "weight", "slices"}
+_NOT_KEPT = {"text", "numbers", "picture", "audio", "label", "split", "group", "time", "weight", "slices"}
 
 # New rows that could not be learned from alone; with the earlier ones they can.
 _TOO_LITTLE = {"one_class", "one_row_a_class", "too_few_rows", "unknown_test_label"}
@@ -52,7 +52,8 @@ def read(model: Model, data: Any, settled: Recipe, test: Any = None) -> Reading:
     if not pipeline.columns(settled).read and settled.label is None:
         # A file like the first one is read like it; another is understood by itself.
         columns = {
-            key: getattr(model.columns, key) for key in ("text", "numbers", "picture", "label")
+            key: getattr(model.columns, key)
+            for key in ("text", "numbers", "picture", "audio", "label")
         }
         try:
             return merged(model, _read(model, data, settled.model_copy(update=columns), test))

@@ -64,6 +64,7 @@ def fit(
     text: keys.Text = None,
     column: keys.Column = None,
     picture: keys.Picture = None,
+    audio: keys.Audio = None,
     concept: keys.Concept = None,
     label: keys.Label = None,
     template: keys.Template = None,

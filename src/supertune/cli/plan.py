@@ -34,6 +34,7 @@ def plan(
     text: keys.Text = None,
     column: keys.Column = None,
     picture: keys.Picture = None,
+    audio: keys.Audio = None,
     concept: keys.Concept = None,
     label: keys.Label = None,
     template: keys.Template = None,

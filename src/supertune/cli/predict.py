@@ -67,7 +67,10 @@ Inputs = Annotated[
 Read = Annotated[
     list[str] | None,
     typer.Option(
-        "--text", "--picture", help="The column that is read, if it has another name here."
+        "--text",
+        "--picture",
+        "--audio",
+        help="The column that is read, if it has another name here.",
     ),
 ]
 Settings = Annotated[
@@ -276,10 +279,10 @@ def _shown(
 
 
 def _named(table: Any, count: int) -> list[str]:
-    """What stands in front of each answer: of pictures their names, of a text nothing."""
-    from supertune.contracts import Picture
+    """What stands in front of each answer: of pictures and recordings their names, of a text nothing."""
+    from supertune.contracts import Medium
 
     for cells in table.values.values():
-        if len(cells) and isinstance(cells[0], Picture):
+        if len(cells) and isinstance(cells[0], Medium):
             return [f"{cell}  " for cell in cells]
     return [""] * count

@@ -53,6 +53,14 @@ Picture = Annotated[
         rich_help_panel=COLUMNS,
     ),
 ]
+Audio = Annotated[
+    str | None,
+    typer.Option(
+        "--audio",
+        help="Column of recordings: their paths, relative to the file, or their bytes.",
+        rich_help_panel=COLUMNS,
+    ),
+]
 Label = Annotated[
     str | None,
     typer.Option("--label", help="Label column, or the one measured.", rich_help_panel=COLUMNS),
@@ -211,6 +219,7 @@ _KEYS = (
     *(
         "text",
         "picture",
+        "audio",
         "concept",
         "label",
         "template",

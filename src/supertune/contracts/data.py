@@ -73,17 +73,77 @@ class Picture:
         return self.name
 
 
-Input = str | tuple[str, ...] | tuple[float, ...] | Picture
+@dataclass(frozen=True, eq=False, repr=False)
+class Recording:
+    """A recording as it was given, or a part of one, not decoded yet. The same part of the same
+    bytes means equal.
+
+    Attributes:
+        sha256: of the encoded bytes (hex).
+        name: for a person, e.g. ``cello/1.flac``; never a place on this machine.
+        path: where the bytes are; None where ``data`` holds them.
+        data: the bytes themselves.
+        start, end: seconds between which it is heard; None: from its beginning, to its end.
+        view: 0 as it is; from 1 on heard otherwise, see `Modality.varied`.
+    """
+
+    sha256: str
+    name: str
+    path: Path | None = None
+    data: bytes | None = None
+    start: float | None = None
+    end: float | None = None
+    view: int = 0
+
+    @classmethod
+    def of(cls, data: bytes, name: str, path: Path | None = None) -> Recording:
+        """From bytes, which are kept unless ``path`` says where they are."""
+        held = None if path is not None else data
+        return cls(hashlib.sha256(data).hexdigest(), name, path, held)
+
+    def read(self) -> bytes:
+        """The encoded bytes of the whole file."""
+        if self.data is not None:
+            return self.data
+        assert self.path is not None
+        return self.path.read_bytes()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Recording) and self.content == other.content
+
+    def __hash__(self) -> int:
+        return hash(self.content)
+
+    @property
+    def content(self) -> tuple[str, float, float, int]:
+        """Equal for what sounds the same; the end of all of it is -1."""
+        end = -1.0 if self.end is None else self.end
+        return self.sha256, self.start or 0.0, end, self.view
+
+    def __repr__(self) -> str:
+        """The content alone: cache keys and the order of rows are made of it."""
+        part = "" if self.start is None and self.end is None else f", {self.start}, {self.end}"
+        return f"Recording({self.sha256}{part}{f', view {self.view}' if self.view else ''})"
+
+    def __str__(self) -> str:
+        if self.start is None and self.end is None:
+            return self.name
+        end = "" if self.end is None else f"{self.end:g}"
+        return f"{self.name} [{self.start or 0:g}-{end} s]"
+
+
+Medium = Picture | Recording
+Input = str | tuple[str, ...] | tuple[float, ...] | Medium
 
 
 def fields_of(value: Input) -> tuple[Any, ...]:
-    """What an input is made of: a text, the texts of a pair, its numbers, or a picture. As
-    strings they are what a person is shown.
+    """What an input is made of: a text, the texts of a pair, its numbers, a picture or a
+    recording. As strings they are what a person is shown.
 
     Raises:
         TypeError: for what is no input.
     """
-    if isinstance(value, str | Picture):
+    if isinstance(value, str | Medium):
         return (value,)
     if not isinstance(value, tuple):
         raise TypeError(f"a {type(value).__name__} is no input: {value!r}"[:100])
@@ -91,15 +151,17 @@ def fields_of(value: Input) -> tuple[Any, ...]:
 
 
 def modality_of(inputs: Sequence[Input]) -> str:
-    """``"numbers"``, ``"image"`` or ``"text"``, by the first input; of none ``"text"``."""
+    """``"numbers"``, ``"image"``, ``"audio"`` or ``"text"``, by the first input; of none ``"text"``."""
     first = next((field for value in inputs[:1] for field in fields_of(value)), "")
     if isinstance(first, Picture):
         return "image"
+    if isinstance(first, Recording):
+        return "audio"
     return "text" if isinstance(first, str) else "numbers"
 
 
 def as_json(value: Input) -> Any:
-    """A text or a picture's name; a list where there are several."""
+    """A text, or the name of a picture or a recording; a list where there are several."""
     return [*value] if isinstance(value, tuple) else str(value)
 
 
@@ -108,7 +170,8 @@ class Examples:
     """Rows as a task understands them, all sequences of length n and in one order.
 
     Attributes:
-        inputs: what goes in; a text, a tuple of texts (a pair), a tuple of numbers, or a picture.
+        inputs: what goes in; a text, a tuple of texts (a pair), a tuple of numbers, a picture or
+            a recording.
         targets: (n,) label indices, -1 where unlabelled; or (n, C) zeros and ones when a row
             may have several labels; or (n,) floats, values that are NaN where unknown; or
             (n, M, 5) boxes, x0, y0, x1, y1 and the class, -1 throughout where there is none; None
@@ -152,7 +215,7 @@ class Examples:
 
     @property
     def modality(self) -> str:
-        """What the inputs are: ``"numbers"``, ``"image"`` or ``"text"``."""
+        """What the inputs are: ``"numbers"``, ``"image"``, ``"audio"`` or ``"text"``."""
         return "numbers" if self.columns else modality_of(self.inputs)
 
     @property

@@ -31,27 +31,35 @@ class Columns:
     separator: str | None = None
     numbers: tuple[str, ...] = ()  # read as numbers, instead of a text
     picture: str | None = None  # of pictures, instead of a text
+    audio: str | None = None  # of recordings, instead of a text
     concept: str | None = None  # what is said of pictures that nothing is said of
 
     @property
     def read(self) -> tuple[str, ...]:
         """Those that an input is made of."""
-        return self.numbers or self.text or (() if self.picture is None else (self.picture,))
+        return self.numbers or self.text or (() if self.medium is None else (self.medium,))
+
+    @property
+    def medium(self) -> str | None:
+        """The column of pictures or of recordings, if there is one."""
+        return self.picture or self.audio
 
     def called(self, names: Sequence[str]) -> Columns:
         """The same where what is read has other names; as they are without any."""
         if not names:
             return self
-        return replace(
-            self, **{"text": tuple(names)} if self.picture is None else {"picture": names[0]}
-        )
+        if self.medium is None:
+            return replace(self, text=tuple(names))
+        return replace(self, **{"audio" if self.picture is None else "picture": names[0]})
 
     @property
     def modality(self) -> str:
         """Of the rows that are read by these columns: see `Examples.modality`."""
         if self.numbers:
             return "numbers"
-        return "text" if self.picture is None else "image"
+        if self.medium is None:
+            return "text"
+        return "audio" if self.picture is None else "image"
 
 
 @dataclass(frozen=True, eq=False)

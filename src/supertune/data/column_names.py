@@ -27,6 +27,15 @@ PICTURE = _set(
 )
 """Names of columns that hold pictures, or where they are."""
 
+AUDIO = _set(
+    "audio audios sound sounds recording recordings clip clips wav wave path file file_name",
+    "filename audio_path audio_file audio_filepath aufnahme ton enregistrement grabación 音频 録音",
+)
+"""Names of columns that hold recordings, or where they are."""
+
+SPEAKER = _set("speaker speakers speaker_id spk client_id voice sprecher locuteur hablante 说话人")
+"""Names of columns that say who speaks."""
+
 LABEL = _set(
     "label labels class target targets y gold",
     "étiquette etiqueta rótulo etichetta 标签 类别 метка ラベル 레이블",

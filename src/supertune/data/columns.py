@@ -115,7 +115,7 @@ def by_place(table: Table, wanted: Columns) -> Columns:
 def check_named(table: Table, wanted: Columns) -> None:
     """Refuse names that the table does not have, and a label that is also read as text."""
     named = [("text", name) for name in wanted.text]
-    for role in ("picture", "label", "split", "group", "time", "weight"):
+    for role in ("picture", "audio", "label", "split", "group", "time", "weight"):
         name = getattr(wanted, role)
         named += [] if name is None else [(role, name)]
     named += [("slice", name) for name in wanted.slices]
@@ -142,7 +142,9 @@ def check_named(table: Table, wanted: Columns) -> None:
 
 
 def _role(wanted: Columns) -> str:
-    return "text" if wanted.picture is None else "picture"
+    if wanted.medium is None:
+        return "text"
+    return "audio" if wanted.picture is None else "picture"
 
 
 def _check_pair(columns: Columns) -> None:

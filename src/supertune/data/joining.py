@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from supertune.contracts import Columns, Input, Picture, fields_of
+from supertune.contracts import Columns, Input, Medium, fields_of
 from supertune.data.cells import as_text, is_empty, is_list, shown
 from supertune.data.nearest import missing_column
 from supertune.data.table import Table
@@ -14,8 +14,8 @@ from supertune.errors import InputError
 
 
 def inputs(table: Table, columns: Columns) -> tuple[Input, ...]:
-    """What a model reads of each row: a picture, a text, or a tuple of texts for a pair and for a
-    prompt that shows several columns. Where there is no picture, it is an empty text.
+    """What a model reads of each row: a picture or a recording, a text, or a tuple of texts for a pair
+    and for a prompt that shows several columns. Where there is no picture, it is an empty text.
 
     Several columns without a template are joined by a line break, empty cells left out.
     ``columns`` is settled: its text columns are in the table.
@@ -23,8 +23,8 @@ def inputs(table: Table, columns: Columns) -> tuple[Input, ...]:
     Raises:
         InputError: ``bad_text`` for a cell that is no text, ``mixed_texts``.
     """
-    if columns.picture is not None:
-        return tuple("" if cell is None else cell for cell in table.values[columns.picture])
+    if columns.medium is not None:
+        return tuple("" if cell is None else cell for cell in table.values[columns.medium])
     cells = [table.values[name] for name in columns.text]
     widths = [
         _width(table, name, column, several=len(cells) == 1)
@@ -50,8 +50,8 @@ def is_blank(value: Input) -> bool:
 
 
 def as_one(value: Input) -> str:
-    """An input as one text, to be looked at or compared; of a picture there is none."""
-    return "\n".join("" if isinstance(part, Picture) else str(part) for part in fields_of(value))
+    """An input as one text, to be looked at or compared; of a picture or a recording there is none."""
+    return "\n".join("" if isinstance(part, Medium) else str(part) for part in fields_of(value))
 
 
 def _width(table: Table, name: str, cells: Sequence[Any], *, several: bool) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from supertune.contracts import Picture
+from supertune.contracts import Medium
 from supertune.data.table import Table
 from supertune.errors import InputError
 
@@ -125,7 +125,7 @@ def tidy(column: str, cells: Sequence[Any], first: int | Sequence[int], source: 
 
 def _plain(cell: Any) -> Any:
     """NaN and its kin as None; arrays and NumPy scalars as Python's own; objects as JSON."""
-    if _is_picture(cell):
+    if _is_medium(cell):
         return cell
     if isinstance(cell, np.ndarray | np.generic):
         cell = cell.tolist()
@@ -142,13 +142,14 @@ def _plain(cell: Any) -> Any:
         return None
 
 
-def _is_picture(cell: Any) -> bool:
-    """What `supertune.data.pictures.cells` makes a picture of, and nobody else reads."""
+def _is_medium(cell: Any) -> bool:
+    """What `supertune.data.pictures.cells` makes a picture of, or `supertune.data.sounds.cells` a
+    recording, and nobody else reads."""
     if isinstance(cell, np.ndarray):
         return cell.ndim > 1
     if isinstance(cell, dict):
-        return set(cell) == {"bytes", "path"}
-    return isinstance(cell, Picture) or type(cell).__module__.partition(".")[0] == "PIL"
+        return set(cell) == {"bytes", "path"} or {"array", "sampling_rate"} <= set(cell)
+    return isinstance(cell, Medium) or type(cell).__module__.partition(".")[0] == "PIL"
 
 
 def _check_characters(cell: str, row: int, column: str, source: str) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from supertune.artifact.swap import whole_json
 from supertune.data.pictures.cells import written
 from supertune.data.pictures.formats import is_named_so
+from supertune.data.sounds import formats as sounds
 from supertune.data.table import Table
 from supertune.data.writers import SUFFIXES, RowWriter, check_target
 from supertune.errors import InputError
@@ -19,7 +20,7 @@ from supertune.labelling.proposing import Proposal
 
 TASKS = ".json"  # the suffix by which Label Studio's tasks are meant
 _NAME = "label"
-_SHOWN = {"text": "Text", "image": "Image"}  # Label Studio's tags by the key of its data
+_SHOWN = {"text": "Text", "image": "Image", "audio": "Audio"}  # Label Studio's tags by the key of its data
 
 
 def check(target: Path, *, overwrite: bool, source: object = None) -> None:
@@ -121,9 +122,11 @@ def _data(cells: Mapping[str, Any], row: int) -> dict[str, Any]:
 
 
 def _kind(cells: Mapping[str, Any]) -> str:
-    """What is labelled, by the only cell there is: a picture, or the path of one, is an image."""
+    """What is labelled, by the only cell there is: a picture, or the path of one, is an image; so with sounds."""
     only = str(next(iter(cells.values()), "")) if len(cells) == 1 else ""
-    return "image" if is_named_so(only) and "\n" not in only else "text"
+    if "\n" in only:
+        return "text"
+    return "image" if is_named_so(only) else "audio" if sounds.is_named_so(only) else "text"
 
 
 def _choice(label: str | None, key: str, kind: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from supertune import registry
-from supertune.contracts import Columns, Input, Picture, content_key, modality_of
+from supertune.contracts import Columns, Input, Medium, content_key, modality_of
 from supertune.data import columns
 from supertune.data.cells import is_empty
 from supertune.data.table import Table
@@ -119,7 +119,7 @@ def _names(table: Table, settled: Columns) -> tuple[str, ...]:
     pictures = (
         name
         for name, cells in table.values.items()
-        if any(isinstance(cell, Picture) for cell in cells[:1])
+        if any(isinstance(cell, Medium) for cell in cells[:1])
     )
     if (name := next(pictures, None)) is not None:
         return (name,)

@@ -222,9 +222,11 @@ def _columns(model: Model | None, settled: Recipe) -> Columns:
             template=settled.template,
             pair=settled.pair,
             picture=settled.picture,
+            audio=settled.audio,
         )
     own = pools.without_label(model.columns)
-    own = own.called(text or ((settled.picture,) if settled.picture else ()))
+    medium = settled.picture or settled.audio
+    own = own.called(text or ((medium,) if medium else ()))
     return replace(own, label=settled.label or own.label)
 
 

@@ -196,7 +196,11 @@ def columns_section(columns: Columns) -> dict[str, Any]:
         "separator": columns.separator,
     }
     numbers = {"numbers": list(columns.numbers)} if columns.numbers else {}
-    seen = {"picture": columns.picture, "concept": columns.concept}
+    seen = {
+        "picture": columns.picture,
+        "audio": columns.audio,
+        "concept": columns.concept,
+    }
     return {**named, **numbers, **{name: value for name, value in seen.items() if value}}
 
 

@@ -40,8 +40,9 @@ def commands(report: Mapping[str, Any], folder: Path | None) -> dict[str, str]:
     pool = sources.get("unlabeled")
     repeat += ["--unlabeled", shlex.quote(pool)] if pool else []
     repeat += ["--recipe", shlex.quote(f"{name}/recipe.yaml"), "-o", shlex.quote(f"{name}-again")]
-    # A folder is the usual source of pictures, with a folder a label where they have some.
-    ending = "" if _columns(report).get("picture") else ".csv"
+    # A folder is the usual source of pictures and recordings, with a folder a label where they have some.
+    read = _columns(report)
+    ending = "" if read.get("picture") or read.get("audio") else ".csv"
     return {
         **({} if report.get("elsewhere") else {"repeat": " ".join(repeat)}),
         "predict": _predicting(report).format(model=model, ending=ending),
@@ -70,7 +71,8 @@ def _asked(report: Mapping[str, Any]) -> str:
     """A line of Python that asks the model about a row of its kind."""
     numbers = _columns(report).get("numbers")
     if not numbers:
-        new = "new.png" if _columns(report).get("picture") else "a new text"
+        seen = {"picture": "new.png", "audio": "new.wav"}
+        new = next((name for key, name in seen.items() if _columns(report).get(key)), "a new text")
         return f'model.predict(["{new}"])'
     return f"model.predict([{dict.fromkeys(numbers, 0.0)!r}])"
 

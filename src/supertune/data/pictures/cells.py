@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from supertune.contracts import Picture
+from supertune.contracts import Medium, Picture
 from supertune.data.cells import is_empty, shown
 from supertune.data.pictures import formats
 from supertune.data.pictures.decoding import flattened
@@ -85,9 +85,9 @@ def picture(cell: Any, place: Place) -> Picture | None:
 
 
 def written(cell: Any, folder: Path) -> Any:
-    """A cell as a file in ``folder`` names it: a picture by its path from there, or by its name
+    """A cell as a file in ``folder`` names it: a picture or a recording by its path from there, or by its name
     where it lies in no file; any other as it is."""
-    if not isinstance(cell, Picture):
+    if not isinstance(cell, Medium):
         return cell
     if cell.path is None:
         return cell.name
@@ -108,7 +108,7 @@ def _from_path(name: str, place: Place) -> Picture:
         )
     path = (place.folder or Path()) / name
     if not _exists(path):
-        raise formats.missing(name[:200], f"{place}: ", _near(path, place))
+        raise formats.missing(name[:200], f"{place}: ", near(path, place))
     if path.is_dir():
         raise InputError(
             "no_picture",
@@ -128,15 +128,15 @@ def _exists(path: Path) -> bool:
         return False
 
 
-def _near(path: Path, place: Place) -> str:
+def near(path: Path, place: Place) -> str:
     relative = "" if place.folder is None else " Paths are relative to the file that names them."
     try:
         names = os.listdir(path.parent)[:2000]
     except (OSError, ValueError):
         return f"Put it back, or take its row out.{relative}"
-    near = difflib.get_close_matches(path.name, names, n=1)
+    alike = difflib.get_close_matches(path.name, names, n=1)
     return (
-        f"Did you mean '{near[0]}'?" if near else "Put it back, or take its row out."
+        f"Did you mean '{alike[0]}'?" if alike else "Put it back, or take its row out."
     ) + relative
 
 

@@ -50,13 +50,13 @@ def _folder(path: Path) -> str | None:
     """Class folders of pictures, or pictures alone to be labelled; not with files of boxes beside
     them."""
     found = folders.listing(path)
-    classes, count = found.classes, counted(len(found.pictures), "picture")
+    classes, count = found.classes, counted(len(found.files), "picture")
     beside = sum(found.others.get(suffix, 0) for suffix in _BOXES)
     if not classes:
         return None if beside or ".txt" in found.others else count
     no_classes = all(name.casefold() in _NO_CLASSES for name in classes)
     texts = found.others.get(".txt", 0)
-    if no_classes or texts > len(found.pictures) or beside >= len(found.pictures):
+    if no_classes or texts > len(found.files) or beside >= len(found.files):
         return None
     return f"{counted(len(classes), 'class folder')} with {count}"
 

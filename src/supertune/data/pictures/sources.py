@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from supertune.contracts import Finding, Picture
-from supertune.data import files, readers
+from supertune.data import class_folders, files, readers
 from supertune.data.cells import counted, is_empty
 from supertune.data.pictures import cells, choosing, folders, formats
 from supertune.data.pictures.cells import Place
@@ -55,7 +55,7 @@ def count(source: Any) -> int | None:
     if isinstance(source, list | tuple | np.ndarray):
         return len(source)
     listed = _listing(source)
-    return None if listed is None else len(listed.pictures)
+    return None if listed is None else len(listed.files)
 
 
 def nameless(source: Any) -> bool:
@@ -89,7 +89,7 @@ def _raw(source: Any, window: int) -> Iterator[tuple[Table, Path | None]]:
         path = files.checked(Path(source))
         listed = _listing(source)
         if listed is not None:
-            yield from ((table, None) for table in folders.windows(listed, window))
+            yield from ((table, None) for table in class_folders.windows(listed, window))
         elif path.is_file() and formats.is_named_so(path):
             picture = Picture.of(formats.contents_of(path, path.name), path.name, path)
             yield window_of({folders.IMAGE: [picture]}, 1, path.name), None
@@ -104,7 +104,7 @@ def _raw(source: Any, window: int) -> Iterator[tuple[Table, Path | None]]:
         yield from ((table, None) for table in readers.stream(source, window))
 
 
-def _listing(source: Any) -> folders.Listing | None:
+def _listing(source: Any) -> class_folders.Listing | None:
     if not isinstance(source, str | Path) or not Path(source).is_dir() or manifest(Path(source)):
         return None
     return folders.listing(Path(source))
