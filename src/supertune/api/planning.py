@@ -75,7 +75,7 @@ def _missing(names: Sequence[str]) -> list[dict[str, Any]]:
     """Backbones of the catalogue that a fit would fetch first, with the bytes of the download."""
     entries = [entry for name in names if (entry := catalogue_model(name)) is not None]
     return [
-        {"name": entry.name, "bytes": entry.package.bytes}
+        {"name": entry.name, "bytes": entry.download_bytes}
         for entry in entries
         if fetched(entry) is None
     ]

