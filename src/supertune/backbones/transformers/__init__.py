@@ -19,7 +19,7 @@ class TransformersEngine:
 
     name = "transformers"
     summary = "PyTorch + Hugging Face Transformers: encoders and decoders by folder or hub id"
-    modalities: tuple[str, ...] = ("text", "image")
+    modalities: tuple[str, ...] = ("text", "image", "audio")
     extra: str | None = None
     folders = True
 
