@@ -145,7 +145,7 @@ class Reader(Protocol):
 
 
 @runtime_checkable
-class LayerReader(Reader, Protocol):
+class LayerReader(Protocol):
     """A reader of rows whose hidden states it makes vectors of by itself, at any layer."""
 
     def vectors(self, batch: Batch, encoding: Encoding, cut: int, hidden: Any | None) -> Any:
