@@ -330,8 +330,8 @@ DATASETS = (
         )
         for language, name, licence, rows in (
             ("en", "English", "CC-BY-SA-3.0", 542),
-            ("fr", "French", "CC-BY-SA-3.0", 509),
-            ("it", "Italian", "CC-BY-3.0", 569),
+            ("fr", "French", "CC-BY-SA-3.0", 506),
+            ("it", "Italian", "CC-BY-3.0", 557),
         )
     ),
 )
