@@ -144,7 +144,7 @@ def test_every_package_imported_is_declared() -> None:
     wanted = [*project["dependencies"]]
     wanted += [
         one
-        for name in ("files", "vision", "diffusers", "search", "explain")
+        for name in ("files", "vision", "speech", "diffusers", "search", "explain")
         for one in extras[name]
     ]
     declared = {_name(requirement) for requirement in wanted}

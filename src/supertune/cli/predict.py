@@ -279,7 +279,7 @@ def _shown(
 
 
 def _named(table: Any, count: int) -> list[str]:
-    """What stands in front of each answer: of pictures and recordings their names, of a text nothing."""
+    """What stands in front of each answer: a file's name, of a text nothing."""
     from supertune.contracts import Medium
 
     for cells in table.values.values():

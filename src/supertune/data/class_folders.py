@@ -95,8 +95,8 @@ class Listing:
 
 
 def listing(folder: Path, kind: Kind) -> Listing:
-    """Every file of a kind below a folder; hidden files and folders are left out, links to folders are
-    not followed.
+    """Every file of a kind below a folder; hidden files and folders are left out, links to folders
+    are not followed.
 
     Raises:
         InputError: ``no_pictures_in_folder``, or as the kind is called.

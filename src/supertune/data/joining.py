@@ -14,7 +14,7 @@ from supertune.errors import InputError
 
 
 def inputs(table: Table, columns: Columns) -> tuple[Input, ...]:
-    """What a model reads of each row: a picture or a recording, a text, or a tuple of texts for a pair
+    """What a model reads of each row: a picture, a recording, a text, or a tuple of texts for a pair
     and for a prompt that shows several columns. Where there is no picture, it is an empty text.
 
     Several columns without a template are joined by a line break, empty cells left out.
@@ -50,7 +50,7 @@ def is_blank(value: Input) -> bool:
 
 
 def as_one(value: Input) -> str:
-    """An input as one text, to be looked at or compared; of a picture or a recording there is none."""
+    """An input as one text, to be looked at or compared; of a medium there is none."""
     return "\n".join("" if isinstance(part, Medium) else str(part) for part in fields_of(value))
 
 

@@ -1,4 +1,5 @@
-"""Which column holds pictures, or recordings: as the person says, otherwise found with the proof beside it."""
+"""Which column holds pictures, or recordings: as the person says, otherwise found with the proof
+beside it."""
 
 from __future__ import annotations
 

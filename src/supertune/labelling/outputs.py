@@ -126,7 +126,7 @@ def _data(cells: Mapping[str, Any], row: int) -> dict[str, Any]:
 
 
 def _kind(cells: Mapping[str, Any]) -> str:
-    """What is labelled, by the only cell there is: a picture, or the path of one, is an image; so with sounds."""
+    """What is labelled, by the only cell there is: an image or a sound, or the path of one."""
     only = str(next(iter(cells.values()), "")) if len(cells) == 1 else ""
     if "\n" in only:
         return "text"

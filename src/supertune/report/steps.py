@@ -40,7 +40,7 @@ def commands(report: Mapping[str, Any], folder: Path | None) -> dict[str, str]:
     pool = sources.get("unlabeled")
     repeat += ["--unlabeled", shlex.quote(pool)] if pool else []
     repeat += ["--recipe", shlex.quote(f"{name}/recipe.yaml"), "-o", shlex.quote(f"{name}-again")]
-    # A folder is the usual source of pictures and recordings, with a folder a label where they have some.
+    # A folder is the usual source of pictures and of recordings, with a folder a label.
     read = _columns(report)
     ending = "" if read.get("picture") or read.get("audio") else ".csv"
     return {

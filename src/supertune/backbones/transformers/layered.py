@@ -1,4 +1,4 @@
-"""All layers of an encoder of pictures or recordings read in one pass, to choose among them afterwards.
+"""All layers of an encoder of pictures or recordings read in one pass, to choose among them.
 
 Inner layers of a pretrained encoder often tell few rows apart better than its last, which belongs
 to what it was pretrained for (Evci et al. 2022, arXiv:2201.03529, who read all of them at once).

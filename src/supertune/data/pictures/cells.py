@@ -85,8 +85,8 @@ def picture(cell: Any, place: Place) -> Picture | None:
 
 
 def written(cell: Any, folder: Path) -> Any:
-    """A cell as a file in ``folder`` names it: a picture or a recording by its path from there, or by its name
-    where it lies in no file; any other as it is."""
+    """A cell as a file in ``folder`` names it: a picture or a recording by its path from there, or
+    by its name where it lies in no file; any other as it is."""
     if not isinstance(cell, Medium):
         return cell
     if cell.path is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from itertools import pairwise
 
 import numpy as np
 
@@ -30,7 +31,7 @@ def drawn(recording: Recording) -> bytes:
     """A PNG of the waveform, `WIDTH` x `HEIGHT` pixels: the largest sample of each column."""
     heard = np.abs(decoding.waveform(recording))
     ends = np.linspace(0, len(heard), WIDTH + 1).astype(int)
-    peaks = np.array([heard[a : max(a + 1, b)].max(initial=0.0) for a, b in zip(ends, ends[1:])])
+    peaks = np.array([heard[a : max(a + 1, b)].max(initial=0.0) for a, b in pairwise(ends)])
     half = np.ceil(peaks / max(1e-6, float(peaks.max())) * (HEIGHT / 2)).astype(int)
     rows = np.abs(np.arange(HEIGHT) - (HEIGHT - 1) / 2)
     pixels = np.where(rows[:, None] < half, _INK, _GROUND).astype(np.uint8)
