@@ -151,7 +151,7 @@ def fields_of(value: Input) -> tuple[Any, ...]:
 
 
 def modality_of(inputs: Sequence[Input]) -> str:
-    """``"numbers"``, ``"image"``, ``"audio"`` or ``"text"``, by the first input; of none the last."""
+    """``"numbers"``, ``"image"``, ``"audio"`` or ``"text"``, by the first input; else the last."""
     first = next((field for value in inputs[:1] for field in fields_of(value)), "")
     if isinstance(first, Picture):
         return "image"
