@@ -15,7 +15,7 @@ from supertune.errors import InputError
 
 def inputs(table: Table, columns: Columns) -> tuple[Input, ...]:
     """What a model reads of each row: a picture, a recording, a text, or a tuple of texts for a
-    pair and for a prompt that shows several columns. Where there is no picture, it is an empty text.
+    pair and for a prompt that shows several columns. Without a picture it is an empty text.
 
     Several columns without a template are joined by a line break, empty cells left out.
     ``columns`` is settled: its text columns are in the table.
