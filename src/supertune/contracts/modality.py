@@ -1,4 +1,4 @@
-"""What is special about rows of texts, of numbers or of pictures, wherever they pass."""
+"""What is special about rows of texts, numbers, pictures or recordings, wherever they pass."""
 
 from __future__ import annotations
 
@@ -79,6 +79,10 @@ class Modality(Protocol):
 
     def thumbnail(self, value: Input) -> bytes | None:
         """A small PNG to be shown beside its name; None where its words show it."""
+        ...
+
+    def played(self, value: Input) -> bytes | None:
+        """A short copy as OGG to be listened to beside its name; None where nothing is heard."""
         ...
 
     def copy(self, value: Input, side: int) -> Copy:

@@ -16,12 +16,14 @@ from supertune.contracts import (
     Input,
     Lens,
     Picture,
+    Recording,
     Tuned,
 )
 from supertune.errors import InputError
 from supertune.explaining import parts as cutting
 from supertune.explaining.parts import Parts
 from supertune.explaining.patches import Patches
+from supertune.explaining.stretches import Stretches
 from supertune.pipeline import Workshop
 
 BATCH = 256  # inputs asked about at once
@@ -86,10 +88,12 @@ class Subject:
         return self.workshop.task.decode(logits, self.labels, self.head, costs)
 
     def parts(self, value: Input) -> Parts:
-        """Words, patches of a picture, or the columns of a row of numbers with the mean row in
-        their place."""
+        """Words, patches of a picture, stretches of a recording, or the columns of a row of
+        numbers with the mean row in their place."""
         if isinstance(value, Picture):
             return Patches(value)
+        if isinstance(value, Recording):
+            return Stretches(value)
         if not self.columns:
             return cutting.words(value)
         if self.rows is None:

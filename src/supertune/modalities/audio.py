@@ -77,6 +77,10 @@ class Audio:
         assert isinstance(value, Recording)
         return playing.drawn(value)
 
+    def played(self, value: Input) -> bytes | None:
+        assert isinstance(value, Recording)
+        return playing.clip(value)
+
     def copy(self, value: Input, side: int) -> Copy:
         raise NotImplementedError("nothing is drawn on a recording")
 

@@ -102,6 +102,9 @@ class Image:
         assert isinstance(value, Picture)
         return _scaled(value, THUMBNAIL)
 
+    def played(self, value: Input) -> bytes | None:
+        return None
+
     def copy(self, value: Input, side: int) -> Copy:
         assert isinstance(value, Picture)
         image = opened(value)

@@ -60,6 +60,9 @@ class Text:
     def thumbnail(self, value: Input) -> bytes | None:
         return None
 
+    def played(self, value: Input) -> bytes | None:
+        return None
+
     def copy(self, value: Input, side: int) -> Copy:
         raise NotImplementedError("nothing is drawn on a text")
 

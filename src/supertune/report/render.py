@@ -37,7 +37,7 @@ def html(report: Mapping[str, Any], thumbnails: Thumbnails = _NO_THUMBNAILS) -> 
         style=style,
         script=script,
         policy=f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; "
-        "img-src data:; base-uri 'none'; form-action 'none'",
+        "img-src data:; media-src data:; base-uri 'none'; form-action 'none'",
     )
 
 

@@ -1,31 +1,47 @@
-"""Small pictures beside the rows that a report names."""
+"""Small pictures, and short recordings to be played, beside the rows that a report names."""
 
 from __future__ import annotations
 
 import base64
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from supertune import registry
 from supertune.contracts import Examples
 
-Thumbnails = Mapping[str, str]
+
+@dataclass(frozen=True)
+class Thumbnail:
+    """``data:`` addresses of a small picture, and of what is played, if it is."""
+
+    picture: str
+    sound: str | None = None
 
 
-def of(report: Mapping[str, Any], examples: Examples | None) -> dict[str, str]:
-    """By the name of a row's input, a ``data:`` address of a small picture of it, for the rows and
-    samples of a report; none where a row is told by its words, or no rows are kept."""
+Thumbnails = Mapping[str, Thumbnail]
+
+
+def of(report: Mapping[str, Any], examples: Examples | None) -> dict[str, Thumbnail]:
+    """By the name of a row's input, a small picture of it, for the rows and samples of a report;
+    none where a row is told by its words, or no rows are kept."""
     if examples is None:
         return {}
-    show = registry.modality(examples.modality).thumbnail
-    wanted, found = set(_named(report)), dict[str, str]()
+    rows = registry.modality(examples.modality)
+    wanted, found = set(_named(report)), dict[str, Thumbnail]()
     for value in examples.inputs:
         if (name := str(value)) not in wanted or name in found:
             continue
-        if (small := show(value)) is None:
+        if (small := rows.thumbnail(value)) is None:
             return {}
-        found[name] = f"data:image/png;base64,{base64.b64encode(small).decode('ascii')}"
+        heard = rows.played(value)
+        sound = None if heard is None else _address("audio/ogg", heard)
+        found[name] = Thumbnail(_address("image/png", small), sound)
     return found
+
+
+def _address(kind: str, data: bytes) -> str:
+    return f"data:{kind};base64,{base64.b64encode(data).decode('ascii')}"
 
 
 def _named(report: Mapping[str, Any]) -> Iterator[str]:

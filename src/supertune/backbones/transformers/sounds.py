@@ -17,7 +17,7 @@ import numpy as np
 
 from supertune.backbones.transformers import listening
 from supertune.backbones.transformers.batching import Batch, BatchPlan
-from supertune.contracts import Encoding, FloatArray, Input, Pooling, Recording
+from supertune.contracts import Encoding, FloatArray, Input, Pooling, Recording, Span
 from supertune.data.pictures.decoding import each
 from supertune.data.sounds import decoding, playing, segmenting
 from supertune.data.sounds.varying import Samples
@@ -25,7 +25,6 @@ from supertune.errors import InputError
 
 if TYPE_CHECKING:
     from supertune.backbones.transformers.model import TransformersBackbone
-    from supertune.contracts import Attributing
 
 ROW_TOKENS = 512  # positions of a batch
 KEPT = 192 * 2**20  # bytes of spectra held, for those that are asked for again
@@ -72,6 +71,24 @@ class SoundPiece:
     def own(self, states: FloatArray) -> FloatArray:
         """What belongs to it of a row of hidden states: all of it."""
         return states
+
+
+class SoundAttribution:
+    """See `supertune.contracts.Attributing`: no way, so that stretches are silenced instead."""
+
+    def ways(self, encoding: Encoding) -> tuple[str, ...]:
+        return ()
+
+    def spans(self, inputs: Sequence[Input], encoding: Encoding) -> list[tuple[Span | None, ...]]:
+        return [()] * len(inputs)
+
+    def token_states(self, inputs: Sequence[Input], encoding: Encoding) -> list[FloatArray]:
+        raise NotImplementedError("which moments say what is told by silencing them")
+
+    def integrated_gradients(
+        self, inputs: Sequence[Input], encoding: Encoding, weights: FloatArray, unit: bool
+    ) -> list[tuple[FloatArray, float]]:
+        raise NotImplementedError("which moments say what is told by silencing them")
 
 
 class SoundReader:
@@ -255,14 +272,8 @@ class SoundReader:
         return start if silent is None else [*start, int(silent)]
 
     @property
-    def attributing(self) -> Attributing:
-        raise InputError(
-            "not_explained",
-            "Answers about recordings are not explained yet.",
-            received=self.backbone.ref.name,
-            allowed="texts, pictures and tables of numbers",
-            next="Listen to the recordings that the report names.",
-        )
+    def attributing(self) -> SoundAttribution:
+        return SoundAttribution()
 
     # --- samples -----------------------------------------------------------------------------
 
