@@ -44,18 +44,17 @@ def layer_sets(depth: int) -> tuple[Layers, ...]:
 
 def sets_of(parts: Sequence[Part]) -> tuple[Layers, ...]:
     """Sets of what is read to choose among: those of `layer_sets`; where layers are read by their
-    largest numbers too, which are of another scale, each way of reading counts by itself."""
+    largest numbers too, which are of another scale, each way of reading the last alone, and the
+    largest numbers of the lower third, the lower half and all layers: what a sound is made of
+    stands low, and what is said high."""
     depth = parts[-1].layer
     if not any(part.pooling == "max" for part in parts):
         return layer_sets(depth)
     last = [(part.layer, part.pooling) for part in parts if part.layer == depth]
-    low = max(1, round(depth / 3))
-    lower = tuple((part.layer, part.pooling) for part in parts if part.layer <= low)
-    largest = tuple((part.layer, part.pooling) for part in parts if part.pooling == "max")
-    every = tuple((part.layer, part.pooling) for part in parts)
     alone: list[Layers] = [(one,) for one in last]
-    sets = [*alone, tuple(last), ((low, "max"),), lower, largest, every]
-    return tuple(dict.fromkeys(sets))
+    upto = (max(1, round(depth / 3)), max(1, depth // 2), depth)
+    lower = [tuple((layer, "max") for layer in range(1, top + 1)) for top in upto]
+    return tuple(dict.fromkeys([*alone, *lower]))
 
 
 class GramBatch(RidgeBatch):

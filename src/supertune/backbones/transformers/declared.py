@@ -11,7 +11,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from supertune.backbones.transformers import declared_pictures, declared_speech, declared_towers
+from supertune.backbones.transformers import (
+    declared_pictures,
+    declared_sounds,
+    declared_speech,
+    declared_towers,
+)
 from supertune.contracts import Offer
 from supertune.errors import InputError
 
@@ -68,6 +73,9 @@ def offer(folder: Path) -> Offer:
     origin = _json(folder / ORIGIN) or {}
     if declared_speech.writes(config):
         return declared_speech.offer(config, shapes, _languages(folder, config))
+    if declared_sounds.hears(config, processor):
+        biases = "biases" in _capabilities(config, "encoder", shapes)
+        return declared_sounds.offer(config, processor, origin, shapes, biases)
     if declared_towers.are(config):
         return declared_towers.offer(config, processor, origin, shapes)
     if declared_pictures.is_of_pictures(config):
