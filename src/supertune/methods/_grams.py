@@ -44,15 +44,17 @@ def layer_sets(depth: int) -> tuple[Layers, ...]:
 
 def sets_of(parts: Sequence[Part]) -> tuple[Layers, ...]:
     """Sets of what is read to choose among: those of `layer_sets`; where layers are read by their
-    largest numbers too, which are of another scale, each way of reading the last alone, and the
-    largest numbers of the lower third, the lower half and all layers: what a sound is made of
-    stands low, and what is said high."""
+    largest numbers too, which are of another scale, each way of reading the last alone but for its
+    mean, and the largest numbers of the lower third and the lower half: what a sound is made of
+    stands low, and what is said high (docs/log.md)."""
     depth = parts[-1].layer
     if not any(part.pooling == "max" for part in parts):
         return layer_sets(depth)
-    last = [(part.layer, part.pooling) for part in parts if part.layer == depth]
+    last = [
+        (one.layer, one.pooling) for one in parts if one.layer == depth and one.pooling != "mean"
+    ]
     alone: list[Layers] = [(one,) for one in last]
-    upto = (max(1, round(depth / 3)), max(1, depth // 2), depth)
+    upto = (max(1, round(depth / 3)), max(1, depth // 2))
     lower = [tuple((layer, "max") for layer in range(1, top + 1)) for top in upto]
     return tuple(dict.fromkeys([*alone, *lower]))
 
