@@ -19,7 +19,7 @@ class TransformersEngine:
 
     name = "transformers"
     summary = "PyTorch + Hugging Face Transformers: encoders and decoders by folder or hub id"
-    modalities: tuple[str, ...] = ("text", "image")
+    modalities: tuple[str, ...] = ("text", "image", "audio")
     extra: str | None = None
     folders = True
 
@@ -40,6 +40,10 @@ class TransformersEngine:
         from supertune.backbones.transformers.model import TransformersBackbone
 
         offer = self.offers(ref)
+        if "transcribe" in offer.capabilities:
+            from supertune.backbones.transformers.speech.model import SpeechBackbone
+
+            return SpeechBackbone(ref, offer, device=device, threads=threads)
         return TransformersBackbone(
             ref, offer, device=device, threads=threads, precision=precision, packing=packing
         )

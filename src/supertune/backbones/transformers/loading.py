@@ -114,7 +114,7 @@ def model(ref: BackboneRef, offer: Offer) -> Any:
             next=f"Fetch it again: `supertune models pull {ref.name}`.",
         ) from error
     # What is missing was filled with random numbers, which no feature may come from.
-    words = "score_text" in offer.capabilities
+    words = bool({"score_text", "transcribe"} & offer.capabilities)
     unread = _UNREAD if words else (*_UNREAD, "lm_head.", "cls.", "decoder.")
     if "names" not in offer.capabilities:
         unread = (*unread, *_OF_NAMES)
@@ -145,6 +145,8 @@ def body(whole: Any, offer: Offer) -> Any:
 def _class(offer: Offer) -> Any:
     import transformers
 
+    if "transcribe" in offer.capabilities:
+        return transformers.AutoModelForSpeechSeq2Seq
     if "score_text" not in offer.capabilities:
         return transformers.AutoModel
     return {
