@@ -16,6 +16,7 @@ from benchmarks.figures import Figure
 from benchmarks.timing import in_child
 from supertune.catalogue.corpora import dataset, few_shot
 from supertune.catalogue.picture_formats import packed, unpacked
+from supertune.contracts import Picture
 
 FEW, MANY = 2_000, 20_000
 DATA, BACKBONE, SIDE = "fashion-mnist", "efficientnet-lite0", 32
@@ -66,7 +67,7 @@ def written(folder: Path, count: int) -> Path:
     for part in ("train", "test"):
         path = dataset(DATA) / f"{part}.zip"
         names = packed(path)[:left]
-        for picture, _ in unpacked(path, names):
+        for picture, _ in unpacked(path, names, Picture.of):
             (folder / f"{left:05}.png").write_bytes(picture.read())
             left -= 1
     return folder

@@ -18,7 +18,18 @@ from supertune.model import Model
 from supertune.pipeline import labelled
 
 # What the earlier rows decided for themselves and new rows may change.
-_NOT_KEPT = {"text", "numbers", "picture", "audio", "label", "split", "group", "time", "weight", "slices"}
+_NOT_KEPT = {
+    "text",
+    "numbers",
+    "picture",
+    "audio",
+    "label",
+    "split",
+    "group",
+    "time",
+    "weight",
+    "slices",
+}
 
 # New rows that could not be learned from alone; with the earlier ones they can.
 _TOO_LITTLE = {"one_class", "one_row_a_class", "too_few_rows", "unknown_test_label"}

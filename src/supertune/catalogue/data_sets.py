@@ -17,9 +17,10 @@ class DatasetEntry:
     Attributes:
         rows: distinct texts by split; no text is in two splits.
         layout: how its package holds it; see `supertune.catalogue.corpus_formats`, of pictures
-            `supertune.catalogue.picture_formats`.
-        kind: what the rows are: a text and its label, a picture and its label, or a picture and
-            a file of the boxes on it.
+            `supertune.catalogue.picture_formats`, of recordings `sound_formats`.
+        kind: what the rows are: a text and its label, a picture and its label, a picture and a
+            file of the boxes on it, a recording and its label, or a recording and what is said.
+        others: packages that hold the rest, where one does not hold all.
     """
 
     name: str
@@ -30,7 +31,13 @@ class DatasetEntry:
     labels: int
     package: Package
     layout: str
-    kind: Literal["texts", "pictures", "boxes"] = "texts"
+    kind: Literal["texts", "pictures", "boxes", "sounds", "speech"] = "texts"
+    others: tuple[Package, ...] = ()
+
+    @property
+    def packages(self) -> tuple[Package, ...]:
+        """Every package that it is made of."""
+        return (self.package, *self.others)
 
 
 _BBC = Package(
@@ -113,6 +120,58 @@ _DEEPFOREST = Package(
     "8c2798d8e9be7f0004b194fe207b76c1d9fff6e711b3db67b9508dcd5d00ae54",
     20_639_595,
 )
+_LETTERS = Package(
+    "debian",
+    "klettres-data",
+    "4:22.12.3-1",
+    "klettres-data_22.12.3-1_all.deb",
+    "1186d257a19e84230856baea0b0b1ded8be9195080fcdb2588970b5cd937f5a8",
+    39_529_084,
+)
+_SONIC = Package(
+    "debian",
+    "sonic-pi-samples",
+    "3.2.2~repack-8",
+    "sonic-pi-samples_3.2.2~repack-8_all.deb",
+    "25f2312d2fae005e6ad0f4726b8ed3084e776006a5a132083506e960224ac79d",
+    21_882_696,
+)
+
+
+def _prompts(language: str, wav: tuple[str, int], text: tuple[str, int]) -> tuple[Package, Package]:
+    """Recordings of one language, and what is said in them."""
+    made = (("-wav", *wav), ("", *text))
+    found = [
+        Package(
+            "debian",
+            f"asterisk-core-sounds-{language}{kind}",
+            "1.6.1-1",
+            f"asterisk-core-sounds-{language}{kind}_1.6.1-1_all.deb",
+            sha256,
+            size,
+        )
+        for kind, sha256, size in made
+    ]
+    return found[0], found[1]
+
+
+_PROMPTS = {
+    "en": _prompts(
+        "en",
+        ("2be3ea287d83299d143815fa804f11179a75b7affd4a758b98b55f5afc18a35d", 18_272_864),
+        ("973e797d28e37fa6ca3c0a9d6fa717e77cf1268ae916bf09fd3503113cdffa50", 22_844),
+    ),
+    "fr": _prompts(
+        "fr",
+        ("8d4e1bc32ed5ba7fbda40841ca1825ed20cc6232724a473c90f8bb0e53e6073e", 18_516_060),
+        ("04c82c78c570c43a7136cbc5e2488d0c470b775468dff9fbce4a131b18cf1056", 23_152),
+    ),
+    "it": _prompts(
+        "it",
+        ("5a26638089e134b8ac39363fe249c5c93c50cd8bfdc9b2499ae61ec4a35e2fcb", 18_262_124),
+        ("3884d9457e12f21caa018c18f0d587df5d53ebea14b673d8453a134c5941ab3b", 23_972),
+    ),
+}
 DATASETS = (
     DatasetEntry("bbc-news", "BBC news by topic", "unclear", "en", {"train": 2125}, 5, _BBC, "bbc"),
     DatasetEntry(
@@ -233,6 +292,47 @@ DATASETS = (
         _DEEPFOREST,
         "voc",
         "boxes",
+    ),
+    DatasetEntry(
+        "letters",
+        "Letters a to z spoken in 14 languages, one speaker each",
+        "GPL-2.0-or-later",
+        "",
+        {"train": 356},
+        26,
+        _LETTERS,
+        "letters",
+        "sounds",
+    ),
+    DatasetEntry(
+        "instruments",
+        "Sounds of Sonic Pi by family of instruments",
+        "CC0-1.0",
+        "",
+        {"train": 139},
+        9,
+        _SONIC,
+        "families",
+        "sounds",
+    ),
+    *(
+        DatasetEntry(
+            f"prompts-{language}",
+            f"Telephone prompts in {name} with their transcripts, one speaker, 8 kHz",
+            licence,
+            language,
+            {"train": rows},
+            0,
+            _PROMPTS[language][0],
+            "prompts",
+            "speech",
+            (_PROMPTS[language][1],),
+        )
+        for language, name, licence, rows in (
+            ("en", "English", "CC-BY-SA-3.0", 542),
+            ("fr", "French", "CC-BY-SA-3.0", 506),
+            ("it", "Italian", "CC-BY-3.0", 557),
+        )
     ),
 )
 

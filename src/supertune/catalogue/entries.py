@@ -349,14 +349,16 @@ MODELS = (
         summary="Whisper base: writes down speech of about 100 languages; from 16-bit weights",
         licence="MIT",
         offer=Offer(
-            capabilities=frozenset({"transcribe", "blocks", "linears", "biases", "torch"}),
+            capabilities=frozenset(
+                {"transcribe", "features", "blocks", "layers", "linears", "biases", "torch"}
+            ),
             family="seq2seq",
             architecture="WhisperForConditionalGeneration",
             width=512,
             depth=6,
             parameters=72_593_920,
             max_length=448,
-            pooling="mean",
+            pooling="max",
             languages=("*",),
             decoder_depth=6,
             modality="audio",

@@ -13,19 +13,20 @@ import re
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from supertune.catalogue.archives import members
 from supertune.catalogue.data_sets import DatasetEntry
-from supertune.contracts import Picture
+from supertune.contracts import Medium, Picture, Recording
 
 if TYPE_CHECKING:
     from supertune.data.pictures.decoding import Pixels
 
 Drawn = tuple[Picture, str]
+OneOf = TypeVar("OneOf", Picture, Recording)
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # of every member, so that the same rows give the same bytes
 
 # Folders of Tux Paint's stamps, whose names say what is on them; the smallest has 12.
@@ -69,8 +70,8 @@ def _is_annotated(name: str) -> bool:
     return name.startswith("deepforest/data/") and name.endswith((".png", ".xml"))
 
 
-def pack(path: Path, rows: Iterable[Drawn]) -> int:
-    """Write one split; how many pictures it has."""
+def pack(path: Path, rows: Iterable[tuple[Medium, str]]) -> int:
+    """Write one split; how many pictures or recordings it has."""
     count = 0
     with zipfile.ZipFile(path, "w") as archive:
         for picture, label in rows:
@@ -86,14 +87,16 @@ def packed(path: Path) -> list[tuple[str, str]]:
         return [(name, name.split("/")[0]) for name in archive.namelist()]
 
 
-def unpacked(path: Path, names: Sequence[tuple[str, str]]) -> list[Drawn]:
-    """Chosen pictures of an archive, in their order."""
+def unpacked(
+    path: Path, names: Sequence[tuple[str, str]], made: Callable[[bytes, str], OneOf]
+) -> list[tuple[OneOf, str]]:
+    """Chosen pictures or recordings of an archive, in their order."""
     with zipfile.ZipFile(path) as archive:
-        return [(Picture.of(archive.read(name), name), label) for name, label in names]
+        return [(made(archive.read(name), name), label) for name, label in names]
 
 
-def distinct(rows: Iterable[Drawn], seen: set[str]) -> Iterator[Drawn]:
-    """Pictures that did not occur before, here or in a split read earlier."""
+def distinct(rows: Iterable[tuple[OneOf, str]], seen: set[str]) -> Iterator[tuple[OneOf, str]]:
+    """Pictures or recordings that did not occur before, here or in a split read earlier."""
     for picture, label in rows:
         if picture.sha256 not in seen:
             seen.add(picture.sha256)

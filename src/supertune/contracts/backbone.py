@@ -36,8 +36,9 @@ Capability = Literal[
     "remote",  # inputs leave this machine
 ]
 
-# "cls_mean": both, side by side; "projected": as the backbone compares it with texts.
-Pooling = Literal["mean", "cls", "last", "cls_mean", "projected"]
+# "cls_mean": both, side by side; "projected": as the backbone compares it with texts; "max": the
+# largest of each number; "decoder": where a decoder is about to write.
+Pooling = Literal["mean", "cls", "last", "cls_mean", "projected", "max", "decoder"]
 ResizeMode = Literal["stretch", "pad", "crop"]  # how a picture becomes a square
 
 

@@ -58,7 +58,9 @@ class Columns:
             return self
         if self.medium is None:
             return replace(self, text=tuple(names))
-        return replace(self, **{"audio" if self.picture is None else "picture": names[0]})
+        if self.picture is None:
+            return replace(self, audio=names[0])
+        return replace(self, picture=names[0])
 
     @property
     def modality(self) -> str:

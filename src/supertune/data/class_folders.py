@@ -87,7 +87,9 @@ class Listing:
         if self.others:
             count = sum(self.others.values())
             names = listed(sorted(self.others), 5)
-            message = f"{counted(count, 'file')} in {self.source} that no {self.kind.noun} is called like"
+            message = (
+                f"{counted(count, 'file')} in {self.source} that no {self.kind.noun} is called like"
+            )
             found.append(Finding("other_files", f"{message} ({names}) left out.", (), "info"))
         return found
 
@@ -133,9 +135,7 @@ def windows(found: Listing, window: int) -> Iterator[Table]:
     split = any(one.side is not None for one in found.files)
     first, rest = 1, iter(found.files)
     while batch := list(islice(rest, window)):
-        columns: dict[str, list[object]] = {
-            found.kind.column: [_made(found, one) for one in batch]
-        }
+        columns: dict[str, list[object]] = {found.kind.column: [_made(found, one) for one in batch]}
         if labelled:
             columns[LABEL] = [one.label for one in batch]
         if split:

@@ -14,7 +14,6 @@ from supertune.data.table import Table
 from supertune.errors import InputError
 
 
-
 @dataclass(frozen=True)
 class Sort:
     """What is looked for.

@@ -20,7 +20,11 @@ from supertune.labelling.proposing import Proposal
 
 TASKS = ".json"  # the suffix by which Label Studio's tasks are meant
 _NAME = "label"
-_SHOWN = {"text": "Text", "image": "Image", "audio": "Audio"}  # Label Studio's tags by the key of its data
+_SHOWN = {
+    "text": "Text",
+    "image": "Image",
+    "audio": "Audio",
+}  # Label Studio's tags by the key of its data
 
 
 def check(target: Path, *, overwrite: bool, source: object = None) -> None:

@@ -17,7 +17,8 @@ from supertune.errors import InputError
 from supertune.methods.linear_probe import Head, RidgeBatch, row_weights
 
 MOST = 4000  # rows: a matrix of all pairs of them is held
-Layers = tuple[int, ...]
+Layer = int | tuple[int, str]  # its number; or with it one of the ways it is pooled in
+Layers = tuple[Layer, ...]
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,22 @@ def layer_sets(depth: int) -> tuple[Layers, ...]:
         tuple(range(depth // 2 + 1, depth + 1)),
         tuple(dict.fromkeys(apart)),
     )
+    return tuple(dict.fromkeys(sets))
+
+
+def sets_of(parts: Sequence[Part]) -> tuple[Layers, ...]:
+    """Sets of what is read to choose among: those of `layer_sets`; where layers are read by their
+    largest numbers too, which are of another scale, each way of reading counts by itself."""
+    depth = parts[-1].layer
+    if not any(part.pooling == "max" for part in parts):
+        return layer_sets(depth)
+    last = [(part.layer, part.pooling) for part in parts if part.layer == depth]
+    low = max(1, round(depth / 3))
+    lower = tuple((part.layer, part.pooling) for part in parts if part.layer <= low)
+    largest = tuple((part.layer, part.pooling) for part in parts if part.pooling == "max")
+    every = tuple((part.layer, part.pooling) for part in parts)
+    alone: list[Layers] = [(one,) for one in last]
+    sets = [*alone, tuple(last), ((low, "max"),), lower, largest, every]
     return tuple(dict.fromkeys(sets))
 
 
@@ -104,12 +121,12 @@ class Grams:
     """The Gram matrix of each layer of each view that may be read, over all rows of a problem."""
 
     def __init__(
-        self, readings: Sequence[FloatArray], parts: Sequence[Part], weights: FloatArray, depth: int
+        self, readings: Sequence[FloatArray], parts: Sequence[Part], weights: FloatArray
     ) -> None:
         self.readings, self.parts, self.weights = readings, parts, weights
         views = range(len(readings))
-        self.sources = tuple(Source(view, own) for view in views for own in layer_sets(depth))
-        self._matrices: dict[tuple[int, int], FloatArray] = {}
+        self.sources = tuple(Source(view, own) for view in views for own in sets_of(parts))
+        self._matrices: dict[tuple[int, Layer], FloatArray] = {}
 
     @classmethod
     def of(cls, problem: Problem, views: Sequence[Lens]) -> Grams:
@@ -128,10 +145,9 @@ class Grams:
                 next="Use linear_probe; --set layer=N reads another layer.",
             )
         readings = [lens.readings(problem.examples.inputs) for lens in views]
-        first = views[0]
-        return cls(readings, first.parts, row_weights(problem), first.backbone.offer.depth)
+        return cls(readings, views[0].parts, row_weights(problem))
 
-    def matrix(self, view: int, layer: int) -> FloatArray:
+    def matrix(self, view: int, layer: Layer) -> FloatArray:
         """(n, n)."""
         if (view, layer) not in self._matrices:
             x = self.readings[view][:, columns(self.parts, (layer,))].astype(np.float64)
@@ -176,6 +192,9 @@ def _centred(whole: FloatArray, rows: IntArray, share: FloatArray) -> tuple[_Lay
 def columns(parts: Sequence[Part], layers: Layers) -> IntArray:
     """Columns of all layers' vectors that belong to these, in their order."""
     spans = [
-        np.arange(part.start, part.end) for layer in layers for part in parts if part.layer == layer
+        np.arange(part.start, part.end)
+        for layer in layers
+        for part in parts
+        if layer in (part.layer, (part.layer, part.pooling))
     ]
     return np.concatenate(spans)

@@ -98,14 +98,16 @@ class LayeredProbe:
             for source, shares in solved.shares.items()
             if shares[0]
         }
-        layers = tuple(sorted({layer for source in heads for layer in source.layers}))
+        used = {layer for source in heads for layer in source.layers}
+        layers = tuple(sorted(used, key=lambda one: columns(grams.parts, (one,))[0]))
         asked = lenses[solved.views[0]].encoding.resolution if options.resolutions else None
         return LayeredHead(_mean(heads, columns(grams.parts, layers), grams), layers, asked)
 
     def restore(self, state: State, head: HeadSpec, lens: Lens | None) -> LayeredHead:
         kept = state.settings
         own = Head.from_arrays(state.arrays)
-        return LayeredHead(own, tuple(kept["layers"]), kept.get("resolution"))
+        layers = tuple(one if isinstance(one, int) else (one[0], one[1]) for one in kept["layers"])
+        return LayeredHead(own, layers, kept.get("resolution"))
 
     def out_of_fold(
         self,

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
-from supertune.contracts import Attributing, Encoding, FloatArray, Input
+from supertune.contracts import Attributing, Encoding, FloatArray, Input, Pooling
 
 # Widths in tokens; steps grow with length so that few rows fill few shapes. 72 and 136 stand just
 # above 64 and 128, at which people cut.
@@ -141,6 +141,23 @@ class Reader(Protocol):
 
     def unlike_rows(self) -> Batch:
         """Rows that differ in what they can: what a way of running a model is tried out on."""
+        ...
+
+
+@runtime_checkable
+class LayerReader(Protocol):
+    """A reader of rows whose hidden states it makes vectors of by itself, at any layer."""
+
+    def vectors(self, batch: Batch, encoding: Encoding, cut: int, hidden: Any | None) -> Any:
+        """(rows, d), with gradients if asked for; where ``hidden`` is given it enters ``cut``."""
+        ...
+
+    def kinds(self, batch: Batch, last: bool) -> tuple[Pooling, ...]:
+        """Ways in which a layer can be read; ``last``: that of the whole model."""
+        ...
+
+    def read(self, states: Any, batch: Batch, how: str, *, last: bool) -> Any:
+        """(rows, d) of hidden states (rows, positions, d) of a layer."""
         ...
 
 

@@ -8,6 +8,9 @@ from typing import Any
 
 from supertune.contracts import Offer
 
+CAPABILITIES = frozenset(
+    {"transcribe", "features", "blocks", "layers", "linears", "biases", "torch"}
+)
 FAMILIES = frozenset({"whisper"})  # encoders and decoders that read a window of sound at a time
 
 
@@ -22,7 +25,7 @@ def offer(
 ) -> Offer:
     """The offer of such a model."""
     return Offer(
-        capabilities=frozenset({"transcribe", "blocks", "linears", "biases", "torch"}),
+        capabilities=CAPABILITIES,
         family="seq2seq",
         architecture=str(config["architectures"][0]),
         width=int(config["d_model"]),
@@ -31,7 +34,7 @@ def offer(
             math.prod(shape) for name, shape in shapes.items() if name != "proj_out.weight"
         ),
         max_length=int(config["max_target_positions"]),
-        pooling="mean",
+        pooling="max",
         languages=languages,
         decoder_depth=int(config["decoder_layers"]),
         modality="audio",

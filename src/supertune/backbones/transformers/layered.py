@@ -1,4 +1,4 @@
-"""All layers of an encoder of pictures read in one pass, to choose among them afterwards.
+"""All layers of an encoder of pictures or recordings read in one pass, to choose among them afterwards.
 
 Inner layers of a pretrained encoder often tell few rows apart better than its last, which belongs
 to what it was pretrained for (Evci et al. 2022, arXiv:2201.03529, who read all of them at once).
@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from supertune.backbones.transformers.pooling import pooled
-from supertune.backbones.transformers.two_towers import projected
+from supertune.backbones.transformers.batching import LayerReader
 from supertune.contracts import Encoding, FloatArray, Part, Pooling
 
 if TYPE_CHECKING:
@@ -24,7 +23,8 @@ class Layered:
     """See `supertune.contracts.Layered`."""
 
     def __init__(self, backbone: TransformersBackbone) -> None:
-        self.backbone = backbone
+        assert isinstance(backbone.reader, LayerReader)
+        self.backbone, self.reader = backbone, backbone.reader
         self._parts: tuple[Part, ...] | None = None
 
     def parts(self) -> tuple[Part, ...]:
@@ -36,9 +36,9 @@ class Layered:
             batch = backbone.unlike_rows()
             with backbone.lock, torch.inference_mode():
                 found = [vector.shape[1] for vector in self._vectors(batch)]
-            depth, kinds = backbone.offer.depth, self._kinds(batch)
+            depth, kinds = backbone.offer.depth, self.reader.kinds(batch, False)
             read = [(layer, kind) for layer in range(1, depth) for kind in kinds]
-            read += [(depth, kind) for kind in self._last_kinds(batch)]
+            read += [(depth, kind) for kind in self.reader.kinds(batch, True)]
             starts = np.cumsum([0, *found]).tolist()
             self._parts = tuple(
                 Part(layer, kind, start, start + width)
@@ -74,20 +74,13 @@ class Layered:
         return np.concatenate([readings[:, part.start : part.end] for part in chosen], axis=1)
 
     def _vectors(self, batch: Batch) -> list[Any]:
-        """Of each layer, the vector that stands for the whole if there is one, and the mean; of
-        the last, what is compared with texts as well."""
-        states = [each.float() for each in self.backbone.cutting.through(batch)]
-        found = [pooled(each, batch, how) for each in states[:-1] for how in self._kinds(batch)]
-        return [*found, *(self._last(states[-1], batch, how) for how in self._last_kinds(batch))]
-
-    def _last(self, states: Any, batch: Batch, how: Pooling) -> Any:
-        if how == "projected":
-            return projected(self.backbone, states)
-        return pooled(states, batch, how)
-
-    def _kinds(self, batch: Batch) -> tuple[Pooling, ...]:
-        return ("mean",) if batch.summary is None else ("cls", "mean")
-
-    def _last_kinds(self, batch: Batch) -> tuple[Pooling, ...]:
-        compared = self.backbone.offer.pooling == "projected"
-        return (*self._kinds(batch), *(("projected",) if compared else ()))
+        """Of each layer, read in every way that its reader knows."""
+        reader = self.reader
+        *inner, last = [each.float() for each in self.backbone.cutting.through(batch)]
+        lower = [
+            reader.read(each, batch, how, last=False)
+            for each in inner
+            for how in reader.kinds(batch, False)
+        ]
+        return [*lower, *(reader.read(last, batch, how, last=True)
+                          for how in reader.kinds(batch, True))]  # fmt: skip

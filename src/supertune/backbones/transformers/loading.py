@@ -137,7 +137,7 @@ def body(whole: Any, offer: Offer) -> Any:
     the one that reads pictures."""
     if offer.pooling == "projected":
         return whole.vision_model
-    if "score_text" not in offer.capabilities:
+    if not {"score_text", "transcribe"} & offer.capabilities:
         return whole
     return whole.get_encoder() if offer.family == "seq2seq" else whole.base_model
 

@@ -18,13 +18,14 @@ import numpy as np
 import numpy.typing as npt
 
 from supertune.backbones.transformers import answering, declared, generating, loading, prompting
-from supertune.backbones.transformers.batching import Batch, BatchPlan, Reader, packs
+from supertune.backbones.transformers.batching import Batch, BatchPlan, LayerReader, Reader, packs
 from supertune.backbones.transformers.cutting import Cutting
 from supertune.backbones.transformers.last_block import LastBlock
 from supertune.backbones.transformers.layered import Layered
 from supertune.backbones.transformers.packing import Packed, Padded, offset, sizes
 from supertune.backbones.transformers.pixels import PixelReader
 from supertune.backbones.transformers.precision import Precision, computing, settled
+from supertune.backbones.transformers.sounds import SoundReader
 from supertune.backbones.transformers.texts import TextReader
 from supertune.backbones.transformers.tokenizing import Tokens
 from supertune.backbones.transformers.two_towers import TwoTowers, check_pooling, projected_width
@@ -78,7 +79,7 @@ class TransformersBackbone:
         self.model = loading.model(ref, offer).to(self.device)
         self.body = loading.body(self.model, offer)  # gives hidden states; no head in it
         self.extend: Callable[[Batch], Batch] | None = None  # what tuned prompts do to a batch
-        self.reader: Reader = TextReader(self) if offer.modality == "text" else PixelReader(self)
+        self.reader: Reader = _READERS[offer.modality](self)
         self.cutting = Cutting(self)
         self.last_block = LastBlock(self)
         self.lock = threading.RLock()
@@ -353,7 +354,7 @@ class TransformersBackbone:
             return self._frame(encoding.prompt).words.scores(read)
         if self.extend is not None:
             batch = self.extend(batch)
-        if isinstance(self.reader, PixelReader):
+        if isinstance(self.reader, LayerReader):
             return self.reader.vectors(batch, encoding, cut, hidden)
         places = self.places(batch, encoding)
         if encoding.reuse and places is not None:
@@ -443,6 +444,13 @@ class TransformersBackbone:
         from supertune.backbones.transformers.tuning.side_by_side import SideBySide
 
         return SideBySide(self, cast(Any, tunables))
+
+
+_READERS: Mapping[str, Callable[[TransformersBackbone], Reader]] = {
+    "text": TextReader,
+    "image": PixelReader,
+    "audio": SoundReader,
+}
 
 
 def per_input(vectors: FloatArray, counts: list[int]) -> FloatArray:

@@ -22,7 +22,7 @@ from supertune.backbones.transformers.batching import Batch, BatchPlan
 from supertune.backbones.transformers.pooling import pooled
 from supertune.backbones.transformers.preprocessing import Pixels
 from supertune.backbones.transformers.two_towers import projected
-from supertune.contracts import Encoding, FloatArray, Input, Picture, ResizeMode
+from supertune.contracts import Encoding, FloatArray, Input, Picture, Pooling, ResizeMode
 from supertune.data.pictures import decoding
 from supertune.errors import InputError
 
@@ -175,9 +175,21 @@ class PixelReader:
         """(rows, d), with gradients if asked for; where ``hidden`` is given it enters ``cut``."""
         states = self.states(batch, encoding, cut, hidden).float()
         how = encoding.pooling or self.backbone.offer.pooling
-        if how == "projected" and self._layer(encoding) == self.backbone.offer.depth:
+        last = self._layer(encoding) == self.backbone.offer.depth
+        return self.read(states, batch, how, last=last)
+
+    def read(self, states: Any, batch: Batch, how: str, *, last: bool) -> Any:
+        """(rows, d) of hidden states or maps; ``last``: of the whole model."""
+        if how == "projected" and last:
             return projected(self.backbone, states)
         return pooled(states, batch, how)
+
+    def kinds(self, batch: Batch, last: bool) -> tuple[Pooling, ...]:
+        """Ways in which a layer is read: the vector that stands for the whole if there is one, and
+        the mean; of the last, what is compared with texts as well."""
+        found: tuple[Pooling, ...] = ("mean",) if batch.summary is None else ("cls", "mean")
+        compared = last and self.backbone.offer.pooling == "projected"
+        return (*found, *(("projected",) if compared else ()))
 
     def states(
         self, batch: Batch, encoding: Encoding, cut: int = 0, hidden: Any | None = None

@@ -7,18 +7,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
 from supertune.contracts import Columns, Finding, Input, Picture, Reading
-from supertune.data import joining, text_reading
-from supertune.data.cells import counted, listed
+from supertune.data import joining, media_rows, text_reading
+from supertune.data.cells import counted
 from supertune.data.columns import settle
 from supertune.data.pictures import choosing, folders, formats, glimpses, sources
 from supertune.data.table import Table
 from supertune.data.windows import window_of
 from supertune.errors import InputError
 
-_SHOWN = 3  # broken pictures that are named
+_REFUSED = ("picture_too_large",)
 
 
 def learned(source: Any, wanted: Columns, test: Any = None) -> Reading:
@@ -34,8 +32,8 @@ def learned(source: Any, wanted: Columns, test: Any = None) -> Reading:
     if test is not None:
         held, other, more = rows(test, wanted)
         found += more
-        held = _called(held, other, replace(columns, label=settle(table, columns).columns.label),
-                       sources.nameless(test))  # fmt: skip
+        label = settle(table, columns).columns.label
+        held = media_rows.called(held, other, replace(columns, label=label), _unnamed(test))
     reading = text_reading.learned(table, columns, held)
     said = [] if wanted.picture else [choosing.proof(table, str(columns.picture))]
     return replace(reading, guesses=(*said, *reading.guesses), findings=(*found, *reading.findings))
@@ -46,7 +44,7 @@ def judged(
 ) -> Reading:
     """Pictures that a model with the labels ``names`` is judged by; see `text_reading.judged`."""
     table, columns, found = rows(source, wanted)
-    table = _called(table, columns, wanted, sources.nameless(source))
+    table = media_rows.called(table, columns, wanted, _unnamed(source))
     reading = text_reading.judged(table, wanted, names, new_labels=new_labels)
     return replace(reading, findings=(*found, *reading.findings))
 
@@ -60,25 +58,8 @@ def stream(source: Any, wanted: Columns, window: int) -> Iterator[tuple[Table, t
             empty cell.
     """
     for table, column in sources.stream(source, wanted.picture, window):
-        cells = table.values[column]
-        for row, cell in zip(table.rows, cells, strict=True):
-            if cell is None:
-                raise formats.missing("", f"row {row}, column '{column}': an empty cell")
-        for row, seen in zip(table.rows, glimpses.of(cells), strict=True):
-            if seen.broken is not None:
-                raise _in_row(seen.broken, int(row))
+        media_rows.checked(table, column, glimpses.of, formats.missing)
         yield table, joining.inputs(table, Columns(picture=column))
-
-
-def _in_row(error: InputError, row: int) -> InputError:
-    said = error.received or ""
-    return InputError(
-        error.code,
-        error.message,
-        received=said if said.startswith("row ") else f"row {row}: {said}",
-        allowed=error.allowed,
-        next=error.next,
-    )
 
 
 def rows(source: Any, wanted: Columns) -> tuple[Table, Columns, list[Finding]]:
@@ -88,44 +69,13 @@ def rows(source: Any, wanted: Columns) -> tuple[Table, Columns, list[Finding]]:
         raise _no_texts(wanted)
     table, column = sources.read(source, wanted.picture)
     found = sources.unread(source)
-    table, broken = _whole(table, column)
+    table, broken = media_rows.whole(table, column, glimpses.of, "picture", _REFUSED)
     return table, replace(wanted, picture=column), [*found, *broken]
 
 
-def _whole(table: Table, column: str) -> tuple[Table, list[Finding]]:
-    """The rows without those whose picture is broken.
-
-    Raises:
-        InputError: ``picture_too_large``; what is wrong with the first, where all are broken.
-    """
-    held = [i for i, cell in enumerate(table.values[column]) if cell is not None]
-    seen = glimpses.of([table.values[column][i] for i in held])
-    faults = {i: one.broken for i, one in zip(held, seen, strict=True) if one.broken is not None}
-    for i, fault in faults.items():
-        if fault.code == "picture_too_large" or len(faults) == len(held):
-            raise _in_row(fault, int(table.rows[i]))
-    if not faults:
-        return table, []
-    kept = [i for i in range(len(table)) if i not in faults]
-    cells = {name: [values[i] for i in kept] for name, values in table.values.items()}
-    named = [str(table.values[column][i]) for i in faults]
-    message = (
-        f"{counted(len(faults), 'picture')} of {table.source} cannot be decoded and "
-        f"{'is' if len(faults) == 1 else 'are'} left out: {listed(named, _SHOWN)}."
-    )
-    rows = tuple(int(table.rows[i]) for i in faults)
-    whole = replace(table, values=cells, rows=np.asarray(table.rows)[kept])
-    return whole, [Finding("broken_picture", message, rows)]
-
-
-def _called(table: Table, own: Columns, wanted: Columns, nameless: bool) -> Table:
-    """The table with its picture column called as the model's, and of a folder or a list the
-    label as well."""
-    names = {str(own.picture): str(wanted.picture or own.picture)}
-    if nameless and wanted.label is not None:
-        names[folders.LABEL] = wanted.label
-    cells = {names.get(name, name): values for name, values in table.values.items()}
-    return replace(table, values=cells)
+def _unnamed(source: Any) -> str | None:
+    """The column of labels that nobody named."""
+    return folders.LABEL if sources.nameless(source) else None
 
 
 def _no_texts(wanted: Columns) -> InputError:

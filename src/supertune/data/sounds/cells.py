@@ -21,7 +21,7 @@ ALLOWED = (
     'paths of recordings, their bytes, (samples, rate) pairs, or {"array": samples, '
     '"sampling_rate": rate}'
 )
-_INSIDE = ("clips", "audio", "wav", "wavs")  # folders beside a table that its paths may begin in
+INSIDE = ("clips", "audio", "wav", "wavs")  # folders beside a table that its paths may begin in
 
 
 def is_recording(cell: Any) -> bool:
@@ -50,8 +50,10 @@ def recording(cell: Any, place: Place) -> Recording | None:
     if isinstance(cell, Recording):
         return cell
     if is_samples(cell):
-        pair = (cell["array"], cell["sampling_rate"]) if isinstance(cell, Mapping) else cell
-        return Recording.of(_saved(*pair, place), str(place))
+        found = cell
+        if isinstance(cell, Mapping):
+            found = cell["array"], cell["sampling_rate"]
+        return Recording.of(_saved(found[0], found[1], place), str(place))
     if is_struct(cell):
         held, name = cell["bytes"], cell["path"]
         if held is None:
@@ -107,7 +109,7 @@ def _from_path(name: str, place: Place) -> Recording:
     folder = place.folder or Path()
     path = folder / name
     if place.folder is not None and not _exists(path):
-        path = next((one for one in (folder / i / name for i in _INSIDE) if _exists(one)), path)
+        path = next((one for one in (folder / i / name for i in INSIDE) if _exists(one)), path)
     if not _exists(path):
         raise formats.missing(name[:200], f"{place}: ", near(path, place))
     if path.is_dir():

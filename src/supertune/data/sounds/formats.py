@@ -106,7 +106,7 @@ def opened(recording: Recording) -> Iterator[tuple[soundfile.SoundFile, Header]]
     except Exception as error:  # whatever a decoder stumbles over, the file is to blame
         stream.seek(0)
         head = stream.read(4096)
-        if not _known(head):
+        if not known(head):
             raise _not_a_recording(recording, head) from error
         raise broken(recording, error) from error
     finally:
@@ -217,7 +217,7 @@ def _duration(seconds: float) -> str:
     return f"{hours:,} h {minutes} min" if hours else f"{minutes} min"
 
 
-def _known(head: bytes) -> bool:
+def known(head: bytes) -> bool:
     """Whether a file begins as one that libsndfile reads, or with nothing at all."""
     mpeg = len(head) > 1 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0
     return not head or head.startswith((*_BEGINNINGS, b"caff")) or mpeg

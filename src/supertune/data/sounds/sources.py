@@ -140,7 +140,7 @@ def _listed(rows: Sequence[Any], window: int) -> Iterator[Table]:
                     next="Give each row the same form.",
                 )
         columns: dict[str, list[Any]] = {
-            folders.AUDIO: [_one_cell(row[0] if paired else row) for row in part]
+            folders.AUDIO: [one_cell(row[0] if paired else row) for row in part]
         }
         if paired:
             columns[folders.LABEL] = [row[1] for row in part]
@@ -151,7 +151,7 @@ def _is_pair(row: Any) -> bool:
     return isinstance(row, tuple | list) and len(row) == 2 and not cells.is_samples(row)
 
 
-def _one_cell(cell: Any) -> Any:
+def one_cell(cell: Any) -> Any:
     """Samples and their rate under one name, which a table takes as a cell."""
     if isinstance(cell, tuple) and cells.is_samples(cell):
         return {"array": cell[0], "sampling_rate": cell[1]}

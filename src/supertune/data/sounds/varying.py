@@ -48,4 +48,4 @@ def heard(samples: Samples, recording: Recording, rate: int) -> Samples:
     below = 10 ** (-chance.uniform(*NOISE) / 20)
     level = float(np.sqrt(np.mean(samples.astype(np.float64) ** 2))) if len(samples) else 0.0
     noise = chance.standard_normal(len(found), dtype=np.float32) * np.float32(level * below)
-    return np.clip((found + noise) * gain, -1.0, 1.0).astype(np.float32)
+    return np.asarray(np.clip((found + noise) * gain, -1.0, 1.0), dtype=np.float32)
