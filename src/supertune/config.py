@@ -67,7 +67,8 @@ class Recipe(BaseModel):
         None, ge=1, description="blocks of a picture's encoder that are run; by default as it says"
     )
     language: str | None = Field(
-        None, description="code of the language that is spoken, such as fr; by default told or heard"
+        None,
+        description="code of the language that is spoken, such as fr; by default told or heard",
     )
     class_weights: Literal["balanced"] | dict[str, float] | None = None
     cost_matrix: tuple[tuple[float, ...], ...] | None = Field(

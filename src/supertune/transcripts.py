@@ -14,7 +14,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -76,7 +76,7 @@ def aligned(said: str, written: str) -> list[Piece]:
     chunks = jiwer.process_words(" ".join(first), " ".join(second)).alignments[0]
     return [
         Piece(
-            chunk.type,
+            cast(Kind, chunk.type),
             tuple(first[chunk.ref_start_idx : chunk.ref_end_idx]),
             tuple(second[chunk.hyp_start_idx : chunk.hyp_end_idx]),
         )

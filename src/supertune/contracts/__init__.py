@@ -57,7 +57,7 @@ from supertune.contracts.detection import (
     Detections,
     View,
 )
-from supertune.contracts.detection_keys import DetectionOptions, options_of
+from supertune.contracts.detection_keys import DetectionOptions
 from supertune.contracts.diffusion import (
     Caption,
     Denoised,
@@ -112,6 +112,7 @@ from supertune.contracts.objective import (
     Judged,
     Shifting,
 )
+from supertune.contracts.own_loops import options_of
 from supertune.contracts.speech import (
     Clip,
     Listening,
@@ -131,6 +132,7 @@ from supertune.contracts.task import (
     Recognising,
     Task,
 )
+from supertune.contracts.transcription_keys import TranscriptionOptions
 
 __all__ = [
     "NOTHING_ASKED",
@@ -222,6 +224,7 @@ __all__ = [
     "Stylizing",
     "Task",
     "Transcribing",
+    "TranscriptionOptions",
     "Transcripts",
     "Tunable",
     "Tuned",

@@ -105,9 +105,7 @@ class HeadSpec:
     @property
     def width(self) -> int:
         """C, how many numbers an answer takes; see `supertune.contracts.Detections` for boxes."""
-        return (
-            6 * self.boxes or 2 * self.draws or self.losses or self.characters or self.outputs
-        )
+        return 6 * self.boxes or 2 * self.draws or self.losses or self.characters or self.outputs
 
 
 class Task(Protocol):

@@ -43,7 +43,7 @@ class TransformersEngine:
         if "transcribe" in offer.capabilities:
             from supertune.backbones.transformers.speech.model import SpeechBackbone
 
-            return SpeechBackbone(ref, offer, device=device, threads=threads)
+            return SpeechBackbone(ref, offer, device=device, threads=threads, precision=precision)
         return TransformersBackbone(
             ref, offer, device=device, threads=threads, precision=precision, packing=packing
         )

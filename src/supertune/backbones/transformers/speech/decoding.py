@@ -206,9 +206,7 @@ def _beam(
     return Found(tuple(text), surety, float(silence[0]))
 
 
-def _told(
-    words: Vocabulary, found: Found, clip: Clip, language: str, how: Listening
-) -> Written:
+def _told(words: Vocabulary, found: Found, clip: Clip, language: str, how: Listening) -> Written:
     tokens, doubts = list(found.tokens), []
     if how.guard:
         if guarding.silent(clip, found.silence, found.surety):

@@ -6,10 +6,8 @@ The encoder reads one clip at a time, so that its numbers do not depend on the c
 from __future__ import annotations
 
 import json
-import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -17,8 +15,6 @@ import numpy as np
 import numpy.typing as npt
 
 from supertune.backbones.transformers import loading
-from supertune.backbones.transformers.cutting import Cutting
-from supertune.backbones.transformers.last_block import LastBlock
 from supertune.backbones.transformers.model import TransformersBackbone
 from supertune.backbones.transformers.speech import decoding
 from supertune.backbones.transformers.speech.spectrum import Spectrum
@@ -26,10 +22,8 @@ from supertune.backbones.transformers.speech.vocabulary import Vocabulary
 from supertune.contracts import (
     BackboneRef,
     Clip,
-    Encoding,
     FloatArray,
     Injection,
-    Input,
     Listening,
     Offer,
     Recording,
@@ -38,7 +32,7 @@ from supertune.contracts import (
 )
 from supertune.data.sounds import decoding as sounds
 from supertune.data.sounds import formats
-from supertune.limits import Splitting, check, returning_blocks
+from supertune.limits import check
 
 HELD = 300_000_000  # bytes of states that are held in memory for whoever asks next
 IGNORED = -100
@@ -53,33 +47,18 @@ class SpeechBackbone(TransformersBackbone):
     """
 
     def __init__(
-        self, ref: BackboneRef, offer: Offer, *, device: str, threads: int | None
+        self,
+        ref: BackboneRef,
+        offer: Offer,
+        *,
+        device: str,
+        threads: int | None,
+        precision: str = "fp32",
     ) -> None:
-        import torch
-
-        returning_blocks()
-        if threads is not None and torch.get_num_threads() != threads:
-            torch.set_num_threads(threads)
-        self.ref = ref
-        self.offer = offer
-        self.device = loading.device(device)
-        self.model = loading.model(ref, offer).to(self.device)
-        self.body = self.model.get_encoder()
-        self.extend = None
-        self.cutting = Cutting(self)
-        self.last_block = _Whole(self)
-        self.lock = threading.RLock()
-        self.tuned = False
-        self.splitting = Splitting()
-        self.packing = False
-        self.apart = False
-        self.any_size = {}
-        self.precision = "fp32"
+        super().__init__(
+            ref, offer, device=device, threads=threads, precision=precision, packing=False
+        )
         self._held: OrderedDict[str, FloatArray] = OrderedDict()
-
-    @cached_property
-    def offset(self) -> int | None:
-        return None
 
     @cached_property
     def spectrum(self) -> Spectrum:
@@ -107,11 +86,8 @@ class SpeechBackbone(TransformersBackbone):
         return self.vocabulary.spelled(text)
 
     def resumes(self, cut: int) -> bool:
-        """Only above the encoder; what of it is tuned is computed from the sound on."""
-        return cut >= self.offer.depth or cut == 0
-
-    def tokens(self, inputs: Sequence[Input], encoding: Encoding) -> list[Any]:
-        raise NotImplementedError("speech is read in clips")
+        """What of the encoder is tuned is computed from the sound on where texts are learned."""
+        return cut >= self.offer.depth or super().resumes(cut)
 
     # --- the encoder ---------------------------------------------------------------------------
 
@@ -119,9 +95,11 @@ class SpeechBackbone(TransformersBackbone):
         self, pieces: Sequence[Any], cut: int, *, dropout: float = 0.0, draw: int = 0
     ) -> list[FloatArray]:
         """(frames, d) float32 states of each `Clip`; below the decoder (frames, mels) of its
-        spectrum."""
+        spectrum. Other pieces as any encoder has them."""
         import torch
 
+        if pieces and not isinstance(pieces[0], Clip):
+            return super().activations(pieces, cut, dropout=dropout, draw=draw)
         found = []
         with self.lock, torch.inference_mode():
             for clip in pieces:
@@ -153,26 +131,7 @@ class SpeechBackbone(TransformersBackbone):
 
     def _encoded(self, spectra: Any) -> Any:
         """(B, frames, mels) -> (B, T, d), of any length up to the encoder's own."""
-        with self._as_long_as(spectra.shape[1]):
-            return self.body(input_features=spectra.transpose(1, 2)).last_hidden_state
-
-    @contextmanager
-    def _as_long_as(self, frames: int) -> Iterator[None]:
-        """Inside, the encoder reads so many frames: its later positions are left out."""
-        import torch
-
-        body = self.body
-        table, whole = body.embed_positions, body.config.max_source_positions
-        stride = body.conv1.stride[0] * body.conv2.stride[0]
-        if frames == whole * stride:
-            yield
-            return
-        short = torch.nn.Embedding.from_pretrained(table.weight[: frames // stride], freeze=True)
-        body.embed_positions, body.config.max_source_positions = short, frames // stride
-        try:
-            yield
-        finally:
-            body.embed_positions, body.config.max_source_positions = table, whole
+        return self.body(input_features=spectra.transpose(1, 2)).last_hidden_state
 
     def states(self, kept: Sequence[FloatArray], cut: int) -> Any:
         import torch
@@ -221,13 +180,6 @@ class SpeechBackbone(TransformersBackbone):
         from supertune.backbones.transformers.tuning import inject
 
         return inject(self, injection, seed, numbers)
-
-
-class _Whole(LastBlock):
-    """No block is computed only in part."""
-
-    def exact(self) -> bool:
-        return False
 
 
 def wave_of(clip: Clip) -> FloatArray:
