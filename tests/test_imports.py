@@ -22,7 +22,7 @@ ORDER = (
     ("contracts",),
     ("registry",),
     ("config",),
-    ("metrics", "average_precision"),
+    ("metrics", "average_precision", "transcripts"),
     ("data", "catalogue", "architectures"),
     ("modalities",),
     ("prompts",),

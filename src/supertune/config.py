@@ -66,6 +66,10 @@ class Recipe(BaseModel):
     layer: int | None = Field(
         None, ge=1, description="blocks of a picture's encoder that are run; by default as it says"
     )
+    language: str | None = Field(
+        None,
+        description="code of the language that is spoken, such as fr; by default told or heard",
+    )
     class_weights: Literal["balanced"] | dict[str, float] | None = None
     cost_matrix: tuple[tuple[float, ...], ...] | None = Field(
         None, description="cost of answering column j when row i is true, labels in order"

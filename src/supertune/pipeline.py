@@ -178,6 +178,7 @@ class Workshop:
             resolution=recipe.resolution,
             layer=recipe.layer,
             resize_mode=recipe.resize_mode,
+            language=recipe.language,
         )
 
     def offer(self, backbone: str, *, fetch: bool = True) -> Offer:

@@ -33,9 +33,11 @@ def to_lines(examples: Examples) -> bytes:
     return ("\n".join(lines) + "\n").encode("utf-8")
 
 
-def _label(examples: Examples, target: Any) -> str | float | list[str]:
+def _label(examples: Examples, target: Any) -> str | float | list[str] | dict[str, str]:
     if examples.valued:
         return float(target)
+    if examples.worded:
+        return {"text": str(target)}
     if examples.multi_label:
         return [name for name, on in zip(examples.labels, target, strict=True) if on]
     return examples.labels[int(target)]
@@ -67,6 +69,8 @@ def _answers(
     """Targets as `Examples` has them, and the names that they mean."""
     if any(isinstance(one, dict) for row in given if isinstance(row, list) for one in row):
         return boxes.from_json(given, inputs, labels), labels
+    if all(isinstance(label, dict) for label in given):
+        return np.array([label["text"] for label in given], dtype=np.str_), labels
     if all(isinstance(label, float) for label in given):
         return np.array(given), labels
     several = any(isinstance(label, list) for label in given)

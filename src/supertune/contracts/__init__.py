@@ -57,7 +57,7 @@ from supertune.contracts.detection import (
     Detections,
     View,
 )
-from supertune.contracts.detection_keys import DetectionOptions, options_of
+from supertune.contracts.detection_keys import DetectionOptions
 from supertune.contracts.diffusion import (
     Caption,
     Denoised,
@@ -112,6 +112,16 @@ from supertune.contracts.objective import (
     Judged,
     Shifting,
 )
+from supertune.contracts.own_loops import options_of
+from supertune.contracts.speech import (
+    Clip,
+    Listening,
+    Segment,
+    Transcribing,
+    Transcripts,
+    Writing,
+    Written,
+)
 from supertune.contracts.styling import STYLE_LOSSES, Painting, Seen, Stylized, Stylizing
 from supertune.contracts.task import (
     Columns,
@@ -122,6 +132,7 @@ from supertune.contracts.task import (
     Recognising,
     Task,
 )
+from supertune.contracts.transcription_keys import TranscriptionOptions
 
 __all__ = [
     "NOTHING_ASKED",
@@ -138,6 +149,7 @@ __all__ = [
     "Capability",
     "Caption",
     "ClassWeights",
+    "Clip",
     "Coefficient",
     "Columns",
     "Comparing",
@@ -176,6 +188,7 @@ __all__ = [
     "Judged",
     "Layered",
     "Lens",
+    "Listening",
     "Medium",
     "Method",
     "Modality",
@@ -200,6 +213,7 @@ __all__ = [
     "ResizeMode",
     "Sampling",
     "Seen",
+    "Segment",
     "Shifting",
     "Solver",
     "Span",
@@ -209,11 +223,16 @@ __all__ = [
     "Stylized",
     "Stylizing",
     "Task",
+    "Transcribing",
+    "TranscriptionOptions",
+    "Transcripts",
     "Tunable",
     "Tuned",
     "Untuned",
     "Values",
     "View",
+    "Writing",
+    "Written",
     "as_json",
     "asked_by",
     "content_key",

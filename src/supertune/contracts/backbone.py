@@ -143,11 +143,13 @@ class Encoding:
     resolution: int | None = None
     layer: int | None = None
     resize_mode: ResizeMode | None = None
+    language: str | None = None  # that is spoken; frozen parts do not depend on it
 
     def __repr__(self) -> str:
         """Without what is not set of pictures, so that no text's key depends on it."""
         later = {"resolution", "layer", "resize_mode"}
-        held = ((field.name, getattr(self, field.name)) for field in fields(self))
+        held = [(field.name, getattr(self, field.name)) for field in fields(self)]
+        held = [(name, value) for name, value in held if name != "language"]
         said = (f"{k}={v!r}" for k, v in held if k not in later or v is not None)
         return f"Encoding({', '.join(said)})"
 

@@ -174,8 +174,8 @@ class Examples:
             a recording.
         targets: (n,) label indices, -1 where unlabelled; or (n, C) zeros and ones when a row
             may have several labels; or (n,) floats, values that are NaN where unknown; or
-            (n, M, 5) boxes, x0, y0, x1, y1 and the class, -1 throughout where there is none; None
-            when the rows carry no answers at all.
+            (n, M, 5) boxes, x0, y0, x1, y1 and the class, -1 throughout where there is none; or
+            (n,) texts; None when the rows carry no answers at all.
         labels: the C label names, in the order of the model's outputs; of values, the one name
             of what is measured.
         rows: (n,) row numbers in the source, the first data row being 1.
@@ -214,6 +214,11 @@ class Examples:
         return self.targets is not None and self.targets.ndim == 3
 
     @property
+    def worded(self) -> bool:
+        """Whether the answers are texts."""
+        return self.targets is not None and self.targets.dtype.kind == "U"
+
+    @property
     def modality(self) -> str:
         """What the inputs are: ``"numbers"``, ``"image"``, ``"audio"`` or ``"text"``."""
         return "numbers" if self.columns else modality_of(self.inputs)
@@ -223,7 +228,7 @@ class Examples:
         """(n,) which rows carry an answer."""
         if self.targets is None:
             return np.zeros(len(self), dtype=bool)
-        if self.multi_label or self.boxed:
+        if self.multi_label or self.boxed or self.worded:
             return np.ones(len(self), dtype=bool)
         return np.asarray(np.isfinite(self.targets) if self.valued else self.targets >= 0)
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from functools import cache
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, create_model
+from pydantic import Field
 
-from supertune.contracts.method import GradientOptions, Method, Options
+from supertune.contracts.method import Options
 
 QUICK = 0.25  # what a pass through NanoDet takes, of what is estimated for a network of its size
 LEAST_STEPS = 150
@@ -63,26 +62,3 @@ class DetectionOptions(Options):
         views = 1 + self.views
         seen = self.length(rows * views) * self.batch_size / max(1, rows)
         return QUICK * (views + seen * tuned)
-
-
-def options_of(method: Method, objective: str) -> type[Options]:
-    """The keys that a method has where it serves an objective: those of `GradientOptions` speak
-    of a loop that detectors are not trained by, and give way to `DetectionOptions`."""
-    if objective != "detect" or not issubclass(method.options, GradientOptions):
-        return method.options
-    return _for_detectors(method.options)
-
-
-@cache
-def _for_detectors(given: type[GradientOptions]) -> type[Options]:
-    fields, usual = given.model_fields, GradientOptions.model_fields
-    own: dict[str, Any] = {
-        name: (field.annotation, field) for name, field in fields.items() if name not in usual
-    }
-    rate = fields["learning_rate"]
-    if rate.default != usual["learning_rate"].default:
-        own["learning_rate"] = (rate.annotation, rate)
-    made = create_model(f"{given.__name__}OfDetectors", __base__=DetectionOptions, **own)
-    searched = {name: factor for name, factor in given.ranges.items() if name in own}
-    made.ranges = {**DetectionOptions.ranges, **searched}
-    return made

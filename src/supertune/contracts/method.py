@@ -315,7 +315,12 @@ OFFERED_BY: Mapping[str, frozenset[str]] = {
 
 # What a backbone must offer to be asked so, whatever the method; and what it offers that answers
 # nothing else, unless it has features too.
-ASKED_OF: Mapping[str, str] = {"detect": "detect", "denoise": "denoise", "stylize": "stylize"}
+ASKED_OF: Mapping[str, str] = {
+    "detect": "detect",
+    "denoise": "denoise",
+    "stylize": "stylize",
+    "transcribe": "transcribe",
+}
 
 
 def needed(method: Method, objective: str, offer: Offer) -> frozenset[str]:

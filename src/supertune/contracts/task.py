@@ -11,7 +11,15 @@ import numpy.typing as npt
 from supertune.contracts.data import Answers, Examples, Finding, FloatArray, Input
 
 Objective = Literal[
-    "classify", "regress", "generate", "detect", "denoise", "stylize", "synthesise", "rank"
+    "classify",
+    "regress",
+    "generate",
+    "detect",
+    "denoise",
+    "stylize",
+    "transcribe",
+    "synthesise",
+    "rank",
 ]
 
 
@@ -83,7 +91,8 @@ class HeadSpec:
     are values on a scale, or ``boxes`` on a picture, so many at most, each of one of ``outputs``
     classes, or losses of a denoiser at so many ``draws`` of noise, beside those of the untuned
     one (`supertune.contracts.Denoised`), or so many ``losses`` of pictures painted again in a style
-    (`supertune.contracts.Stylized`)."""
+    (`supertune.contracts.Stylized`), or a text of so many ``characters`` at most
+    (`supertune.contracts.Transcripts`)."""
 
     outputs: int
     multi_label: bool = False
@@ -91,11 +100,12 @@ class HeadSpec:
     boxes: int = 0
     draws: int = 0
     losses: int = 0
+    characters: int = 0
 
     @property
     def width(self) -> int:
         """C, how many numbers an answer takes; see `supertune.contracts.Detections` for boxes."""
-        return 6 * self.boxes or 2 * self.draws or self.losses or self.outputs
+        return 6 * self.boxes or 2 * self.draws or self.losses or self.characters or self.outputs
 
 
 class Task(Protocol):

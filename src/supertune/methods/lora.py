@@ -39,7 +39,7 @@ class Lora:
     summary = "Low-rank updates of attention in the upper blocks, through peft"
     reference = "Hu et al. 2021, arXiv:2106.09685"
     needs = frozenset({"blocks", "linears", "torch"})
-    objectives = frozenset({"classify", "denoise", "detect", "regress"})
+    objectives = frozenset({"classify", "denoise", "detect", "regress", "transcribe"})
     simplicity = 40
     options: type[Options] = LoraOptions
 

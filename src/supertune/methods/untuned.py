@@ -1,4 +1,5 @@
-"""A denoiser as it is, asked by the captions of the pictures. Nothing is tuned."""
+"""A backbone as it is: a denoiser asked by the captions of pictures, or what writes down speech.
+Nothing is tuned."""
 
 from __future__ import annotations
 
@@ -24,6 +25,7 @@ from supertune.contracts import (
     Untuned,
 )
 from supertune.contracts.diffusion import DENOISER
+from supertune.methods._as_it_writes import AsItWrites
 
 
 class UntunedOptions(Options):
@@ -85,18 +87,23 @@ class UntunedMethod:
     """See `supertune.contracts.Solver`."""
 
     name = "untuned"
-    summary = "The denoiser as it is, asked by the same captions; nothing is tuned"
-    reference = "Ho et al. 2020, arXiv:2006.11239"
-    needs = frozenset({"denoise"})
-    objectives = frozenset({"denoise"})
+    summary = "The backbone as it is, asked the same; nothing is tuned"
+    reference = "Ho et al. 2020, arXiv:2006.11239; Radford et al. 2022, arXiv:2212.04356"
+    needs = frozenset({"torch"})
+    objectives = frozenset({"denoise", "transcribe"})
     simplicity = 4
     options: type[Options] = UntunedOptions
 
-    def fit(self, problem: Problem, options: Any) -> AsItIs:
-        return AsItIs(problem.head)
+    def fit(self, problem: Problem, options: Any) -> AsItIs | AsItWrites:
+        if not problem.head.characters:
+            return AsItIs(problem.head)
+        assert problem.lens is not None
+        return AsItWrites.of(problem.examples, problem.head, problem.lens)
 
-    def restore(self, state: State, head: HeadSpec, lens: Lens | None) -> AsItIs:
-        return AsItIs(head)
+    def restore(self, state: State, head: HeadSpec, lens: Lens | None) -> AsItIs | AsItWrites:
+        if not head.characters:
+            return AsItIs(head)
+        return AsItWrites(head, state.settings["language"])
 
 
 METHOD = UntunedMethod()

@@ -20,6 +20,7 @@ from supertune.contracts import (
     Input,
     Method,
     Offer,
+    TranscriptionOptions,
     modality_of,
 )
 from supertune.training.replay import MEMORY
@@ -86,7 +87,9 @@ def fit_seconds(
     if passes is not None:
         whole = float(passes(options, len(lengths)))
         return features * (offer.views + whole * (folds * LEARNING + 1))
-    if isinstance(options, DetectionOptions):  # forward and backward, through a half at most
+    if isinstance(
+        options, DetectionOptions | TranscriptionOptions
+    ):  # forward and backward, through a half at most
         return features * (1 + options.passes(len(lengths), 1.5) * (folds * LEARNING + 1))
     features *= offer.views
     if not isinstance(method, GradientMethod) or not isinstance(options, GradientOptions):

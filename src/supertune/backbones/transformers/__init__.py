@@ -40,6 +40,10 @@ class TransformersEngine:
         from supertune.backbones.transformers.model import TransformersBackbone
 
         offer = self.offers(ref)
+        if "transcribe" in offer.capabilities:
+            from supertune.backbones.transformers.speech.model import SpeechBackbone
+
+            return SpeechBackbone(ref, offer, device=device, threads=threads, precision=precision)
         return TransformersBackbone(
             ref, offer, device=device, threads=threads, precision=precision, packing=packing
         )

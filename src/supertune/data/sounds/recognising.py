@@ -35,6 +35,34 @@ def recognised(source: Any) -> str | None:
         return None
 
 
+def transcribed(source: Any) -> str | None:
+    """Why it is a source of recordings with what is said in them, in words; None where it is not,
+    or where that cannot be told."""
+    try:
+        if not isinstance(source, str | Path):
+            return None
+        path = Path(source)
+        if path.is_dir():
+            corpus = corpora.windows(path, _ROWS)
+            if corpus is None:
+                return None
+            table, folder = next(corpus)
+        elif not path.exists() or formats.is_named_so(path) or _too_large(path):
+            return None
+        else:
+            table, folder = next(readers.stream(path, _ROWS)), path.parent
+        name = choosing.column(table, folder)
+    except (SupertuneError, OSError, ValueError, StopIteration):
+        return None
+    first = next((cell for cell in table.values[name] if cell), None)
+    inside = [folder, *(folder / one for one in cells.INSIDE)]
+    itself = cells.is_samples(first) or (cells.is_recording(first) and _begins(first))
+    if not itself and not any((one / str(first)).is_file() for one in inside):
+        return None
+    said = [each for each in table.names if column_names.is_exactly(each, _SAID)]
+    return f"columns '{name}' and '{said[0]}': recordings and what is said" if said else None
+
+
 def _path(path: Path) -> str | None:
     if path.is_dir():
         corpus = corpora.windows(path, _ROWS)
@@ -44,6 +72,10 @@ def _path(path: Path) -> str | None:
     if path.suffix.lower() in _WHOLE and path.stat().st_size > _LARGE:
         return None
     return _table(next(readers.stream(path, _ROWS)), path.parent)
+
+
+def _too_large(path: Path) -> bool:
+    return path.suffix.lower() in _WHOLE and path.stat().st_size > _LARGE
 
 
 def _folder(path: Path) -> str | None:

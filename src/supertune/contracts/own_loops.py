@@ -1,0 +1,43 @@
+"""Recipe keys of gradient methods where their objective is trained by a loop of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from pydantic import create_model
+
+from supertune.contracts.detection_keys import DetectionOptions
+from supertune.contracts.method import GradientOptions, Method, Options
+from supertune.contracts.transcription_keys import TranscriptionOptions
+
+_OF: Mapping[str, tuple[type[Options], str]] = {
+    "detect": (DetectionOptions, "Detectors"),
+    "transcribe": (TranscriptionOptions, "Transcripts"),
+}
+
+
+def options_of(method: Method, objective: str) -> type[Options]:
+    """The keys that a method has where it serves an objective: those of `GradientOptions` speak
+    of a loop that detectors, for one, are not trained by, and give way to those of their own."""
+    if objective not in _OF or not issubclass(method.options, GradientOptions):
+        return method.options
+    return _for(method.options, objective)
+
+
+@cache
+def _for(given: type[GradientOptions], objective: str) -> type[Options]:
+    base, name = _OF[objective]
+    fields, usual = given.model_fields, GradientOptions.model_fields
+    own: dict[str, Any] = {
+        key: (field.annotation, field) for key, field in fields.items() if key not in usual
+    }
+    rate = fields["learning_rate"]
+    if rate.default != usual["learning_rate"].default:
+        own["learning_rate"] = (rate.annotation, rate)
+    made: Any = create_model(f"{given.__name__}Of{name}", __base__=base, **own)
+    searched = {key: factor for key, factor in given.ranges.items() if key in own}
+    made.ranges = {**base.ranges, **searched}
+    found: type[Options] = made
+    return found

@@ -1,0 +1,33 @@
+"""Recipe keys of methods that tune what writes down speech; it has a training loop of its own."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from supertune.contracts.method import Options
+
+DECODED = 0.6  # what a step over a recording takes, of a pass of it through the encoder
+CHECKED = 2.0  # what writing down a recording takes, and proving its window
+
+
+class TranscriptionOptions(Options):
+    """Recipe keys of every method trained by the likelihood of transcripts."""
+
+    ranges: ClassVar[dict[str, float]] = {"learning_rate": 5.0, "epochs": 2.0}
+    epochs: int = Field(8, ge=1, le=1000)
+    learning_rate: float = Field(1e-3, gt=0, le=1)
+    batch_size: int = Field(8, ge=1, le=1024, description="recordings a step")
+    weight_decay: float = Field(0.01, ge=0)
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    window: Literal["auto", "whole"] | Annotated[float, Field(ge=1, le=30)] = Field(
+        "auto",
+        description="seconds that the encoder reads of a recording: as long as the longest one "
+        "where the untuned model writes down as well as in its whole window, which is tried out; "
+        "the whole window; or so many",
+    )
+
+    def passes(self, rows: int, tuned: float) -> float:
+        """What a fit takes, in passes of each row through the encoder."""
+        return CHECKED + self.epochs * DECODED * tuned

@@ -1,0 +1,155 @@
+"""Recordings of any length, read window by window, and put together again.
+
+A window begins some seconds before the one before it ends; what both heard is taken once, joined
+where their words agree. Windows of like length are written down together, and each depends on
+nothing beside it but by float32 rounding.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from supertune import limits, transcripts
+from supertune.contracts import (
+    Clip,
+    Lens,
+    Listening,
+    Recording,
+    Segment,
+    Transcribing,
+    Written,
+)
+from supertune.data.language import guess_language
+
+TOGETHER = 16  # clips that are written down at a time
+ASKED = 8  # recordings that are asked which language they are in
+AHEAD = 64  # recordings that are looked at at a time, to put clips of like length together
+
+
+def whole(recording: Recording, lens: Lens, window: float) -> Clip:
+    """All of a recording that is no longer than ``window``."""
+    backbone = lens.backbone
+    assert isinstance(backbone, Transcribing)
+    return Clip(recording, 0.0, min(window, backbone.seconds(recording)), window)
+
+
+def language_of(said: Sequence[str], recordings: Sequence[Recording], lens: Lens) -> str | None:
+    """The language that is spoken: as given, as transcripts read, or as it is heard."""
+    backbone, given = lens.backbone, lens.encoding.language
+    assert isinstance(backbone, Transcribing)
+    known = backbone.languages
+    if given is not None or not known:
+        return given
+    read = guess_language(said)
+    if read in known:
+        return read
+    some, cut = recordings[:ASKED], backbone.offer.depth
+    held = [whole(one, lens, backbone.window) for one in some]
+    heard = backbone.heard(backbone.states(lens.activations(held, cut), cut))
+    return Counter(heard).most_common(1)[0][0]
+
+
+def clips(
+    recording: Recording, seconds: float, window: float, most: float, overlap: float
+) -> list[Clip]:
+    """The windows of a recording of so many seconds: one of ``window`` where it fits, else such of
+    ``most`` that share ``overlap`` seconds."""
+    if seconds <= window:
+        return [Clip(recording, 0.0, seconds, window)]
+    found, start = [], 0.0
+    while True:
+        length = min(most, seconds - start)
+        found.append(Clip(recording, start, length, most))
+        if start + length >= seconds:
+            return found
+        start = round(start + most - overlap, 3)
+
+
+def written(
+    recordings: Sequence[Recording],
+    lens: Lens,
+    how: Listening,
+    window: float,
+    *,
+    keep: bool = False,
+    cut: int | None = None,
+) -> Iterator[Written]:
+    """(n,) what is said in each; see `supertune.contracts.Writing`.
+
+    Args:
+        cut: where runs begin; the decoder by default.
+    """
+    backbone = lens.backbone
+    assert isinstance(backbone, Transcribing)
+    for start in range(0, len(recordings), AHEAD):
+        part = recordings[start : start + AHEAD]
+        parts = [
+            clips(one, backbone.seconds(one), window, backbone.window, how.overlap) for one in part
+        ]
+        flat = [clip for held in parts for clip in held]
+        found = _all(flat, lens, how, keep, lens.backbone.offer.depth if cut is None else cut)
+        place = 0
+        for held in parts:
+            yield joined(found[place : place + len(held)], held)
+            place += len(held)
+
+
+def _all(flat: Sequence[Clip], lens: Lens, how: Listening, keep: bool, cut: int) -> list[Written]:
+    backbone = lens.backbone
+    assert isinstance(backbone, Transcribing)
+    activations = lens.activations if keep else lens.backbone.activations
+    found: dict[int, Written] = {}
+    order = sorted(range(len(flat)), key=lambda i: (flat[i].window, flat[i].seconds, i))
+    while order:
+        window = flat[order[0]].window
+        taken = [i for i in order[:TOGETHER] if flat[i].window == window]
+        order = order[len(taken) :]
+        limits.check()
+        some = [flat[i] for i in taken]
+        states = backbone.states(activations(some, cut), cut)
+        if how.language is not None or not backbone.languages:
+            languages = [how.language or ""] * len(some)
+        else:
+            languages = backbone.heard(states)
+        texts = backbone.written(states, some, languages, how)
+        found |= dict(zip(taken, texts, strict=True))
+    return [found[i] for i in range(len(flat))]
+
+
+def joined(parts: Sequence[Written], held: Sequence[Clip]) -> Written:
+    """What is said in all windows of one recording."""
+    if len(parts) == 1:
+        return parts[0]
+    text, segments = parts[0].text, list(parts[0].segments)
+    for before, clip, part in zip(held, held[1:], parts[1:]):
+        text = _continued(text, part.text)
+        segments = _after(segments, part.segments, (clip.start + before.end) / 2)
+    heard = [one for one in parts if one.text] or list(parts)
+    return replace(
+        heard[0],
+        text=text,
+        segments=tuple(segments),
+        surety=sum(one.surety for one in heard) / len(heard),
+        doubts=tuple(dict.fromkeys(doubt for one in parts for doubt in one.doubts)),
+    )
+
+
+def _continued(text: str, more: str) -> str:
+    """A text and the next window's, their longest common words at the seam once."""
+    first, second = text.split(), more.split()
+    tail, head = first[-40:], second[:40]
+    plain = [[transcripts.normalised(word) for word in words] for words in (tail, head)]
+    match = difflib.SequenceMatcher(None, plain[0], plain[1], False).find_longest_match()
+    if match.size < 2:
+        return f"{text} {more}".strip()
+    kept = first[: len(first) - len(tail) + match.a + match.size]
+    return " ".join([*kept, *second[match.b + match.size :]])
+
+
+def _after(segments: list[Segment], more: Sequence[Segment], seam: float) -> list[Segment]:
+    """Pieces of two windows: of what both heard, what begins before the seam is the first's."""
+    kept = [one for one in segments if one.start < seam] or segments
+    return [*kept, *(one for one in more if one.start >= min(seam, kept[-1].end if kept else 0.0))]

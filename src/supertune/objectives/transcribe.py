@@ -1,0 +1,229 @@
+"""Speech written down: words that were missed, put in or mistaken for others."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from supertune import transcripts
+from supertune.contracts import (
+    Answers,
+    Asked,
+    ClassWeights,
+    Examples,
+    Finding,
+    FloatArray,
+    HeadSpec,
+    IntArray,
+    Judged,
+    Transcripts,
+)
+from supertune.contracts.speech import TRANSCRIPT, numbered, room_of, texts_of
+from supertune.errors import InputError
+from supertune.objectives._refusals import means_nothing, refuse_bounds
+
+FEW = 10  # recordings, below which little can be learned
+ROWS_SHOWN = 60
+ALIGNED, CONFUSIONS = 40, 20  # recordings and mistakes that the report shows
+METRICS = "the metrics wer, cer and exact"
+
+
+class Transcribe:
+    """See `supertune.contracts.Judge`."""
+
+    name = "transcribe"
+    summary = "speech written down"
+    backbones = ("whisper-base",)
+    baselines = ("untuned",)
+    tolerance = 0.0
+    decider: str | None = None
+    rivals = (("untuned", "the model as it was"),)
+
+    def tried(self, rows: str) -> tuple[str, ...]:
+        return ("lora",)  # alone, so that it is waited for; the untuned model is judged beside it
+
+    def noticed(self, examples: Examples, folds: int) -> list[Finding]:
+        """``few_recordings``."""
+        if len(examples) >= FEW:
+            return []
+        message = f"{len(examples)} recordings are few to learn from; {FEW} to 100 serve better."
+        return [Finding("few_recordings", message, (), "info")]
+
+    def row_weights(self, examples: Examples, classes: ClassWeights) -> FloatArray | None:
+        """The rows' own weights.
+
+        Raises:
+            InputError: ``no_class_weights``.
+        """
+        if classes is not None:
+            raise means_nothing(
+                "class_weights", "Transcripts have no classes to weigh.", allowed=METRICS
+            )
+        return examples.weights
+
+    def costs(
+        self, labels: Sequence[str], matrix: Sequence[Sequence[float]] | None
+    ) -> FloatArray | None:
+        """None.
+
+        Raises:
+            InputError: ``no_costs``.
+        """
+        if matrix is not None:
+            raise means_nothing("cost_matrix", "A word has no cost of its own.", allowed=METRICS)
+        return None
+
+    def unknowing(self, examples: Examples) -> FloatArray:
+        """(n, W): nothing is heard."""
+        return numbered([""] * len(examples), room_of(_targets(examples)))
+
+    def breakdown(
+        self, judged: Judged, *, seed: int, costs: FloatArray | None, shown: bool
+    ) -> dict[str, Any]:
+        """``transcription``: how texts are compared, kinds of errors, the commonest mistakes, and
+        recordings with what was said aligned to what was written, worst first."""
+        said, written = _said(judged.examples), texts_of(_first(judged))
+        pieces = [transcripts.aligned(a, b) for a, b in zip(said, written, strict=True)]
+        kinds: Counter[str] = Counter()
+        swapped: Counter[tuple[str, str]] = Counter()
+        for piece in (one for row in pieces for one in row):
+            kinds[piece.kind] += max(len(piece.said), len(piece.written))
+            if piece.kind == "substitute":
+                swapped.update(zip(piece.said, piece.written))
+        counts = transcripts.counted(_first(judged), _targets(judged.examples))
+        order = sorted(range(len(said)), key=lambda i: (-counts[i, 0], judged.examples.rows[i]))
+        aligned = [
+            {
+                "row": int(judged.examples.rows[i]),
+                "recording": str(judged.examples.inputs[i]),
+                "errors": int(counts[i, 0]),
+                "words": int(counts[i, 1]),
+                "pieces": [
+                    [piece.kind, " ".join(piece.said), " ".join(piece.written)]
+                    for piece in pieces[i]
+                ],
+            }
+            for i in order[:ALIGNED]
+        ]
+        return {
+            "transcription": {
+                "normalised": transcripts.NORMALISED,
+                "words": int(counts[:, 1].sum()),
+                "kinds": {name: kinds[name] for name in ("substitute", "delete", "insert")},
+                "mistaken": [
+                    {"said": a, "written": b, "times": times}
+                    for (a, b), times in sorted(swapped.items(), key=lambda one: (-one[1], one[0]))
+                ][:CONFUSIONS]
+                if shown
+                else [],
+                "aligned": aligned if shown else [],
+            }
+        }
+
+    def doubt(self, answers: FloatArray, head: HeadSpec) -> FloatArray:
+        return np.ones(len(answers))  # a text says nothing of its own errors
+
+    def rows_to_look_at(
+        self, examples: Examples, answers: FloatArray, shown: bool
+    ) -> tuple[list[dict[str, Any]], list[Finding]]:
+        """Recordings whose transcripts are furthest from what was written, by models that had not
+        heard them: hard to hear, or wrongly transcribed."""
+        if not shown:
+            return [], []
+        counts = transcripts.counted(answers[0], _targets(examples))
+        share = counts[:, 0] / np.maximum(counts[:, 1], 1)
+        written, said = texts_of(answers[0]), _said(examples)
+        order = sorted(range(len(share)), key=lambda i: (-share[i], examples.rows[i]))
+        rows = [
+            {
+                "row": int(examples.rows[i]),
+                "text": str(examples.inputs[i]),
+                "label": said[i],
+                "predicted": written[i],
+                "why": f"{counts[i, 0]:.0f} of {counts[i, 1]:.0f} words wrong",
+            }
+            for i in order[:ROWS_SHOWN]
+            if counts[i, 0]
+        ]
+        return rows, []
+
+    def answers_given(self, examples: Examples) -> dict[str, Any]:
+        """How many words were said."""
+        words = sum(len(transcripts.normalised(text).split()) for text in _said(examples))
+        return {"labels": [{"name": TRANSCRIPT[0], "rows": len(examples)}], "words": words}
+
+    def floor(self, examples: Examples) -> dict[str, Any]:
+        return {}
+
+    def from_floor(self, kept: Mapping[str, Any], rows: int) -> dict[str, FloatArray]:
+        return {}
+
+    def calibrated(
+        self,
+        answers: FloatArray,
+        examples: Examples,
+        folds: Sequence[Sequence[tuple[IntArray, IntArray]]],
+    ) -> tuple[FloatArray, dict[str, Any]]:
+        return answers, {}
+
+    def calibration(
+        self, answers: FloatArray, examples: Examples, costs: FloatArray | None
+    ) -> dict[str, npt.NDArray[Any]]:
+        return {}
+
+    def check(self, asked: Asked) -> None:
+        refuse_bounds(asked, "Transcripts", allowed=METRICS)
+
+    def bounded(
+        self,
+        answers: Answers,
+        calibration: Mapping[str, npt.NDArray[Any]],
+        asked: Asked,
+    ) -> Answers:
+        self.check(asked)
+        return answers
+
+    def bounds(
+        self,
+        calibration: Mapping[str, npt.NDArray[Any]],
+        judged: Judged,
+        costs: FloatArray | None,
+        asked: Asked,
+    ) -> dict[str, Any]:
+        return {}
+
+    def array(self, answers: Answers, head: HeadSpec) -> npt.NDArray[Any]:
+        """(n,) texts."""
+        assert isinstance(answers, Transcripts)
+        found = np.empty(len(answers), dtype=object)
+        found[:] = answers.texts
+        return found
+
+    def table(self, answers: Answers) -> FloatArray:
+        raise InputError(
+            "no_probabilities",
+            "Transcripts have no probabilities of classes.",
+            received="predict_proba",
+            allowed="predict for texts, transcribe for times and more",
+            next="Call model.predict(recordings).",
+        )
+
+
+OBJECTIVE = Transcribe()
+
+
+def _targets(examples: Examples) -> npt.NDArray[Any]:
+    assert examples.targets is not None
+    return examples.targets
+
+
+def _said(examples: Examples) -> list[str]:
+    return [str(text) for text in _targets(examples)]
+
+
+def _first(judged: Judged) -> FloatArray:
+    return judged.answers if judged.on_test else judged.answers[0]

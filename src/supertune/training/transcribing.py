@@ -1,0 +1,281 @@
+"""What writes down speech, tuned by the likelihood of transcripts of a few recordings.
+
+The encoder reads each recording once, in a window as short as it may be, and its states are kept;
+where its blocks are tuned too, spectra are kept instead. A step goes through the decoder alone, and
+only tokens that count through the vocabulary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
+
+import numpy as np
+
+from supertune import limits, transcripts
+from supertune.contracts import (
+    Curve,
+    Finding,
+    FloatArray,
+    GradientMethod,
+    HeadSpec,
+    Injection,
+    Input,
+    Lens,
+    Listening,
+    Method,
+    Notes,
+    Offer,
+    Problem,
+    Recording,
+    State,
+    Transcribing,
+    TranscriptionOptions,
+    Tunable,
+    Tuned,
+    Written,
+)
+from supertune.contracts.speech import numbered
+from supertune.data.sounds import windows
+from supertune.training.steps import descend, set_rate, sound
+
+CLIPPED = 1.0  # norm of a gradient
+TRIED = 24  # recordings by which a shorter window is proved
+WORSE = 0.02  # of their words, how many more may be wrong in it
+MARGIN = 0.5  # seconds of silence behind the longest recording
+
+
+@dataclass(eq=False)
+class TunedTranscriber:
+    """See `supertune.contracts.Writing` and `supertune.contracts.Replaying`.
+
+    Attributes:
+        language: that most of what was learned is in.
+        window: seconds that the encoder reads of a recording no longer than that.
+        proof: how the untuned model writes down what was learned from, in that window and in the
+            whole one; empty where nothing was tried out.
+    """
+
+    injection: Injection
+    tunable: Tunable
+    spec: HeadSpec
+    language: str | None
+    window: float
+    proof: dict[str, float] = field(default_factory=dict)
+    losses: list[tuple[float, float]] = field(default_factory=list)
+
+    @property
+    def tuned_parameters(self) -> int:
+        return self.tunable.tuned_parameters
+
+    def logits(self, inputs: Sequence[Input], lens: Lens | None) -> FloatArray:
+        """(n, W) texts; nothing is kept."""
+        return self._answers(inputs, lens, keep=False)
+
+    def held_out(self, inputs: Sequence[Input], lens: Lens | None) -> FloatArray:
+        return self._answers(inputs, lens, keep=True)
+
+    def _answers(self, inputs: Sequence[Input], lens: Lens | None, *, keep: bool) -> FloatArray:
+        assert lens is not None
+        how = Listening(language=lens.encoding.language)
+        texts = [one.text for one in self.transcribe(inputs, lens, how, keep=keep)]
+        return numbered(texts, self.spec.characters)
+
+    def transcribe(
+        self, inputs: Sequence[Input], lens: Lens, how: Listening, *, keep: bool = False
+    ) -> Iterator[Written]:
+        """See `supertune.contracts.Writing`."""
+        if how.language is None:
+            how = how.model_copy(update={"language": self.language})
+        recordings = [value for value in inputs if isinstance(value, Recording)]
+        cut = _entry(self.tunable.cut, lens.backbone.offer)
+        with self.tunable:
+            yield from windows.written(recordings, lens, how, self.window, keep=keep, cut=cut)
+
+    def state(self) -> State:
+        settings: dict[str, Any] = {
+            "language": self.language,
+            "window": self.window,
+            "proof": self.proof,
+        }
+        blocks = self.injection.blocks
+        settings |= {
+            "kind": self.injection.kind,
+            "blocks": None if blocks is None else list(blocks),
+            "settings": dict(self.injection.settings),
+        }
+        config = self.tunable.config()
+        if config is None:
+            return State(self.tunable.kept, settings)
+        return State({}, settings, adapter=self.tunable.kept, adapter_config=config)
+
+    def notes(self) -> Notes:
+        curve = Curve("loss", "step", tuple(self.losses))
+        about = f"The encoder reads {self.window:g} s of each recording."
+        if self.proof:
+            about += (
+                " Untuned, {short:.1%} of the words of {rows:.0f} recordings learned from are "
+                "wrong in this window and {whole:.1%} in the whole one."
+            ).format(**self.proof)
+        return Notes((curve,) if self.losses else (), about=about)
+
+
+def transcriber(lens: Lens) -> Transcribing:
+    assert isinstance(lens.backbone, Transcribing)
+    return lens.backbone
+
+
+def train(method: Method, problem: Problem, options: TranscriptionOptions) -> TunedTranscriber:
+    """``options`` as `supertune.contracts.TranscriptionOptions` has them and the method's own.
+
+    Raises:
+        InputError: ``transcript_too_long``, ``unknown_language``, and what the engine refuses.
+        SupertuneError: ``loss_not_finite``.
+    """
+    lens = problem.lens
+    assert lens is not None
+    said = [str(text) for text in _targets(problem)]
+    language = windows.language_of(said, _recordings(problem), lens)
+    injection = injected(cast(GradientMethod, method), lens.backbone.offer, options)
+    window, proof = _window(problem, lens, options.window, language)
+    tunable = lens.backbone.inject(injection, seed=problem.seed)
+    tuned = TunedTranscriber(injection, tunable, problem.head, language, window, proof)
+    with tunable:
+        tuned.losses = _descend(tuned, problem, options)
+    return tuned
+
+
+def restore(
+    method: Method, state: State, options: Any, head: HeadSpec, lens: Lens | None
+) -> TunedTranscriber:
+    assert lens is not None
+    held = state.settings
+    blocks = held["blocks"]
+    injection = Injection(
+        str(held["kind"]), None if blocks is None else tuple(blocks), dict(held["settings"])
+    )
+    numbers = state.adapter or state.arrays
+    tunable = lens.backbone.inject(injection, seed=0, numbers=numbers)
+    return TunedTranscriber(
+        injection, tunable, head, held["language"], float(held["window"]), dict(held["proof"])
+    )
+
+
+def injected(method: GradientMethod, offer: Offer, options: Any) -> Injection:
+    """What the method tunes, of the decoder unless it is asked for more: the upper blocks are all
+    of the decoder's, the topmost its last ones."""
+    depth, whole = offer.depth, offer.depth + offer.decoder_depth
+    if getattr(options, "blocks", None) in ("upper", "decoder"):
+        options = options.model_copy(update={"blocks": tuple(range(depth, whole))})
+    return method.injection(replace(offer, depth=whole, decoder_depth=0), options)
+
+
+def _window(
+    problem: Problem, lens: Lens, wanted: str | float, language: str | None
+) -> tuple[float, dict[str, float]]:
+    """Seconds that are read of each recording, and how that was proved: the untuned model writes
+    down some of those that are learned from in both windows."""
+    backbone = transcriber(lens)
+    recordings = _recordings(problem)
+    longest = max((backbone.seconds(one) for one in recordings), default=0.0)
+    if not isinstance(wanted, str):
+        return max(float(wanted), min(backbone.window, float(np.ceil(longest)))), {}
+    short = min(backbone.window, float(np.ceil(longest + MARGIN)))
+    if wanted == "whole" or short >= backbone.window:
+        return backbone.window, {}
+    order = sorted(range(len(recordings)), key=lambda i: backbone.seconds(recordings[i]))
+    tried = [order[i] for i in np.unique(np.linspace(0, len(order) - 1, TRIED).astype(int))]
+    said = [str(_targets(problem)[i]) for i in tried]
+    how, some = Listening(language=language), [recordings[i] for i in tried]
+    wrong = {
+        name: _errors(said, windows.written(some, lens, how, seconds, keep=True))
+        for name, seconds in (("short", short), ("whole", backbone.window))
+    }
+    proof = {**wrong, "rows": float(len(tried)), "seconds": short}
+    return (short if wrong["short"] <= wrong["whole"] + WORSE else backbone.window), proof
+
+
+def _errors(said: Sequence[str], written: Iterator[Written]) -> float:
+    counts = [transcripts.errors(text, one.text) for text, one in zip(said, written, strict=True)]
+    return sum(one[0] for one in counts) / max(1, sum(one[1] for one in counts))
+
+
+def _recordings(problem: Problem) -> list[Recording]:
+    return [value for value in problem.examples.inputs if isinstance(value, Recording)]
+
+
+def _targets(problem: Problem) -> Any:
+    assert problem.examples.targets is not None
+    return problem.examples.targets
+
+
+def _entry(cut: int, offer: Offer) -> int:
+    """Where a run begins: at the encoder's states, or at the spectrum where it is tuned."""
+    return offer.depth if cut >= offer.depth else 0
+
+
+def _descend(
+    tuned: TunedTranscriber, problem: Problem, options: TranscriptionOptions
+) -> list[tuple[float, float]]:
+    import torch
+
+    lens, tunable = problem.lens, tuned.tunable
+    assert lens is not None
+    backbone, offer = transcriber(lens), lens.backbone.offer
+    clips = [windows.whole(one, lens, tuned.window) for one in _recordings(problem)]
+    texts = [backbone.spelled(str(text)) for text in _targets(problem)]
+    own = problem.examples.weights
+    weights = np.ones(len(clips)) if own is None else np.asarray(own)
+    cut, language = _entry(tunable.cut, offer), tuned.language or ""
+    parameters = tunable.parameters()
+    optimizer = torch.optim.AdamW(
+        parameters, lr=options.learning_rate, weight_decay=options.weight_decay
+    )
+    rng = np.random.default_rng(problem.seed)
+    lengths = np.array([len(text) for text in texts])
+    order = [batch for _ in range(options.epochs) for batch in
+             _batches(rng, lengths, options.batch_size)]  # fmt: skip
+    losses: list[tuple[float, float]] = []
+    tunable.training(True)
+    for step, chosen in enumerate(order):
+        limits.check()
+        set_rate(optimizer, options.learning_rate, step, len(order))
+        states = backbone.states(lens.activations([clips[i] for i in chosen], cut), cut)
+        sums, counts = backbone.losses(states, [texts[i] for i in chosen], language)
+        each = torch.tensor(weights[chosen], dtype=sums.dtype, device=sums.device)
+        loss = (sums * each).sum() / (counts * each).sum()
+        taken = descend(optimizer, loss, parameters, clipped=CLIPPED, step=step)
+        losses.append((float(step + 1), taken))
+        if problem.progress is not None:
+            problem.progress(step + 1, len(order))
+    tunable.training(False)
+    return losses
+
+
+def _batches(rng: np.random.Generator, lengths: Any, size: int) -> list[list[int]]:
+    """All rows once, those of like length together, in an order of their own."""
+    near = np.argsort(lengths + rng.uniform(0, 0.2 * lengths.max(), len(lengths)), kind="stable")
+    parts = [near[start : start + size].tolist() for start in range(0, len(near), size)]
+    return [parts[i] for i in rng.permutation(len(parts))]
+
+
+def verified(method: Method, problem: Problem, options: Any, tuned: Tuned) -> tuple[Finding, ...]:
+    """Whether answers are numbers, the same once the model is written down and restored, and
+    whether tuning made the transcripts likelier.
+
+    Raises:
+        SupertuneError: ``answers_not_finite``, ``reload_differs``.
+    """
+    sound(method, problem, options, tuned, "what is written down of recordings learned from")
+    if not isinstance(tuned, TunedTranscriber) or len(tuned.losses) < 4:
+        return ()
+    values = [loss for _, loss in tuned.losses]
+    part = max(1, len(values) // 4)
+    if np.mean(values[-part:]) < np.mean(values[:part]):
+        return ()
+    message = (
+        "The transcripts are no likelier than before: raise epochs, or choose another "
+        "learning_rate."
+    )
+    return (Finding("nothing_learned", message),)
