@@ -36,6 +36,7 @@ EVIDENCE = (
     "study_shift",
     "study_explanations",
     "study_vision",
+    "study_sound",
     "study_generation",
     "study_detection",
     "study_curves",
