@@ -73,7 +73,7 @@ def test_a_method_learns_recordings_and_leaves_the_backbone_as_it_was(
     assert np.abs(answers[0] - answers[1]).max() > 1e-6
     assert lens.backbone.fingerprint() == before
     again = tuned.logits(NEW[1:], lens)
-    assert np.allclose(again, answers[1:], rtol=1e-5, atol=1e-5)
+    assert np.allclose(again, answers[1:], atol=1e-3)
 
 
 def test_the_methods_that_the_issue_names_are_among_them() -> None:
