@@ -38,6 +38,11 @@ def test_the_names_that_were_promised_are_there() -> None:
         "mnist-5k",
         "emoji",
         "emoji-clocks",
+        "letters",
+        "instruments",
+        "prompts-en",
+        "prompts-fr",
+        "prompts-it",
         "deepforest",
     }
 

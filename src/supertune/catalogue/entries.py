@@ -362,6 +362,7 @@ MODELS = (
             languages=("*",),
             decoder_depth=6,
             modality="audio",
+            positions=500,
         ),
         sha256={
             WEIGHTS: "07cadb9f25677c8d50df603e66a98fbd842cce45047139baeb16e6219a1e807b",

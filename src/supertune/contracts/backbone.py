@@ -75,7 +75,7 @@ class Offer:
     resolution: int = 0  # pixels a side of the pictures that it reads by default
     layer: int | None = None  # how many blocks are read by default; None: all of them
     views: int = 1  # how often a row passes through it in an epoch, each time otherwise
-    positions: int = 0  # that it computes of each row, where all have as many
+    positions: int = 0  # that it computes of each row at least, where there is such a number
     resize_mode: ResizeMode | None = None  # of pictures, by default; None: as its processor does
 
 

@@ -25,6 +25,7 @@ class Sort:
         usual: names that such a column often has.
         is_one: whether a cell is one by itself.
         named_so: whether a file is called like one.
+        foreign: endings of files that are something else.
     """
 
     noun: str
@@ -32,6 +33,7 @@ class Sort:
     usual: frozenset[str]
     is_one: Callable[[Any], bool]
     named_so: Callable[[str], bool]
+    foreign: frozenset[str]
 
 
 _SHARE = 0.9  # of the cells must be called like pictures
@@ -90,9 +92,11 @@ def _paths(sort: Sort, some: Sequence[Any], folder: Path | None) -> bool:
     like = sum(sort.named_so(str(cell)) for cell in named)
     if like >= _SHARE * len(some):
         return True
-    # Files without an ending are meant where they are there.
+    # Files without a telling ending are meant where they are there.
     return len(named) == len(some) and all(
-        (folder or Path()).joinpath(str(cell)).is_file() for cell in named[:5]
+        Path(str(cell)).suffix.lower() not in sort.foreign
+        and (folder or Path()).joinpath(str(cell)).is_file()
+        for cell in named[:5]
     )
 
 

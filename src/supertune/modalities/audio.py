@@ -93,13 +93,12 @@ class Audio:
     def lengths(
         self, inputs: Sequence[Input], offer: Offer | None, max_length: int
     ) -> tuple[int, ...]:
-        """Positions by how long a recording is, in the window that holds it."""
+        """Positions by how long a recording is, and no fewer than of the shortest window."""
         heard = hearing.of(_recordings(inputs))
         if offer is None:
             return (0,) * len(inputs)
-        if offer.positions:
-            return (offer.positions,) * len(inputs)
-        return tuple(max(1, round(A_SECOND * one.seconds)) for one in heard)
+        least = max(1, offer.positions)
+        return tuple(max(least, round(A_SECOND * one.seconds)) for one in heard)
 
 
 MODALITY = Audio()

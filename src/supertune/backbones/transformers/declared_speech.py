@@ -38,4 +38,5 @@ def offer(
         languages=languages,
         decoder_depth=int(config["decoder_layers"]),
         modality="audio",
+        positions=500,  # of a window of ten seconds
     )

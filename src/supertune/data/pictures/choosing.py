@@ -6,10 +6,16 @@ from pathlib import Path
 
 from supertune.data import column_names, media_columns
 from supertune.data.pictures import cells, formats
+from supertune.data.sounds.formats import SUFFIXES as SOUNDS
 from supertune.data.table import Table
 
 PICTURES = media_columns.Sort(
-    "picture", "picture", column_names.PICTURE, cells.is_picture, formats.is_named_so
+    "picture",
+    "picture",
+    column_names.PICTURE,
+    cells.is_picture,
+    formats.is_named_so,
+    SOUNDS,
 )
 
 

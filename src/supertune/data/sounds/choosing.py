@@ -5,11 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 from supertune.data import column_names, media_columns
+from supertune.data.pictures.formats import SUFFIXES as PICTURES
 from supertune.data.sounds import cells, formats
 from supertune.data.table import Table
 
 RECORDINGS = media_columns.Sort(
-    "recording", "audio", column_names.AUDIO, cells.is_recording, formats.is_named_so
+    "recording",
+    "audio",
+    column_names.AUDIO,
+    cells.is_recording,
+    formats.is_named_so,
+    PICTURES,
 )
 
 
