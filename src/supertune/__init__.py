@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         load,
         plan,
         predict_many,
+        transcribe,
     )
 
 __version__ = "0.1.0"
@@ -48,6 +49,7 @@ __all__ = [
     "load",
     "plan",
     "predict_many",
+    "transcribe",
 ]
 
 _PUBLIC = frozenset(__all__) - {"__version__"}

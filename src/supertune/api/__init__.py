@@ -10,6 +10,7 @@ from supertune.api.loading import load
 from supertune.api.many import predict_many
 from supertune.api.picturing import generate
 from supertune.api.planning import plan
+from supertune.api.transcribing import transcribe
 from supertune.model import Model
 
 __all__ = [
@@ -24,4 +25,5 @@ __all__ = [
     "load",
     "plan",
     "predict_many",
+    "transcribe",
 ]

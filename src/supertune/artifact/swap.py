@@ -25,7 +25,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from supertune.errors import EnvironmentFault
 
@@ -89,10 +89,22 @@ def whole_json(target: Path, value: Any, indent: int | None = 1) -> None:
     Raises:
         EnvironmentFault: as `fault`.
     """
+    with _whole(target) as stream:
+        json.dump(value, stream, ensure_ascii=False, indent=indent)
+
+
+def whole_text(target: Path, text: str) -> None:
+    """One text file in UTF-8, as `whole_json`."""
+    with _whole(target) as stream:
+        stream.write(text)
+
+
+@contextmanager
+def _whole(target: Path) -> Iterator[TextIO]:
     partial = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
         with partial.open("w", encoding="utf-8") as stream:
-            json.dump(value, stream, ensure_ascii=False, indent=indent)
+            yield stream
             stream.flush()
             os.fsync(stream.fileno())
         os.replace(partial, target)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 from pydantic import create_model
 
@@ -36,7 +36,7 @@ def _for(given: type[GradientOptions], objective: str) -> type[Options]:
     rate = fields["learning_rate"]
     if rate.default != usual["learning_rate"].default:
         own["learning_rate"] = (rate.annotation, rate)
-    made: Any = create_model(f"{given.__name__}Of{name}", __base__=base, **own)
+    made = cast(Any, create_model(f"{given.__name__}Of{name}", __base__=base, **own))
     searched = {key: factor for key, factor in given.ranges.items() if key in own}
     made.ranges = {**base.ranges, **searched}
     found: type[Options] = made

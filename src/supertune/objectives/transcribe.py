@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -18,17 +19,21 @@ from supertune.contracts import (
     Finding,
     FloatArray,
     HeadSpec,
+    Input,
     IntArray,
     Judged,
+    Recording,
     Transcripts,
 )
 from supertune.contracts.speech import TRANSCRIPT, numbered, room_of, texts_of
+from supertune.data.sounds import playing
 from supertune.errors import InputError
 from supertune.objectives._refusals import means_nothing, refuse_bounds
 
 FEW = 10  # recordings, below which little can be learned
 ROWS_SHOWN = 60
 ALIGNED, CONFUSIONS = 40, 20  # recordings and mistakes that the report shows
+PLAYED = 12  # of the recordings, those that can be listened to there
 METRICS = "the metrics wer, cer and exact"
 
 
@@ -106,21 +111,21 @@ class Transcribe:
                     [piece.kind, " ".join(piece.said), " ".join(piece.written)]
                     for piece in pieces[i]
                 ],
+                "clip": _played(judged.examples.inputs[i]) if place < PLAYED else None,
             }
-            for i in order[:ALIGNED]
+            for place, i in enumerate(order[: ALIGNED if shown else 0])
         ]
+        commonest = sorted(swapped.items(), key=lambda one: (-one[1], one[0]))
         return {
             "transcription": {
                 "normalised": transcripts.NORMALISED,
                 "words": int(counts[:, 1].sum()),
                 "kinds": {name: kinds[name] for name in ("substitute", "delete", "insert")},
                 "mistaken": [
-                    {"said": a, "written": b, "times": times}
-                    for (a, b), times in sorted(swapped.items(), key=lambda one: (-one[1], one[0]))
-                ][:CONFUSIONS]
-                if shown
-                else [],
-                "aligned": aligned if shown else [],
+                    {"said": first, "written": second, "times": times}
+                    for (first, second), times in commonest[: CONFUSIONS if shown else 0]
+                ],
+                "aligned": aligned,
             }
         }
 
@@ -223,6 +228,12 @@ def _targets(examples: Examples) -> npt.NDArray[Any]:
 
 def _said(examples: Examples) -> list[str]:
     return [str(text) for text in _targets(examples)]
+
+
+def _played(value: Input) -> str:
+    """A short copy for a browser, in base64."""
+    assert isinstance(value, Recording)
+    return base64.b64encode(playing.clip(value)).decode("ascii")
 
 
 def _first(judged: Judged) -> FloatArray:

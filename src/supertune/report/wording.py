@@ -26,6 +26,7 @@ _BASELINES = {
     "majority": "Always the commonest label",
     "mean": "Always the mean",
     "label_names": "Label names, no tuning",
+    "untuned": "The model as it was",
     "bag_of_words": "TF-IDF + logistic regression",
 }
 _SPELLED = {"f1": "F1", "brier": "Brier score", "log": "log", **metrics.SPELLED}

@@ -26,6 +26,8 @@ from supertune.data.language import guess_language
 
 TOGETHER = 16  # clips that are written down at a time
 ASKED = 8  # recordings that are asked which language they are in
+SEAM = 40  # words on both sides of a seam that are compared
+CUT = 0.3  # seconds before the end of a window within which a piece may have been cut off
 AHEAD = 64  # recordings that are looked at at a time, to put clips of like length together
 
 
@@ -123,33 +125,55 @@ def joined(parts: Sequence[Written], held: Sequence[Clip]) -> Written:
     """What is said in all windows of one recording."""
     if len(parts) == 1:
         return parts[0]
-    text, segments = parts[0].text, list(parts[0].segments)
+    timed = any(len(one.segments) > 1 or _within(one, clip) for one, clip in zip(parts, held))
+    segments = list(parts[0].segments)
     for before, clip, part in zip(held, held[1:], parts[1:]):
-        text = _continued(text, part.text)
-        segments = _after(segments, part.segments, (clip.start + before.end) / 2)
+        if timed:
+            segments = _after(segments, part.segments, before, clip)
+        elif segments and part.text:
+            kept, more = seamed(segments[-1].text, part.text)
+            segments[-1] = replace(segments[-1], text=kept)
+            segments += [replace(one, text=more) for one in part.segments if more]
+        else:
+            segments += part.segments
     heard = [one for one in parts if one.text] or list(parts)
     return replace(
         heard[0],
-        text=text,
+        text=" ".join(one.text for one in segments),
         segments=tuple(segments),
         surety=sum(one.surety for one in heard) / len(heard),
         doubts=tuple(dict.fromkeys(doubt for one in parts for doubt in one.doubts)),
     )
 
 
-def _continued(text: str, more: str) -> str:
-    """A text and the next window's, their longest common words at the seam once."""
+def _within(one: Written, clip: Clip) -> bool:
+    """Whether the only piece of a window says when it is heard."""
+    ends = [(piece.start, piece.end) for piece in one.segments]
+    return bool(ends) and ends != [(clip.start, clip.end)]
+
+
+def seamed(text: str, more: str) -> tuple[str, str]:
+    """The texts of two windows, without what both heard: they meet where their words agree
+    longest."""
     first, second = text.split(), more.split()
-    tail, head = first[-40:], second[:40]
+    tail, head = first[-SEAM:], second[:SEAM]
     plain = [[transcripts.normalised(word) for word in words] for words in (tail, head)]
     match = difflib.SequenceMatcher(None, plain[0], plain[1], False).find_longest_match()
-    if match.size < 2:
-        return f"{text} {more}".strip()
+    if not match.size or (match.size == 1 and match.b > 1):
+        return text, more
     kept = first[: len(first) - len(tail) + match.a + match.size]
-    return " ".join([*kept, *second[match.b + match.size :]])
+    return " ".join(kept), " ".join(second[match.b + match.size :])
 
 
-def _after(segments: list[Segment], more: Sequence[Segment], seam: float) -> list[Segment]:
-    """Pieces of two windows: of what both heard, what begins before the seam is the first's."""
-    kept = [one for one in segments if one.start < seam] or segments
-    return [*kept, *(one for one in more if one.start >= min(seam, kept[-1].end if kept else 0.0))]
+def _after(
+    segments: list[Segment], more: Sequence[Segment], before: Clip, clip: Clip
+) -> list[Segment]:
+    """Pieces of two windows. One that the first window cut off is the second's, which heard the end
+    of it; else the first's are kept, and of the second's those that lie behind them."""
+    cut_off = [one for one in segments if one.end >= before.end - CUT and one.start >= clip.start]
+    kept = [one for one in segments if one not in cut_off]
+    last = kept[-1].end if kept else clip.start
+    found = [one for one in more if (one.start + one.end) / 2 >= last]
+    if not found:
+        return segments
+    return [*kept, *(replace(one, start=max(one.start, last)) for one in found)]

@@ -1,0 +1,189 @@
+"""`supertune.transcribe`: recordings of any length written down, with times and subtitles."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from supertune import registry
+from supertune.artifact.swap import whole_text
+from supertune.config import Recipe, mistakes
+from supertune.contracts import Columns, HeadSpec, Listening, Recording, State, Writing, Written
+from supertune.contracts.speech import CHARACTERS
+from supertune.errors import InputError
+from supertune.model import Model
+from supertune.pipeline import Workshop
+from supertune.report import subtitles
+
+WINDOW = 32  # recordings at a time
+TASK = "speech_to_text"
+
+
+def transcribe(
+    model: Model | str | Path,
+    source: Any,
+    *,
+    output: str | Path | None = None,
+    formats: Sequence[str] = (),
+    overwrite: bool = False,
+    device: str = "auto",
+    threads: int | None = None,
+    progress: Callable[[str, int, int | None], None] | None = None,
+    **settings: Any,
+) -> list[dict[str, Any]]:
+    """Write down what is said in recordings.
+
+    Args:
+        model: a model of speech_to_text or its folder; or the name of a backbone, as it is.
+        source: a recording, a folder of recordings, a table with a column of them, or a list.
+        output: a folder for a file a recording.
+        formats: of these files: ``"txt"``, ``"srt"``, ``"vtt"``, ``"json"``; by default txt.
+        overwrite: whether files may be replaced.
+        device, threads: where a backbone runs.
+        **settings: keys of `supertune.contracts.Listening`: ``language="fr"``,
+            ``hints=("Asterisk",)``, ``beams=4``, ``timestamps=True`` ...
+
+    Returns:
+        For each recording ``recording`` (its name), ``text``, ``language``, ``segments`` (each
+        ``start``, ``end`` and ``text``), ``surety``, ``doubts`` and the ``files`` written.
+
+    Raises:
+        InputError: ``no_transcriber``, ``bad_option``, ``unknown_format``, ``output_exists``,
+            ``unknown_language``, and what is wrong with the recordings.
+
+    Example:
+        >>> supertune.transcribe("my-model", "calls", output="texts", formats=["srt"])
+    """
+    wanted = _formats(formats)
+    how = listening({**settings, **({"timestamps": True} if wanted & subtitles.TIMED else {})})
+    writing, workshop, columns = _opened(model, device, threads)
+    lens = workshop.lens(workshop.recipe.backbone)
+    assert lens is not None
+    found: list[dict[str, Any]] = []
+    for one, said in _written(writing, lens, source, columns, workshop, how, progress):
+        row = {"recording": str(one), **asdict(said)}
+        row["segments"] = [dict(segment) for segment in row["segments"]]
+        row["doubts"] = list(row["doubts"])
+        row["files"] = []
+        if output is not None:
+            row["files"] = _save(Path(output), one, said, wanted or {"txt"}, overwrite, len(found))
+        found.append(row)
+    return found
+
+
+def listening(settings: Mapping[str, Any]) -> Listening:
+    """Settings, checked.
+
+    Raises:
+        InputError: ``bad_option`` with every mistake.
+    """
+    keys = sorted(Listening.model_fields)
+    try:
+        return Listening(**settings)
+    except ValidationError as error:
+        raise InputError(
+            "bad_option",
+            "The settings of a transcription have mistakes.",
+            received="; ".join(mistakes(error, keys)),
+            allowed=", ".join(keys),
+            next='For example language="fr", hints=("Asterisk",), beams=4, timestamps=True.',
+        ) from error
+
+
+def _formats(given: Sequence[str]) -> set[str]:
+    odd = [one for one in given if one not in subtitles.FORMATS]
+    if odd:
+        raise InputError(
+            "unknown_format",
+            f"Transcripts are not written as {odd[0]}.",
+            received=", ".join(given),
+            allowed=", ".join(subtitles.FORMATS),
+            next="For example srt for subtitles.",
+        )
+    return set(given)
+
+
+def _opened(
+    model: Model | str | Path, device: str, threads: int | None
+) -> tuple[Writing, Workshop, Columns]:
+    if isinstance(model, str | Path) and not (Path(model) / "supertune.json").is_file():
+        return _untuned(str(model), device, threads)
+    if isinstance(model, str | Path):
+        from supertune.model import load
+
+        model = load(model, device=device, threads=threads)
+    if not isinstance(model.tuned, Writing):
+        raise _no_transcriber(f"a model of {model.task}")
+    return model.tuned, model.workshop, model.columns
+
+
+def _untuned(name: str, device: str, threads: int | None) -> tuple[Writing, Workshop, Columns]:
+    """A backbone as it is; its language is heard where none is given."""
+    recipe = Recipe(
+        task=TASK, backbone=name, method="untuned", device=device, threads=threads, precision="fp32"
+    )
+    workshop = Workshop(recipe)
+    if "transcribe" not in workshop.offer(name).capabilities:
+        raise _no_transcriber(f"the backbone {name}")
+    head = HeadSpec(1, characters=CHARACTERS)
+    method: Any = registry.method("untuned")
+    made = method.restore(State({}, {"language": None}), head, workshop.lens(name))
+    return made, workshop, Columns()
+
+
+def _no_transcriber(received: str) -> InputError:
+    return InputError(
+        "no_transcriber",
+        "This does not write down speech.",
+        received=received,
+        allowed="a model of speech_to_text, or a backbone such as whisper-base",
+        next="`supertune backbones` lists those that do (transcribe).",
+    )
+
+
+def _written(
+    writing: Writing,
+    lens: Any,
+    source: Any,
+    columns: Columns,
+    workshop: Workshop,
+    how: Listening,
+    progress: Callable[[str, int, int | None], None] | None,
+) -> Iterator[tuple[Recording, Written]]:
+    done, total = 0, getattr(workshop.task, "count", lambda _: None)(source)
+    read = Columns(audio=columns.audio)
+    for _, inputs in workshop.task.stream(source, read, WINDOW):
+        some = [one for one in inputs if isinstance(one, Recording)]
+        for one, said in zip(some, writing.transcribe(some, lens, how), strict=True):
+            done += 1
+            if progress is not None:
+                progress("transcribe", done, total)
+            yield one, said
+
+
+def _save(
+    folder: Path, one: Recording, said: Written, wanted: set[str], overwrite: bool, number: int
+) -> list[str]:
+    folder.mkdir(parents=True, exist_ok=True)
+    name = Path(one.name.replace("\\", "/")).stem or f"recording-{number + 1}"
+    if one.start is not None or one.end is not None:
+        name = f"{name}-{math.floor(1000 * (one.start or 0))}"
+    places = []
+    for kind in sorted(wanted):
+        place = folder / f"{name}.{kind}"
+        if place.exists() and not overwrite:
+            raise InputError(
+                "output_exists",
+                f"{place} is there already.",
+                received=str(place),
+                allowed="a new folder",
+                next="Choose another folder, or add --overwrite.",
+            )
+        whole_text(place, subtitles.FORMATS[kind](said))
+        places.append(str(place))
+    return places

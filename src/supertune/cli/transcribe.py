@@ -1,0 +1,110 @@
+"""``supertune transcribe``: recordings written down, with times and subtitles."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from supertune.cli.options import (
+    Command,
+    Device,
+    Json,
+    NoColor,
+    Quiet,
+    Threads,
+    Verbose,
+    example,
+    terminal,
+)
+from supertune.cli.progress import Progress
+
+app = typer.Typer(add_completion=False)
+_SHOWN = 20
+
+
+@app.command(
+    cls=Command,
+    epilog=example(
+        "supertune transcribe my-model call.wav --timestamps",
+        "supertune transcribe whisper-base talks -o subtitles --format srt --language fr",
+    ),
+)
+def transcribe(
+    ctx: typer.Context,
+    model: Annotated[
+        str, typer.Argument(help="A model folder of speech_to_text, or a backbone as it is.")
+    ],
+    recordings: Annotated[
+        str, typer.Argument(help="A recording, a folder of recordings, or a table of them.")
+    ],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="A folder for a file a recording.")
+    ] = None,
+    formats: Annotated[
+        list[str] | None,
+        typer.Option("--format", help="txt, srt, vtt or json; may be given several times."),
+    ] = None,
+    language: Annotated[
+        str | None, typer.Option("--language", help="Code such as fr; else the model's, or heard.")
+    ] = None,
+    hint: Annotated[
+        list[str] | None,
+        typer.Option("--hint", help="A name or term that may be said; several times."),
+    ] = None,
+    beams: Annotated[int, typer.Option("--beams", help="Texts followed at a time, 1 to 16.")] = 1,
+    timestamps: Annotated[
+        bool, typer.Option("--timestamps", help="Say when each piece begins and ends.")
+    ] = False,
+    overlap: Annotated[
+        float, typer.Option("--overlap", help="Seconds that windows of long recordings share.")
+    ] = 4.0,
+    guard: Annotated[
+        bool,
+        typer.Option("--guard/--no-guard", help="Leave out what is written of silence, repeats."),
+    ] = True,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
+    device: Device = None,
+    threads: Threads = None,
+    json: Json = False,
+    verbose: Verbose = False,
+    quiet: Quiet = False,
+    no_color: NoColor = False,
+) -> None:
+    """Write down what is said in recordings."""
+    from supertune import api
+
+    said = terminal(ctx)
+    with Progress(said) as progress:
+        done = api.transcribe(
+            model,
+            recordings,
+            output=output,
+            formats=tuple(formats or ()),
+            overwrite=overwrite,
+            device=device or "auto",
+            threads=threads,
+            progress=progress,
+            language=language,
+            hints=tuple(hint or ()),
+            beams=beams,
+            timestamps=timestamps,
+            overlap=overlap,
+            guard=guard,
+        )
+    said.result({"recordings": done})
+    for one in done[:_SHOWN]:
+        notes = f"{one['language']}{''.join(', ' + doubt for doubt in one['doubts'])}"
+        said.say(f"{one['recording']} ({notes})" if notes else one["recording"])
+        if timestamps:
+            for piece in one["segments"]:
+                said.say(f"  {piece['start']:8.2f} - {piece['end']:8.2f}  {piece['text']}")
+        else:
+            said.say(f"  {one['text'] or '(nothing is said)'}")
+    if len(done) > _SHOWN:
+        said.say(f"... and {len(done) - _SHOWN} more")
+    for place in (place for one in done for place in one["files"][:_SHOWN]):
+        said.say(f"written: {place}")
+    more = f"supertune transcribe {model} {recordings} -o subtitles --format srt"
+    said.next([] if output is not None else [more])
