@@ -120,9 +120,15 @@ def term_accuracy(said: Sequence[str], written: Sequence[str], terms: Sequence[s
     where none of them is mentioned."""
     right = there = 0
     for first, second in zip(said, written, strict=True):
-        own, found = f" {normalised(first)} ", f" {normalised(second)} "
-        for term in dict.fromkeys(map(normalised, terms)):
-            times = own.count(f" {term} ") if term else 0
+        own, found = normalised(first).split(), normalised(second).split()
+        for term in {tuple(normalised(term).split()) for term in terms} - {()}:
+            times = _mentions(own, term)
             there += times
-            right += min(times, found.count(f" {term} ")) if term else 0
+            right += min(times, _mentions(found, term))
     return right / there if there else float("nan")
+
+
+def _mentions(words: Sequence[str], term: tuple[str, ...]) -> int:
+    size = len(term)
+    starts = range(len(words) - size + 1)
+    return sum(tuple(words[start : start + size]) == term for start in starts)

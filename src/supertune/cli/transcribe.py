@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -19,6 +19,7 @@ from supertune.cli.options import (
     terminal,
 )
 from supertune.cli.progress import Progress
+from supertune.cli.terminal import Terminal
 
 app = typer.Typer(add_completion=False)
 _SHOWN = 20
@@ -76,6 +77,8 @@ def transcribe(
     from supertune import api
 
     said = terminal(ctx)
+    settings: dict[str, Any] = {"language": language, "hints": tuple(hint or ()), "beams": beams}
+    settings |= {"timestamps": timestamps, "overlap": overlap, "guard": guard}
     with Progress(said) as progress:
         done = api.transcribe(
             model,
@@ -86,14 +89,15 @@ def transcribe(
             device=device or "auto",
             threads=threads,
             progress=progress,
-            language=language,
-            hints=tuple(hint or ()),
-            beams=beams,
-            timestamps=timestamps,
-            overlap=overlap,
-            guard=guard,
+            **settings,
         )
     said.result({"recordings": done})
+    _show(said, done, timestamps)
+    more = f"supertune transcribe {model} {recordings} -o subtitles --format srt"
+    said.next([] if output is not None else [more])
+
+
+def _show(said: Terminal, done: list[dict[str, Any]], timestamps: bool) -> None:
     for one in done[:_SHOWN]:
         notes = f"{one['language']}{''.join(', ' + doubt for doubt in one['doubts'])}"
         said.say(f"{one['recording']} ({notes})" if notes else one["recording"])
@@ -104,7 +108,5 @@ def transcribe(
             said.say(f"  {one['text'] or '(nothing is said)'}")
     if len(done) > _SHOWN:
         said.say(f"... and {len(done) - _SHOWN} more")
-    for place in (place for one in done for place in one["files"][:_SHOWN]):
+    for place in [place for one in done for place in one["files"]][:_SHOWN]:
         said.say(f"written: {place}")
-    more = f"supertune transcribe {model} {recordings} -o subtitles --format srt"
-    said.next([] if output is not None else [more])

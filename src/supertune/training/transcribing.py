@@ -7,7 +7,7 @@ only tokens that count through the vocabulary.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
@@ -15,6 +15,7 @@ import numpy as np
 
 from supertune import limits, transcripts
 from supertune.contracts import (
+    Clip,
     Curve,
     Finding,
     FloatArray,
@@ -38,6 +39,7 @@ from supertune.contracts import (
 )
 from supertune.contracts.speech import numbered
 from supertune.data.sounds import windows
+from supertune.training.replay import MEMORY
 from supertune.training.steps import descend, set_rate, sound
 
 CLIPPED = 1.0  # norm of a gradient
@@ -236,12 +238,13 @@ def _descend(
     lengths = np.array([len(text) for text in texts])
     order = [batch for _ in range(options.epochs) for batch in
              _batches(rng, lengths, options.batch_size)]  # fmt: skip
+    held = _held(lens, clips, cut)
     losses: list[tuple[float, float]] = []
     tunable.training(True)
     for step, chosen in enumerate(order):
         limits.check()
         set_rate(optimizer, options.learning_rate, step, len(order))
-        states = backbone.states(lens.activations([clips[i] for i in chosen], cut), cut)
+        states = backbone.states([held(i) for i in chosen], cut)
         sums, counts = backbone.losses(states, [texts[i] for i in chosen], language)
         each = torch.tensor(weights[chosen], dtype=sums.dtype, device=sums.device)
         loss = (sums * each).sum() / (counts * each).sum()
@@ -251,6 +254,23 @@ def _descend(
             problem.progress(step + 1, len(order))
     tunable.training(False)
     return losses
+
+
+def _held(lens: Lens, clips: Sequence[Clip], cut: int) -> Callable[[int], FloatArray]:
+    """What is kept of each clip, by its number: in memory while it fits, else asked for again."""
+    room, known = MEMORY, dict[int, FloatArray]()
+
+    def found(number: int) -> FloatArray:
+        nonlocal room
+        if number in known:
+            return known[number]
+        (array,) = lens.activations([clips[number]], cut)
+        if array.nbytes <= room:
+            room -= array.nbytes
+            known[number] = array
+        return array
+
+    return found
 
 
 def _batches(rng: np.random.Generator, lengths: Any, size: int) -> list[list[int]]:

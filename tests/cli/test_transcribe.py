@@ -1,0 +1,152 @@
+"""Speech to text from the command line: fit, transcribe, predict, evaluate, on real prompts."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.conftest import Run
+
+import supertune as tune
+from supertune.catalogue.corpora import dataset
+
+FIT = {"backbone": "whisper-base", "task": "speech_to_text", "method": "lora", "epochs": 3}
+LEARNED = ("agent-loginok", "vm-goodbye", "conf-kicked", "agent-loggedoff", "vm-nomore", "beeperr")
+JUDGED = ("conf-onlyperson", "agent-incorrect")
+
+
+@pytest.fixture(scope="module")
+def prompts(tmp_path_factory: pytest.TempPathFactory, own_activations: Path) -> Path:
+    """Two tables of real prompts with what they say."""
+    folder = dataset("prompts-en")
+    with (folder / "metadata.csv").open(encoding="utf-8", newline="") as stream:
+        said = {row["audio"].removesuffix(".wav"): row["text"] for row in csv.DictReader(stream)}
+    made = tmp_path_factory.mktemp("prompts")
+    for name, keys in (("train", LEARNED), ("test", JUDGED)):
+        with (made / f"{name}.csv").open("w", encoding="utf-8", newline="") as stream:
+            rows = [(str(folder / f"{key}.wav"), said[key]) for key in keys if key in said]
+            csv.writer(stream).writerows([("audio", "text"), *rows])
+    return made
+
+
+@pytest.fixture(scope="module")
+def fitted(prompts: Path) -> tune.Model:
+    return tune.fit(
+        prompts / "train.csv", output=prompts / "model", test=prompts / "test.csv",
+        batch_size=3, advice=False, time_limit=600, **FIT,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def first(prompts: Path) -> str:
+    """The path of the first recording that is judged."""
+    with (prompts / "test.csv").open(encoding="utf-8", newline="") as stream:
+        return next(csv.DictReader(stream))["audio"]
+
+
+def test_a_fit_judges_words_beside_the_untuned_model(fitted: tune.Model, prompts: Path) -> None:
+    report = json.loads((prompts / "model" / "report.json").read_text("utf-8"))
+    assert report["metric"] == "wer"
+    assert report["larger_is_better"] is False
+    assert 0 <= report["test"]["low"] <= report["test"]["value"] <= report["test"]["high"]
+    assert set(report["baselines"]) == {"untuned"}
+    heard = report["transcription"]
+    assert heard["words"] > 8
+    assert len(heard["aligned"]) == len(JUDGED)
+    assert heard["aligned"][0]["clip"]
+    losses = [value for _, value in report["notes"]["curves"][0]["points"]]
+    assert losses[-1] < losses[0]
+    page = (prompts / "model" / "report.html").read_text("utf-8")
+    assert "Said and written" in page
+    assert "audio/ogg;base64" in page
+    assert "wer" in page.lower()
+
+
+def test_a_model_folder_answers_in_a_new_process_to_the_letter(
+    fitted: tune.Model, prompts: Path, python: Any
+) -> None:
+    with (prompts / "test.csv").open(encoding="utf-8", newline="") as stream:
+        paths = [row["audio"] for row in csv.DictReader(stream)]
+    here = fitted.predict(paths).tolist()
+    code = (
+        "import sys, json, supertune; m = supertune.load(sys.argv[1]); "
+        "print(json.dumps(m.predict(sys.argv[2:]).tolist()))"
+    )
+    done = python(code, str(prompts / "model"), *paths)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == here
+    assert all(text.strip() for text in here)
+
+
+def test_transcribe_prints_writes_and_answers_in_json(
+    fitted: tune.Model, prompts: Path, first: str, here: Path, supertune: Run
+) -> None:
+    done = supertune("transcribe", prompts / "model", first, "-o", here / "out", "--format", "srt")
+    assert done.code == 0, done.err
+    (written,) = (here / "out").iterdir()
+    assert written.suffix == ".srt"
+    assert written.read_text("utf-8").startswith("1\n00:00:0")
+    again = supertune("transcribe", prompts / "model", first, "-o", here / "out", "--format", "srt",
+                      "--json")  # fmt: skip
+    assert (again.code, again.error["code"]) == (2, "output_exists")
+    whole = supertune("transcribe", "whisper-base", first, "--json").answer["recordings"]
+    assert whole[0]["language"] == "en"
+    assert "only person" in whole[0]["text"]
+
+
+def test_predict_and_evaluate_serve_recordings(
+    fitted: tune.Model, prompts: Path, here: Path, supertune: Run
+) -> None:
+    model, test = prompts / "model", prompts / "test.csv"
+    assert supertune("predict", model, test, "-o", here / "said.csv").code == 0
+    with (here / "said.csv").open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [set(row) for row in rows] == [{"audio", "text", "transcript"}] * len(rows)
+    found = supertune("evaluate", model, test, "--json").answer
+    assert found["metrics"]["wer"]["value"] == pytest.approx(
+        json.loads((model / "report.json").read_text("utf-8"))["test"]["value"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["minilm", "{first}"], "no_transcriber"),
+        (["whisper-base", "{first}", "--format", "docx"], "unknown_format"),
+        (["whisper-base", "{first}", "--language", "klingon"], "unknown_language"),
+        (["whisper-base", "{first}", "--beams", "0"], "bad_option"),
+        (["whisper-base", "no-such.wav"], None),
+        (["whisper-bass", "{first}"], "unknown_backbone"),
+    ],
+)
+def test_what_cannot_be_written_down_is_refused(
+    first: str, here: Path, supertune: Run, arguments: list[str], code: str | None
+) -> None:
+    done = supertune("transcribe", *[each.format(first=first) for each in arguments], "--json")
+    assert done.code == 2
+    assert code is None or done.error["code"] == code
+    assert done.error["next"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "code"),
+    [
+        ([("audio", "words_said"), ("{first}", "")], "no_transcripts"),
+        ([("audio", "note"), ("{first}", "hello")], "no_transcripts"),
+        ([("audio", "text"), ("no-such.wav", "hello")], "recording_missing"),
+        ([("audio", "text"), ("{first}", "word " * 400)], "transcript_too_long"),
+    ],
+)
+def test_rows_that_cannot_be_learned_from_are_refused(
+    first: str, here: Path, supertune: Run, rows: list[tuple[str, str]], code: str
+) -> None:
+    path = here / "rows.csv"
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        csv.writer(stream).writerows([[each.format(first=first) for each in row] for row in rows])
+    done = supertune("fit", path, "--task", "speech_to_text", "--test", path, "--json",
+                     "--backbone", "whisper-base", "--method", "lora")  # fmt: skip
+    assert done.code == 2
+    assert done.error["code"] == code
