@@ -85,8 +85,8 @@ def run(folder: Path) -> subprocess.CompletedProcess[str]:
 @pytest.mark.slow
 def test_the_study_runs_at_tiny_size_and_goes_on_where_it_stopped(tmp_path: Path) -> None:
     assert module("study_methods").main([*TINY, str(tmp_path), "--only", "bag_of_words"]) == 0
-    path = tmp_path / "all-cpu.json"
-    begun = json.loads(path.read_text("utf-8"))
+    path, draws_of = tmp_path / "all-cpu.json", module("benchmark").draws_of
+    begun, first = json.loads(path.read_text("utf-8")), draws_of(path)
     assert [(d["method"], d["seed"]) for d in begun["draws"]] == [
         ("bag_of_words", 0),
         ("bag_of_words", 1),
@@ -98,9 +98,11 @@ def test_the_study_runs_at_tiny_size_and_goes_on_where_it_stopped(tmp_path: Path
     assert second.stdout.splitlines()[-1] == "loaded:"
     ended = json.loads(path.read_text("utf-8"))
     assert ended["whole"]
-    assert ended["draws"][:2] == begun["draws"]
+    assert draws_of(path)[:2] == first
+    # What all draws say of themselves is kept once.
+    assert first[0]["on"] == ended["shared"]["on"][ended["draws"][0]["on"]]
     assert "bag_of_words" not in second.stderr
-    probe = ended["draws"][2]
+    probe = draws_of(path)[2]
     assert (probe["method"], probe["backbone"], probe["answered"]) == ("linear_probe", "minilm", 20)
     assert probe["tuned_parameters"] == 2 * (384 + 1)
     assert probe["bytes"] > 4 * probe["tuned_parameters"]

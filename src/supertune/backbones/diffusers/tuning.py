@@ -138,13 +138,13 @@ class Lora(Part):
                 next="Leave init out.",
             )
         names = self.settings.get("target_modules") or list(ATTENTION)
-        linear = [name for name, one in self.backbone.unet.named_modules()
-                  if isinstance(one, nn.Linear)]  # fmt: skip
+        able = [name for name, one in self.backbone.unet.named_modules()
+                if isinstance(one, nn.Linear | nn.Conv2d)]  # fmt: skip
         for wanted in names:
-            if not any(one == wanted or one.endswith(f".{wanted}") for one in linear):
+            if not any(one == wanted or one.endswith(f".{wanted}") for one in able):
                 raise InputError(
                     "unknown_target",
-                    f"The denoiser has no linear layer '{wanted}'.",
+                    f"The denoiser has no linear or convolutional layer '{wanted}'.",
                     received=wanted,
                     allowed=", ".join(ATTENTION),
                     next="Leave targets out for the projections of every attention.",
