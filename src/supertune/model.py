@@ -19,9 +19,11 @@ from supertune.contracts import (
     UNLIKE,
     Answers,
     Asked,
+    Bounding,
     Columns,
     Examples,
     FloatArray,
+    Floored,
     HeadSpec,
     Input,
     Judged,
@@ -184,8 +186,11 @@ class Model:
         costs = self.workshop.costs(self.labels)
         scores = as_calibrated(logits, self.calibration)
         answers = self.workshop.task.decode(scores, self.labels, self.head, costs)
-        wanted = self._asked() if asked is None else asked
-        return self.workshop.objective.bounded(answers, self.calibration, wanted)
+        wanted, judge = self._asked() if asked is None else asked, self.workshop.objective
+        if isinstance(judge, Bounding):
+            return judge.bounded(answers, self.calibration, wanted)
+        judge.check(wanted)
+        return answers
 
     def predict(self, inputs: Sequence[Any]) -> npt.NDArray[Any]:
         """The answer to each row: (n,) strings, (n,) tuples for several labels, or values; None
@@ -284,9 +289,7 @@ class Model:
                 "baselines": {name: one[metric].as_dict() for name, one in free.items()},
                 "metrics": {name: estimate.as_dict() for name, estimate in found.items()},
                 **compose.breakdown(self.workshop, judged, shown=True),
-                **self.workshop.objective.bounds(
-                    self.calibration, judged, self.workshop.costs(self.labels), self._asked()
-                ),
+                **compose.bounds(self.workshop, self.calibration, judged, self._asked()),
                 "rows": len(judged.examples),
                 "unlike": None if likeness is None else int((likeness <= UNLIKE).sum()),
                 "findings": findings,
@@ -376,7 +379,8 @@ class Model:
         """(n, C) answers of what costs nothing; all of them where the training rows are kept."""
         if self.training_rows is not None:
             return baselines.on_test(self.workshop, self.training_rows, examples, self.backbone)
-        return self.workshop.objective.from_floor(self.manifest, len(examples))
+        judge = self.workshop.objective
+        return judge.from_floor(self.manifest, len(examples)) if isinstance(judge, Floored) else {}
 
     def judge(
         self, data: Any, columns: Columns | None = None

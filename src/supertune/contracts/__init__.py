@@ -105,10 +105,14 @@ from supertune.contracts.modality import Copy, Modality
 from supertune.contracts.objective import (
     NOTHING_ASKED,
     Asked,
+    Bounding,
+    Calibrating,
     ClassWeights,
+    Floored,
     Judge,
     Judged,
     Shifting,
+    Vouching,
 )
 from supertune.contracts.styling import STYLE_LOSSES, Painting, Seen, Stylized, Stylizing
 from supertune.contracts.task import (
@@ -133,6 +137,8 @@ __all__ = [
     "Attributing",
     "Backbone",
     "BackboneRef",
+    "Bounding",
+    "Calibrating",
     "Capability",
     "Caption",
     "ClassWeights",
@@ -158,6 +164,7 @@ __all__ = [
     "Explains",
     "Finding",
     "FloatArray",
+    "Floored",
     "FoldSolver",
     "Generating",
     "GradientMethod",
@@ -210,6 +217,7 @@ __all__ = [
     "Untuned",
     "Values",
     "View",
+    "Vouching",
     "as_json",
     "asked_by",
     "content_key",

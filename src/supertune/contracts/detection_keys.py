@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -66,8 +67,12 @@ class DetectionOptions(Options):
 
 
 def options_of(method: Method, objective: str) -> type[Options]:
-    """The keys that a method has where it serves an objective: those of `GradientOptions` speak
-    of a loop that detectors are not trained by, and give way to `DetectionOptions`."""
+    """The keys that a method has where it serves an objective (`Method`): its own for it, where it
+    names some. Those of `GradientOptions` speak of a loop that detectors are not trained by, and
+    give way to `DetectionOptions`."""
+    named: Mapping[str, type[Options]] = getattr(method, "options_for", {})
+    if objective in named:
+        return named[objective]
     if objective != "detect" or not issubclass(method.options, GradientOptions):
         return method.options
     return _for_detectors(method.options)

@@ -32,6 +32,15 @@ class LoraOptions(GradientOptions):
     blocks: BlockChoice = Field("upper", description=WHICH)
 
 
+class LoraOfDenoisersOptions(LoraOptions):
+    """Keys where pictures are drawn: chosen on clocks that the study of generation does not use."""
+
+    epochs: int = Field(30, ge=1, le=1000)
+    learning_rate: float = Field(2e-3, gt=0, le=1)
+    rank: int = Field(16, ge=1, le=1024)
+    alpha: float = Field(32.0, gt=0, description="the update is scaled by alpha / rank")
+
+
 class Lora:
     """See `supertune.contracts.GradientMethod`."""
 
@@ -42,6 +51,7 @@ class Lora:
     objectives = frozenset({"classify", "denoise", "detect", "regress"})
     simplicity = 40
     options: type[Options] = LoraOptions
+    options_for: ClassVar[Mapping[str, type[Options]]] = {"denoise": LoraOfDenoisersOptions}
 
     def injection(self, offer: Offer, options: LoraOptions) -> Injection:
         settings = {
