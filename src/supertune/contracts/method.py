@@ -191,9 +191,9 @@ class Method(Protocol):
     attribute ``modalities``. One whose keys have other defaults for an objective has these in an
     attribute ``options_for``, by objective (`options_of`). One that learns from rows without an
     answer too says so with an attribute ``takes_unlabelled = True``, and with
-    ``holds_unlabelled = True`` where its models keep some of them. One whose probabilities are calibrated by rows that it left out says
-    so with an attribute ``calibrates = True``; of others it is done from the answers of
-    cross-validation.
+    ``holds_unlabelled = True`` where its models keep some of them. One whose probabilities are
+    calibrated by rows that it left out says so with an attribute ``calibrates = True``; of others
+    it is done from the answers of cross-validation.
     """
 
     name: str
