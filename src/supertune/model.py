@@ -19,7 +19,6 @@ from supertune.contracts import (
     UNLIKE,
     Answers,
     Asked,
-    Bounding,
     Columns,
     Examples,
     FloatArray,
@@ -31,6 +30,7 @@ from supertune.contracts import (
     Method,
     Shifting,
     Tuned,
+    bounded,
 )
 from supertune.errors import InputError
 from supertune.evaluation import abstaining, novelty
@@ -186,11 +186,8 @@ class Model:
         costs = self.workshop.costs(self.labels)
         scores = as_calibrated(logits, self.calibration)
         answers = self.workshop.task.decode(scores, self.labels, self.head, costs)
-        wanted, judge = self._asked() if asked is None else asked, self.workshop.objective
-        if isinstance(judge, Bounding):
-            return judge.bounded(answers, self.calibration, wanted)
-        judge.check(wanted)
-        return answers
+        wanted = self._asked() if asked is None else asked
+        return bounded(self.workshop.objective, answers, self.calibration, wanted)
 
     def predict(self, inputs: Sequence[Any]) -> npt.NDArray[Any]:
         """The answer to each row: (n,) strings, (n,) tuples for several labels, or values; None

@@ -113,6 +113,7 @@ from supertune.contracts.objective import (
     Judged,
     Shifting,
     Vouching,
+    bounded,
 )
 from supertune.contracts.styling import STYLE_LOSSES, Painting, Seen, Stylized, Stylizing
 from supertune.contracts.task import (
@@ -220,6 +221,7 @@ __all__ = [
     "Vouching",
     "as_json",
     "asked_by",
+    "bounded",
     "content_key",
     "features",
     "fields_of",

@@ -219,3 +219,17 @@ class Shifting(Protocol):
         """The same of rows without labels, estimated from answers (n, C) of a model that learned
         from rows of which ``prior`` tells; empty where that cannot be."""
         ...
+
+
+def bounded(
+    judge: Judge, answers: Answers, calibration: Mapping[str, npt.NDArray[Any]], asked: Asked
+) -> Answers:
+    """The answers with the bounds that are asked for, where such answers have any.
+
+    Raises:
+        InputError: as `Judge.check` and `Bounding.bounded`.
+    """
+    if isinstance(judge, Bounding):
+        return judge.bounded(answers, calibration, asked)
+    judge.check(asked)
+    return answers
