@@ -148,7 +148,7 @@ class Watch:
     def differentiated(self, norm: Any) -> None:
         """After ``backward`` and clipping, which found ``norm``."""
         assert self._tensors is not None
-        self.findings += self._tensors.differentiated(float(norm))
+        self.findings += self._tensors.differentiated(norm)
 
     def stepped(self) -> None:
         """After the optimizer's step."""
