@@ -35,10 +35,14 @@ class LoraOptions(GradientOptions):
 class LoraOfDenoisersOptions(LoraOptions):
     """Keys where pictures are drawn: chosen on clocks that the study of generation does not use."""
 
-    epochs: int = Field(30, ge=1, le=1000)
+    epochs: int = Field(15, ge=1, le=1000)
     learning_rate: float = Field(2e-3, gt=0, le=1)
-    rank: int = Field(16, ge=1, le=1024)
-    alpha: float = Field(32.0, gt=0, description="the update is scaled by alpha / rank")
+    rank: int = Field(8, ge=1, le=1024)
+    targets: tuple[str, ...] | None = Field(
+        None,
+        description="names of linear layers and convolutions; those of attention by default, and "
+        "the convolutions where few levels attend to the text",
+    )
 
 
 class Lora:
