@@ -80,7 +80,9 @@ def figures_text(folder: Path = RESULTS) -> str:
         *_section("Beside a linear head", tables.beside_linear(found, of_peft=False), BESIDE),
         *_section("How much prompt tuning varies over seeds", tables.prompts(found)),
         *_section("Types of peft", tables.peft_types(found), PEFT),
-        *tables.beside_linear(found, of_peft=True),
+        *_section(
+            "Types of peft beside a linear head", tables.beside_linear(found, of_peft=True), BESIDE
+        ),
     ]
     return "\n".join(parts).rstrip() + "\n"
 

@@ -199,13 +199,18 @@ def _row(
         for what in ("fit", "predict"):
             median = figures.seconds(of_device, what).get(device)
             costs.append("" if median is None else number(median))
-        peaks = [one[PEAK] for one in of_device.values() if PEAK in one]
-        costs.append(f"{max(peaks) / 2**20:,.0f} MiB" if peaks else "")
+        costs.append(_peaks(of_device.values()))
     return [
         *(f"`{method}`", backbone, *scores, *costs),
         _range(sorted({draw["tuned_parameters"] for draw in everything})),
         _range(sorted({draw["bytes"] for draw in everything})),
     ]
+
+
+def _peaks(draws: Iterable[Draw]) -> str:
+    """The highest of one kind of device: a process and what lies on a card are no comparison."""
+    peaks = [draw[PEAK] for draw in draws if PEAK in draw]
+    return f"{max(peaks) / 2**20:,.0f} MiB" if peaks else ""
 
 
 def _range(values: Sequence[int]) -> str:
@@ -224,13 +229,13 @@ def peft_types(found: Cells) -> list[str]:
             [
                 *(f"`{cell.method}`", cell.backbone, cell.data, str(cell.per_class)),
                 f"{figures.accuracy(found[cell])} ({len(draws)})",
-                _seconds(found[cell]),
+                *(_seconds(found[cell]), _peaks(draws)),
                 _range(sorted({draw["tuned_parameters"] for draw in draws})),
                 _range(sorted({draw["bytes"] for draw in draws})),
             ]
         )
     columns = ("type", "backbone", "data", "labels a class", "accuracy", "s to fit",
-               "tuned numbers", "bytes")  # fmt: skip
+               "peak memory", "tuned numbers", "bytes")  # fmt: skip
     return [*table(columns, rows), ""] if rows else []
 
 

@@ -132,3 +132,8 @@ def test_a_method_that_does_not_fit_is_refused_before_loading(rows: Examples) ->
         pipeline.check(shop(), Candidate(None, "lora"))
     assert caught.value.code == "method_does_not_fit"
     assert "lora" in str(caught.value)
+    assert "Take --backbone minilm or e5-small or smollm2; " in str(caught.value)
+    with pytest.raises(InputError, match=r"Take --backbone smollm2; `supertune methods`"):
+        pipeline.check(shop(), Candidate("minilm", "zero_shot_prompt"))
+    with pytest.raises(InputError, match=r"Next: `supertune methods`"):
+        pipeline.check(shop(), Candidate("minilm", "bag_of_words"))

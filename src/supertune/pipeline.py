@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from supertune import limits, registry
 from supertune.catalogue import hub
-from supertune.catalogue.entries import model
+from supertune.catalogue.entries import carrying, model
 from supertune.catalogue.places import cache_folder
 from supertune.catalogue.resolve import fetched, resolve
 from supertune.config import Recipe, method_options
@@ -307,12 +307,14 @@ def check(
         offer = workshop.offer(candidate.backbone, fetch=fetch)
     why = misfit(method, workshop.task.objective, offer, rows)
     if why is not None:
+        others = " or ".join(carrying(method, workshop.task.objective, rows))
         raise InputError(
             "method_does_not_fit",
             f"{candidate} cannot serve {workshop.task.name}: {why}.",
             received=str(candidate),
             allowed=", ".join(fitting_methods(workshop.task, offer, rows)),
-            next="`supertune methods` prints what works with what.",
+            next=(f"Take --backbone {others}; " if others and method.needs else "")
+            + "`supertune methods` prints what works with what.",
         )
 
 
