@@ -47,7 +47,7 @@ def test_keys_of_a_method_may_have_other_defaults_for_an_objective() -> None:
         method_options(recipe({"task": task, "method": "lora"}))
         for task in ("image_generation", "image_classification")
     )
-    assert (drawing.epochs, drawing.rank, drawing.batch_size) == (30, 16, labels.batch_size)
+    assert (drawing.epochs, drawing.rank, drawing.batch_size) == (15, 8, labels.batch_size)
     assert (labels.epochs, labels.rank) == (12, 8)
 
 
