@@ -117,8 +117,8 @@ BESIDE = (
 PEFT = "Each type of the installed `peft` that a backbone can carry, with peft's own defaults."
 MENDED = {
     "padding_read": "The bound that stopped these draws was 1 % whatever the precision, and is "
-    "4 % in bf16 now: on the longest of these backbones that is rounding. `make study-methods` "
-    "with `--again-failed` makes them again."
+    "4 % in bf16 now: on the longest of these backbones that is rounding. `python -m "
+    "benchmarks.study_methods --again-failed` makes them again, types of `peft` on a GPU alone.",
 }
 
 
