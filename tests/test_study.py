@@ -411,6 +411,18 @@ def test_draws_under_defaults_that_have_changed_are_left_out_and_repeated(
     assert module("study_methods")._elsewhere(asked, "another") == new
 
 
+def test_a_draw_that_failed_and_was_made_elsewhere_since_has_not_failed(page_of: Page) -> None:
+    made = invented("lora", [0.8, 0.9], 9.0)
+    failed = [{**one, "failed": "padding_read", "why": "by 1.1%"} for one in made]
+    for one in failed:
+        del one["accuracy"]
+    page = page_of(failed, made[:1])
+    assert "Computed from 2 draws of a few labelled rows (1 failed" in page
+    assert "`padding_read`: The bound that stopped these draws" in page
+    assert "failed, see the end" in page
+    assert "padding_read" not in page_of(failed, made)
+
+
 def test_an_option_that_came_since_outdates_no_draw() -> None:
     plan = module("study_plan")
     then = dict(list(plan.defaults("lora").items())[1:])
