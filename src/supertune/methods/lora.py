@@ -32,6 +32,19 @@ class LoraOptions(GradientOptions):
     blocks: BlockChoice = Field("upper", description=WHICH)
 
 
+class LoraOfDenoisersOptions(LoraOptions):
+    """Keys where pictures are drawn: chosen on clocks that the study of generation does not use."""
+
+    epochs: int = Field(15, ge=1, le=1000)
+    learning_rate: float = Field(2e-3, gt=0, le=1)
+    rank: int = Field(8, ge=1, le=1024)
+    targets: tuple[str, ...] | None = Field(
+        None,
+        description="names of linear layers and convolutions; those of attention by default, and "
+        "the convolutions where few levels attend to the text",
+    )
+
+
 class Lora:
     """See `supertune.contracts.GradientMethod`."""
 
@@ -42,6 +55,7 @@ class Lora:
     objectives = frozenset({"classify", "denoise", "detect", "regress", "transcribe"})
     simplicity = 40
     options: type[Options] = LoraOptions
+    options_for: ClassVar[Mapping[str, type[Options]]] = {"denoise": LoraOfDenoisersOptions}
 
     def injection(self, offer: Offer, options: LoraOptions) -> Injection:
         settings = {
