@@ -13,8 +13,8 @@ from tests.conftest import Run
 import supertune as tune
 from supertune.catalogue.corpora import dataset
 
-FIT = {"backbone": "whisper-base", "task": "speech_to_text", "method": "lora", "epochs": 3}
-LEARNED = ("agent-loginok", "vm-goodbye", "conf-kicked", "agent-loggedoff", "vm-nomore", "beeperr")
+FIT = {"backbone": "whisper-base", "task": "speech_to_text", "method": "lora", "epochs": 2}
+LEARNED = ("agent-loginok", "vm-goodbye", "conf-kicked", "agent-loggedoff")
 JUDGED = ("conf-onlyperson", "agent-incorrect")
 
 
@@ -36,7 +36,7 @@ def prompts(tmp_path_factory: pytest.TempPathFactory, own_activations: Path) -> 
 def fitted(prompts: Path) -> tune.Model:
     return tune.fit(
         prompts / "train.csv", output=prompts / "model", test=prompts / "test.csv",
-        batch_size=3, advice=False, time_limit=600, **FIT,
+        batch_size=2, window=6, advice=False, time_limit=600, **FIT,
     )  # fmt: skip
 
 

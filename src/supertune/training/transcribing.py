@@ -45,6 +45,7 @@ from supertune.training.steps import descend, set_rate, sound
 CLIPPED = 1.0  # norm of a gradient
 TRIED = 24  # recordings by which a shorter window is proved
 WORSE = 0.02  # of their words, how many more may be wrong in it
+LEAST = 8.0  # seconds of a window; in one of 3 or 4 many words are lost
 MARGIN = 0.5  # seconds of silence behind the longest recording
 
 
@@ -118,7 +119,7 @@ class TunedTranscriber:
         if self.proof:
             about += (
                 " Untuned, {short:.1%} of the words of {rows:.0f} recordings learned from are "
-                "wrong in this window and {whole:.1%} in the whole one."
+                "wrong in a window of {seconds:g} s and {whole:.1%} in the whole one."
             ).format(**self.proof)
         return Notes((curve,) if self.losses else (), about=about)
 
@@ -183,19 +184,24 @@ def _window(
     longest = max((backbone.seconds(one) for one in recordings), default=0.0)
     if not isinstance(wanted, str):
         return max(float(wanted), min(backbone.window, float(np.ceil(longest)))), {}
-    short = min(backbone.window, float(np.ceil(longest + MARGIN)))
+    short = max(LEAST, float(np.ceil(longest + MARGIN)))
     if wanted == "whole" or short >= backbone.window:
         return backbone.window, {}
     order = sorted(range(len(recordings)), key=lambda i: backbone.seconds(recordings[i]))
     tried = [order[i] for i in np.unique(np.linspace(0, len(order) - 1, TRIED).astype(int))]
     said = [str(_targets(problem)[i]) for i in tried]
     how, some = Listening(language=language), [recordings[i] for i in tried]
-    wrong = {
-        name: _errors(said, windows.written(some, lens, how, seconds, keep=True))
-        for name, seconds in (("short", short), ("whole", backbone.window))
-    }
-    proof = {**wrong, "rows": float(len(tried)), "seconds": short}
-    return (short if wrong["short"] <= wrong["whole"] + WORSE else backbone.window), proof
+
+    def wrong(seconds: float) -> float:
+        return _errors(said, windows.written(some, lens, how, seconds, keep=True))
+
+    proof = {"whole": wrong(backbone.window), "rows": float(len(tried))}
+    for seconds in (short, 2 * short):
+        if seconds < backbone.window:
+            proof |= {"short": wrong(seconds), "seconds": seconds}
+            if proof["short"] <= proof["whole"] + WORSE:
+                return seconds, proof
+    return backbone.window, proof
 
 
 def _errors(said: Sequence[str], written: Iterator[Written]) -> float:
