@@ -47,8 +47,8 @@ _HOW = (
     f"others judge. Before and after, {MADE} pictures are drawn by the same words on the same "
     f"seeds. A classifier (logistic regression on features of {JUDGE}) that has seen every emoji "
     "but those learned from says which of eleven kinds each picture is: the ten categories, and "
-    "the concept. Methods have their defaults, chosen on clocks drawn by another seed than the "
-    "study's."
+    "the concept. Methods have their defaults, chosen on clocks, hearts and fruit drawn by another "
+    "seed than the study's."
 )
 
 

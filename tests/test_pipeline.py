@@ -47,8 +47,8 @@ def test_keys_of_a_method_may_have_other_defaults_for_an_objective() -> None:
         method_options(recipe({"task": task, "method": "lora"}))
         for task in ("image_generation", "image_classification")
     )
-    assert (drawing.epochs, drawing.rank, drawing.batch_size) == (15, 8, labels.batch_size)
-    assert (labels.epochs, labels.rank) == (12, 8)
+    assert (drawing.learning_rate, labels.learning_rate) == (2e-3, 1e-3)
+    assert (drawing.epochs, drawing.batch_size) == (labels.epochs, labels.batch_size)
 
 
 def test_answers_that_have_no_bounds_are_left_as_they_are() -> None:
