@@ -19,6 +19,7 @@ from supertune.errors import EnvironmentFault
 
 RESULTS = ROOT / "benchmarks" / "results"
 
+HOISTED = ("defaults", "on")  # what draws of a study say of themselves that is long and repeated
 Item = dict[str, Any]  # what one draw is about, e.g. {"data": "r8", "seed": 0}
 Draw = dict[str, Any]  # an item and what was measured
 
@@ -108,8 +109,12 @@ def _kept(path: Path, demands: Demands) -> list[Draw]:
 
 def draws_of(path: Path) -> list[Draw]:
     """The draws of a saved result."""
-    draws: list[Draw] = json.loads(path.read_text("utf-8"))["draws"]
-    return draws
+    saved = json.loads(path.read_text("utf-8"))
+    held: dict[str, list[Any]] = saved.get("shared", {})
+    return [
+        {key: held[key][value] if key in held else value for key, value in draw.items()}
+        for draw in saved["draws"]
+    ]
 
 
 def missing(plan: Sequence[Item], draws: Sequence[Draw]) -> list[Item]:
@@ -165,12 +170,33 @@ def save(path: Path, found: dict[str, Any]) -> dict[str, Any]:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".tmp")
     head = {key: value for key, value in found.items() if key not in ("draws", "figures")}
-    lists = {key: _lines(found[key]) for key in ("figures", "draws")}
+    shared, draws = _hoisted(found["draws"])
+    lists = {"figures": _lines(found["figures"]), "draws": _lines(draws)}
     body = json.dumps(head, indent=1, ensure_ascii=False)[:-2]
+    if shared:
+        body += f',\n "shared": {json.dumps(shared, ensure_ascii=False)}'
     tail = "".join(f',\n "{key}": [\n{lines}\n ]' for key, lines in lists.items())
     partial.write_text(f"{body}{tail}\n}}\n", encoding="utf-8")
     os.replace(partial, path)
     return found
+
+
+def _hoisted(draws: Sequence[Draw]) -> tuple[dict[str, list[Any]], list[Draw]]:
+    """What many draws have in common said once, by key; a draw then has its place there."""
+    said = {
+        key: list(dict.fromkeys(json.dumps(draw[key]) for draw in draws))
+        for key in HOISTED
+        if all(key in draw for draw in draws)
+    }
+    shared = {key: found for key, found in said.items() if 2 * len(found) < len(draws)}
+    there = {key: {one: place for place, one in enumerate(found)} for key, found in shared.items()}
+    return {key: [json.loads(one) for one in found] for key, found in shared.items()}, [
+        {
+            key: there[key][json.dumps(value)] if key in there else value
+            for key, value in draw.items()
+        }
+        for draw in draws
+    ]
 
 
 def _lines(values: Sequence[Any]) -> str:

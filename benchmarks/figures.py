@@ -52,13 +52,14 @@ def mean(name: str, values: Sequence[float], unit: str, *, at_least: float | Non
     return Figure(name, middle, middle - half, middle + half, unit, _spread(values), target, met)
 
 
-def _half(values: Sequence[float], comparisons: int = 1) -> float:
-    """Half of the mean's interval; of so many comparisons all hold together."""
+def _half(values: Sequence[float], comparisons: int = 1, least: float = 0.0) -> float:
+    """Half of the mean's interval; of so many comparisons all hold together. A standard deviation
+    below ``least`` is taken for that."""
     if len(values) < 2:
         return 0.0
     from scipy.stats import t
 
-    error = statistics.stdev(values) / len(values) ** 0.5
+    error = max(statistics.stdev(values), least) / len(values) ** 0.5
     return float(t.ppf(1 - 0.025 / comparisons, len(values) - 1)) * error
 
 
@@ -67,17 +68,23 @@ def _spread(values: Sequence[float]) -> str:
 
 
 def paired(
-    name: str, differences: Sequence[float], *, judged: bool, comparisons: int = 1
+    name: str,
+    differences: Sequence[float],
+    *,
+    judged: bool,
+    comparisons: int = 1,
+    least: float = 0.0,
 ) -> Figure:
     """Mean difference in points with Student's 95 % interval over draws.
 
     ``judged`` holds it against the margin of shared practice: the mean is at least -0.5 points
     and the lower bound above -2. With ``comparisons`` the interval is Bonferroni's: of so many
-    all hold together in 95 % of cases.
+    all hold together in 95 % of cases. A standard deviation below ``least`` (of accuracies that
+    are counted in rows, one row) is taken for that: few draws may agree by chance.
     """
     points = [100 * value for value in differences]
     mean = statistics.fmean(points)
-    half = _half(points, comparisons)
+    half = _half(points, comparisons, 100 * least)
     met = mean >= -0.5 and mean - half > -2 if judged else None
     return Figure(
         name,

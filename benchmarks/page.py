@@ -16,6 +16,7 @@ ORDER = (
     "grid_search",
     "setfit",
     "peft_trainer",
+    "peft_trainer_gpu",
     "pictures",
     "predict",
     "many_pictures",
@@ -36,6 +37,7 @@ EVIDENCE = (
     "study_shift",
     "study_explanations",
     "study_vision",
+    "study_sound",
     "study_generation",
     "study_detection",
     "study_curves",
@@ -57,13 +59,13 @@ def text(folder: Path = RESULTS) -> str:
     names = [name for name in ORDER if name in found] + sorted(set(found) - set(ORDER))
     absent = [name for name in ORDER if name not in found]
     closing = [f"Not measured yet: {', '.join(absent)}.", ""] if absent else []
-    return "\n".join([OPENING, *closing, *(_section(found[name]) for name in names)])
+    return "\n".join([OPENING, *closing, *(_section(name, found[name]) for name in names)])
 
 
-def _section(result: Mapping[str, Any]) -> str:
+def _section(name: str, result: Mapping[str, Any]) -> str:
     disturbed = sum(draw["others"] > BUSY for draw in result["draws"])
     lines = [
-        f"## {result['benchmark']}",
+        f"## {name}",
         "",
         result["question"],
         "",

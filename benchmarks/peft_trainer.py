@@ -161,6 +161,7 @@ def trainer(
     model: Any, order: Sequence[Any], collate: Any, options: Any, *, bf16: bool = False
 ) -> Any:
     """A Trainer whose batches are those of ``order``: rows by number, made by ``collate``."""
+    import torch
     from torch.utils.data import DataLoader
     from transformers import PrinterCallback, Trainer, TrainingArguments
 
@@ -178,7 +179,7 @@ def trainer(
         logging_steps=1,
         report_to=[],
         save_strategy="no",
-        use_cpu=True,
+        use_cpu=not torch.cuda.is_available(),
         bf16=bf16,
         max_grad_norm=1.0,
         disable_tqdm=True,

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from benchmarks import figures
 from benchmarks.benchmark import Draw
 from benchmarks.figures import Figure
+from supertune import registry
 
 GROUPS = {
     "English, opinions": ("pang-lee",),
@@ -19,8 +20,10 @@ GROUPS = {
 }
 LINEAR = "linear_probe"
 FEWEST = 3  # draws below which nothing is claimed
+LEAST = 1 / 400  # one of the test rows, of which no draw has more
 MARGIN = 2.0  # points that are called as good
 NO_LABELS = ("label_names", "zero_shot_prompt")  # what answers from the labels' names alone
+PLACES = {"none": 0, "minilm": 1, "e5-small": 2, "smollm2": 3}  # backbones, from cheap to dear
 
 
 class Cell(NamedTuple):
@@ -91,8 +94,9 @@ def beside_linear(found: Cells, backbone: str, method: str, per_class: int) -> l
 
 
 def interval(values: Sequence[float], comparisons: int = 1) -> Figure:
-    """In points; see `benchmarks.figures.paired`."""
-    return figures.paired("", values, judged=False, comparisons=comparisons)
+    """In points; see `benchmarks.figures.paired`. Accuracies are counted in rows, so that a few
+    draws may agree by chance: a spread below `LEAST` is taken for `LEAST`."""
+    return figures.paired("", values, judged=False, comparisons=comparisons, least=LEAST)
 
 
 def verdict(values: Sequence[float], comparisons: int = 1) -> str:
@@ -123,16 +127,19 @@ def seconds(by_seed: Mapping[int, Draw], what: str) -> dict[str, float]:
 def ordered(found: Cells) -> list[Cell]:
     """Cells in an order that does not depend on which was measured first."""
     sets = [data for group in GROUPS.values() for data in group]
-    place = {"none": 0, "minilm": 1, "e5-small": 2, "smollm2": 3}
     return sorted(
         found,
         key=lambda cell: (
             cell.per_class,
             sets.index(cell.data) if cell.data in sets else len(sets),
-            place.get(cell.backbone, len(place)),
+            _place(cell.backbone),
             cell,
         ),
     )
+
+
+def _place(backbone: str) -> int:
+    return PLACES.get(backbone, len(PLACES))
 
 
 def distinct(values: Iterable[Any]) -> list[Any]:
@@ -146,41 +153,48 @@ class Answer:
 
     Attributes:
         best: the highest mean.
-        quickest: of ``best`` and what is at most ``MARGIN`` below it and not shown to be worse,
-            the quickest to fit; None where they were timed on different machines.
+        simplest: of ``best`` and what is at most ``MARGIN`` below it and not shown to be worse,
+            what `simplicity` puts first.
         compared: how many were compared, ``best`` among them.
-        constant: whether even a constant answer cannot be told apart from ``best``.
+        constant: whether ``best`` cannot be told from always giving the commonest answer of the
+            rows that it is judged by.
     """
 
     best: Cell
-    quickest: Cell | None
+    simplest: Cell
     compared: int
     constant: bool
 
 
 def answer(found: Cells, data: str, per_class: int) -> Answer | None:
     """None where fewer than two methods have been drawn often enough."""
-    drawn = [
+    learned = [
         cell
         for cell, by_seed in found.items()
-        if (cell.data, cell.per_class) == (data, per_class) and len(by_seed) >= FEWEST
+        if (cell.data, cell.per_class) == (data, per_class)
+        and len(by_seed) >= FEWEST
+        and cell.method != "majority"
     ]
-    learned = [cell for cell in drawn if cell.method != "majority"]
     if len(learned) < 2:
         return None
     best = max(learned, key=lambda cell: (accuracy(found[cell]).mean, cell))
-    constant = any(
-        verdict(differences(found, best, cell)) in ("as good", "open")
-        for cell in drawn
-        if cell.method == "majority"
+    above = [draw["accuracy"] - draw["commonest"] for draw in found[best].values()]
+    near = [cell for cell in learned if cell == best or _near(differences(found, best, cell))]
+    return Answer(
+        best, min(near, key=simplicity), len(learned), verdict(above) in ("as good", "open")
     )
-    timed = [cell for cell in learned if cell == best or _near(differences(found, best, cell))]
-    shared = set.intersection(*(set(seconds(found[cell], "fit")) for cell in timed))
-    quickest = None
-    if shared:  # seconds of two machines are no comparison
-        device = min(shared)
-        quickest = min(timed, key=lambda cell: (seconds(found[cell], "fit")[device], cell))
-    return Answer(best, quickest, len(learned), constant)
+
+
+def simplicity(cell: Cell) -> tuple[bool, int, int, Cell]:
+    """The order in which equally good methods are tried: what learns from the rows before what
+    rests on the labels' names alone, then that of `supertune methods`, then the smaller backbone.
+    No seconds: those of different machines are no comparison."""
+    return cell.method in NO_LABELS, order(cell.method), _place(cell.backbone), cell
+
+
+def order(method: str) -> int:
+    """The place of a method, whatever its options, among those of the tool."""
+    return registry.method(method.partition(" (")[0]).simplicity
 
 
 def _near(values: Sequence[float]) -> bool:
@@ -195,8 +209,9 @@ class Beside:
     Attributes:
         differences: of accuracy, one a draw.
         verdict: corrected for all methods on that backbone that have enough draws.
-        times: the median over data sets of its seconds to fit, divided by the linear head's; None
-            where they were timed on different machines.
+        times: the median over data sets of its seconds to fit, divided by the linear head's, on
+            ``device``; None where they were timed on different machines.
+        device: ``"cuda"``, where most was timed, else ``"cpu"``; "" without ``times``.
     """
 
     backbone: str
@@ -205,6 +220,7 @@ class Beside:
     differences: tuple[float, ...]
     verdict: str
     times: float | None
+    device: str
 
 
 def beside(found: Cells, backbone: str, per_class: int) -> list[Beside]:
@@ -223,7 +239,7 @@ def beside(found: Cells, backbone: str, per_class: int) -> list[Beside]:
             per_class,
             one,
             verdict(one, max(compared, 1)),
-            _times(found, backbone, method, per_class),
+            *_times(found, backbone, method, per_class),
         )
         for method, one in values.items()
         if one
@@ -231,10 +247,12 @@ def beside(found: Cells, backbone: str, per_class: int) -> list[Beside]:
     return sorted(rows, key=lambda row: (-statistics.fmean(row.differences), row.method))
 
 
-def _times(found: Cells, backbone: str, method: str, per_class: int) -> float | None:
-    ratios = []
+def _times(found: Cells, backbone: str, method: str, per_class: int) -> tuple[float | None, str]:
+    ratios: dict[str, list[float]] = {}
     for cell, by_seed in found.items():
         if (cell.backbone, cell.method, cell.per_class) == (backbone, method, per_class):
             own, linear = (seconds(one, "fit") for one in (by_seed, found.get(cell.by(LINEAR), {})))
-            ratios += [own[device] / linear[device] for device in own.keys() & linear.keys()]
-    return statistics.median(ratios) if ratios else None
+            for device in own.keys() & linear.keys():
+                ratios.setdefault(device, []).append(own[device] / linear[device])
+    device = max(ratios, default="")
+    return (statistics.median(ratios[device]), device) if device else (None, "")

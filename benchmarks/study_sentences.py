@@ -1,4 +1,4 @@
-"""Plain sentences about the study. None names a method or a data set by itself: figures do."""
+"""What is said of the study. None names a method or a data set by itself: figures do."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from benchmarks import study_figures as figures
 from benchmarks.figures import Figure
+from benchmarks.page import table
 from benchmarks.study_figures import FEWEST, LINEAR, MARGIN, Answer, Beside, Cells
 
 RULE = (
@@ -18,22 +19,70 @@ RULE = (
     f"**maybe worse** when only the plain interval does, **as good** when that interval lies "
     f"within {MARGIN:g} points of 0, and **open** when it is wider: nothing is shown, neither a "
     f"difference nor that there is none. With fewer than {FEWEST} draws nothing is said, and fewer "
-    "than 20 are a smoke test. Where data sets are taken together, each draw counts as one."
+    "than 20 are a smoke test. A spread of differences below one test row is taken for one row. "
+    "Where data sets are taken together, each draw counts as one."
 )
-SHOWN = ("better", "maybe better", "as good", "worse", "maybe worse", "open")  # in this order
 
 
 def worth(found: Cells) -> list[str]:
-    """Whether more than a linear head is worth it, by number of labels and backbone."""
-    lines = []
-    for per_class in sorted({cell.per_class for cell in found}):
-        for backbone in figures.distinct(cell.backbone for cell in figures.ordered(found)):
-            rows = figures.beside(found, backbone, per_class)
-            own = [row for row in rows if not row.method.startswith("peft:")]
-            if own:
-                lines.append(f"- **{per_class} labels a class on `{backbone}`.** {_beside(own)}")
-    lines += _without_labels(found)
-    return [*lines, ""] if lines else []
+    """What each method adds to a linear head, from simple to involved, by backbone and number of
+    labels; how good the head itself is; and what is lost without labels."""
+    columns = [
+        (backbone, per_class)
+        for backbone in figures.distinct(cell.backbone for cell in figures.ordered(found))
+        for per_class in sorted({cell.per_class for cell in found})
+    ]
+    cells = {
+        (row.method, place): row
+        for place in columns
+        for row in figures.beside(found, *place)
+        if not row.method.startswith("peft:") and len(row.differences) >= FEWEST
+    }
+    shown = [place for place in columns if any(other == place for _, other in cells)]
+    rows = []
+    for method in sorted({method for method, _ in cells}, key=_order):
+        own = [cells.get((method, place)) for place in shown]
+        times = [one.times for one in own if one and one.times and one.device == "cuda"]
+        rows.append(
+            [
+                f"`{method}`",
+                *("" if one is None else _added(one) for one in own),
+                f"{float(f'{statistics.median(times):.2g}'):g}" if times else "",
+            ]
+        )
+    if not rows:
+        return ["Too few draws to say anything.", ""]
+    places = [f"{backbone}, {per_class}" for backbone, per_class in shown]
+    return [
+        *table(("method", *places, "times the seconds, GPU"), rows),
+        "",
+        *_heads(found),
+        *_without_labels(found),
+    ]
+
+
+def _order(method: str) -> tuple[int, str]:
+    return figures.order(method), method
+
+
+def _added(row: Beside) -> str:
+    told = f"{100 * statistics.fmean(row.differences):+.1f} {row.verdict}"
+    return f"**{told}**" if row.verdict in ("better", "worse") else told
+
+
+def _heads(found: Cells) -> list[str]:
+    """The same points are worth more on a better head: how good each is, on what all have."""
+    heads = [cell for cell in figures.ordered(found) if cell.method == LINEAR]
+    backbones = figures.distinct(cell.backbone for cell in heads)
+    told = []
+    for data, per_class in figures.distinct((cell.data, cell.per_class) for cell in heads):
+        own = [cell for cell in heads if (cell.data, cell.per_class) == (data, per_class)]
+        if len(own) == len(backbones) > 1:
+            named = ", ".join(f"{figures.accuracy(found[c]).mean:.1f} {c.backbone}" for c in own)
+            told.append(f"{data} with {per_class} a class {named}")
+    if not told:
+        return []
+    return [f"The linear heads themselves, accuracy in percent: {'; '.join(told)}.", ""]
 
 
 def cases(found: Cells) -> list[tuple[tuple[str, int], Answer | None]]:
@@ -42,50 +91,33 @@ def cases(found: Cells) -> list[tuple[tuple[str, int], Answer | None]]:
     return [(case, figures.answer(found, *case)) for case in asked]
 
 
-def _beside(rows: Sequence[Beside]) -> str:
-    parts = []
-    for word in SHOWN:
-        named = [_with_points(row, word) for row in rows if row.verdict == word]
-        if named:
-            parts.append(f"{word.capitalize()}: {', '.join(named)}.")
-    few = sum(row.verdict == "too few draws" for row in rows)
-    if few == len(rows):
-        return f"Too few draws of {few} {_plural('method', few)} to say anything."
-    if not any(row.verdict == "better" for row in rows):
-        parts.insert(0, "Nothing is shown to be better.")
-    return " ".join([*parts, *([f"Too few draws of {few} more."] if few else [])])
-
-
-def _with_points(row: Beside, word: str) -> str:
-    if word not in ("better", "maybe better", "worse"):
-        return f"`{row.method}`"
-    points = f"{100 * statistics.fmean(row.differences):+.1f} points"
-    costs = word != "worse" and row.times is not None
-    return f"`{row.method}` ({points}{f', {_times(row.times)} the seconds' if costs else ''})"
-
-
-def _times(ratio: float | None) -> str:
-    return "" if ratio is None else f"{float(f'{ratio:.2g}'):g} times"
-
-
 def _without_labels(found: Cells) -> list[str]:
     """What is lost by labelling nothing, beside a linear head with the fewest labels; a data set
     at a time, since it is the labels' names that decide."""
     fewest = min((cell.per_class for cell in found), default=0)
-    told: dict[str, list[str]] = {}
+    told: dict[tuple[str, str], dict[str, str]] = {}
     for cell in figures.ordered(found):
         values = figures.differences(found, cell, cell.by(LINEAR))
         asks = cell.method in figures.NO_LABELS and cell.per_class == fewest
         if asks and len(values) >= FEWEST:
             points = 100 * statistics.fmean(values)
-            told.setdefault(f"`{cell.method}` on `{cell.backbone}`", []).append(
-                f"{cell.data} {points:+.1f} ({figures.verdict(values)})"
-            )
+            said = f"{points:+.1f} {figures.verdict(values)}"
+            told.setdefault((cell.method, cell.backbone), {})[cell.data] = said
     if not told:
         return []
-    title = f"No labels, only their names, beside a linear head with {fewest} a class, in points."
-    said = "; ".join(f"{method} {', '.join(parts)}" for method, parts in told.items())
-    return [f"- **{title}** {said}."]
+    sets = figures.distinct(data for row in told.values() for data in row)
+    rows = [
+        [f"`{method}`", backbone, *(row.get(data, "") for data in sets)]
+        for (method, backbone), row in told.items()
+    ]
+    return [
+        f"What answers from the labels' names alone, beside a linear head with {fewest} labels a "
+        "class, in points. It is what the labels are called that decides: try it before "
+        "relying on it, since more labelled rows do not mend it.",
+        "",
+        *table(("method", "backbone", *sets), rows),
+        "",
+    ]
 
 
 def altogether(found: Cells) -> str:
@@ -95,14 +127,13 @@ def altogether(found: Cells) -> str:
         return "Too few draws for an answer."
     better = sum(_beats_linear(found, chosen) for chosen in answers)
     itself = sum(chosen.best.method == LINEAR for chosen in answers)
-    quickest = [(chosen.quickest or chosen.best).method for chosen in answers]
+    simplest = [chosen.simplest.method for chosen in answers]
     rest = len(answers) - better - itself
     return (
-        f"The table has {len(answers)} {_plural('row', len(answers))}. To be tried first: most "
-        f"often {_most(quickest)}. Highest mean: most often "
-        f"{_most([chosen.best.method for chosen in answers])}. That the highest mean is better "
-        "than a linear head on the same backbone is shown, after correction for having been "
-        f"chosen, in {better}; in {itself} it is the linear head; in {rest} it is not shown."
+        f"Of {len(answers)} {_plural('row', len(answers))} below, the highest mean is shown to be "
+        "better than a linear head on the same backbone, after correction for having been chosen, "
+        f"in {better}; in {itself} it is the linear head, and in {rest} nothing is shown. To be "
+        f"tried first is most often {_most(simplest)}."
     )
 
 
@@ -129,7 +160,7 @@ def against_linear(found: Cells, chosen: Answer) -> str:
         return "it is one"
     values = figures.differences(found, best, best.by(LINEAR))
     word = figures.verdict(values, chosen.compared - 1)
-    return f"{word}, {interval(figures.interval(values))}" if values else "not drawn"
+    return f"{word}, {interval(figures.interval(values))}" if values else "has none"
 
 
 def interval(found: Figure) -> str:

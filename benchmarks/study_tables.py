@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 
 from benchmarks import study_figures as figures
 from benchmarks import study_sentences as sentences
@@ -13,6 +15,11 @@ from benchmarks.study_plan import PROMPTS
 from supertune.catalogue.data_sets import dataset
 from supertune.catalogue.entries import model
 
+ASKED = "zero_shot_prompt"
+WIDE = 5  # points of standard deviation over draws
+PEAK = "peak_memory_bytes"
+DEVICES = {"cpu": "CPU", "cuda": "GPU"}
+
 
 def to_try(found: Cells) -> list[str]:
     """One row a data set and number of labels; those without an answer in a sentence."""
@@ -21,12 +28,11 @@ def to_try(found: Cells) -> list[str]:
         if chosen is None:
             without.append(f"`{data}` with {per_class} labels a class")
             continue
-        quickest = chosen.quickest or chosen.best
         rows.append(
             [
                 *(_texts(data), str(per_class)),
-                *_choice(found, quickest),
-                *(_choice(found, chosen.best) if quickest != chosen.best else ("the same", "", "")),
+                *_choice(found, chosen.simplest),
+                *(_choice(found, chosen.best) if chosen.simplest != chosen.best else _SAME),
                 sentences.against_linear(found, chosen),
                 str(chosen.compared) + (" (a)" if chosen.constant else ""),
             ]
@@ -36,7 +42,11 @@ def to_try(found: Cells) -> list[str]:
     noted = any(row[-1].endswith("(a)") for row in rows)
     return [
         *([*table(columns, rows), ""] if rows else []),
-        *(["(a) Not shown to be better than always giving one answer.", ""] if noted else []),
+        *(
+            ["(a) Not shown to be better than always giving the commonest answer.", ""]
+            if noted
+            else []
+        ),
         *(
             [
                 f"No answer yet, for want of two methods with {FEWEST} draws: "
@@ -47,6 +57,9 @@ def to_try(found: Cells) -> list[str]:
             else []
         ),
     ]
+
+
+_SAME = ("the same", "", "")
 
 
 def _texts(data: str) -> str:
@@ -63,15 +76,14 @@ def backbones(found: Cells) -> list[str]:
 def _choice(found: Cells, cell: Cell) -> tuple[str, str, str]:
     by_seed = found[cell]
     on = "" if cell.backbone == "none" else f" on {cell.backbone}"
-    fit = figures.seconds(by_seed, "fit").items()
     spread = figures.accuracy(by_seed)
-    return (
-        f"`{cell.method}`{on}",
-        f"{spread} ({spread.draws})",
-        ", ".join(
-            f"{number(value)}" + ("" if kind == "cpu" else f" {kind}") for kind, value in fit
-        ),
-    )
+    return f"`{cell.method}`{on}", f"{spread} ({spread.draws})", _seconds(by_seed)
+
+
+def _seconds(by_seed: Mapping[int, Draw]) -> str:
+    """To fit, on each kind of device apart."""
+    fit = figures.seconds(by_seed, "fit").items()
+    return ", ".join(f"{float(f'{value:.2g}'):g} {DEVICES[kind]}" for kind, value in fit)
 
 
 def beside_linear(found: Cells, of_peft: bool) -> list[str]:
@@ -79,7 +91,7 @@ def beside_linear(found: Cells, of_peft: bool) -> list[str]:
     rows = [
         [
             *(f"`{row.method}`", row.backbone, str(row.per_class), *_difference(row)),
-            *(row.verdict, "" if row.times is None else number(row.times)),
+            *(row.verdict, "" if row.times is None else _ratio(row)),
         ]
         for row in _all_beside(found)
         if row.method.startswith("peft:") == of_peft and len(row.differences) >= FEWEST
@@ -89,10 +101,37 @@ def beside_linear(found: Cells, of_peft: bool) -> list[str]:
     return [*table(columns, rows), ""] if rows else []
 
 
+def _ratio(row: Beside) -> str:
+    return f"{float(f'{row.times:.2g}'):g} {DEVICES[row.device]}"
+
+
 def _all_beside(found: Cells) -> Iterable[Beside]:
     for per_class in sorted({cell.per_class for cell in found}):
         for backbone in figures.distinct(cell.backbone for cell in figures.ordered(found)):
             yield from figures.beside(found, backbone, per_class)
+
+
+def beside_prompt(found: Cells) -> list[str]:
+    """Where a prompt was asked of most labels: each method of that backbone beside it."""
+    asked = [cell for cell in figures.ordered(found) if cell.method == ASKED]
+    most = max((cell.per_class for cell in asked), default=0)
+    rows = []
+    for prompt in (cell for cell in asked if cell.per_class == most):
+        others = [cell for cell in found if cell.by(ASKED) == prompt and cell != prompt]
+        values = {cell: figures.differences(found, cell, prompt) for cell in others}
+        few = [cell for cell in others if len(values[cell]) >= FEWEST]
+        rows += [
+            [
+                *(f"`{cell.method}`", cell.backbone, cell.data, str(cell.per_class)),
+                f"{figures.accuracy(found[cell])} ({len(found[cell])})",
+                sentences.interval(figures.interval(values[cell])),
+                figures.verdict(values[cell], len(few)),
+            ]
+            for cell in sorted(few, key=lambda cell: (-sum(values[cell]), cell))
+        ]
+    columns = ("method", "backbone", "data", "labels a class", "accuracy", "points, 95 % interval",
+               "it is")  # fmt: skip
+    return [*table(columns, rows), ""] if rows else []
 
 
 def _difference(row: Beside) -> list[str]:
@@ -109,8 +148,12 @@ def accuracy(found: Cells, title: str, sets: Sequence[str]) -> list[str]:
     columns = [
         *("method", "backbone"),
         *(f"{data}, {per_class} a class" for data, per_class in asked),
-        *(f"s to {what}, {device}" for device in devices for what in ("fit", "predict")),
-        *("tuned numbers", "bytes", "peak memory"),
+        *(
+            f"{what}, {DEVICES[device]}"
+            for device in devices
+            for what in ("s to fit", "s to predict", "peak memory")
+        ),
+        *("tuned numbers", "bytes"),
     ]
     floors = {data: _floor(part, data) for data in sets}
     told = ", ".join(f"{data} {share:.1f} %" for data, share in floors.items() if share)
@@ -150,19 +193,24 @@ def _row(
     own = [part.get(Cell(backbone, method, data, count), {}) for data, count in asked]
     scores = [f"{figures.accuracy(one)} ({len(one)})" if one else "" for one in own]
     everything = [draw for one in own for draw in one.values()]
-    times = []
+    costs = []
     for device in devices:
         of_device = dict(enumerate(draw for draw in everything if draw["device"] == device))
         for what in ("fit", "predict"):
             median = figures.seconds(of_device, what).get(device)
-            times.append("" if median is None else number(median))
-    peaks = [draw["peak_memory_bytes"] for draw in everything if "peak_memory_bytes" in draw]
+            costs.append("" if median is None else number(median))
+        costs.append(_peaks(of_device.values()))
     return [
-        *(f"`{method}`", backbone, *scores, *times),
+        *(f"`{method}`", backbone, *scores, *costs),
         _range(sorted({draw["tuned_parameters"] for draw in everything})),
         _range(sorted({draw["bytes"] for draw in everything})),
-        f"{max(peaks) / 2**20:,.0f} MiB" if peaks else "",
     ]
+
+
+def _peaks(draws: Iterable[Draw]) -> str:
+    """The highest of one kind of device: a process and what lies on a card are no comparison."""
+    peaks = [draw[PEAK] for draw in draws if PEAK in draw]
+    return f"{max(peaks) / 2**20:,.0f} MiB" if peaks else ""
 
 
 def _range(values: Sequence[int]) -> str:
@@ -177,18 +225,17 @@ def peft_types(found: Cells) -> list[str]:
         if not cell.method.startswith("peft:"):
             continue
         draws = list(found[cell].values())
-        fit = figures.seconds(found[cell], "fit").items()
         rows.append(
             [
                 *(f"`{cell.method}`", cell.backbone, cell.data, str(cell.per_class)),
                 f"{figures.accuracy(found[cell])} ({len(draws)})",
-                ", ".join(f"{number(value)} {kind}" for kind, value in fit),
+                *(_seconds(found[cell]), _peaks(draws)),
                 _range(sorted({draw["tuned_parameters"] for draw in draws})),
                 _range(sorted({draw["bytes"] for draw in draws})),
             ]
         )
     columns = ("type", "backbone", "data", "labels a class", "accuracy", "s to fit",
-               "tuned numbers", "bytes")  # fmt: skip
+               "peak memory", "tuned numbers", "bytes")  # fmt: skip
     return [*table(columns, rows), ""] if rows else []
 
 
@@ -205,36 +252,45 @@ def prompts(found: Cells) -> list[str]:
                          f"{spread.sd:.1f}", of_linear, str(spread.draws)])  # fmt: skip
     if not rows:
         return []
-    wide = [row for row in rows if float(row[6]) > 5]
     columns = ("method", "backbone", "data", "labels a class", "mean", "extremes",
                "standard deviation", "that of a linear head", "draws")  # fmt: skip
+    wide = [row for row in rows if float(row[6]) > WIDE]
     return [
-        "## How much prompt tuning varies over seeds",
-        "",
         "A seed is both the rows and the start, so a part of this is the rows', which a linear "
         f"head on the same backbone shows. In {len(wide)} of {len(rows)} the standard deviation "
-        "is above 5 points.",
+        f"is above {WIDE:g} points{_where(wide)}.",
         "",
         *table(columns, rows),
         "",
     ]
 
 
+def _where(wide: Sequence[Sequence[str]]) -> str:
+    """Fewest labels first: that is where starts decide."""
+    counts = Counter(int(row[3]) for row in wide)
+    told = ", ".join(f"{count} with {labels} a class" for labels, count in sorted(counts.items()))
+    return f" ({told})" if told else ""
+
+
 def failures(everything: Sequence[Draw]) -> list[str]:
+    """One row an error, whatever figure it tells, with the methods that met it."""
     kinds: dict[tuple[str, ...], list[Draw]] = {}
     for draw in everything:
         if "failed" in draw:
-            key = (f"`{figures.name(draw)}`", draw["backbone"], draw["failed"], draw["why"])
+            key = (
+                draw["backbone"],
+                draw["data"],
+                draw["failed"],
+                re.sub(r"[\d.]+%", "…", draw["why"]),
+            )
             kinds.setdefault(key, []).append(draw)
-    if not kinds:
-        return []
     rows = [
-        [method, backbone, ", ".join(figures.distinct(one["data"] for one in part)), f"`{code}`",
-         why.replace("|", "\\|"), str(len(part))]
-        for (method, backbone, code, why), part in kinds.items()
+        [f"`{code}`", part[0]["why"].replace("|", "\\|"), backbone, data, str(len(part)),
+         ", ".join(figures.distinct(f"`{figures.name(one)}`" for one in part))]
+        for (backbone, data, code, _), part in kinds.items()
     ]  # fmt: skip
-    columns = ("method", "backbone", "data", "error", "which says", "draws")
-    return ["## What failed", "", *table(columns, rows), ""]
+    columns = ("error", "which says", "backbone", "data", "draws", "methods")
+    return [*table(columns, rows), ""] if rows else []
 
 
 def _methods(found: Cells, backbone: str) -> list[str]:

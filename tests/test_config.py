@@ -53,7 +53,7 @@ def test_a_recipe_survives_json() -> None:
         ("max_candidates", 0),
         ("max_length", 4),
         ("long_text", "cut"),
-        ("pooling", "max"),
+        ("pooling", "largest"),
         ("threads", 0),
         ("class_weights", "balance"),
         ("cost_matrix", [["dear"]]),

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from tests.conftest import Files
 
-from supertune import pipeline
-from supertune.config import recipe
-from supertune.contracts import Examples
+from supertune import pipeline, registry
+from supertune.config import method_options, recipe
+from supertune.contracts import Asked, Denoised, Examples, Offer, bounded
 from supertune.errors import InputError
 from supertune.pipeline import Candidate, Workshop
 
@@ -29,6 +29,33 @@ def test_reading_puts_rows_into_the_order_of_their_content(reviews: Files) -> No
     other = pipeline.read(list(reversed(reviews.rows)), recipe({})).train
     assert one.inputs == other.inputs
     assert one.rows.tolist() == [21 - row for row in other.rows]
+
+
+def test_what_a_backbone_offers_goes_by_the_resolution_of_the_recipe() -> None:
+    def offer(name: str, **options: object) -> Offer:
+        return shop(**options).offer(name, fetch=False)
+
+    usual, half = (offer("multistyle", resolution=side) for side in (None, 128))
+    assert (usual.resolution, half.resolution) == (256, 128)
+    assert half.positions * 4 == usual.positions
+    assert offer("efficientnet-lite0", resolution=96).resolution == 96
+    assert offer("e5-small", resolution=96) == offer("e5-small")  # it reads no pictures
+
+
+def test_keys_of_a_method_may_have_other_defaults_for_an_objective() -> None:
+    drawing, labels = (
+        method_options(recipe({"task": task, "method": "lora"}))
+        for task in ("image_generation", "image_classification")
+    )
+    assert (drawing.learning_rate, labels.learning_rate) == (2e-3, 1e-3)
+    assert (drawing.epochs, drawing.batch_size) == (labels.epochs, labels.batch_size)
+
+
+def test_answers_that_have_no_bounds_are_left_as_they_are() -> None:
+    judge, losses = registry.objective("denoise"), Denoised(np.ones((2, 4)))
+    assert bounded(judge, losses, {}, Asked()) is losses
+    with pytest.raises(InputError, match="no coverage"):
+        bounded(judge, losses, {}, Asked(coverage=0.9))
 
 
 def test_what_is_said_of_rows_goes_by_the_recipe(rows: Examples) -> None:
@@ -105,3 +132,8 @@ def test_a_method_that_does_not_fit_is_refused_before_loading(rows: Examples) ->
         pipeline.check(shop(), Candidate(None, "lora"))
     assert caught.value.code == "method_does_not_fit"
     assert "lora" in str(caught.value)
+    assert "Take --backbone minilm or e5-small or smollm2; " in str(caught.value)
+    with pytest.raises(InputError, match=r"Take --backbone smollm2; `supertune methods`"):
+        pipeline.check(shop(), Candidate("minilm", "zero_shot_prompt"))
+    with pytest.raises(InputError, match=r"Next: `supertune methods`"):
+        pipeline.check(shop(), Candidate("minilm", "bag_of_words"))

@@ -85,8 +85,8 @@ def run(folder: Path) -> subprocess.CompletedProcess[str]:
 @pytest.mark.slow
 def test_the_study_runs_at_tiny_size_and_goes_on_where_it_stopped(tmp_path: Path) -> None:
     assert module("study_methods").main([*TINY, str(tmp_path), "--only", "bag_of_words"]) == 0
-    path = tmp_path / "all-cpu.json"
-    begun = json.loads(path.read_text("utf-8"))
+    path, draws_of = tmp_path / "all-cpu.json", module("benchmark").draws_of
+    begun, first = json.loads(path.read_text("utf-8")), draws_of(path)
     assert [(d["method"], d["seed"]) for d in begun["draws"]] == [
         ("bag_of_words", 0),
         ("bag_of_words", 1),
@@ -98,9 +98,11 @@ def test_the_study_runs_at_tiny_size_and_goes_on_where_it_stopped(tmp_path: Path
     assert second.stdout.splitlines()[-1] == "loaded:"
     ended = json.loads(path.read_text("utf-8"))
     assert ended["whole"]
-    assert ended["draws"][:2] == begun["draws"]
+    assert draws_of(path)[:2] == first
+    # What all draws say of themselves is kept once.
+    assert first[0]["on"] == ended["shared"]["on"][ended["draws"][0]["on"]]
     assert "bag_of_words" not in second.stderr
-    probe = ended["draws"][2]
+    probe = draws_of(path)[2]
     assert (probe["method"], probe["backbone"], probe["answered"]) == ("linear_probe", "minilm", 20)
     assert probe["tuned_parameters"] == 2 * (384 + 1)
     assert probe["bytes"] > 4 * probe["tuned_parameters"]
@@ -147,7 +149,7 @@ def test_a_draw_that_fails_is_a_draw(tmp_path: Path) -> None:
     draw = {**item, **found, "others": 0.0}
     page = module("study_page").text(saved(tmp_path, [draw]))
     assert "(1 failed, see the end)" in page
-    assert "| `bag_of_words (no_such_key=1)` | none | pang-lee | `bad_option` |" in page
+    assert "| none | pang-lee | 1 | `bag_of_words (no_such_key=1)` |" in page
 
 
 def test_a_process_of_its_own_that_fails_says_why_in_the_first_line() -> None:
@@ -255,6 +257,7 @@ def test_backbones_read_only_languages_that_they_know() -> None:
 def test_the_page_is_what_the_draws_give() -> None:
     page = module("study_page")
     assert page.PAGE.read_text("utf-8") == page.text()
+    assert page.FIGURES.read_text("utf-8") == page.figures_text()
 
 
 GOOD, SAME = [0.90, 0.91, 0.92, 0.93, 0.94], [0.80, 0.83, 0.80, 0.83, 0.81]
@@ -271,6 +274,7 @@ LINEAR = [0.81, 0.82, 0.80, 0.82, 0.81]
         ([-0.1, -0.13, -0.08], 10, "maybe worse"),
         ([0.1, -0.1, 0.02], 1, "open"),
         ([0.001, -0.001, 0.0], 1, "as good"),
+        ([0.005, 0.005, 0.005], 1, "as good"),  # two rows of 400 each time: chance enough
         ([0.0, 0.0, 0.0], 1, "as good"),
         ([0.3, 0.3], 1, "too few draws"),
     ],
@@ -307,57 +311,88 @@ Page = Callable[..., str]
 @pytest.fixture
 def page_of(tmp_path: Path) -> Page:
     def made(*draws: list[Any]) -> str:
-        text: str = module("study_page").text(saved(tmp_path, [one for d in draws for one in d]))
-        return text
+        page, folder = module("study_page"), saved(tmp_path, [one for d in draws for one in d])
+        return str(page.text(folder) + page.figures_text(folder))
 
     return made
 
 
 def test_where_a_linear_head_is_as_good_the_page_says_so(page_of: Page) -> None:
     page = page_of(invented("lora", SAME, 9.0), invented("linear_probe", LINEAR, 0.2))
-    assert "| `linear_probe` on minilm | 81.2 ± 0.8 (5) | 0.2 | `lora` on minilm |" in row(page)
-    assert "| `lora` on minilm | 81.4 ± 1.5 (5) | 9 | as good, +0.2 (" in row(page)
-    assert "has 1 row. To be tried first: most often `linear_probe` (1). Highest mean: " in page
-    assert "in 0; in 0 it is the linear head; in 1 it is not shown." in page
-    assert "Nothing is shown to be better. As good: `lora`." in page
-    assert "| `lora` | minilm | 8 | +0.2 | -0.8 to +1.2 | 5 | as good | 45.0 |" in page
+    assert "| `linear_probe` on minilm | 81.2 ± 0.8 (5) | 0.2 CPU | `lora` on minilm |" in row(page)
+    assert "| `lora` on minilm | 81.4 ± 1.5 (5) | 9 CPU | as good, +0.2 (" in row(page)
+    assert "Of 1 row below, the highest mean is shown" in page
+    assert "in 0; in 0 it is the linear head, and in 1 nothing is shown." in page
+    assert "tried first is most often `linear_probe` (1)." in page
+    assert "| `lora` | +0.2 as good |" in page
+    assert "| `lora` | minilm | 8 | +0.2 | -0.8 to +1.2 | 5 | as good | 45 CPU |" in page
 
 
 def test_where_a_method_is_better_the_page_says_so(page_of: Page) -> None:
     page = page_of(invented("lora", GOOD, 9.0), invented("linear_probe", LINEAR, 0.2))
-    assert "| `lora` on minilm | 92.0 ± 1.6 (5) | 9 | the same |  |  | better, +10.8 (" in row(page)
+    told = "| `lora` on minilm | 92.0 ± 1.6 (5) | 9 CPU | the same |  |  | better, +10.8 ("
+    assert told in row(page)
     assert "correction for having been chosen, in 1; in 0 it is the linear head" in page
-    assert "Better: `lora` (+10.8 points, 45 times the seconds)." in page
+    assert "| `lora` | **+10.8 better** |" in page
 
 
-def test_the_quicker_is_not_tried_first_where_its_mean_is_clearly_lower(page_of: Page) -> None:
+def test_of_equals_the_simplest_is_tried_first_whichever_machine_timed_them(page_of: Page) -> None:
+    on_gpu = {"device": "cuda", "on": "another"}
+    page = page_of(
+        invented("deep_prompts", SAME, 0.1, **on_gpu),
+        invented("linear_probe", LINEAR, 2.0),
+        invented("linear_probe", LINEAR, 9.0, backbone="e5-small"),
+    )
+    assert "| `linear_probe` on minilm | 81.2 ± 0.8 (5) | 2 CPU | `deep_prompts`" in row(page)
+
+
+def test_what_learns_from_the_rows_is_tried_before_what_reads_names(page_of: Page) -> None:
+    page = page_of(invented("label_names", SAME, 0.1), invented("linear_probe", LINEAR, 0.2))
+    assert "| `linear_probe` on minilm | 81.2 ± 0.8 (5) |" in row(page)
+    alone = page_of(invented("label_names", GOOD, 0.1), invented("linear_probe", LINEAR, 0.2))
+    assert "| `label_names` on minilm | 92.0 ± 1.6 (5) | 0.1 CPU | the same |" in row(alone)
+
+
+def test_the_simpler_is_not_tried_first_where_its_mean_is_clearly_lower(page_of: Page) -> None:
     noisy = [0.90, 0.70, 0.80, 0.75, 0.80]  # 79.0: not shown to be worse, but more than 2 points
     page = page_of(invented("lora", GOOD[:1] * 5, 9.0), invented("linear_probe", noisy, 0.2))
-    assert "| `lora` on minilm | 90.0 ± 0.0 (5) | 9 | the same |" in row(page)
+    assert "| `lora` on minilm | 90.0 ± 0.0 (5) | 9 CPU | the same |" in row(page)
 
 
 def test_few_draws_give_no_answer(page_of: Page) -> None:
     page = page_of(invented("lora", GOOD[:2], 9.0), invented("linear_probe", LINEAR[:2], 0.2))
     assert "No answer yet, for want of two methods with 3 draws: `r8` with 8 labels" in page
-    assert "Too few draws of 1 method to say anything." in page
+    assert "Too few draws to say anything." in page
 
 
 def test_what_cannot_be_told_from_a_constant_answer_is_said_to_be_so(page_of: Page) -> None:
-    floor = invented("majority", [0.8, 0.83, 0.79, 0.84, 0.81], 0.0, backbone="none")
-    page = page_of(floor, invented("lora", SAME, 9.0), invented("linear_probe", LINEAR, 0.2))
+    floor = {"commonest": 0.81}
+    page = page_of(
+        invented("lora", SAME, 9.0, **floor), invented("linear_probe", LINEAR, 0.2, **floor)
+    )
     assert row(page).endswith("| 2 (a) |")
-    assert "(a) Not shown to be better than always giving one answer." in page
+    assert "(a) Not shown to be better than always giving the commonest answer." in page
 
 
 def test_what_is_lost_without_labels_is_said(page_of: Page) -> None:
     names = invented("label_names", [0.61, 0.62, 0.60, 0.62, 0.61], 0.1)
     page = page_of(names, invented("linear_probe", LINEAR, 0.2))
-    assert "with 8 a class, in points.** `label_names` on `minilm` r8 -20.0 (worse)." in page
+    assert "beside a linear head with 8 labels a class, in points" in page
+    assert "| `label_names` | minilm | -20.0 worse |" in page
+
+
+def test_what_is_won_over_a_prompt_that_is_only_asked_is_said(page_of: Page) -> None:
+    asked = invented("zero_shot_prompt", LINEAR, 0.1, backbone="smollm2", per_class=32)
+    tuned = invented("prompt_tuning", GOOD, 9.0, backbone="smollm2", per_class=32)
+    page = page_of(asked, tuned)
+    told = "| `prompt_tuning` | smollm2 | r8 | 32 | 92.0 ± 1.6 (5) | +10.8 ("
+    assert told in page
+    assert "| better |" in page.partition(told)[2].splitlines()[0]
 
 
 def test_the_spread_of_prompts_over_seeds_is_printed(page_of: Page) -> None:
     page = page_of(invented("prompt_tuning", [0.12, 0.63, 0.4], 9.0))
-    assert "In 1 of 1 the standard deviation is above 5 points." in page
+    assert "In 1 of 1 the standard deviation is above 5 points (1 with 8 a class)." in page
     assert "| `prompt_tuning` | minilm | r8 | 8 | 38.3 | 12.0 to 63.0 | 25.5 |  | 3 |" in page
     steady = page_of(invented("prompt_tuning", [0.6, 0.61, 0.62], 9.0))
     assert "In 0 of 1 the standard deviation is above 5 points." in steady
@@ -376,6 +411,18 @@ def test_draws_under_defaults_that_have_changed_are_left_out_and_repeated(
     assert module("study_methods")._elsewhere(asked, "another") == new
 
 
+def test_a_draw_that_failed_and_was_made_elsewhere_since_has_not_failed(page_of: Page) -> None:
+    made = invented("lora", [0.8, 0.9], 9.0)
+    failed = [{**one, "failed": "padding_read", "why": "by 1.1%"} for one in made]
+    for one in failed:
+        del one["accuracy"]
+    page = page_of(failed, made[:1])
+    assert "Computed from 2 draws of a few labelled rows (1 failed" in page
+    assert "`padding_read`: The bound that stopped these draws" in page
+    assert "failed, see the end" in page
+    assert "padding_read" not in page_of(failed, made)
+
+
 def test_an_option_that_came_since_outdates_no_draw() -> None:
     plan = module("study_plan")
     then = dict(list(plan.defaults("lora").items())[1:])
@@ -388,8 +435,8 @@ def test_seconds_of_two_machines_are_kept_apart(page_of: Page) -> None:
     on_cpu = invented("lora", [0.8], 9.0)
     on_gpu = invented("lora", [0.8, 0.9], 0.5, device="cuda", on="another")[1:]
     page = page_of(on_cpu, on_gpu)
-    assert "s to fit, cpu | s to predict, cpu | s to fit, cuda | s to predict, cuda" in page
-    assert "| `lora` | minilm | 85.0 ± 7.1 (2) | 9 | 1 | 0.5 | 1 | 10 | 99 |  |" in page
+    assert "s to fit, CPU | s to predict, CPU | peak memory, CPU | s to fit, GPU |" in page
+    assert "| `lora` | minilm | 85.0 ± 7.1 (2) | 9 | 1 |  | 0.5 | 1 |  | 10 | 99 |" in page
     assert "1 draws on another" in page
 
 

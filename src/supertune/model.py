@@ -22,6 +22,7 @@ from supertune.contracts import (
     Columns,
     Examples,
     FloatArray,
+    Floored,
     HeadSpec,
     Input,
     Judged,
@@ -29,6 +30,7 @@ from supertune.contracts import (
     Method,
     Shifting,
     Tuned,
+    bounded,
 )
 from supertune.errors import InputError
 from supertune.evaluation import abstaining, novelty
@@ -185,7 +187,7 @@ class Model:
         scores = as_calibrated(logits, self.calibration)
         answers = self.workshop.task.decode(scores, self.labels, self.head, costs)
         wanted = self._asked() if asked is None else asked
-        return self.workshop.objective.bounded(answers, self.calibration, wanted)
+        return bounded(self.workshop.objective, answers, self.calibration, wanted)
 
     def predict(self, inputs: Sequence[Any]) -> npt.NDArray[Any]:
         """The answer to each row: (n,) strings, (n,) tuples for several labels, or values; None
@@ -284,9 +286,7 @@ class Model:
                 "baselines": {name: one[metric].as_dict() for name, one in free.items()},
                 "metrics": {name: estimate.as_dict() for name, estimate in found.items()},
                 **compose.breakdown(self.workshop, judged, shown=True),
-                **self.workshop.objective.bounds(
-                    self.calibration, judged, self.workshop.costs(self.labels), self._asked()
-                ),
+                **compose.bounds(self.workshop, self.calibration, judged, self._asked()),
                 "rows": len(judged.examples),
                 "unlike": None if likeness is None else int((likeness <= UNLIKE).sum()),
                 "findings": findings,
@@ -376,7 +376,8 @@ class Model:
         """(n, C) answers of what costs nothing; all of them where the training rows are kept."""
         if self.training_rows is not None:
             return baselines.on_test(self.workshop, self.training_rows, examples, self.backbone)
-        return self.workshop.objective.from_floor(self.manifest, len(examples))
+        judge = self.workshop.objective
+        return judge.from_floor(self.manifest, len(examples)) if isinstance(judge, Floored) else {}
 
     def judge(
         self, data: Any, columns: Columns | None = None

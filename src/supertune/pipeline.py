@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from supertune import limits, registry
 from supertune.catalogue import hub
-from supertune.catalogue.entries import model
+from supertune.catalogue.entries import carrying, model
 from supertune.catalogue.places import cache_folder
 from supertune.catalogue.resolve import fetched, resolve
 from supertune.config import Recipe, method_options
@@ -30,6 +30,8 @@ from supertune.contracts import (
     Asked,
     Backbone,
     BackboneRef,
+    Bounding,
+    Calibrating,
     Columns,
     Encoding,
     Engine,
@@ -182,15 +184,16 @@ class Workshop:
         )
 
     def offer(self, backbone: str, *, fetch: bool = True) -> Offer:
-        """What a backbone can do; its files are fetched if need be, no weight is read.
+        """What a backbone can do at the recipe's resolution; its files are fetched if need be, no
+        weight is read.
 
         Without ``fetch`` a model of the catalogue that is not here yet is described by its entry.
         """
         entry = model(backbone)
         if not fetch and entry is not None and fetched(entry) is None:
-            return entry.offer
+            return entry.offer.at(self.recipe.resolution)
         ref = reference(backbone, self.progress, fetch=fetch)
-        return registry.engine(ref.engine).offers(ref)
+        return registry.engine(ref.engine).offers(ref).at(self.recipe.resolution)
 
     def lens(self, backbone: str | None) -> CachedLens | None:
         if backbone is None:
@@ -306,12 +309,14 @@ def check(
         offer = workshop.offer(candidate.backbone, fetch=fetch)
     why = misfit(method, workshop.task.objective, offer, rows)
     if why is not None:
+        others = " or ".join(carrying(method, workshop.task.objective, rows))
         raise InputError(
             "method_does_not_fit",
             f"{candidate} cannot serve {workshop.task.name}: {why}.",
             received=str(candidate),
             allowed=", ".join(fitting_methods(workshop.task, offer, rows)),
-            next="`supertune methods` prints what works with what.",
+            next=(f"Take --backbone {others}; " if others and method.needs else "")
+            + "`supertune methods` prints what works with what.",
         )
 
 
@@ -357,12 +362,13 @@ def calibrated(workshop: Workshop, assessed: Assessed, examples: Examples) -> As
     A method that calibrates its own probabilities on all of its rows is left alone: the models of
     the folds had fewer, and what they need is not what it needs.
     """
-    if assessed.calibrated:
+    judge = workshop.objective
+    if assessed.calibrated or not isinstance(judge, Calibrating):
         return assessed
     if getattr(registry.method(assessed.candidate.method), "calibrates", False):
         return replace(assessed, calibrated={"own": True})
     folds = workshop.folds(examples)[: len(assessed.answers)]
-    answers, done = workshop.objective.calibrated(assessed.answers, examples, folds)
+    answers, done = judge.calibrated(assessed.answers, examples, folds)
     return replace(assessed, answers=answers, calibrated=done)
 
 
@@ -373,8 +379,10 @@ def calibration(
     learned from; nothing of the first two where no row was answered out of fold."""
     found: dict[str, npt.NDArray[Any]] = {}
     if assessed is not None:
-        costs = workshop.costs(examples.labels)
-        found |= workshop.objective.calibration(assessed.answers, examples, costs)
+        judge = workshop.objective
+        if isinstance(judge, Bounding):
+            costs = workshop.costs(examples.labels)
+            found |= judge.calibration(assessed.answers, examples, costs)
         if assessed.calibrated.get("temperature", 1.0) != 1.0:
             found["temperature"] = np.array([assessed.calibrated["temperature"]])
     views = viewed(workshop, candidate.backbone, examples.inputs, prediction=False)

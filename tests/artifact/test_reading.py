@@ -283,6 +283,13 @@ def test_the_manifest_in_place_of_its_folder_is_explained(make: Maker) -> None:
     assert str(folder) in error.next
 
 
+def test_a_backbone_in_place_of_a_model_is_explained(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}", "utf-8")
+    error = refusal(tmp_path)
+    assert error.code == "not_a_model"
+    assert error.next == f"It may be a backbone: `supertune fit ROWS.csv --backbone {tmp_path}`."
+
+
 def test_a_name_with_a_nul_byte_is_refused() -> None:
     assert refusal(Path("model\x00x")).code == "bad_folder_name"
 

@@ -1,4 +1,4 @@
-"""Folders, tables and files of recordings that are refused, each by name, and nothing is written."""
+"""Folders, tables and files of recordings that are refused by name, and nothing is written."""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ from typing import get_args
 
 import numpy as np
 import pytest
+from tests.data.sounds.conftest import RATE, melody
 
 from supertune import registry
 from supertune.contracts import Columns, HeadSpec, Objective
@@ -35,7 +36,13 @@ def task(request):
 
 @pytest.fixture(scope="session")
 def pairs(task, news):
-    """Rows of two labels as a person gives them: texts, or pictures of unlike grain."""
+    """Rows of two labels as a person gives them: texts, pictures of unlike grain, or tones."""
+    if "audio" in task.modalities:
+        return [
+            ((melody(seed + shift), RATE), label)
+            for seed in range(8)
+            for label, shift in (("fine", 0), ("coarse", 50))
+        ]
     if "image" not in task.modalities:
         return [pair for pair in news.pairs if pair[1] != "tech"]
     drawn = np.random.default_rng(0)

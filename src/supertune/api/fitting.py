@@ -18,10 +18,12 @@ from supertune.contracts import (
     Drawing,
     Examples,
     Finding,
+    Floored,
     HeadSpec,
     Judged,
     Noted,
     Notes,
+    Painting,
     Reading,
     Tuned,
 )
@@ -33,7 +35,6 @@ from supertune.pipeline import Workshop
 from supertune.prompts import asking
 from supertune.report import advice, compose, steps
 from supertune.report.compose import finite
-from supertune.training.styling import TunedStyle
 
 Progress = Callable[[str, int, int | None], None]
 
@@ -264,7 +265,7 @@ def _finish(run: _Run, decision: Decision, tuned: Tuned) -> Model:
         else {"name": report["backbone"], "sha256": report["backbone_sha256"]},
         "recipe": workshop.recipe.model_dump(mode="json"),
         "columns": compose.columns_section(run.reading.columns),
-        **workshop.objective.floor(examples),
+        **_floor(workshop, examples),
         "scores": {"estimate": report["estimate"], "test": report["test"]},
     }
     return Model(
@@ -281,11 +282,17 @@ def _finish(run: _Run, decision: Decision, tuned: Tuned) -> Model:
     )
 
 
+def _floor(workshop: Workshop, examples: Examples) -> dict[str, Any]:
+    """What a baseline needs to answer where no rows are kept."""
+    judge = workshop.objective
+    return judge.floor(examples) if isinstance(judge, Floored) else {}
+
+
 def _drawn(run: _Run, decision: Decision, tuned: Tuned) -> dict[str, Any]:
     """What a model draws, before and after; of what draws nothing, nothing."""
     workshop, backbone = run.workshop, decision.candidate.backbone
     lens = workshop.lens(backbone)
-    if lens is not None and isinstance(tuned, TunedStyle):
+    if lens is not None and isinstance(tuned, Painting):
         return painting.section(tuned, run.examples, lens, shown=run.keep_rows)
     if backbone is None or not isinstance(tuned, Drawing):
         return {}

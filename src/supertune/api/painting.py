@@ -6,14 +6,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from supertune.contracts import Examples, Lens, Picture
+from supertune.contracts import Examples, Lens, Painting, Picture
 from supertune.data.pictures import styles
 from supertune.errors import InputError
 from supertune.model import Model, load
 from supertune.report import generated
 from supertune.training import painting
 from supertune.training.painting import LARGEST
-from supertune.training.styling import TunedStyle
 
 SHOWN = 4
 SIDE = 192  # pixels of a painted picture in a report
@@ -84,7 +83,7 @@ class _Written:
         self.places.append(path)
 
 
-def section(tuned: TunedStyle, examples: Examples, lens: Lens, *, shown: bool) -> dict[str, Any]:
+def section(tuned: Painting, examples: Examples, lens: Lens, *, shown: bool) -> dict[str, Any]:
     """``generated`` of a report: the style, and photographs before and after. Of a person's own
     pictures nothing unless ``shown``."""
     before = tuned.judged[:SHOWN] if shown or not tuned.own_photographs else ()

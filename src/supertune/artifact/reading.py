@@ -117,7 +117,9 @@ def _read(found: Path, folder: Path) -> Artifact:
             f"{folder} is not a model folder: it has no {FILE}.",
             received=some(path.name for path in found.iterdir()),
             allowed=f"a folder with {FILE}",
-            next=_LIST,
+            next=f"It may be a backbone: `supertune fit ROWS.csv --backbone {folder}`."
+            if (found / "config.json").is_file()
+            else _LIST,
         )
     _check_inside(found, FILE, folder)
     manifest = parse(_content(found / FILE, MAX_BYTES), str(folder))

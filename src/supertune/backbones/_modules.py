@@ -3,48 +3,80 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from supertune.contracts import BackboneRef
+from supertune.contracts import Backbone, BackboneRef, Offer
 from supertune.errors import InputError
 
 
-def config(
-    ref: BackboneRef, models: Collection[str], *, what: str, example: str, engine: str
-) -> dict[str, Any]:
-    """What config.json says.
+@dataclass(frozen=True)
+class ModuleEngine:
+    """See `supertune.contracts.Engine`. It always runs in fp32 on the processor, where modules as
+    small as these are fastest.
 
-    Args:
-        models: the types of model that the engine knows.
-        what: they are, e.g. ``"detector"``.
+    Attributes:
+        what: its backbones are, e.g. ``"detector"``.
         example: a model of the catalogue that is one.
-
-    Raises:
-        InputError: ``not_a_backbone``, ``unknown_architecture``.
+        model_types: as their ``config.json`` calls them.
+        offered: what one offers, by its reference and config.json.
+        opened: loads one, by its reference, config.json and the number of threads.
     """
-    folder = ref.folder or Path(ref.name)
-    try:
-        found = json.loads((folder / "config.json").read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(
-            "not_a_backbone",
-            f"{ref.name} holds no {what}.",
-            received=type(error).__name__,
-            allowed="a folder with config.json and model.safetensors",
-            next=f"Choose {example}: `supertune models` lists it.",
-        ) from None
-    if not isinstance(found, dict) or found.get("model_type") not in models:
-        kind = found.get("model_type") if isinstance(found, dict) else type(found).__name__
-        raise InputError(
-            "unknown_architecture",
-            f"{ref.name} is no {what} that this engine knows.",
-            received=f"model_type {kind!r}",
-            allowed=", ".join(models),
-            next=f"Choose {example}, or leave '{engine}:' out.",
-        )
-    return found
+
+    name: str
+    summary: str
+    what: str
+    example: str
+    model_types: frozenset[str]
+    offered: Callable[[BackboneRef, dict[str, Any]], Offer]
+    opened: Callable[[BackboneRef, dict[str, Any], int | None], Backbone]
+    modalities: tuple[str, ...] = ("image",)
+    extra: str | None = "vision"
+    folders: bool = True  # its backbones are folders, which the catalogue may fetch
+
+    def offers(self, ref: BackboneRef) -> Offer:
+        return self.offered(ref, self._config(ref))
+
+    def open(
+        self,
+        ref: BackboneRef,
+        *,
+        device: str,
+        threads: int | None,
+        precision: str = "fp32",
+        packing: bool = True,
+    ) -> Backbone:
+        return self.opened(ref, self._config(ref), threads)
+
+    def _config(self, ref: BackboneRef) -> dict[str, Any]:
+        """What config.json says.
+
+        Raises:
+            InputError: ``not_a_backbone``, ``unknown_architecture``.
+        """
+        folder = ref.folder or Path(ref.name)
+        try:
+            found = json.loads((folder / "config.json").read_text("utf-8"))
+        except (OSError, ValueError) as error:
+            raise InputError(
+                "not_a_backbone",
+                f"{ref.name} holds no {self.what}.",
+                received=type(error).__name__,
+                allowed="a folder with config.json and model.safetensors",
+                next=f"Choose {self.example}: `supertune models` lists it.",
+            ) from None
+        if not isinstance(found, dict) or found.get("model_type") not in self.model_types:
+            kind = found.get("model_type") if isinstance(found, dict) else type(found).__name__
+            raise InputError(
+                "unknown_architecture",
+                f"{ref.name} is no {self.what} that this engine knows.",
+                received=f"model_type {kind!r}",
+                allowed=", ".join(sorted(self.model_types)),
+                next=f"Choose {self.example}, or leave '{self.name}:' out.",
+            )
+        return found
 
 
 def fill(module: Any, folder: Path, *, what: str, example: str) -> None:

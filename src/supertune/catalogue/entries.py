@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from supertune.contracts import Offer
+from supertune.contracts import Method, Offer, misfit
 
 WEIGHTS = "model.safetensors"
 DENOISER = "unet/diffusion_pytorch_model.safetensors"  # of a pipeline
@@ -415,3 +415,8 @@ def models() -> tuple[ModelEntry, ...]:
 def model(name: str) -> ModelEntry | None:
     """The entry of that name; None when a folder or a hub id may be meant."""
     return next((entry for entry in MODELS if entry.name == name), None)
+
+
+def carrying(method: Method, objective: str, rows: str) -> list[str]:
+    """Names of the models that can carry a method on such rows (`Examples.modality`)."""
+    return [one.name for one in MODELS if misfit(method, objective, one.offer, rows) is None]

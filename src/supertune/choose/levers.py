@@ -19,7 +19,7 @@ from supertune.catalogue.entries import model
 from supertune.catalogue.resolve import fetched
 from supertune.choose.entries import Decision
 from supertune.config import Recipe, method_options
-from supertune.contracts import Examples, FloatArray, FoldSolver, IntArray
+from supertune.contracts import Examples, FloatArray, Floored, FoldSolver, IntArray
 from supertune.data.language import speaks
 from supertune.errors import SupertuneError
 from supertune.evaluation import gains, learning_curve
@@ -190,6 +190,13 @@ def _within(
         return Lever(name, "", None, str(error).splitlines()[0])
 
 
+def _floor(workshop: Workshop, examples: Examples) -> FloatArray:
+    """(n, C) answers of the cheapest baseline."""
+    judge = workshop.objective
+    assert isinstance(judge, Floored)  # whatever is solved in moments answers what has a floor
+    return next(iter(judge.from_floor(judge.floor(examples), len(examples)).values()))
+
+
 def _stand_in(workshop: Workshop, decision: Decision) -> Candidate | None:
     """The candidate itself where it is solved in moments, or a head on its backbone that is."""
     chosen = decision.candidate
@@ -215,8 +222,7 @@ def _bench(
     known = next((one.assessed.answers for one in entries if one.assessed is not None), None)
     now = assess(workshop, candidate, examples, folds).answers if known is None else known
     now = now[: len(folds)]
-    metric, judge = workshop.metric, workshop.objective
-    floor = next(iter(judge.from_floor(judge.floor(examples), len(examples)).values()))
+    metric, floor = workshop.metric, _floor(workshop, examples)
     scoring = Scoring(
         workshop.score(examples.labels),
         examples,
@@ -235,7 +241,7 @@ def observe(
     workshop: Workshop, candidate: Candidate, examples: Examples
 ) -> learning_curve.Observed:
     """The learning curve of a candidate that is solved in moments."""
-    seed, metric, judge = workshop.recipe.seed, workshop.metric, workshop.objective
+    seed, metric = workshop.recipe.seed, workshop.metric
     repeats = FEWER if len(examples) > MANY else REPEATS
     folds = learning_curve.folds(examples, min(repeats, workshop.recipe.repeats), seed)
     full = float(np.mean([len(train) for one in folds for train, _ in one]))
@@ -254,7 +260,7 @@ def observe(
         workshop.score(examples.labels),
         answers,
         learnt,
-        next(iter(judge.from_floor(judge.floor(examples), len(examples)).values())),
+        _floor(workshop, examples),
         examples,
         metric,
         workshop.task.metrics[metric],

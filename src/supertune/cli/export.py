@@ -36,7 +36,7 @@ app = typer.Typer(add_completion=False)
 def export(
     ctx: typer.Context,
     folder: ModelFolder,
-    to: Annotated[Path, typer.Option("--to", help="The folder to write.")],
+    to: Annotated[Path, typer.Option("--to", "-o", help="The folder to write.")],
     merge: Annotated[
         bool,
         typer.Option("--merge", help="The whole backbone with the tuned numbers in its weights."),

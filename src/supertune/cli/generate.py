@@ -49,7 +49,10 @@ Steps = Annotated[
 ]
 Guidance = Annotated[
     float | None,
-    typer.Option("--guidance", help="How closely the prompt is followed; 3 by default."),
+    typer.Option(
+        "--guidance",
+        help="How closely the prompt is followed; by default 1 for pixels, 3 for latents.",
+    ),
 ]
 Negative = Annotated[
     str | None, typer.Option("--negative", help="What the pictures should not be.")

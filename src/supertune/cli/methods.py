@@ -58,6 +58,7 @@ def described(method: Method) -> dict[str, Any]:
         "simplicity": method.simplicity,
         "options": options(method),
         "detector_options": options(method, "detect") if "detect" in method.objectives else [],
+        "other_defaults": _other_defaults(method),
     }
 
 
@@ -73,6 +74,20 @@ def options(method: Method, objective: str = "") -> list[dict[str, Any]]:
         }
         for name, part in schema.get("properties", {}).items()
     ]
+
+
+def _other_defaults(method: Method) -> dict[str, dict[str, Any]]:
+    """By objective, the keys that have another default there."""
+    usual = {key["name"]: key["default"] for key in options(method)}
+    named: Mapping[str, Any] = getattr(method, "options_for", {})
+    return {
+        objective: {
+            key["name"]: key["default"]
+            for key in options(method, objective)
+            if key["default"] != usual.get(key["name"])
+        }
+        for objective in sorted(named)
+    }
 
 
 def _type(part: Mapping[str, Any]) -> str:
@@ -123,6 +138,9 @@ def _show(terminal: Terminal, method: Method) -> None:
     if options_of(method, "detect") is not method.options:
         names = ", ".join(key["name"] for key in options(method, "detect"))
         terminal.say(f"To find things on pictures it takes these instead: {names}.")
+    for objective, own in _other_defaults(method).items():
+        told = ", ".join(f"{name}={_value(value)}" for name, value in own.items())
+        terminal.say(f"For the objective {objective} by default: {told}.")
     terminal.say()
     _cells(terminal, fits)
     terminal.next(steps)

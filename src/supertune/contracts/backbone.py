@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -77,6 +77,15 @@ class Offer:
     views: int = 1  # how often a row passes through it in an epoch, each time otherwise
     positions: int = 0  # that it computes of each row at least, where there is such a number
     resize_mode: ResizeMode | None = None  # of pictures, by default; None: as its processor does
+
+    def at(self, resolution: int | None) -> Offer:
+        """The same, where pictures of so many pixels a side are read: positions are of their
+        area. None leaves it as it is."""
+        if not resolution or not self.resolution:
+            return self
+        grown = self.positions * (resolution / self.resolution) ** 2
+        positions = max(1, round(grown)) if self.positions else 0
+        return replace(self, resolution=resolution, positions=positions)
 
 
 @dataclass(frozen=True)

@@ -67,12 +67,12 @@ class Sampling(Options):
     """How pictures are drawn. The same seed and settings give the same picture."""
 
     steps: int = Field(30, ge=1, le=1000, description="from noise to a picture")
-    guidance: float = Field(
-        3.0,
+    guidance: float | None = Field(
+        None,
         ge=0,
         le=50,
         description="how much more of the text than of no text (classifier-free guidance, "
-        "arXiv:2207.12598); 1 is the text alone",
+        "arXiv:2207.12598); 1 is the text alone, none the backbone's own",
     )
     negative: str = Field("", description="what is guided away from, instead of no text")
 
@@ -101,6 +101,11 @@ class Denoising(Protocol):
 
     Tensors are the engine's own. Inside ``with tunable:`` all but `activations` is as tuned.
     """
+
+    @property
+    def guidance(self) -> float:
+        """See `Sampling.guidance`: by how much pictures are drawn where nothing is asked."""
+        ...
 
     @property
     def levels(self) -> int:

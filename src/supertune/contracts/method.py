@@ -188,11 +188,12 @@ class Method(Protocol):
     equally good ones (`Judge.tolerance`, `Judge.decider`) the lowest wins.
 
     One that reads rows of some kinds alone, whatever backbone is offered, names them in an
-    attribute ``modalities``. One that learns from rows without an answer too says so with an
-    attribute ``takes_unlabelled = True``, and with ``holds_unlabelled = True`` where its models
-    keep some of them. One whose probabilities are calibrated by rows that it left out says
-    so with an attribute ``calibrates = True``; of others it is done from the answers of
-    cross-validation.
+    attribute ``modalities``. One whose keys have other defaults for an objective has these in an
+    attribute ``options_for``, by objective (`options_of`). One that learns from rows without an
+    answer too says so with an attribute ``takes_unlabelled = True``, and with
+    ``holds_unlabelled = True`` where its models keep some of them. One whose probabilities are
+    calibrated by rows that it left out says so with an attribute ``calibrates = True``; of others
+    it is done from the answers of cross-validation.
     """
 
     name: str

@@ -54,7 +54,8 @@ class Judge(Protocol):
     """One file in ``objectives/``; the file's name is the objective.
 
     One that few backbones of the catalogue serve names them in an attribute ``backbones``; `auto`
-    then tries these.
+    then tries these. What not every kind of answer has is promised apart: `Floored`,
+    `Calibrating`, `Bounding`, `Vouching`, `Shifting`, `supertune.contracts.Contrasting`.
     """
 
     name: str
@@ -112,6 +113,31 @@ class Judge(Protocol):
         """The rows' own answers in figures, for the report: ``labels``, and more."""
         ...
 
+    def check(self, asked: Asked) -> None:
+        """Refuse what cannot be asked of such answers, before anything is computed.
+
+        Raises:
+            InputError: ``no_intervals``, ``bad_coverage``, ``no_max_error``, ``bad_max_error``.
+        """
+        ...
+
+    def array(self, answers: Answers, head: HeadSpec) -> npt.NDArray[Any]:
+        """(n,) what `Model.predict` returns."""
+        ...
+
+    def table(self, answers: Answers) -> FloatArray:
+        """(n, C) what `Model.predict_proba` returns.
+
+        Raises:
+            InputError: ``no_probabilities``.
+        """
+        ...
+
+
+@runtime_checkable
+class Floored(Protocol):
+    """A `Judge` whose cheapest baseline answers without rows and without a backbone."""
+
     def floor(self, examples: Examples) -> dict[str, Any]:
         """What the cheapest baseline needs to answer later, without the rows; JSON."""
         ...
@@ -119,6 +145,11 @@ class Judge(Protocol):
     def from_floor(self, kept: Mapping[str, Any], rows: int) -> dict[str, FloatArray]:
         """(rows, C) answers by baseline, from the mapping that `floor` is part of."""
         ...
+
+
+@runtime_checkable
+class Calibrating(Protocol):
+    """A `Judge` that can make answers mean what they say."""
 
     def calibrated(
         self,
@@ -133,18 +164,15 @@ class Judge(Protocol):
         """
         ...
 
+
+@runtime_checkable
+class Bounding(Protocol):
+    """A `Judge` that bounds its answers by what models got wrong on rows they had not seen."""
+
     def calibration(
         self, answers: FloatArray, examples: Examples, costs: FloatArray | None
     ) -> dict[str, npt.NDArray[Any]]:
         """What a model keeps of out-of-fold answers (R, n, C), to bound its predictions."""
-        ...
-
-    def check(self, asked: Asked) -> None:
-        """Refuse what cannot be asked of such answers, before anything is computed.
-
-        Raises:
-            InputError: ``no_intervals``, ``bad_coverage``, ``no_max_error``, ``bad_max_error``.
-        """
         ...
 
     def bounded(
@@ -160,6 +188,11 @@ class Judge(Protocol):
         """
         ...
 
+
+@runtime_checkable
+class Vouching(Protocol):
+    """A `Bounding` judge that can tell how far its bounds hold."""
+
     def bounds(
         self,
         calibration: Mapping[str, npt.NDArray[Any]],
@@ -168,18 +201,6 @@ class Judge(Protocol):
         asked: Asked,
     ) -> dict[str, Any]:
         """For the report: how wide the bounds are and, of test rows, how many they held."""
-        ...
-
-    def array(self, answers: Answers, head: HeadSpec) -> npt.NDArray[Any]:
-        """(n,) what `Model.predict` returns."""
-        ...
-
-    def table(self, answers: Answers) -> FloatArray:
-        """(n, C) what `Model.predict_proba` returns.
-
-        Raises:
-            InputError: ``no_probabilities``.
-        """
         ...
 
 
@@ -198,3 +219,17 @@ class Shifting(Protocol):
         """The same of rows without labels, estimated from answers (n, C) of a model that learned
         from rows of which ``prior`` tells; empty where that cannot be."""
         ...
+
+
+def bounded(
+    judge: Judge, answers: Answers, calibration: Mapping[str, npt.NDArray[Any]], asked: Asked
+) -> Answers:
+    """The answers with the bounds that are asked for, where such answers have any.
+
+    Raises:
+        InputError: as `Judge.check` and `Bounding.bounded`.
+    """
+    if isinstance(judge, Bounding):
+        return judge.bounded(answers, calibration, asked)
+    judge.check(asked)
+    return answers

@@ -19,8 +19,12 @@ _OF: Mapping[str, tuple[type[Options], str]] = {
 
 
 def options_of(method: Method, objective: str) -> type[Options]:
-    """The keys that a method has where it serves an objective: those of `GradientOptions` speak
-    of a loop that detectors, for one, are not trained by, and give way to those of their own."""
+    """The keys that a method has where it serves an objective (`Method`): its own for it, where it
+    names some. Those of `GradientOptions` speak of a loop that detectors, for one, are not trained
+    by, and give way to those of their own."""
+    named: Mapping[str, type[Options]] = getattr(method, "options_for", {})
+    if objective in named:
+        return named[objective]
     if objective not in _OF or not issubclass(method.options, GradientOptions):
         return method.options
     return _for(method.options, objective)

@@ -75,7 +75,15 @@ class Stylizing(Protocol):
 
 @runtime_checkable
 class Painting(Tuned, Protocol):
-    """A `Tuned` that paints pictures again."""
+    """A `Tuned` that paints pictures again.
+
+    Attributes:
+        judged: photographs (h, w, 3) that tuning did not see.
+        own_photographs: whether they are a person's own.
+    """
+
+    judged: tuple[Array, ...]
+    own_photographs: bool
 
     def painted(self, picture: Array, lens: Lens, strength: float = 1.0) -> Array:
         """(h, w, 3) of the same size; ``strength`` 0 is the published style that tuning began at,

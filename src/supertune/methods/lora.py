@@ -32,6 +32,18 @@ class LoraOptions(GradientOptions):
     blocks: BlockChoice = Field("upper", description=WHICH)
 
 
+class LoraOfDenoisersOptions(LoraOptions):
+    """Keys where pictures are drawn: chosen on clocks, hearts and fruit of another draw than the
+    study of generation uses. More epochs copy: of 15 and 8, 62 and 17 % of fruit were copies."""
+
+    learning_rate: float = Field(2e-3, gt=0, le=1)
+    targets: tuple[str, ...] | None = Field(
+        None,
+        description="names of linear layers and convolutions; those of attention by default, and "
+        "the convolutions where few levels attend to the text",
+    )
+
+
 class Lora:
     """See `supertune.contracts.GradientMethod`."""
 
@@ -42,6 +54,7 @@ class Lora:
     objectives = frozenset({"classify", "denoise", "detect", "regress", "transcribe"})
     simplicity = 40
     options: type[Options] = LoraOptions
+    options_for: ClassVar[Mapping[str, type[Options]]] = {"denoise": LoraOfDenoisersOptions}
 
     def injection(self, offer: Offer, options: LoraOptions) -> Injection:
         settings = {

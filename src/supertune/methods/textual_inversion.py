@@ -14,6 +14,7 @@ from supertune.methods._denoising import DenoisingOptions, meant, new_words, wor
 class TextualInversionOptions(DenoisingOptions):
     """Keys of ``textual_inversion``."""
 
+    steps: int = Field(400, ge=1, le=100_000)
     learning_rate: float = Field(2e-2, gt=0, le=10)
     weight_decay: float = Field(0.0, ge=0)
     word: str | None = Field(
@@ -22,7 +23,7 @@ class TextualInversionOptions(DenoisingOptions):
     start: str | None = Field(
         None, description="a known word that it begins as; the one that it stands beside"
     )
-    vectors: int = Field(1, ge=1, le=16, description="tokens that the word is made of")
+    vectors: int = Field(4, ge=1, le=16, description="tokens that the word is made of")
 
 
 class TextualInversion:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Sequence
 
-from supertune.contracts import Asked
+from supertune.contracts import Asked, ClassWeights, Examples, FloatArray
 from supertune.errors import InputError
 
 
@@ -25,14 +25,24 @@ def refuse_bounds(asked: Asked, answers: str, *, allowed: str, next: str = "Leav
             )
 
 
-def means_nothing(
-    what: Literal["cost_matrix", "class_weights"], message: str, *, allowed: str
-) -> InputError:
-    """The error ``no_costs`` or ``no_class_weights``, to be raised."""
-    return InputError(
-        "no_costs" if what == "cost_matrix" else "no_class_weights",
-        message,
-        received=what,
-        allowed=allowed,
-        next=f"Leave {what} out.",
-    )
+def own_weights(
+    examples: Examples, classes: ClassWeights, message: str, *, allowed: str
+) -> FloatArray | None:
+    """The rows' own weights, where there are no classes to weigh.
+
+    Raises:
+        InputError: ``no_class_weights`` where some are given.
+    """
+    if classes is not None:
+        raise _means_nothing("no_class_weights", "class_weights", message, allowed)
+    return examples.weights
+
+
+def refuse_costs(matrix: Sequence[Sequence[float]] | None, message: str, *, allowed: str) -> None:
+    """Raises: InputError ``no_costs`` where some are given."""
+    if matrix is not None:
+        raise _means_nothing("no_costs", "cost_matrix", message, allowed)
+
+
+def _means_nothing(code: str, key: str, message: str, allowed: str) -> InputError:
+    return InputError(code, message, received=key, allowed=allowed, next=f"Leave {key} out.")

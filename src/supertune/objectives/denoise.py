@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,13 +18,12 @@ from supertune.contracts import (
     Finding,
     FloatArray,
     HeadSpec,
-    IntArray,
     Judged,
     Picture,
 )
 from supertune.contracts.diffusion import DRAWS
 from supertune.errors import InputError
-from supertune.objectives._refusals import means_nothing, refuse_bounds
+from supertune.objectives._refusals import own_weights, refuse_bounds, refuse_costs
 
 FEW = 4  # pictures, below which little can be learned
 ROWS_SHOWN = 60
@@ -56,29 +55,13 @@ class Denoise:
         return [Finding("few_pictures", message, (), "info")]
 
     def row_weights(self, examples: Examples, classes: ClassWeights) -> FloatArray | None:
-        """The rows' own weights.
-
-        Raises:
-            InputError: ``no_class_weights``.
-        """
-        if classes is not None:
-            raise means_nothing(
-                "class_weights", "Pictures to be drawn have no classes to weigh.", allowed=METRICS
-            )
-        return examples.weights
+        said = "Pictures to be drawn have no classes to weigh."
+        return own_weights(examples, classes, said, allowed=METRICS)
 
     def costs(
         self, labels: Sequence[str], matrix: Sequence[Sequence[float]] | None
     ) -> FloatArray | None:
-        """None.
-
-        Raises:
-            InputError: ``no_costs``.
-        """
-        if matrix is not None:
-            raise means_nothing(
-                "cost_matrix", "A picture is not drawn right or wrong.", allowed=METRICS
-            )
+        refuse_costs(matrix, "A picture is not drawn right or wrong.", allowed=METRICS)
         return None
 
     def unknowing(self, examples: Examples) -> FloatArray:
@@ -131,45 +114,8 @@ class Denoise:
         counts = Counter(_caption(examples, i) for i in range(len(examples)))
         return {"labels": [{"name": text, "rows": count} for text, count in sorted(counts.items())]}
 
-    def floor(self, examples: Examples) -> dict[str, Any]:
-        return {}
-
-    def from_floor(self, kept: Mapping[str, Any], rows: int) -> dict[str, FloatArray]:
-        return {}
-
-    def calibrated(
-        self,
-        answers: FloatArray,
-        examples: Examples,
-        folds: Sequence[Sequence[tuple[IntArray, IntArray]]],
-    ) -> tuple[FloatArray, dict[str, Any]]:
-        return answers, {}
-
-    def calibration(
-        self, answers: FloatArray, examples: Examples, costs: FloatArray | None
-    ) -> dict[str, npt.NDArray[Any]]:
-        return {}
-
     def check(self, asked: Asked) -> None:
         refuse_bounds(asked, "Pictures that are drawn", allowed=METRICS)
-
-    def bounded(
-        self,
-        answers: Answers,
-        calibration: Mapping[str, npt.NDArray[Any]],
-        asked: Asked,
-    ) -> Answers:
-        self.check(asked)
-        return answers
-
-    def bounds(
-        self,
-        calibration: Mapping[str, npt.NDArray[Any]],
-        judged: Judged,
-        costs: FloatArray | None,
-        asked: Asked,
-    ) -> dict[str, Any]:
-        return {}
 
     def array(self, answers: Answers, head: HeadSpec) -> npt.NDArray[Any]:
         """(n,) mean losses; what is drawn is asked for by `supertune.generate`."""

@@ -19,13 +19,12 @@ from supertune.contracts import (
     Finding,
     FloatArray,
     HeadSpec,
-    IntArray,
     Judged,
 )
 from supertune.contracts.detection import NUMBERS, unflattened
 from supertune.errors import InputError
 from supertune.objectives._boxes import SMALL, best_threshold, drawn, told
-from supertune.objectives._refusals import means_nothing, refuse_bounds
+from supertune.objectives._refusals import own_weights, refuse_bounds, refuse_costs
 
 FEW = 5  # boxes of a class, below which it can hardly be learned
 ROWS_SHOWN = 60
@@ -57,33 +56,17 @@ class Detect:
         return [Finding("few_boxes", message)]
 
     def row_weights(self, examples: Examples, classes: ClassWeights) -> FloatArray | None:
-        """None: pictures count alike.
-
-        Raises:
-            InputError: ``no_class_weights``.
-        """
-        if classes is not None:
-            raise means_nothing(
-                "class_weights",
-                "Classes of boxes are not weighted: average precision counts each class alike.",
-                allowed="no class weights",
-            )
-        return examples.weights
+        said = "Classes of boxes are not weighted: average precision counts each class alike."
+        return own_weights(examples, classes, said, allowed="no class weights")
 
     def costs(
         self, labels: Sequence[str], matrix: Sequence[Sequence[float]] | None
     ) -> FloatArray | None:
-        """None.
-
-        Raises:
-            InputError: ``no_costs``.
-        """
-        if matrix is not None:
-            raise means_nothing(
-                "cost_matrix",
-                "A wrong box has no cost of its own.",
-                allowed="a metric: map, map50, map75 or ar",
-            )
+        refuse_costs(
+            matrix,
+            "A wrong box has no cost of its own.",
+            allowed="a metric: map, map50, map75 or ar",
+        )
         return None
 
     def unknowing(self, examples: Examples) -> FloatArray:
@@ -154,21 +137,6 @@ class Detect:
         counts = _counts(examples)
         return {"labels": [{"name": name, "rows": count} for name, count in counts.items()]}
 
-    def floor(self, examples: Examples) -> dict[str, Any]:
-        return {}
-
-    def from_floor(self, kept: Mapping[str, Any], rows: int) -> dict[str, FloatArray]:
-        """Nothing is found: what a model knows without its backbone's own classes."""
-        return {"pretrained_classes": np.full((rows, NUMBERS), -1.0)}
-
-    def calibrated(
-        self,
-        answers: FloatArray,
-        examples: Examples,
-        folds: Sequence[Sequence[tuple[IntArray, IntArray]]],
-    ) -> tuple[FloatArray, dict[str, Any]]:
-        return answers, {}
-
     def calibration(
         self, answers: FloatArray, examples: Examples, costs: FloatArray | None
     ) -> dict[str, npt.NDArray[Any]]:
@@ -192,15 +160,6 @@ class Detect:
             return answers
         assert isinstance(answers, Detections)
         return replace(answers, threshold=float(calibration["threshold"][0]))
-
-    def bounds(
-        self,
-        calibration: Mapping[str, npt.NDArray[Any]],
-        judged: Judged,
-        costs: FloatArray | None,
-        asked: Asked,
-    ) -> dict[str, Any]:
-        return {}
 
     def array(self, answers: Answers, head: HeadSpec) -> npt.NDArray[Any]:
         """(n,) lists of boxes, each a dictionary with label, score and box."""

@@ -23,7 +23,6 @@ from supertune.contracts import (
     FloatArray,
     HeadSpec,
     Input,
-    IntArray,
     Judged,
     Values,
     fields_of,
@@ -172,14 +171,6 @@ class Regress:
 
     def from_floor(self, kept: Mapping[str, Any], rows: int) -> dict[str, FloatArray]:
         return {"mean": np.full((rows, 1), float(kept["target_mean"]))}
-
-    def calibrated(
-        self,
-        answers: FloatArray,
-        examples: Examples,
-        folds: Sequence[Sequence[tuple[IntArray, IntArray]]],
-    ) -> tuple[FloatArray, dict[str, Any]]:
-        return answers, {}  # values claim no certainty
 
     def calibration(
         self, answers: FloatArray, examples: Examples, costs: FloatArray | None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,12 +17,11 @@ from supertune.contracts import (
     Finding,
     FloatArray,
     HeadSpec,
-    IntArray,
     Judged,
     Stylized,
 )
 from supertune.errors import InputError
-from supertune.objectives._refusals import means_nothing, refuse_bounds
+from supertune.objectives._refusals import own_weights, refuse_bounds, refuse_costs
 
 METRICS = "the metrics skill, style_loss and content_loss"
 ROWS_SHOWN = 60
@@ -50,29 +49,13 @@ class Stylize:
         return []
 
     def row_weights(self, examples: Examples, classes: ClassWeights) -> FloatArray | None:
-        """The rows' own weights.
-
-        Raises:
-            InputError: ``no_class_weights``.
-        """
-        if classes is not None:
-            raise means_nothing(
-                "class_weights", "Pictures of a style have no classes to weigh.", allowed=METRICS
-            )
-        return examples.weights
+        said = "Pictures of a style have no classes to weigh."
+        return own_weights(examples, classes, said, allowed=METRICS)
 
     def costs(
         self, labels: Sequence[str], matrix: Sequence[Sequence[float]] | None
     ) -> FloatArray | None:
-        """None.
-
-        Raises:
-            InputError: ``no_costs``.
-        """
-        if matrix is not None:
-            raise means_nothing(
-                "cost_matrix", "A picture is not painted right or wrong.", allowed=METRICS
-            )
+        refuse_costs(matrix, "A picture is not painted right or wrong.", allowed=METRICS)
         return None
 
     def unknowing(self, examples: Examples) -> FloatArray:
@@ -115,45 +98,8 @@ class Stylize:
         """Nothing is said of pictures of a style."""
         return {"labels": []}
 
-    def floor(self, examples: Examples) -> dict[str, Any]:
-        return {}
-
-    def from_floor(self, kept: Mapping[str, Any], rows: int) -> dict[str, FloatArray]:
-        return {}
-
-    def calibrated(
-        self,
-        answers: FloatArray,
-        examples: Examples,
-        folds: Sequence[Sequence[tuple[IntArray, IntArray]]],
-    ) -> tuple[FloatArray, dict[str, Any]]:
-        return answers, {}
-
-    def calibration(
-        self, answers: FloatArray, examples: Examples, costs: FloatArray | None
-    ) -> dict[str, npt.NDArray[Any]]:
-        return {}
-
     def check(self, asked: Asked) -> None:
         refuse_bounds(asked, "Painted pictures", allowed=METRICS)
-
-    def bounded(
-        self,
-        answers: Answers,
-        calibration: Mapping[str, npt.NDArray[Any]],
-        asked: Asked,
-    ) -> Answers:
-        self.check(asked)
-        return answers
-
-    def bounds(
-        self,
-        calibration: Mapping[str, npt.NDArray[Any]],
-        judged: Judged,
-        costs: FloatArray | None,
-        asked: Asked,
-    ) -> dict[str, Any]:
-        return {}
 
     def array(self, answers: Answers, head: HeadSpec) -> npt.NDArray[Any]:
         """(n,) style losses; painted pictures are asked for by `supertune.generate`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,6 @@ from supertune.contracts import (
     FloatArray,
     HeadSpec,
     Input,
-    IntArray,
     Judged,
     Recording,
     Transcripts,
@@ -28,7 +27,7 @@ from supertune.contracts import (
 from supertune.contracts.speech import TRANSCRIPT, numbered, room_of, texts_of
 from supertune.data.sounds import playing
 from supertune.errors import InputError
-from supertune.objectives._refusals import means_nothing, refuse_bounds
+from supertune.objectives._refusals import own_weights, refuse_bounds, refuse_costs
 
 FEW = 10  # recordings, below which little can be learned
 ROWS_SHOWN = 60
@@ -59,27 +58,13 @@ class Transcribe:
         return [Finding("few_recordings", message, (), "info")]
 
     def row_weights(self, examples: Examples, classes: ClassWeights) -> FloatArray | None:
-        """The rows' own weights.
-
-        Raises:
-            InputError: ``no_class_weights``.
-        """
-        if classes is not None:
-            raise means_nothing(
-                "class_weights", "Transcripts have no classes to weigh.", allowed=METRICS
-            )
-        return examples.weights
+        said = "Transcripts have no classes to weigh."
+        return own_weights(examples, classes, said, allowed=METRICS)
 
     def costs(
         self, labels: Sequence[str], matrix: Sequence[Sequence[float]] | None
     ) -> FloatArray | None:
-        """None.
-
-        Raises:
-            InputError: ``no_costs``.
-        """
-        if matrix is not None:
-            raise means_nothing("cost_matrix", "A word has no cost of its own.", allowed=METRICS)
+        refuse_costs(matrix, "A word has no cost of its own.", allowed=METRICS)
         return None
 
     def unknowing(self, examples: Examples) -> FloatArray:
@@ -161,45 +146,8 @@ class Transcribe:
         words = sum(len(transcripts.normalised(text).split()) for text in _said(examples))
         return {"labels": [{"name": TRANSCRIPT[0], "rows": len(examples)}], "words": words}
 
-    def floor(self, examples: Examples) -> dict[str, Any]:
-        return {}
-
-    def from_floor(self, kept: Mapping[str, Any], rows: int) -> dict[str, FloatArray]:
-        return {}
-
-    def calibrated(
-        self,
-        answers: FloatArray,
-        examples: Examples,
-        folds: Sequence[Sequence[tuple[IntArray, IntArray]]],
-    ) -> tuple[FloatArray, dict[str, Any]]:
-        return answers, {}
-
-    def calibration(
-        self, answers: FloatArray, examples: Examples, costs: FloatArray | None
-    ) -> dict[str, npt.NDArray[Any]]:
-        return {}
-
     def check(self, asked: Asked) -> None:
         refuse_bounds(asked, "Transcripts", allowed=METRICS)
-
-    def bounded(
-        self,
-        answers: Answers,
-        calibration: Mapping[str, npt.NDArray[Any]],
-        asked: Asked,
-    ) -> Answers:
-        self.check(asked)
-        return answers
-
-    def bounds(
-        self,
-        calibration: Mapping[str, npt.NDArray[Any]],
-        judged: Judged,
-        costs: FloatArray | None,
-        asked: Asked,
-    ) -> dict[str, Any]:
-        return {}
 
     def array(self, answers: Answers, head: HeadSpec) -> npt.NDArray[Any]:
         """(n,) texts."""

@@ -21,6 +21,7 @@ from supertune.contracts import (
     Notes,
     Reading,
     Tuned,
+    Vouching,
 )
 from supertune.evaluation import novelty
 from supertune.evaluation.breakdown import by_slice
@@ -107,6 +108,19 @@ def judgement(
     return verdict(own, gap, name=name, larger=larger, kind=kind)
 
 
+def bounds(
+    workshop: Workshop,
+    calibration: Mapping[str, npt.NDArray[Any]],
+    judged: Judged,
+    asked: Asked,
+) -> dict[str, Any]:
+    """How far the bounds of answers hold, where the objective can tell."""
+    judge = workshop.objective
+    if not isinstance(judge, Vouching):
+        return {}
+    return judge.bounds(calibration, judged, workshop.costs(judged.examples.labels), asked)
+
+
 def trust(
     workshop: Workshop,
     decision: Decision,
@@ -116,9 +130,7 @@ def trust(
 ) -> dict[str, Any]:
     """What the answers out of fold say of new ones: ``calibration``, the objective's own bounds,
     and ``unlike``, whether rows unlike those learned from would be noticed."""
-    asked = Asked(max_error=workshop.recipe.max_error)
-    costs = workshop.costs(examples.labels)
-    found = workshop.objective.bounds(calibration, judged, costs, asked)
+    found = bounds(workshop, calibration, judged, Asked(max_error=workshop.recipe.max_error))
     done = {} if decision.assessed is None else decision.assessed.calibrated
     rows = novelty.independent(len(examples), examples.groups)
     return {

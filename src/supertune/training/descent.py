@@ -6,6 +6,7 @@ order of rows for one seed. All regularisers are here, for every method at once.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -28,6 +29,7 @@ from supertune.training.watch import Watch, diverged
 
 WARM_UP = 0.1  # share of the steps over which the learning rate rises
 CLIP = 1.0  # largest norm of the gradient
+FETCHED = 16  # steps whose losses come from a GPU at once: to fetch is to wait for all that runs
 
 Loss = Callable[[list[int]], Any]
 Index = Sequence[int]
@@ -124,27 +126,58 @@ def _one_run(run: _Run, number: int) -> list[float]:
     run.watch.optimizing(optimizer)
     loss_of, stop = _Losses(run), _Stop(run, judges)
     gradient = _accumulation(run, loss_of)
-    losses: list[float] = []
+    told = _Told(options.learning_rate)
     epoch = number * options.epochs
     for step, (index, ends_epoch) in enumerate(batches):
         with _dropping(run, epoch):
             loss = gradient(index)
         norm = torch.nn.utils.clip_grad_norm_(run.tensors(), CLIP)
-        if not (torch.isfinite(loss) and torch.isfinite(norm)):
-            raise diverged(step, loss.item(), options.learning_rate)
+        told.add(loss, norm)
         run.watch.differentiated(norm)
         optimizer.step()
         run.watch.stepped()
         schedule.step()
-        losses.append(float(loss.item()))
         if problem.progress is not None:
             done = number * len(batches) + step + 1
             problem.progress(done, options.seeds * len(batches))
         epoch += ends_epoch
         if ends_epoch:
             stop.look(loss_of)
+    told.fetch()
     stop.finish()
-    return losses
+    return told.losses
+
+
+class _Told:
+    """Losses of steps as numbers, and whether they and the gradients' norms are finite."""
+
+    def __init__(self, rate: float) -> None:
+        self.losses: list[float] = []
+        self._rate, self._waiting = rate, list[Any]()
+
+    def add(self, loss: Any, norm: Any) -> None:
+        """Of one step, on the device.
+
+        Raises:
+            SupertuneError: ``loss_not_finite``, on a GPU up to `FETCHED` steps late.
+        """
+        import torch
+
+        loss = loss.detach()
+        self._waiting.append(torch.stack((loss, norm.to(loss))))
+        if loss.device.type == "cpu" or len(self._waiting) == FETCHED:
+            self.fetch()
+
+    def fetch(self) -> None:
+        import torch
+
+        if not self._waiting:
+            return
+        for loss, norm in torch.stack(self._waiting).tolist():
+            if not (math.isfinite(loss) and math.isfinite(norm)):
+                raise diverged(len(self.losses), loss, self._rate)
+            self.losses.append(loss)
+        self._waiting.clear()
 
 
 def _accumulation(run: _Run, losses: _Losses) -> Accumulation:

@@ -121,7 +121,8 @@ class Tensors:
         found = [finding("frozen_by_mistake", some(frozen))] if frozen else []
         return found + ([finding("not_optimised", some(absent))] if absent else [])
 
-    def differentiated(self, norm: float) -> list[Finding]:
+    def differentiated(self, norm: Any) -> list[Finding]:
+        """``norm`` is a tensor on the device, and is asked for its value at the first step."""
         rates = [float(group["lr"]) for group in self.optimizer.param_groups]
         self._rate = max(self._rate, *rates)
         for name in list(self._flat):
@@ -133,8 +134,8 @@ class Tensors:
         self._steps += 1
         if self._steps > 1:
             return []
-        if norm > 0 and len(self._flat) == len(self.named):
-            return [finding("gradient_clipped_away", f"its norm was {norm:.3g}")]
+        if len(self._flat) == len(self.named) and float(norm) > 0:
+            return [finding("gradient_clipped_away", f"its norm was {float(norm):.3g}")]
         return []
 
     def stepped(self) -> None:

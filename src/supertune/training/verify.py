@@ -70,7 +70,8 @@ def _trained(tuned: TunedBackbone, problem: Problem) -> Seen:
     if not np.isfinite(given).all():
         raise stop("answers_not_finite")
     gap = answers.apart(given, witness.ended)
-    if gap > ALIKE:
+    assert problem.lens is not None  # it was trained through one
+    if gap > ALIKE[problem.lens.backbone.precision]:
         raise stop("evaluation_differs", f"by {gap:.1%}")
     found = answers.check_end(given, witness.examples)
     targets, guess = witness.examples.targets, answers.chance(problem.examples)
@@ -99,7 +100,8 @@ def _solved(method: Method, problem: Problem, tuned: Tuned) -> Seen:
         return [], asked, fresh
     found = _inputs(replace(lens.encoding, prompt=asked_by(tuned)), lens, examples)
     given = tuned.logits(examples.inputs, Remembering(lens))
-    if np.isfinite(given).all() and answers.apart(given[:FRESH], fresh) > ALIKE:
+    allowed = ALIKE[lens.backbone.precision]
+    if np.isfinite(given).all() and answers.apart(given[:FRESH], fresh) > allowed:
         raise stop("stale_cache", received=lens.backbone.ref.name)
     return [*found, *answers.check_end(given, examples)], asked, fresh
 

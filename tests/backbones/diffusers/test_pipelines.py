@@ -16,6 +16,7 @@ from tests.conftest import write_wugs
 
 import supertune as tune
 from supertune.backbones.diffusers import ENGINE, declared
+from supertune.backbones.diffusers.tuning import ATTENTION, CONVOLUTIONS
 from supertune.contracts import BackboneRef, Caption, Imagined, Noise, Picture, Sampling, Still
 from supertune.contracts.diffusion import DENOISER, fixed
 from supertune.data.pictures import captions
@@ -151,7 +152,18 @@ def test_plain_diffusers_draws_the_same_and_reads_what_was_tuned(
     fit |= {"concept": "a wug clock", "test": wugs, "learning_rate": 0.02, "seed": 1}
     held = [Picture.of(p.read_bytes(), p.name) for p in sorted(wugs.glob("*.png"))]
     fit["test"] = [captions.quarters(held[0])[0]]
-    lora = tune.fit(wugs, method="lora", epochs=1, batch_size=16, output=tmp_path / "l", **fit)
+    loras = {
+        targets: tune.fit(
+            wugs,
+            method="lora",
+            epochs=1,
+            batch_size=16,
+            targets=targets,
+            output=tmp_path / f"l{len(targets)}",
+            **fit,
+        )
+        for targets in (ATTENTION, (*ATTENTION, *CONVOLUTIONS))
+    }
     word = tune.fit(
         wugs, method="textual_inversion", vectors=2, steps=4, output=tmp_path / "w", **fit
     )
@@ -160,11 +172,12 @@ def test_plain_diffusers_draws_the_same_and_reads_what_was_tuned(
     (untuned,) = tune.generate(latent_pipeline, prompt, seed=seed, **how)["pictures"]
     with plain_diffusers(latent_pipeline) as pipe:
         assert np.array_equal(drawn_plainly(pipe, prompt, seed), untuned)
-        pipe.load_lora_weights(tmp_path / "l")
-        (ours,) = lora.generate(prompt, seed=seed, **how)
-        assert np.array_equal(drawn_plainly(pipe, prompt, seed), ours)
-        assert not np.array_equal(ours, untuned)
-        pipe.unload_lora_weights()
+        for targets, lora in loras.items():
+            pipe.load_lora_weights(tmp_path / f"l{len(targets)}")
+            (ours,) = lora.generate(prompt, seed=seed, **how)
+            assert np.array_equal(drawn_plainly(pipe, prompt, seed), ours)
+            assert not np.array_equal(ours, untuned)
+            pipe.unload_lora_weights()
         pipe.load_textual_inversion(tmp_path / "w")
         (ours,) = word.generate(prompt, seed=seed, **how)
         assert np.array_equal(drawn_plainly(pipe, prompt, seed), ours)

@@ -56,7 +56,7 @@ LAYOUTS = {
         {"text": ["GOOD MORNING", "GOOD NIGHT"]},
     ),
     "LJSpeech": (
-        {"wavs/a.wav": A, "wavs/b.wav": B, "metadata.csv": b"a|Dr. No|Doctor No\nb|1, 2|one, two\n"},
+        {"wavs/a.wav": A, "wavs/b.wav": B, "metadata.csv": b"a|Dr. No|Doctor No\nb|1,2|one, two\n"},
         {"text": ["Doctor No", "one, two"]},
     ),
     "Common Voice": (

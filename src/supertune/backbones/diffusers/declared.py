@@ -64,6 +64,11 @@ class Declared:
         return str(self.scheduler.get("prediction_type", "epsilon"))
 
     @property
+    def guidance(self) -> float:
+        """What is drawn out of pixels has harsher colours by more of it; docs/log.md."""
+        return 1.0 if self.vae is None else 3.0
+
+    @property
     def shrinks(self) -> int:
         """Pixels a side for each place of what is denoised."""
         if self.vae is None:

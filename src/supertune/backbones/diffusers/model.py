@@ -204,6 +204,10 @@ class DiffusionBackbone:
     # --- see `supertune.contracts.Denoising` ----------------------------------------------------
 
     @property
+    def guidance(self) -> float:
+        return self.declared.guidance
+
+    @property
     def levels(self) -> int:
         return int(self.scheduler.config.num_train_timesteps)
 

@@ -73,7 +73,8 @@ def _drawn(
 ) -> Tensor:
     scheduler: Any = type(backbone.scheduler).from_config(backbone.scheduler.config)
     scheduler.set_timesteps(how.steps, device=backbone.device)
-    guided = how.guidance != 1.0
+    guidance = backbone.guidance if how.guidance is None else how.guidance
+    guided = guidance != 1.0
     states = torch.cat([without, wanted]) if guided else wanted
     now: Tensor = noise * scheduler.init_noise_sigma
     for step, level in enumerate(scheduler.timesteps):
@@ -81,7 +82,7 @@ def _drawn(
         said = backbone.denoised(twice, level, states)
         if guided:
             free, bound = said.chunk(2)
-            said = free + how.guidance * (bound - free)
+            said = free + guidance * (bound - free)
         now = scheduler.step(said, level, now).prev_sample
         told(step + 1)
     return now

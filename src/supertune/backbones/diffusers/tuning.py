@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 Numbers = Mapping[str, npt.NDArray[Any]]
 ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")  # the projections of every attention
+CONVOLUTIONS = ("conv1", "conv2")  # of every residual block
 NAME = "supertune"
 LORA_FILE = "pytorch_lora_weights.safetensors"
 WORD_FILE = "learned_embeds.safetensors"
@@ -125,7 +126,11 @@ class Part:
 
 
 class Lora(Part):
-    """Low-rank updates of the attention of the U-Net, through peft (Hu et al. 2021)."""
+    """Low-rank updates of the U-Net, through peft (Hu et al. 2021).
+
+    By default of its attention; where fewer than half of its levels attend to the text, of the
+    convolutions too: what the others draw could not be changed.
+    """
 
     def _check(self) -> None:
         init = self.settings.get("init_lora_weights", True)
@@ -137,19 +142,25 @@ class Lora(Part):
                 allowed="default, gaussian",
                 next="Leave init out.",
             )
-        names = self.settings.get("target_modules") or list(ATTENTION)
-        linear = [name for name, one in self.backbone.unet.named_modules()
-                  if isinstance(one, nn.Linear)]  # fmt: skip
+        names = self.settings.get("target_modules") or self._usual()
+        able = [name for name, one in self.backbone.unet.named_modules()
+                if isinstance(one, nn.Linear | nn.Conv2d)]  # fmt: skip
         for wanted in names:
-            if not any(one == wanted or one.endswith(f".{wanted}") for one in linear):
+            if not any(one == wanted or one.endswith(f".{wanted}") for one in able):
                 raise InputError(
                     "unknown_target",
-                    f"The denoiser has no linear layer '{wanted}'.",
+                    f"The denoiser has no linear or convolutional layer '{wanted}'.",
                     received=wanted,
-                    allowed=", ".join(ATTENTION),
-                    next="Leave targets out for the projections of every attention.",
+                    allowed=", ".join((*ATTENTION, *CONVOLUTIONS)),
+                    next="Leave targets out for those that serve most.",
                 )
         self.settings["target_modules"] = list(names)
+
+    def _usual(self) -> list[str]:
+        levels = self.backbone.unet.config.down_block_types
+        attending = sum("CrossAttn" in level for level in levels)
+        few = 2 * attending < len(levels)
+        return [*ATTENTION, *(CONVOLUTIONS if few else ())]
 
     def _config(self) -> Any:
         from peft import LoraConfig

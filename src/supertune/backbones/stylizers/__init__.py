@@ -2,44 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from supertune.backbones import _modules
+from supertune.backbones._modules import ModuleEngine
 from supertune.contracts import Backbone, BackboneRef, Offer
 
-MODELS = ("multistyle",)
 SIZE = 990  # numbers of a style
 WEIGHTS = 140_364  # that all styles share
 RESOLUTION = 256  # pixels of the longer side of a picture, at most, while a style is tuned
 POSITIONS = 4096  # what a picture of that size costs, in those of a block of width 32
-
-
-class Stylizers:
-    """See `supertune.contracts.Engine`."""
-
-    name = "stylizers"
-    summary = "Networks that paint in a style: multistyle, from a folder or the catalogue"
-    modalities = ("image",)
-    extra: str | None = "vision"
-    folders = True  # its backbones are folders, which the catalogue may fetch
-
-    def offers(self, ref: BackboneRef) -> Offer:
-        return offer(int(config(ref).get("styles", 26)))
-
-    def open(
-        self,
-        ref: BackboneRef,
-        *,
-        device: str,
-        threads: int | None,
-        precision: str = "fp32",
-        packing: bool = True,
-    ) -> Backbone:
-        """Load it; always in fp32 on the processor."""
-        from supertune.backbones.stylizers.model import StylizerBackbone
-
-        config(ref)
-        return StylizerBackbone.load(ref, threads)
 
 
 def offer(styles: int) -> Offer:
@@ -59,11 +31,22 @@ def offer(styles: int) -> Offer:
     )
 
 
-def config(ref: BackboneRef) -> dict[str, Any]:
-    """See `supertune.backbones._modules.config`."""
-    return _modules.config(
-        ref, MODELS, what="network of styles", example="multistyle", engine="stylizers"
-    )
+def _offered(ref: BackboneRef, config: Mapping[str, Any]) -> Offer:
+    return offer(int(config.get("styles", 26)))
 
 
-ENGINE = Stylizers()
+def _opened(ref: BackboneRef, config: Mapping[str, Any], threads: int | None) -> Backbone:
+    from supertune.backbones.stylizers.model import StylizerBackbone
+
+    return StylizerBackbone.load(ref, threads)
+
+
+ENGINE = ModuleEngine(
+    name="stylizers",
+    summary="Networks that paint in a style: multistyle, from a folder or the catalogue",
+    what="network of styles",
+    example="multistyle",
+    model_types=frozenset({"multistyle"}),
+    offered=_offered,
+    opened=_opened,
+)
