@@ -32,16 +32,6 @@ def test_a_method_of_encoders_has_a_detectors_keys_where_it_serves_boxes() -> No
         assert options_of(registry.method(name), "detect") is registry.method(name).options
 
 
-def test_more_of_a_detector_is_tuned_to_pictures_from_above() -> None:
-    method: Any = registry.method("detection_head")
-    offer = SimpleNamespace(depth=5)
-    counts = [
-        len(method.injection(offer, method.options(**keys)).blocks)
-        for keys in ({}, {"from_above": True}, {"from_above": True, "blocks": 0})
-    ]
-    assert counts == [3, 5, 1]  # the head is one of them
-
-
 def test_a_rate_of_its_own_stays() -> None:
     found = {n: options_of(registry.method(n), "detect")() for n in ("lora", "top_blocks", "full")}
     rates = [getattr(one, "learning_rate", None) for one in found.values()]

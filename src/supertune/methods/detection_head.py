@@ -6,26 +6,13 @@ from pydantic import Field
 
 from supertune.contracts import DetectionOptions, Injection, Offer, Options
 
-USUAL, FROM_ABOVE = 2, 4  # blocks; what is seen from above looks like nothing in COCO
-
 
 class DetectionHeadOptions(DetectionOptions):
     """Keys of ``detection_head``."""
 
-    blocks: int | None = Field(
-        None,
-        ge=0,
-        le=1000,
-        description="how many blocks below the head are tuned too, from the top; none: "
-        f"{USUAL}, of pictures from above {FROM_ABOVE}",
+    blocks: int = Field(
+        2, ge=0, le=1000, description="how many blocks below the head are tuned too, from the top"
     )
-
-    @property
-    def tuned(self) -> int:
-        """Blocks."""
-        if self.blocks is not None:
-            return self.blocks
-        return FROM_ABOVE if self.from_above else USUAL
 
 
 class DetectionHead:
@@ -40,12 +27,12 @@ class DetectionHead:
     options: type[Options] = DetectionHeadOptions
 
     def injection(self, offer: Offer, options: DetectionHeadOptions) -> Injection:
-        lowest = max(0, offer.depth - options.tuned)
+        lowest = max(0, offer.depth - options.blocks)
         return Injection("unfreeze", tuple(range(lowest, offer.depth + 1)))
 
     def passes(self, options: DetectionHeadOptions, rows: int) -> float:
         """Measured: .7 of a whole pass for the head and .35 a block."""
-        return options.passes(rows, 0.7 + 0.35 * options.tuned)
+        return options.passes(rows, 0.7 + 0.35 * options.blocks)
 
 
 METHOD = DetectionHead()

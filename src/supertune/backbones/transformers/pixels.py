@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 ROW_TOKENS = 512  # positions of a batch; docs/log.md
 ENOUGH = 4  # times the side: a JPEG that is larger yet is decoded at a fraction of its size
 KEPT = 96 * 2**20  # bytes of decoded squares held, for those that are asked for again
+MOST = 1_000  # of them, however small: who answers thousands of pictures answers each once
 
 
 @dataclass(frozen=True)
@@ -261,7 +262,8 @@ class PixelReader:
             held.move_to_end(name)
             own = held[name]
             found.append(own[:, ::-1] if piece.mirrored else own)
-        while len(held) * found[0].nbytes > KEPT and len(held) > len(pieces):
+        most = max(len(pieces), min(MOST, KEPT // found[0].nbytes))
+        while len(held) > most:
             held.popitem(last=False)
         return np.stack(found)
 

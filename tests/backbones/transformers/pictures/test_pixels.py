@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from supertune.backbones.transformers import ENGINE, declared
+from supertune.backbones.transformers import pixels as pixels_module
 from supertune.contracts import BackboneRef, Encoding, Picture
 from supertune.data.pictures.decoding import opened
 from supertune.errors import InputError
@@ -142,6 +143,16 @@ def test_an_inner_layer_is_reached_from_a_cut_below_it(tiny_picture, pictures):
     with torch.no_grad():
         found = backbone.forward(batch, encoding, cut=1, hidden=hidden)
     np.testing.assert_allclose(found, backbone.features(tokens, encoding), atol=2e-5)
+
+
+def test_of_many_small_pictures_few_squares_are_held(tiny_picture, pictures, monkeypatch):
+    monkeypatch.setattr(pixels_module, "MOST", 2)
+    backbone, encoding = tiny_picture("vit"), Encoding()
+    backbone.reader.forget()
+    one_by_one = [backbone.features(backbone.tokens([one], encoding), encoding) for one in pictures]
+    assert len(backbone.reader._squares) == 2 < len(pictures)
+    together = backbone.features(backbone.tokens(pictures, encoding), encoding)
+    np.testing.assert_array_equal(together, np.concatenate(one_by_one))
 
 
 def test_the_catalogue_s_notes_say_how_a_folder_is_best_read(picture_folder, tmp_path):
