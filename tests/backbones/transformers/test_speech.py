@@ -103,6 +103,12 @@ def test_the_language_is_heard_and_an_unknown_one_refused(backbone: Any, states:
     assert caught.value.code == "unknown_language"
 
 
+def test_a_transcript_that_no_decoder_could_write_is_refused(backbone: Any) -> None:
+    with pytest.raises(InputError, match="longer than") as caught:
+        backbone.spelled("word " * 400)
+    assert caught.value.code == "transcript_too_long"
+
+
 def test_times_are_in_order_and_inside_the_clip(backbone: Any, states: Any, clips: Any) -> None:
     found = backbone.written(states, clips, ["en"] * 3, Listening(timestamps=True))
     for one, clip in zip(found, clips, strict=True):
