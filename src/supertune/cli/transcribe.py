@@ -21,6 +21,18 @@ from supertune.cli.options import (
 from supertune.cli.progress import Progress
 from supertune.cli.terminal import Terminal
 
+Formats = Annotated[
+    list[str] | None,
+    typer.Option("--format", help="txt, srt, vtt or json; may be given several times."),
+]
+Hints = Annotated[
+    list[str] | None,
+    typer.Option("--hint", help="A name or term that may be said; several times."),
+]
+Guard = Annotated[
+    bool,
+    typer.Option("--guard/--no-guard", help="Leave out what is written of silence, repeats."),
+]
 app = typer.Typer(add_completion=False)
 _SHOWN = 20
 
@@ -43,17 +55,11 @@ def transcribe(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="A folder for a file a recording.")
     ] = None,
-    formats: Annotated[
-        list[str] | None,
-        typer.Option("--format", help="txt, srt, vtt or json; may be given several times."),
-    ] = None,
+    formats: Formats = None,
     language: Annotated[
         str | None, typer.Option("--language", help="Code such as fr; else the model's, or heard.")
     ] = None,
-    hint: Annotated[
-        list[str] | None,
-        typer.Option("--hint", help="A name or term that may be said; several times."),
-    ] = None,
+    hint: Hints = None,
     beams: Annotated[int, typer.Option("--beams", help="Texts followed at a time, 1 to 16.")] = 1,
     timestamps: Annotated[
         bool, typer.Option("--timestamps", help="Say when each piece begins and ends.")
@@ -61,10 +67,7 @@ def transcribe(
     overlap: Annotated[
         float, typer.Option("--overlap", help="Seconds that windows of long recordings share.")
     ] = 4.0,
-    guard: Annotated[
-        bool,
-        typer.Option("--guard/--no-guard", help="Leave out what is written of silence, repeats."),
-    ] = True,
+    guard: Guard = True,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
     device: Device = None,
     threads: Threads = None,
