@@ -38,6 +38,7 @@ EVIDENCE = (
     "study_explanations",
     "study_vision",
     "study_sound",
+    "study_speech",
     "study_generation",
     "study_detection",
     "study_curves",

@@ -265,8 +265,9 @@ def sources(given: Mapping[str, Any], values: dict[str, Any]) -> tuple[Any, Any]
     """What to read, and what to judge by: DATA and --test, else what the recipe names.
 
     A recipe may name a data set of the catalogue and how much of it to draw:
-    ``data: {dataset: bbc-news, per_class: 8, test_rows: 400}``, of pictures with boxes
-    ``{dataset: deepforest, train_rows: 2, test_rows: 2}``. Both keys are taken out of ``values``.
+    ``data: {dataset: bbc-news, per_class: 8, test_rows: 400}``, of pictures with boxes and of
+    recordings with transcripts ``{dataset: deepforest, train_rows: 2, test_rows: 2}``. Both keys
+    are taken out of ``values``.
     """
     named, held_out = values.pop("data", None), values.pop("test", None)
     if given["data"] is not None:
@@ -287,10 +288,13 @@ def sources(given: Mapping[str, Any], values: dict[str, Any]) -> tuple[Any, Any]
 def drawn(wanted: dict[str, Any]) -> tuple[Any, Any]:
     """Labelled rows of a data set of the catalogue, or of a bundled table; others to judge by."""
     from supertune.catalogue import bundled, data_sets
-    from supertune.catalogue.corpora import few_pictures, few_shot
+    from supertune.catalogue.corpora import few_clips, few_pictures, few_shot
 
-    boxes = any(one.name == wanted.get("dataset") for one in data_sets.datasets("boxes"))
-    numbers = {"train_rows" if boxes else "per_class": 8, "test_rows": 400, "seed": 0}
+    name = wanted.get("dataset")
+    kind = next((one.kind for one in data_sets.DATASETS if one.name == name), "text")
+    without_classes = {"boxes": few_pictures, "speech": few_clips}.get(kind)
+    count = "per_class" if without_classes is None else "train_rows"
+    numbers = {count: 8, "test_rows": 400, "seed": 0}
     given = {key: wanted.get(key, default) for key, default in numbers.items()}
     # A boolean is an int to Python and a slip in a recipe.
     whole = all(type(value) is int and value >= 0 for value in given.values())
@@ -308,6 +312,6 @@ def drawn(wanted: dict[str, Any]) -> tuple[Any, Any]:
         return bundled.drawn(
             str(wanted["dataset"]), test_rows=given["test_rows"], seed=given["seed"]
         )
-    if boxes:
-        return few_pictures(str(wanted["dataset"]), **given)
+    if without_classes is not None:
+        return without_classes(str(wanted["dataset"]), **given)
     return few_shot(str(wanted["dataset"]), **given)

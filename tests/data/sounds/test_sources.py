@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.data.sounds.conftest import encoded, melody, recording, tone, write
+from tests.data.sounds.conftest import RATE, encoded, melody, recording, tone, write
 
 from supertune import registry
-from supertune.contracts import Columns
+from supertune.contracts import Columns, Recording
 from supertune.data.sounds import decoding, formats, reading, recognising, sources
 
 A, B, C = (encoded(melody(seed)) for seed in range(3))
@@ -161,3 +162,15 @@ def test_formats_rates_and_channels_sound_alike(kind: str, subtype: str, rate: i
         for shift in range(0, 800, 1)
     )
     assert likeness > 0.98
+
+
+def test_the_same_samples_are_the_same_recording_at_any_time_of_day() -> None:
+    """libsndfile writes the second of the day into files of floats."""
+    first = heard()
+    time.sleep(1.1)
+    assert heard() == first
+
+
+def heard() -> tuple[Recording, ...]:
+    pairs = [((melody(seed), RATE), "ab"[seed % 2]) for seed in range(8)]
+    return registry.task("audio_classification").read(pairs, Columns()).train.inputs
