@@ -2,33 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
-import numpy.typing as npt
-
-from supertune.contracts import (
-    Columns,
-    Examples,
-    FloatArray,
-    HeadSpec,
-    Input,
-    Objective,
-    Predictions,
-    Reading,
-)
+from supertune.contracts import Columns, Input, Reading
 from supertune.data import answered_rows, joining, readers, text_reading
 from supertune.data.columns import by_place, has_places, text_columns
-from supertune.tasks import _labels
+from supertune.tasks._labels import Classification
 
 
-class TextClassification:
+class TextClassification(Classification):
     name = "text_classification"
     summary = "one label a text, or several, from a few labelled rows"
-    objective: Objective = "classify"
     modalities: tuple[str, ...] = ("text",)
-    metrics: Mapping[str, bool] = _labels.METRICS
-    default_metric = _labels.DEFAULT_METRIC
 
     def read(
         self,
@@ -83,27 +69,6 @@ class TextClassification:
                 wanted = by_place(apart, columns) if has_places(source, apart) else columns
                 chosen = text_columns(apart, wanted)
             yield table, joining.inputs(apart, chosen)
-
-    def head(self, examples: Examples) -> HeadSpec:
-        return _labels.head(examples)
-
-    def decode(
-        self,
-        logits: FloatArray,
-        labels: tuple[str, ...],
-        head: HeadSpec,
-        costs: FloatArray | None = None,
-    ) -> Predictions:
-        return _labels.decode(logits, labels, head, costs)
-
-    def score(
-        self,
-        answers: FloatArray,
-        targets: npt.NDArray[Any],
-        weights: FloatArray | None = None,
-        costs: FloatArray | None = None,
-    ) -> dict[str, FloatArray]:
-        return _labels.score(answers, targets, weights, costs)
 
 
 TASK = TextClassification()
