@@ -119,10 +119,6 @@ def _apart(before: FloatArray, after: FloatArray, seed: int) -> tuple[float, flo
     return float(low), float(high)
 
 
-def _aims(method: str) -> bool:
-    return method == METHODS[0]  # promised of the one that is tried first
-
-
 def figures(draws: Sequence[Draw]) -> list[Figure]:
     """By language and method: what was saved, whether surely, and what English lost."""
     by_cell: dict[tuple[str, str], list[Draw]] = defaultdict(list)
@@ -134,15 +130,16 @@ def figures(draws: Sequence[Draw]) -> list[Figure]:
         saved = [100 * (1 - one["wer_after"] / one["wer_before"]) for one in own]
         lost = [100 * (one["wer_after_english"] - one["wer_before_english"]) for one in own]
         sure = [float(one["difference"]["high"] < 0) for one in own]
-        least = {"at_least": 15.0} if _aims(method) else {}
+        first = method == METHODS[0]  # what is promised is promised of it
+        least = {"at_least": 15.0} if first else {}
         found += [
             mean(f"{name}: word error rate before", [100 * one["wer_before"] for one in own], "%"),
             mean(f"{name}: word error rate after", [100 * one["wer_after"] for one in own], "%"),
             mean(f"{name}: errors saved", saved, "%", **least),
             median(f"{name}: draws in which that is sure", [100 * float(np.mean(sure))], "%",
-                   **({"at_least": 100.0} if _aims(method) else {})),
+                   **({"at_least": 100.0} if first else {})),
             median(f"{name}: points that English loses", lost, "points",
-                   **({"at_most": 1.0} if _aims(method) else {})),
+                   **({"at_most": 1.0} if first else {})),
             median(f"{name}: processor seconds of a fit",
                    [one["processor_seconds"] for one in own], "s"),
         ]  # fmt: skip

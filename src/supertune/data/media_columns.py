@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from supertune.contracts import Columns
 from supertune.data import column_names
 from supertune.data.cells import counted, is_empty, listed
 from supertune.data.nearest import missing_column
@@ -104,3 +105,26 @@ def proof(sort: Sort, table: Table, name: str) -> str:
     """How the column was recognised, in a sentence; it goes into reports, so it names no file."""
     held = sum(cell is not None for cell in table.values[name])
     return f"{sort.role}: column '{name}' ({counted(held, sort.noun)})"
+
+
+def no_texts(sort: Sort, wanted: Columns) -> InputError:
+    """That texts were asked for where files are read."""
+    return InputError(
+        f"{sort.role}_column_missing",
+        f"{sort.noun.capitalize()}s are read here, not texts.",
+        received=f"text {', '.join(wanted.text)}" if wanted.text else f"template {wanted.template}",
+        allowed=f"a column of {sort.noun}s",
+        next=f"Name it with --{sort.role} NAME, or choose another --task.",
+    )
+
+
+def no_labels(sort: Sort, table: Table, example: str) -> InputError:
+    """That files have no labels; ``example`` is of class folders."""
+    return InputError(
+        "no_class_folders",
+        f"{table.source} has {sort.noun}s, and nothing says what they are.",
+        received=f"{counted(len(table), sort.noun)} without a label",
+        allowed=f"a folder a class: {example} ...; or a table with a column of paths and one of "
+        "labels",
+        next="Put each class into a folder of its own, or label them: supertune label.",
+    )

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from supertune.contracts import Columns, Finding, Input, Picture, Reading
-from supertune.data import joining, media_rows, text_reading
+from supertune.data import joining, media_columns, media_rows, text_reading
 from supertune.data.cells import counted
 from supertune.data.columns import settle
 from supertune.data.pictures import choosing, folders, formats, glimpses, sources
@@ -27,7 +27,7 @@ def learned(source: Any, wanted: Columns, test: Any = None) -> Reading:
     """
     table, columns, found = rows(source, wanted)
     if columns.label is None and table.names == (columns.picture,):
-        raise _no_labels(table)
+        raise media_columns.no_labels(choosing.PICTURES, table, "cats/1.png, dogs/1.png")
     held = None
     if test is not None:
         held, other, more = rows(test, wanted)
@@ -66,7 +66,7 @@ def rows(source: Any, wanted: Columns) -> tuple[Table, Columns, list[Finding]]:
     """Rows whose pictures can all be decoded, the columns with that of the pictures, and what is
     left out."""
     if wanted.text or wanted.template is not None:
-        raise _no_texts(wanted)
+        raise media_columns.no_texts(choosing.PICTURES, wanted)
     table, column = sources.read(source, wanted.picture)
     found = sources.unread(source)
     table, broken = media_rows.whole(table, column, glimpses.of, "picture", _REFUSED)
@@ -76,27 +76,6 @@ def rows(source: Any, wanted: Columns) -> tuple[Table, Columns, list[Finding]]:
 def _unnamed(source: Any) -> str | None:
     """The column of labels that nobody named."""
     return folders.LABEL if sources.nameless(source) else None
-
-
-def _no_texts(wanted: Columns) -> InputError:
-    return InputError(
-        "picture_column_missing",
-        "Pictures are read here, not texts.",
-        received=f"text {', '.join(wanted.text)}" if wanted.text else f"template {wanted.template}",
-        allowed="a column of pictures",
-        next="Name it with --picture NAME, or choose another --task.",
-    )
-
-
-def _no_labels(table: Table) -> InputError:
-    return InputError(
-        "no_class_folders",
-        f"{table.source} has pictures, and nothing says what they are.",
-        received=f"{counted(len(table), 'picture')} without a label",
-        allowed="a folder a class: cats/1.png, dogs/1.png ...; or a table with a column of paths "
-        "and one of labels",
-        next="Put each class into a folder of its own, or label them: supertune label.",
-    )
 
 
 def given(values: Any) -> list[Input]:

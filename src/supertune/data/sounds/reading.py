@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from supertune.contracts import Columns, Finding, Input, Reading, Recording
-from supertune.data import joining, media_rows, text_reading
+from supertune.data import joining, media_columns, media_rows, text_reading
 from supertune.data.cells import as_label, counted, is_empty
 from supertune.data.columns import settle
 from supertune.data.sounds import cells, choosing, folders, formats, hearing, sources
@@ -29,7 +29,7 @@ def learned(source: Any, wanted: Columns, test: Any = None) -> Reading:
     """
     table, columns, found = rows(source, wanted)
     if columns.label is None and table.names == (columns.audio,):
-        raise _no_labels(table)
+        raise media_columns.no_labels(choosing.RECORDINGS, table, "cello/1.wav, flute/1.wav")
     held = None
     if test is not None:
         held, other, more = rows(test, wanted)
@@ -73,7 +73,7 @@ def rows(source: Any, wanted: Columns) -> tuple[Table, Columns, list[Finding]]:
         InputError: ``audio_column_missing`` where texts are asked for, and as `sources.read`.
     """
     if wanted.text or wanted.template is not None:
-        raise _no_texts(wanted)
+        raise media_columns.no_texts(choosing.RECORDINGS, wanted)
     table, column = sources.read(source, wanted.audio)
     found = sources.unread(source)
     table, broken = media_rows.whole(table, column, hearing.of, "recording", REFUSED)
@@ -122,27 +122,6 @@ def _by_speaker(
 def _unnamed(source: Any) -> str | None:
     """The column of labels that nobody named."""
     return folders.LABEL if sources.nameless(source) else None
-
-
-def _no_texts(wanted: Columns) -> InputError:
-    return InputError(
-        "audio_column_missing",
-        "Recordings are read here, not texts.",
-        received=f"text {', '.join(wanted.text)}" if wanted.text else f"template {wanted.template}",
-        allowed="a column of recordings",
-        next="Name it with --audio NAME, or choose another --task.",
-    )
-
-
-def _no_labels(table: Table) -> InputError:
-    return InputError(
-        "no_class_folders",
-        f"{table.source} has recordings, and nothing says what they are.",
-        received=f"{counted(len(table), 'recording')} without a label",
-        allowed="a folder a class: cello/1.wav, flute/1.wav ...; or a table with a column of paths "
-        "and one of labels",
-        next="Put each class into a folder of its own, or label them: supertune label.",
-    )
 
 
 def given(values: Any) -> list[Input]:
