@@ -23,7 +23,7 @@ NAMES = (
     "pictures",
     "predict",
     "many_pictures",
-    "setfit",
+    "few_labels",
 )  # the dearest last
 
 

@@ -14,14 +14,15 @@ import numpy as np
 from benchmarks import figures, supertune_side
 from benchmarks.benchmark import Benchmark, Draw, Item
 from benchmarks.figures import Figure
-from benchmarks.timing import Laps, in_child, interleaved, lap
+from benchmarks.timing import Laps, in_child, interleaved, processor_lap
 from supertune.catalogue.corpora import few_shot
 
 OURS = {"supertune": "fp32", "supertune, bf16": "bf16"}
 PEER = "sentence-transformers + grid search"
 PENALTIES = (0.01, 0.1, 1.0, 10.0, 100.0)
-TEST_ROWS = {"bbc-news": 400, "r8": 600, "pang-lee": 1000}
-DRAWS = {"bbc-news": 5, "r8": 10, "pang-lee": 20}  # as many as are cheap
+TWENTY = "20newsgroups"  # 20 classes x 16, for which the ratios are promised
+PER_CLASS = {TWENTY: 16, "bbc-news": 16, "r8": 8, "pang-lee": 16}
+TEST_ROWS, DRAWS = 400, 3
 
 
 def plan(tiny: bool) -> list[Item]:
@@ -29,13 +30,10 @@ def plan(tiny: bool) -> list[Item]:
         shape = {"data": "pang-lee", "per_class": 5, "seed": 0, "test_rows": 20}
         return [{"what": "time", **shape, "repeats": 1}, {"what": "memory", **shape}]
     items: list[Item] = []
-    for data, test_rows in TEST_ROWS.items():
-        for per_class in (8, 16):
-            shape = {"data": data, "per_class": per_class, "test_rows": test_rows}
-            items += [
-                {"what": "time", **shape, "seed": seed, "repeats": 3} for seed in range(DRAWS[data])
-            ]
-            items += [{"what": "memory", **shape, "seed": 0}]
+    for data, per_class in PER_CLASS.items():
+        shape = {"data": data, "per_class": per_class, "test_rows": TEST_ROWS}
+        items += [{"what": "time", **shape, "seed": seed, "repeats": 1} for seed in range(DRAWS)]
+    items += [{"what": "memory", **shape, "seed": 0}]
     return sorted(items, key=lambda item: item["seed"])  # a run cut short has seen every set
 
 
@@ -57,12 +55,12 @@ def _time(item: Item) -> dict[str, Any]:
                 def fit(name: str = name, precision: str = precision, at: str = folder) -> None:
                     ours[name] = supertune_side.fit(examples, Path(at), precision)
 
-                laps[name] = lap(fit)
+                laps[name] = processor_lap(fit)
         return laps
 
     def them() -> Laps:
-        seconds = lap(lambda: theirs.append(search(train)))
-        encode = lap(lambda: vectors(train))
+        seconds = processor_lap(lambda: theirs.append(search(train)))
+        encode = processor_lap(lambda: vectors(train))
         return {PEER: seconds, "their encode alone": encode}
 
     pair = {"us": us, "them": them}
@@ -139,8 +137,8 @@ def summarise(draws: Sequence[Draw]) -> list[Figure]:
     timed = [draw for draw in draws if draw["what"] == "time"]
     found: list[Figure] = []
     for title, part in _groups(timed):
-        found += _figures(title, part, judged=False)
-    found += _figures("all sets", timed, judged=True) if timed else []
+        found += _figures(title, part, promised=part[0]["data"] == TWENTY, judged=False)
+    found += _figures("all sets", timed, promised=False, judged=True) if timed else []
     for draw in draws:
         if draw["what"] == "memory":
             ours, theirs = draw["peak_memory_bytes"].values()
@@ -156,7 +154,7 @@ def _groups(timed: Sequence[Draw]) -> list[tuple[str, list[Draw]]]:
     return list(groups.items())
 
 
-def _figures(title: str, timed: Sequence[Draw], *, judged: bool) -> list[Figure]:
+def _figures(title: str, timed: Sequence[Draw], *, promised: bool, judged: bool) -> list[Figure]:
     """One ratio a draw, medians of its repeats, and the paired difference in accuracy."""
     found = []
     for name, at_least in (("supertune", 4), ("supertune, bf16", 7)):
@@ -167,7 +165,8 @@ def _figures(title: str, timed: Sequence[Draw], *, judged: bool) -> list[Figure]
         speed = [statistics.median(theirs) / statistics.median(ours) for theirs, ours in sides]
         gains = [draw["accuracy"][name] - draw["accuracy"][PEER] for draw in part]
         about = f"{title}, {OURS[name]}"
-        found.append(figures.median(f"{about}: times faster", speed, "x", at_least=at_least))
+        least = at_least if promised else None
+        found.append(figures.median(f"{about}: times faster", speed, "x", at_least=least))
         found.append(figures.paired(f"{about}: accuracy, difference", gains, judged=judged))
     return found
 
@@ -180,7 +179,7 @@ BENCHMARK = Benchmark(
     "Theirs: float32, encode in batches of 32, five values of C, 5 folds, refit. Ours: 10 x 5-fold "
     "cross-validation and the model on all rows, in fp32 and in bf16. In fp32 both heads answer "
     "the same unseen rows from the same vectors, which differ between the two encoders by no more "
-    "than each draw says. The targets are those for 20 classes x 16, not among the sets. Peak "
+    "than each draw says. Processor time, since other programs may have run meanwhile. Peak "
     "memory: a fresh process each, imports included.",
     peers=("sentence-transformers",),
     plan=plan,

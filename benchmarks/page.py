@@ -14,7 +14,7 @@ PAGE = ROOT / "docs" / "benchmarks.md"
 ORDER = (
     "linear_probe",
     "grid_search",
-    "setfit",
+    "few_labels",
     "peft_trainer",
     "peft_trainer_gpu",
     "pictures",

@@ -9,6 +9,7 @@ from typing import Any
 from supertune.contracts import Backbone, Finding, Injection
 from supertune.training.codes import finding, some, stop
 
+SUMMED = 1 << 20  # numbers that are added up at a time
 DROPPED = 0.95  # a share of activations that leaves nothing to learn from
 
 # Of these, all that is kept is trained; other types of peft keep fixed numbers beside it.
@@ -32,13 +33,13 @@ def changed(before: Signature, after: Signature) -> str:
 def sums(tensor: Any) -> tuple[float, float]:
     import torch
 
-    flat = tensor.detach()
-    if not flat.numel():
-        return (0.0, 0.0)
-    return (
-        float(flat.sum(dtype=torch.float64)),
-        float(torch.linalg.vector_norm(flat.float(), dtype=torch.float64)),
-    )
+    flat = tensor.detach().reshape(-1)
+    total, squares = 0.0, 0.0
+    for part in flat.split(SUMMED):  # each is copied to double precision
+        exact = part.to(torch.float64)
+        total += float(exact.sum())
+        squares += float(exact @ exact)
+    return total, squares
 
 
 def where(backbone: Any, tunable: Any, injection: Injection) -> list[Finding]:
