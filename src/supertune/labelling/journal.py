@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from supertune.artifact.swap import fault, sync_folder
-from supertune.data.pictures.cells import written
+from supertune.data.media_cells import written
 from supertune.data.writers import check_target
 from supertune.errors import EnvironmentFault, InputError
 

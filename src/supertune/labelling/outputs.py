@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from supertune.artifact.swap import whole_json
-from supertune.data.pictures.cells import written
+from supertune.data.media_cells import written
 from supertune.data.pictures.formats import is_named_so
 from supertune.data.sounds import formats as sounds
 from supertune.data.table import Table

@@ -13,8 +13,8 @@ from PIL import Image
 from tests.data.pictures.conftest import encoded, noise, picture, quarters, write
 
 from supertune.contracts import Picture
+from supertune.data.media_cells import Place, written
 from supertune.data.pictures import sources
-from supertune.data.pictures.cells import Place, written
 from supertune.data.pictures.cells import picture as cell_picture
 from supertune.data.pictures.recognising import recognised
 from supertune.data.pictures.sources import read, stream

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import difflib
 import io
 import os
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from supertune.contracts import Medium, Picture
+from supertune.contracts import Picture
 from supertune.data.cells import is_empty, shown
+from supertune.data.media_cells import Place, exists, is_struct, near
 from supertune.data.pictures import formats
 from supertune.data.pictures.decoding import flattened
 from supertune.data.pictures.orientation import of_exif
@@ -26,29 +24,11 @@ ALLOWED = (
 )
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where a cell stands: for its messages, and for paths that are relative to its file."""
-
-    row: int
-    column: str | None = None
-    folder: Path | None = None
-
-    def __str__(self) -> str:
-        return f"row {self.row}" + (f", column '{self.column}'" if self.column else "")
-
-
 def is_picture(cell: Any) -> bool:
     """Whether a cell is a picture by itself; a path is only a text."""
     if isinstance(cell, Picture | bytes | bytearray | memoryview) or _is_array(cell):
         return True
     return is_struct(cell) or _of_pillow(cell)
-
-
-def is_struct(cell: Any) -> bool:
-    """Whether a cell is ``{"bytes": ..., "path": ...}``, as the data sets of the Hugging Face hub
-    hold pictures."""
-    return isinstance(cell, Mapping) and set(cell) == {"bytes", "path"}
 
 
 def picture(cell: Any, place: Place) -> Picture | None:
@@ -84,19 +64,6 @@ def picture(cell: Any, place: Place) -> Picture | None:
     )
 
 
-def written(cell: Any, folder: Path) -> Any:
-    """A cell as a file in ``folder`` names it: a picture or a recording by its path from there, or
-    by its name where it lies in no file; any other as it is."""
-    if not isinstance(cell, Medium):
-        return cell
-    if cell.path is None:
-        return cell.name
-    try:
-        return Path(os.path.relpath(cell.path, folder)).as_posix()
-    except ValueError:  # on another drive
-        return str(cell.path)
-
-
 def _from_path(name: str, place: Place) -> Picture:
     if "://" in name[:12]:
         raise InputError(
@@ -107,7 +74,7 @@ def _from_path(name: str, place: Place) -> Picture:
             next="Download the pictures, then give their paths.",
         )
     path = (place.folder or Path()) / name
-    if not _exists(path):
+    if not exists(path):
         raise formats.missing(name[:200], f"{place}: ", near(path, place))
     if path.is_dir():
         raise InputError(
@@ -119,25 +86,6 @@ def _from_path(name: str, place: Place) -> Picture:
         )
     data = formats.contents_of(path, name)
     return Picture.of(data, name if not Path(name).is_absolute() else path.name, path)
-
-
-def _exists(path: Path) -> bool:
-    try:
-        return path.exists()
-    except (OSError, ValueError):  # a text too long for a name, or with a NUL
-        return False
-
-
-def near(path: Path, place: Place) -> str:
-    relative = "" if place.folder is None else " Paths are relative to the file that names them."
-    try:
-        names = os.listdir(path.parent)[:2000]
-    except (OSError, ValueError):
-        return f"Put it back, or take its row out.{relative}"
-    alike = difflib.get_close_matches(path.name, names, n=1)
-    return (
-        f"Did you mean '{alike[0]}'?" if alike else "Put it back, or take its row out."
-    ) + relative
 
 
 def _is_array(cell: Any) -> bool:

@@ -16,13 +16,12 @@ from typing import Any
 import numpy as np
 
 from supertune.contracts import Finding, Picture
-from supertune.data import class_folders, files, readers
-from supertune.data.cells import counted, is_empty
+from supertune.data import class_folders, files, media_lists, readers
+from supertune.data.cells import is_empty
+from supertune.data.media_cells import Place
 from supertune.data.pictures import cells, choosing, folders, formats
-from supertune.data.pictures.cells import Place
 from supertune.data.table import Table
 from supertune.data.windows import no_rows, window_of
-from supertune.errors import InputError
 
 MANIFESTS = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 
@@ -97,9 +96,14 @@ def _raw(source: Any, window: int) -> Iterator[tuple[Table, Path | None]]:
             table_ = manifest(path) or path
             yield from ((table, table_.parent) for table in readers.stream(table_, window))
     elif isinstance(source, list | tuple) and source and not isinstance(source[0], dict):
-        yield from ((table, None) for table in _listed(source, window))
+        yield from (
+            (table, None) for table in media_lists.listed(source, window, "picture", folders.IMAGE)
+        )
     elif isinstance(source, np.ndarray) and source.ndim > 1:
-        yield from ((table, None) for table in _listed(list(source), window))
+        rows = list(source)
+        yield from (
+            (table, None) for table in media_lists.listed(rows, window, "picture", folders.IMAGE)
+        )
     else:
         yield from ((table, None) for table in readers.stream(source, window))
 
@@ -115,38 +119,6 @@ def manifest(path: Path) -> Path | None:
     if not path.is_dir():
         return None
     return next((path / name for name in MANIFESTS if (path / name).is_file()), None)
-
-
-def _listed(rows: Sequence[Any], window: int) -> Iterator[Table]:
-    """A list of pictures, or of (picture, label) pairs; what its first row is, all must be.
-
-    Raises:
-        InputError: ``mixed_rows``.
-    """
-    paired = _is_pair(rows[0])
-    source = f"a list of {counted(len(rows), 'pair' if paired else 'picture')}"
-    for start in range(0, len(rows), window):
-        part = rows[start : start + window]
-        for number, row in enumerate(part, start + 1):
-            if _is_pair(row) != paired:
-                raise InputError(
-                    "mixed_rows",
-                    f"The rows of {source} are not all of one kind.",
-                    received=f"row {number}: {type(row).__name__}",
-                    allowed=f"{'a (picture, label) pair' if paired else 'a picture'} in each row",
-                    next="Give each row the same form.",
-                )
-        columns: dict[str, list[Any]] = {folders.IMAGE: list(part)}
-        if paired:
-            columns = {
-                folders.IMAGE: [row[0] for row in part],
-                folders.LABEL: [row[1] for row in part],
-            }
-        yield window_of(columns, start + 1, source)
-
-
-def _is_pair(row: Any) -> bool:
-    return isinstance(row, tuple | list) and len(row) == 2
 
 
 def _with_pictures(table: Table, column: str, folder: Path | None) -> Table:

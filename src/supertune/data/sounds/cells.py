@@ -13,7 +13,7 @@ import numpy as np
 
 from supertune.contracts import Recording
 from supertune.data.cells import is_empty, shown
-from supertune.data.pictures.cells import Place, is_struct, near
+from supertune.data.media_cells import Place, exists, is_struct, near
 from supertune.data.sounds import formats
 from supertune.errors import InputError
 
@@ -108,9 +108,9 @@ def _from_path(name: str, place: Place) -> Recording:
         )
     folder = place.folder or Path()
     path = folder / name
-    if place.folder is not None and not _exists(path):
-        path = next((one for one in (folder / i / name for i in INSIDE) if _exists(one)), path)
-    if not _exists(path):
+    if place.folder is not None and not exists(path):
+        path = next((one for one in (folder / i / name for i in INSIDE) if exists(one)), path)
+    if not exists(path):
         raise formats.missing(name[:200], f"{place}: ", near(path, place))
     if path.is_dir():
         raise InputError(
@@ -121,13 +121,6 @@ def _from_path(name: str, place: Place) -> Recording:
             next="Name the recordings in it, or give the folder itself as the data.",
         )
     return formats.recording(path, path.name if Path(name).is_absolute() else name)
-
-
-def _exists(path: Path) -> bool:
-    try:
-        return path.exists()
-    except (OSError, ValueError):  # a text too long for a name, or with a NUL
-        return False
 
 
 def _saved(samples: Any, rate: Any, place: Place) -> bytes:

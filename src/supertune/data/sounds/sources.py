@@ -17,13 +17,11 @@ from typing import Any
 import numpy as np
 
 from supertune.contracts import Finding, Recording
-from supertune.data import class_folders, files, readers
-from supertune.data.cells import counted
-from supertune.data.pictures.cells import Place
+from supertune.data import class_folders, files, media_lists, readers
+from supertune.data.media_cells import Place
 from supertune.data.sounds import cells, choosing, corpora, folders, formats
 from supertune.data.table import Table
 from supertune.data.windows import no_rows, window_of
-from supertune.errors import InputError
 
 _PART = (("start", "start_time", "begin"), ("end", "end_time", "stop"))
 
@@ -106,7 +104,10 @@ def _raw(source: Any, window: int) -> Iterator[tuple[Table, Path | None]]:
         else:
             yield from ((table, path.parent) for table in readers.stream(path, window))
     elif isinstance(source, list | tuple) and source and not isinstance(source[0], dict):
-        yield from ((table, None) for table in _listed(source, window))
+        yield from (
+            (table, None)
+            for table in media_lists.listed(source, window, "recording", folders.AUDIO, one_cell)
+        )
     else:
         yield from ((table, None) for table in readers.stream(source, window))
 
@@ -117,38 +118,6 @@ def _listing(source: Any) -> class_folders.Listing | None:
     if corpora.windows(Path(source), 1) is not None:
         return None
     return folders.listing(Path(source))
-
-
-def _listed(rows: Sequence[Any], window: int) -> Iterator[Table]:
-    """A list of recordings, or of (recording, label) pairs; what its first row is, all must be.
-
-    Raises:
-        InputError: ``mixed_rows``.
-    """
-    paired = _is_pair(rows[0])
-    kind = "pair" if paired else "recording"
-    source = f"a list of {counted(len(rows), kind)}"
-    for start in range(0, len(rows), window):
-        part = rows[start : start + window]
-        for number, row in enumerate(part, start + 1):
-            if _is_pair(row) != paired:
-                raise InputError(
-                    "mixed_rows",
-                    f"The rows of {source} are not all of one kind.",
-                    received=f"row {number}: {type(row).__name__}",
-                    allowed=f"a {'(recording, label) pair' if paired else kind} in each row",
-                    next="Give each row the same form.",
-                )
-        columns: dict[str, list[Any]] = {
-            folders.AUDIO: [one_cell(row[0] if paired else row) for row in part]
-        }
-        if paired:
-            columns[folders.LABEL] = [row[1] for row in part]
-        yield window_of(columns, start + 1, source)
-
-
-def _is_pair(row: Any) -> bool:
-    return isinstance(row, tuple | list) and len(row) == 2 and not cells.is_samples(row)
 
 
 def one_cell(cell: Any) -> Any:
