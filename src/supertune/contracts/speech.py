@@ -121,9 +121,15 @@ class Transcribing(Protocol):
         for each; with gradients where it is tuned."""
         ...
 
-    def losses(self, states: Any, texts: Sequence[Sequence[int]], language: str) -> tuple[Any, Any]:
+    def losses(
+        self,
+        states: Any,
+        texts: Sequence[Sequence[int]],
+        language: str,
+        smoothing: float = 0.0,
+    ) -> tuple[Any, Any]:
         """(B,) sums over tokens of their negative log-likelihood, with gradients, and (B,) how many
-        tokens these are."""
+        tokens these are; ``smoothing`` of each token's mass is spread over the vocabulary."""
         ...
 
     def heard(self, states: Any) -> list[str]:

@@ -21,11 +21,18 @@ class TranscriptionOptions(Options):
     batch_size: int = Field(8, ge=1, le=1024, description="recordings a step")
     weight_decay: float = Field(0.01, ge=0)
     label_smoothing: float = Field(0.0, ge=0, lt=1)
+    joined: float = Field(
+        0.15,
+        ge=0,
+        le=4,
+        description="longer recordings put together of those learned from, to each; without them "
+        "the ends of long recordings are no longer written down",
+    )
     window: Literal["auto", "whole"] | Annotated[float, Field(ge=1, le=30)] = Field(
         "auto",
-        description="seconds that the encoder reads of a recording: as long as the longest one "
-        "where the untuned model writes down as well as in its whole window, which is tried out; "
-        "the whole window; or so many",
+        description="seconds that the encoder reads of a recording: 10, 20 or all that it can, as "
+        "few as hold the recording, where the untuned model writes down as well so, which is tried "
+        "out; the whole window; or so many at least",
     )
 
     def passes(self, rows: int, tuned: float) -> float:

@@ -1,8 +1,8 @@
 """What writes down speech, tuned by the likelihood of transcripts of a few recordings.
 
-The encoder reads each recording once, in a window as short as it may be, and its states are kept;
-where its blocks are tuned too, spectra are kept instead. A step goes through the decoder alone, and
-only tokens that count through the vocabulary.
+The encoder reads each recording once, in the shortest window that holds it, and its states are
+kept; where its blocks are tuned too, spectra are kept instead. A step goes through the decoder
+alone, and only tokens that count through the vocabulary.
 """
 
 from __future__ import annotations
@@ -38,15 +38,15 @@ from supertune.contracts import (
     Written,
 )
 from supertune.contracts.speech import numbered
-from supertune.data.sounds import windows
+from supertune.data.sounds import joining, windows
 from supertune.training.replay import MEMORY
 from supertune.training.steps import descend, set_rate, sound
 
 CLIPPED = 1.0  # norm of a gradient
-TRIED = 24  # recordings by which a shorter window is proved
-WORSE = 0.02  # of their words, how many more may be wrong in it
-LEAST = 8.0  # seconds of a window; in one of 3 or 4 many words are lost
-MARGIN = 0.5  # seconds of silence behind the longest recording
+TRIED = 24  # recordings by which shorter windows are proved
+WORSE = 0.02  # of their words, how many more may be wrong in them
+MOST_TOKENS = 220  # of recordings put together
+SHORT = (10.0, 20.0)  # seconds of windows; in one of 3 or 4 many words are lost
 
 
 @dataclass(eq=False)
@@ -55,8 +55,8 @@ class TunedTranscriber:
 
     Attributes:
         language: that most of what was learned is in.
-        window: seconds that the encoder reads of a recording no longer than that.
-        proof: how the untuned model writes down what was learned from, in that window and in the
+        windows: seconds that the encoder reads, ascending: of a recording the first that hold it.
+        proof: how the untuned model writes down what was learned from, in those windows and in the
             whole one; empty where nothing was tried out.
     """
 
@@ -64,7 +64,7 @@ class TunedTranscriber:
     tunable: Tunable
     spec: HeadSpec
     language: str | None
-    window: float
+    windows: tuple[float, ...]
     proof: dict[str, float] = field(default_factory=dict)
     losses: list[tuple[float, float]] = field(default_factory=list)
 
@@ -94,12 +94,12 @@ class TunedTranscriber:
         recordings = [value for value in inputs if isinstance(value, Recording)]
         cut = _entry(self.tunable.cut, lens.backbone.offer)
         with self.tunable:
-            yield from windows.written(recordings, lens, how, self.window, keep=keep, cut=cut)
+            yield from windows.written(recordings, lens, how, self.windows, keep=keep, cut=cut)
 
     def state(self) -> State:
         settings: dict[str, Any] = {
             "language": self.language,
-            "window": self.window,
+            "windows": list(self.windows),
             "proof": self.proof,
         }
         blocks = self.injection.blocks
@@ -115,11 +115,12 @@ class TunedTranscriber:
 
     def notes(self) -> Notes:
         curve = Curve("loss", "step", tuple(self.losses))
-        about = f"The encoder reads {self.window:g} s of each recording."
+        read = " or ".join(f"{one:g}" for one in self.windows)
+        about = f"The encoder reads {read} s of each recording: no more than hold it."
         if self.proof:
             about += (
                 " Untuned, {short:.1%} of the words of {rows:.0f} recordings learned from are "
-                "wrong in a window of {seconds:g} s and {whole:.1%} in the whole one."
+                "wrong in windows of {seconds:g} s and more, and {whole:.1%} in the longest."
             ).format(**self.proof)
         return Notes((curve,) if self.losses else (), about=about)
 
@@ -141,9 +142,9 @@ def train(method: Method, problem: Problem, options: TranscriptionOptions) -> Tu
     said = [str(text) for text in _targets(problem)]
     language = windows.language_of(said, _recordings(problem), lens)
     injection = injected(cast(GradientMethod, method), lens.backbone.offer, options)
-    window, proof = _window(problem, lens, options.window, language)
+    allowed, proof = _windows(problem, lens, options.window, language)
     tunable = lens.backbone.inject(injection, seed=problem.seed)
-    tuned = TunedTranscriber(injection, tunable, problem.head, language, window, proof)
+    tuned = TunedTranscriber(injection, tunable, problem.head, language, allowed, proof)
     with tunable:
         tuned.losses = _descend(tuned, problem, options)
     return tuned
@@ -160,8 +161,9 @@ def restore(
     )
     numbers = state.adapter or state.arrays
     tunable = lens.backbone.inject(injection, seed=0, numbers=numbers)
+    allowed = tuple(float(one) for one in held["windows"])
     return TunedTranscriber(
-        injection, tunable, head, held["language"], float(held["window"]), dict(held["proof"])
+        injection, tunable, head, held["language"], allowed, dict(held["proof"])
     )
 
 
@@ -174,34 +176,35 @@ def injected(method: GradientMethod, offer: Offer, options: Any) -> Injection:
     return method.injection(replace(offer, depth=whole, decoder_depth=0), options)
 
 
-def _window(
+def _windows(
     problem: Problem, lens: Lens, wanted: str | float, language: str | None
-) -> tuple[float, dict[str, float]]:
-    """Seconds that are read of each recording, and how that was proved: the untuned model writes
-    down some of those that are learned from in both windows."""
+) -> tuple[tuple[float, ...], dict[str, float]]:
+    """Seconds that may be read of a recording, and how that was proved: the untuned model writes
+    down some of those that are learned from in both short windows and the whole one."""
     backbone = transcriber(lens)
     recordings = _recordings(problem)
-    longest = max((backbone.seconds(one) for one in recordings), default=0.0)
+    most = backbone.window
+    short = tuple(one for one in SHORT if one < most)
     if not isinstance(wanted, str):
-        return max(float(wanted), min(backbone.window, float(np.ceil(longest)))), {}
-    short = max(LEAST, float(np.ceil(longest + MARGIN)))
-    if wanted == "whole" or short >= backbone.window:
-        return backbone.window, {}
+        longer = tuple(one for one in (*short, most) if one > wanted)
+        return (min(most, float(wanted)), *longer), {}
+    if wanted == "whole" or not short:
+        return (most,), {}
     order = sorted(range(len(recordings)), key=lambda i: backbone.seconds(recordings[i]))
     tried = [order[i] for i in np.unique(np.linspace(0, len(order) - 1, TRIED).astype(int))]
     said = [str(_targets(problem)[i]) for i in tried]
     how, some = Listening(language=language), [recordings[i] for i in tried]
 
-    def wrong(seconds: float) -> float:
+    def wrong(*seconds: float) -> float:
         return _errors(said, windows.written(some, lens, how, seconds, keep=True))
 
-    proof = {"whole": wrong(backbone.window), "rows": float(len(tried))}
-    for seconds in (short, 2 * short):
-        if seconds < backbone.window:
-            proof |= {"short": wrong(seconds), "seconds": seconds}
-            if proof["short"] <= proof["whole"] + WORSE:
-                return seconds, proof
-    return backbone.window, proof
+    proof = {"whole": wrong(most), "rows": float(len(tried))}
+    for first in range(len(short)):
+        allowed = (*short[first:], most)
+        proof |= {"short": wrong(*allowed), "seconds": allowed[0]}
+        if proof["short"] <= proof["whole"] + WORSE:
+            return allowed, proof
+    return (most,), proof
 
 
 def _errors(said: Sequence[str], written: Iterator[Written]) -> float:
@@ -231,16 +234,13 @@ def _descend(
     lens, tunable = problem.lens, tuned.tunable
     assert lens is not None
     backbone, offer = transcriber(lens), lens.backbone.offer
-    clips = [windows.whole(one, lens, tuned.window) for one in _recordings(problem)]
-    texts = [backbone.spelled(str(text)) for text in _targets(problem)]
-    own = problem.examples.weights
-    weights = np.ones(len(clips)) if own is None else np.asarray(own)
+    rng = np.random.default_rng(problem.seed)
+    clips, texts, weights = _learned(tuned, problem, options.joined, rng)
     cut, language = _entry(tunable.cut, offer), tuned.language or ""
     parameters = tunable.parameters()
     optimizer = torch.optim.AdamW(
         parameters, lr=options.learning_rate, weight_decay=options.weight_decay
     )
-    rng = np.random.default_rng(problem.seed)
     lengths = np.array([len(text) for text in texts])
     order = [batch for _ in range(options.epochs) for batch in
              _batches(rng, lengths, options.batch_size)]  # fmt: skip
@@ -250,16 +250,46 @@ def _descend(
     for step, chosen in enumerate(order):
         limits.check()
         set_rate(optimizer, options.learning_rate, step, len(order))
-        states = backbone.states([held(i) for i in chosen], cut)
-        sums, counts = backbone.losses(states, [texts[i] for i in chosen], language)
-        each = torch.tensor(weights[chosen], dtype=sums.dtype, device=sums.device)
-        loss = (sums * each).sum() / (counts * each).sum()
+        sums, counts = 0.0, 0.0
+        for some in _by_window(chosen, clips):
+            states = backbone.states([held(i) for i in some], cut)
+            found, tokens = backbone.losses(
+                states, [texts[i] for i in some], language, options.label_smoothing
+            )
+            each = torch.tensor(weights[some], dtype=found.dtype, device=found.device)
+            sums, counts = sums + (found * each).sum(), counts + (tokens * each).sum()
+        loss = sums / counts
         taken = descend(optimizer, loss, parameters, clipped=CLIPPED, step=step)
         losses.append((float(step + 1), taken))
         if problem.progress is not None:
             problem.progress(step + 1, len(order))
     tunable.training(False)
     return losses
+
+
+def _learned(
+    tuned: TunedTranscriber, problem: Problem, joined: float, rng: np.random.Generator
+) -> tuple[list[Clip], list[list[int]], FloatArray]:
+    """What a step draws from: recordings, tokens and weights of the rows, and of some that are put
+    together, ``joined`` of each row. Those weigh as their parts do on average."""
+    lens, own = problem.lens, problem.examples.weights
+    assert lens is not None
+    backbone, recordings = transcriber(lens), _recordings(problem)
+    said = [str(text) for text in _targets(problem)]
+    clips = [windows.whole(one, lens, tuned.windows) for one in recordings]
+    texts = [backbone.spelled(text) for text in said]
+    weights = [1.0] * len(clips) if own is None else np.asarray(own).tolist()
+    seconds = [clip.seconds for clip in clips]
+    most = backbone.window - windows.MARGIN
+    for parts in joining.chosen(seconds, round(joined * len(clips)), most, rng):
+        tokens = [one for i in parts for one in texts[i][:-1]] + texts[parts[-1]][-1:]
+        if len(tokens) > MOST_TOKENS:
+            continue
+        whole = joining.together([recordings[i] for i in parts])
+        clips.append(windows.whole(whole, lens, tuned.windows))
+        texts.append(tokens)
+        weights.append(float(np.mean([weights[i] for i in parts])))
+    return clips, texts, np.array(weights)
 
 
 def _held(lens: Lens, clips: Sequence[Clip], cut: int) -> Callable[[int], FloatArray]:
@@ -277,6 +307,12 @@ def _held(lens: Lens, clips: Sequence[Clip], cut: int) -> Callable[[int], FloatA
         return array
 
     return found
+
+
+def _by_window(chosen: Sequence[int], clips: Sequence[Clip]) -> list[list[int]]:
+    """Rows of a batch, those of one window together, shortest first."""
+    lengths = sorted({clips[i].window for i in chosen})
+    return [[i for i in chosen if clips[i].window == one] for one in lengths]
 
 
 def _batches(rng: np.random.Generator, lengths: Any, size: int) -> list[list[int]]:
