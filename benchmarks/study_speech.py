@@ -50,11 +50,13 @@ def plan(tiny: bool) -> list[Item]:
     if tiny:
         return [_item("fr", "top_blocks", 0) | {"learned": 4, "test": 4, "guard": 2}]
     return [
-        _item(spoken, method, seed)
-        for method in METHODS
-        for seed in range(DRAWS)
+        item
         for spoken in SPOKEN
-    ] + [_item(spoken, HINTED, 0) for spoken in SPOKEN]
+        for item in [
+            *(_item(spoken, method, seed) for method in METHODS for seed in range(DRAWS)),
+            _item(spoken, HINTED, 0),
+        ]
+    ]
 
 
 def _item(spoken: str, method: str, seed: int) -> Item:

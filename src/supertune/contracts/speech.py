@@ -83,7 +83,8 @@ class Written:
         language: as given, or as detected.
         segments: pieces with their times; one for each window where no times were asked for.
         surety: the mean log-likelihood of its tokens, at most 0.
-        doubts: why something was left out or may be wrong: ``"silence"``, ``"repeats"``.
+        doubts: why something was left out or may be wrong: ``"silence"``, ``"repeats"``,
+            ``"skipped"`` (read again in parts, as too little was written of the whole).
     """
 
     text: str

@@ -16,18 +16,11 @@ class TranscriptionOptions(Options):
     """Recipe keys of every method trained by the likelihood of transcripts."""
 
     ranges: ClassVar[dict[str, float]] = {"learning_rate": 5.0, "epochs": 2.0}
-    epochs: int = Field(8, ge=1, le=1000)
+    epochs: int = Field(5, ge=1, le=1000)
     learning_rate: float = Field(1e-3, gt=0, le=1)
     batch_size: int = Field(8, ge=1, le=1024, description="recordings a step")
     weight_decay: float = Field(0.01, ge=0)
     label_smoothing: float = Field(0.0, ge=0, lt=1)
-    joined: float = Field(
-        0.15,
-        ge=0,
-        le=4,
-        description="longer recordings put together of those learned from, to each; without them "
-        "the ends of long recordings are no longer written down",
-    )
     window: Literal["auto", "whole"] | Annotated[float, Field(ge=1, le=30)] = Field(
         "auto",
         description="seconds that the encoder reads of a recording: 10, 20 or all that it can, as "

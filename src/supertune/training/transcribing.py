@@ -38,14 +38,13 @@ from supertune.contracts import (
     Written,
 )
 from supertune.contracts.speech import numbered
-from supertune.data.sounds import joining, windows
+from supertune.data.sounds import windows
 from supertune.training.replay import MEMORY
 from supertune.training.steps import descend, set_rate, sound
 
 CLIPPED = 1.0  # norm of a gradient
 TRIED = 24  # recordings by which shorter windows are proved
 WORSE = 0.02  # of their words, how many more may be wrong in them
-MOST_TOKENS = 220  # of recordings put together
 SHORT = (10.0, 20.0)  # seconds of windows; in one of 3 or 4 many words are lost
 
 
@@ -234,13 +233,16 @@ def _descend(
     lens, tunable = problem.lens, tuned.tunable
     assert lens is not None
     backbone, offer = transcriber(lens), lens.backbone.offer
-    rng = np.random.default_rng(problem.seed)
-    clips, texts, weights = _learned(tuned, problem, options.joined, rng)
+    clips = [windows.whole(one, lens, tuned.windows) for one in _recordings(problem)]
+    texts = [backbone.spelled(str(text)) for text in _targets(problem)]
+    own = problem.examples.weights
+    weights = np.ones(len(clips)) if own is None else np.asarray(own)
     cut, language = _entry(tunable.cut, offer), tuned.language or ""
     parameters = tunable.parameters()
     optimizer = torch.optim.AdamW(
         parameters, lr=options.learning_rate, weight_decay=options.weight_decay
     )
+    rng = np.random.default_rng(problem.seed)
     lengths = np.array([len(text) for text in texts])
     order = [batch for _ in range(options.epochs) for batch in
              _batches(rng, lengths, options.batch_size)]  # fmt: skip
@@ -265,31 +267,6 @@ def _descend(
             problem.progress(step + 1, len(order))
     tunable.training(False)
     return losses
-
-
-def _learned(
-    tuned: TunedTranscriber, problem: Problem, joined: float, rng: np.random.Generator
-) -> tuple[list[Clip], list[list[int]], FloatArray]:
-    """What a step draws from: recordings, tokens and weights of the rows, and of some that are put
-    together, ``joined`` of each row. Those weigh as their parts do on average."""
-    lens, own = problem.lens, problem.examples.weights
-    assert lens is not None
-    backbone, recordings = transcriber(lens), _recordings(problem)
-    said = [str(text) for text in _targets(problem)]
-    clips = [windows.whole(one, lens, tuned.windows) for one in recordings]
-    texts = [backbone.spelled(text) for text in said]
-    weights = [1.0] * len(clips) if own is None else np.asarray(own).tolist()
-    seconds = [clip.seconds for clip in clips]
-    most = backbone.window - windows.MARGIN
-    for parts in joining.chosen(seconds, round(joined * len(clips)), most, rng):
-        tokens = [one for i in parts for one in texts[i][:-1]] + texts[parts[-1]][-1:]
-        if len(tokens) > MOST_TOKENS:
-            continue
-        whole = joining.together([recordings[i] for i in parts])
-        clips.append(windows.whole(whole, lens, tuned.windows))
-        texts.append(tokens)
-        weights.append(float(np.mean([weights[i] for i in parts])))
-    return clips, texts, np.array(weights)
 
 
 def _held(lens: Lens, clips: Sequence[Clip], cut: int) -> Callable[[int], FloatArray]:

@@ -23,6 +23,7 @@ from supertune.contracts import (
     Written,
 )
 from supertune.data.language import guess_language
+from supertune.data.sounds import skipping
 
 TOGETHER = 16  # clips that are written down at a time
 ASKED = 8  # recordings that are asked which language they are in
@@ -99,7 +100,10 @@ def written(
         part = recordings[start : start + AHEAD]
         parts = [clips(one, backbone.seconds(one), windows, how.overlap) for one in part]
         flat = [clip for held in parts for clip in held]
-        found = _all(flat, lens, how, keep, lens.backbone.offer.depth if cut is None else cut)
+        entry = lens.backbone.offer.depth if cut is None else cut
+        found = _all(flat, lens, how, keep, entry)
+        if how.guard:
+            found = _unskipped(flat, found, lens, how, windows, entry)
         place = 0
         for held in parts:
             yield joined(found[place : place + len(held)], held)
@@ -126,6 +130,27 @@ def _all(flat: Sequence[Clip], lens: Lens, how: Listening, keep: bool, cut: int)
         texts = backbone.written(states, some, languages, how)
         found |= dict(zip(taken, texts, strict=True))
     return [found[i] for i in range(len(flat))]
+
+
+def _unskipped(
+    flat: Sequence[Clip],
+    found: Sequence[Written],
+    lens: Lens,
+    how: Listening,
+    windows: Sequence[float],
+    cut: int,
+) -> list[Written]:
+    """Those of which too little is written, read again in parts."""
+    kept = list(found)
+    for place, (clip, one) in enumerate(zip(flat, found, strict=True)):
+        if not skipping.suspicious(clip, one):
+            continue
+        parts = [
+            replace(part, window=shortest(part.seconds, windows)) for part in skipping.parts(clip)
+        ]
+        same = how.model_copy(update={"language": one.language or None})
+        kept[place] = skipping.fuller(one, _all(parts, lens, same, False, cut))
+    return kept
 
 
 def joined(parts: Sequence[Written], held: Sequence[Clip]) -> Written:
