@@ -111,6 +111,20 @@ def test_predict_and_evaluate_serve_recordings(
     )
 
 
+def test_evaluate_asks_for_another_language_beside_the_untuned_model(
+    fitted: tune.Model, prompts: Path, supertune: Run
+) -> None:
+    model, test = prompts / "model", prompts / "test.csv"
+    found = supertune("evaluate", model, test, "--json").answer
+    other = supertune("evaluate", model, test, "--language", "fr", "--json").answer
+    assert set(other["baselines"]) == {"untuned"}
+    untuned = [one["baselines"]["untuned"]["value"] for one in (found, other)]
+    assert untuned[0] < untuned[1]  # English written down as if it were French
+    assert other["estimate"] != found["estimate"]
+    refused = supertune("evaluate", model, test, "--language", "klingon", "--json")
+    assert (refused.code, refused.error["code"]) == (2, "unknown_language")
+
+
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
@@ -118,7 +132,7 @@ def test_predict_and_evaluate_serve_recordings(
         (["whisper-base", "{first}", "--format", "docx"], "unknown_format"),
         (["whisper-base", "{first}", "--language", "klingon"], "unknown_language"),
         (["whisper-base", "{first}", "--beams", "0"], "bad_option"),
-        (["whisper-base", "no-such.wav"], None),
+        (["whisper-base", "no-such.wav"], "file_missing"),
         (["whisper-bass", "{first}"], "unknown_backbone"),
     ],
 )

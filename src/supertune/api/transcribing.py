@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +74,22 @@ def transcribe(
             row["files"] = _save(Path(output), one, said, wanted or {"txt"}, overwrite, len(found))
         found.append(row)
     return found
+
+
+def in_language(model: Model, language: str) -> Model:
+    """The model, asked to write down another language than it was tuned on: what it and the untuned
+    one make of such recordings (`Model.evaluate`) says what it has forgotten.
+
+    Args:
+        language: its code, such as ``"en"``.
+
+    Raises:
+        InputError: ``no_transcriber``; ``unknown_language`` once it is asked.
+    """
+    if not isinstance(model.tuned, Writing):
+        raise _no_transcriber(f"a model of {model.task}")
+    recipe = model.recipe.model_copy(update={"language": language})
+    return replace(model, recipe=recipe, _workshop=Workshop(recipe, store=model.workshop.store))
 
 
 def listening(settings: Mapping[str, Any]) -> Listening:
