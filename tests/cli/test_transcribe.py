@@ -97,6 +97,16 @@ def test_transcribe_prints_writes_and_answers_in_json(
     assert "only person" in whole[0]["text"]
 
 
+def test_hints_are_counted_where_a_table_says_what_was_said(
+    fitted: tune.Model, prompts: Path, first: str, supertune: Run
+) -> None:
+    model, hint = prompts / "model", ("--hint", "conference", "--hint", "Zoiper")
+    found = supertune("transcribe", model, prompts / "test.csv", *hint, "--json").answer
+    assert found["terms"] == {"mentions": 1, "accuracy": 1.0}
+    assert "conference" in found["recordings"][0]["said"]
+    assert "terms" not in supertune("transcribe", model, first, *hint, "--json").answer
+
+
 def test_predict_and_evaluate_serve_recordings(
     fitted: tune.Model, prompts: Path, here: Path, supertune: Run
 ) -> None:
