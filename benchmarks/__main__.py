@@ -20,6 +20,7 @@ NAMES = (
     "grid_search",
     "many_adapters",
     "peft_trainer",
+    "peft_speech",
     "pictures",
     "predict",
     "many_pictures",

@@ -17,6 +17,7 @@ ORDER = (
     "few_labels",
     "peft_trainer",
     "peft_trainer_gpu",
+    "peft_speech",
     "pictures",
     "predict",
     "many_pictures",

@@ -240,10 +240,9 @@ def optimizer(model: Any, options: Any, steps: int) -> tuple[Any, Any]:
     import torch
 
     tuned = [p for n, p in model.named_parameters() if p.requires_grad and "lora" in n]
-    groups = [
-        {"params": tuned, "weight_decay": options.weight_decay},
-        {"params": [model.weight, model.bias], "weight_decay": 0.0},
-    ]
+    head = [getattr(model, name) for name in ("weight", "bias") if hasattr(model, name)]
+    groups = [{"params": tuned, "weight_decay": options.weight_decay}]
+    groups += [{"params": head, "weight_decay": 0.0}] if head else []
     made = torch.optim.AdamW(groups, lr=options.learning_rate)
     rise = max(1, round(0.1 * steps))
 

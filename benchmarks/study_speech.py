@@ -20,19 +20,29 @@ from benchmarks.figures import Figure, mean, median
 from supertune import pipeline, transcripts
 from supertune.catalogue.corpora import few_clips
 from supertune.config import recipe
-from supertune.contracts import Examples, FloatArray
+from supertune.contracts import Examples, FloatArray, Listening
 from supertune.pipeline import Candidate, Workshop
 
 DRAWS, LEARNED, TEST, GUARD = 3, 80, 1000, 60
 BACKBONE = "whisper-base"
-METHODS = ("top_blocks", "lora")
+METHODS = ("lora",)
+HINTED = "hints"  # without any training
+TERMS = {
+    "fr": "dièse, étoile, Asterisk, Digium, Comedian, sourdine, boîte vocale, messagerie vocale, "
+    "préposé, numéro de poste, mot de passe, participant, répertoire, déverrouiller, session, "
+    "renvoi d'appel, appelant, agent, discrétion, timbre",
+    "it": "cancelletto, asterisco, Asterisk, Digium, conferenza, password, operatore, "
+    "partecipante, moderatore, interlocutore, chiamante, saluto provvisorio, segnale acustico, "
+    "interno, inoltro, parentesi graffa, parentesi quadra, prefisso, tastiera, cartella",
+}
 SPOKEN = {"fr": "French", "it": "Italian"}
 RESAMPLED = 2000
 _HOW = (
     f"{LEARNED} prompts of three words or more, of which no two say the same, are drawn and "
     f"learned from with the method's defaults; all others of that kind judge. {GUARD} English "
-    "prompts are written down before and after. The interval of the difference is a bootstrap "
-    "over the clips that judge, each before and after (percentiles, 2,000 samples)."
+    "prompts are written down before and after. Hints are 20 names and terms that the "
+    "untuned model is given, chosen once by reading the prompts. The interval of the difference "
+    "is a bootstrap over the clips that judge, each before and after (percentiles, 2,000 samples)."
 )
 
 
@@ -40,10 +50,12 @@ def plan(tiny: bool) -> list[Item]:
     if tiny:
         return [_item("fr", "top_blocks", 0) | {"learned": 4, "test": 4, "guard": 2}]
     return [
-        _item(spoken, method, seed)
-        for method in METHODS
-        for seed in range(DRAWS)
+        item
         for spoken in SPOKEN
+        for item in [
+            *(_item(spoken, method, seed) for method in METHODS for seed in range(DRAWS)),
+            _item(spoken, HINTED, 0),
+        ]
     ]
 
 
@@ -67,6 +79,8 @@ def measure(item: Item) -> dict[str, Any]:
         seed=item["seed"],
         words=3,
     )
+    if method == HINTED:
+        return _hinted(spoken, item["seed"], train, test)
     workshop, examples, judges = _read(spoken, method, item["seed"], train, test)
     english, _ = few_clips("prompts-en", train_rows=item["guard"], test_rows=0, seed=0, words=3)
     other, guard, _ = _read("en", method, item["seed"], english, [])
@@ -84,10 +98,29 @@ def measure(item: Item) -> dict[str, Any]:
         **{f"wer_{name}": _rate(found) for name, found in counts.items()},
         "difference": {"low": low, "high": high},
         "judged_on": len(judges),
-        "window": getattr(tuned, "window", None),
+        "windows": list(getattr(tuned, "windows", ())),
         "tuned_parameters": tuned.tuned_parameters,
         "processor_seconds": spent,
     }
+
+
+def _hinted(spoken: str, seed: int, train: Sequence[Any], test: Sequence[Any]) -> dict[str, Any]:
+    """The untuned model with and without terms that may be said."""
+    shop, examples, judges = _read(spoken, "untuned", seed, train, test)
+    lens = shop.lens(BACKBONE)
+    model: Any = pipeline.tune(shop, Candidate(BACKBONE, "untuned"), examples)
+    terms = tuple(TERMS[spoken].split(", "))
+    said = [str(one) for one in judges.targets]  # type: ignore[union-attr]
+    found: dict[str, Any] = {}
+    counts = []
+    for name, hints in (("before", ()), ("after", terms)):
+        how = Listening(language=spoken, hints=hints)
+        texts = [one.text for one in model.transcribe(judges.inputs, lens, how, keep=True)]
+        counts.append(np.array([transcripts.errors(*pair) for pair in zip(said, texts)]))
+        found[f"wer_{name}"] = _rate(counts[-1])
+        found[f"terms_{name}"] = transcripts.term_accuracy(said, texts, terms)
+    low, high = _apart(*counts, seed)
+    return found | {"difference": {"low": low, "high": high}, "judged_on": len(judges)}
 
 
 def _read(
@@ -127,6 +160,9 @@ def figures(draws: Sequence[Draw]) -> list[Figure]:
     found = []
     for (method, spoken), own in by_cell.items():
         name = f"{SPOKEN[spoken]}, {method}"
+        if method == HINTED:
+            found += _of_hints(name, own)
+            continue
         saved = [100 * (1 - one["wer_after"] / one["wer_before"]) for one in own]
         lost = [100 * (one["wer_after_english"] - one["wer_before_english"]) for one in own]
         sure = [float(one["difference"]["high"] < 0) for one in own]
@@ -144,6 +180,19 @@ def figures(draws: Sequence[Draw]) -> list[Figure]:
                    [one["processor_seconds"] for one in own], "s"),
         ]  # fmt: skip
     return found
+
+
+def _of_hints(name: str, own: Sequence[Draw]) -> list[Figure]:
+    """Whether terms are written more often as they are said, and what else that costs."""
+    right = f"{name}: terms written as they are said"
+    return [
+        mean(f"{right} before", [100 * one["terms_before"] for one in own], "%"),
+        mean(f"{right} after", [100 * one["terms_after"] for one in own], "%"),
+        mean(f"{name}: word error rate before", [100 * one["wer_before"] for one in own], "%"),
+        mean(f"{name}: word error rate after", [100 * one["wer_after"] for one in own], "%"),
+        median(f"{name}: points of word error rate more, lower end of the interval",
+               [100 * one["difference"]["low"] for one in own], "points", at_most=0.0),
+    ]  # fmt: skip
 
 
 STUDY = Benchmark(

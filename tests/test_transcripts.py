@@ -74,6 +74,7 @@ def test_terms_are_counted_as_whole_words() -> None:
     heard = ["call asterisk now", "asterisk are signs", "Asterisk and nothing"]
     assert transcripts.term_accuracy(said, heard, ["Asterisk"]) == pytest.approx(2 / 3)
     assert np.isnan(transcripts.term_accuracy(said, heard, ["Zoiper"]))
+    assert transcripts.mentions(said, ["Asterisk", "asterisk", ""]) == 3
 
 
 def test_texts_pass_through_numbers_unchanged() -> None:

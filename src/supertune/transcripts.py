@@ -128,6 +128,13 @@ def term_accuracy(said: Sequence[str], written: Sequence[str], terms: Sequence[s
     return right / there if there else float("nan")
 
 
+def mentions(said: Sequence[str], terms: Sequence[str]) -> int:
+    """How often any of the terms is said."""
+    own = [normalised(text).split() for text in said]
+    wanted = {tuple(normalised(term).split()) for term in terms} - {()}
+    return sum(_mentions(words, term) for words in own for term in wanted)
+
+
 def _mentions(words: Sequence[str], term: tuple[str, ...]) -> int:
     size = len(term)
     starts = range(len(words) - size + 1)

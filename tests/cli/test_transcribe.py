@@ -97,6 +97,16 @@ def test_transcribe_prints_writes_and_answers_in_json(
     assert "only person" in whole[0]["text"]
 
 
+def test_hints_are_counted_where_a_table_says_what_was_said(
+    fitted: tune.Model, prompts: Path, first: str, supertune: Run
+) -> None:
+    model, hint = prompts / "model", ("--hint", "conference", "--hint", "Zoiper")
+    found = supertune("transcribe", model, prompts / "test.csv", *hint, "--json").answer
+    assert found["terms"] == {"mentions": 1, "accuracy": 1.0}
+    assert "conference" in found["recordings"][0]["said"]
+    assert "terms" not in supertune("transcribe", model, first, *hint, "--json").answer
+
+
 def test_predict_and_evaluate_serve_recordings(
     fitted: tune.Model, prompts: Path, here: Path, supertune: Run
 ) -> None:
@@ -111,6 +121,20 @@ def test_predict_and_evaluate_serve_recordings(
     )
 
 
+def test_evaluate_asks_for_another_language_beside_the_untuned_model(
+    fitted: tune.Model, prompts: Path, supertune: Run
+) -> None:
+    model, test = prompts / "model", prompts / "test.csv"
+    found = supertune("evaluate", model, test, "--json").answer
+    other = supertune("evaluate", model, test, "--language", "fr", "--json").answer
+    assert set(other["baselines"]) == {"untuned"}
+    untuned = [one["baselines"]["untuned"]["value"] for one in (found, other)]
+    assert untuned[0] < untuned[1]  # English written down as if it were French
+    assert other["estimate"] != found["estimate"]
+    refused = supertune("evaluate", model, test, "--language", "klingon", "--json")
+    assert (refused.code, refused.error["code"]) == (2, "unknown_language")
+
+
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
@@ -118,7 +142,7 @@ def test_predict_and_evaluate_serve_recordings(
         (["whisper-base", "{first}", "--format", "docx"], "unknown_format"),
         (["whisper-base", "{first}", "--language", "klingon"], "unknown_language"),
         (["whisper-base", "{first}", "--beams", "0"], "bad_option"),
-        (["whisper-base", "no-such.wav"], None),
+        (["whisper-base", "no-such.wav"], "file_missing"),
         (["whisper-bass", "{first}"], "unknown_backbone"),
     ],
 )

@@ -76,19 +76,20 @@ def problem(own_activations: Path) -> Any:
 
 
 def test_a_short_window_is_taken_where_it_is_proved_to_do(problem: Any) -> None:
-    window, proof = transcribing._window(problem, problem.lens, "auto", "en")
+    windows, proof = transcribing._windows(problem, problem.lens, "auto", "en")
     assert proof["rows"] == 3
     assert proof["short"] <= proof["whole"] + transcribing.WORSE
-    assert window == proof["seconds"] == transcribing.LEAST
-    assert transcribing._window(problem, problem.lens, "whole", "en") == (30.0, {})
-    assert transcribing._window(problem, problem.lens, 1.0, "en")[0] == 3.0  # as long as they are
+    assert windows == (10.0, 20.0, 30.0)
+    assert proof["seconds"] == 10.0
+    assert transcribing._windows(problem, problem.lens, "whole", "en") == ((30.0,), {})
+    assert transcribing._windows(problem, problem.lens, 15.0, "en")[0] == (15.0, 20.0, 30.0)
 
 
 def test_a_short_window_is_left_where_words_are_lost(
     problem: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(transcribing, "WORSE", -2.0)
-    assert transcribing._window(problem, problem.lens, "auto", "en")[0] == 30.0
+    assert transcribing._windows(problem, problem.lens, "auto", "en")[0] == (30.0,)
 
 
 def test_tuning_makes_transcripts_likelier_and_is_the_same_once_restored(problem: Any) -> None:

@@ -10,7 +10,7 @@ from supertune.api.loading import load
 from supertune.api.many import predict_many
 from supertune.api.picturing import generate
 from supertune.api.planning import plan
-from supertune.api.transcribing import transcribe
+from supertune.api.transcribing import in_language, terms, transcribe
 from supertune.model import Model
 
 __all__ = [
@@ -21,9 +21,11 @@ __all__ = [
     "export",
     "fit",
     "generate",
+    "in_language",
     "label_next",
     "load",
     "plan",
     "predict_many",
+    "terms",
     "transcribe",
 ]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from supertune import registry
+from supertune import registry, transcripts
 from supertune.artifact.swap import whole_text
 from supertune.config import Recipe, mistakes
 from supertune.contracts import Columns, HeadSpec, Listening, Recording, State, Writing, Written
@@ -50,7 +50,9 @@ def transcribe(
 
     Returns:
         For each recording ``recording`` (its name), ``text``, ``language``, ``segments`` (each
-        ``start``, ``end`` and ``text``), ``surety``, ``doubts`` and the ``files`` written.
+        ``start``, ``end`` and ``text``), ``surety``, ``doubts`` and the ``files`` written; with
+        hints and a table that has a column of transcripts also ``said``, what that says, by which
+        `terms` counts.
 
     Raises:
         InputError: ``no_transcriber``, ``bad_option``, ``unknown_format``, ``output_exists``,
@@ -65,8 +67,10 @@ def transcribe(
     lens = workshop.lens(workshop.recipe.backbone)
     assert lens is not None
     found: list[dict[str, Any]] = []
-    for one, said in _written(writing, lens, source, columns, workshop, how, progress):
+    for one, said, known in _written(writing, lens, source, columns, workshop, how, progress):
         row = {"recording": str(one), **asdict(said)}
+        if how.hints and known is not None:
+            row["said"] = known
         row["segments"] = [dict(segment) for segment in row["segments"]]
         row["doubts"] = list(row["doubts"])
         row["files"] = []
@@ -74,6 +78,35 @@ def transcribe(
             row["files"] = _save(Path(output), one, said, wanted or {"txt"}, overwrite, len(found))
         found.append(row)
     return found
+
+
+def terms(rows: Sequence[Mapping[str, Any]], hints: Sequence[str]) -> dict[str, Any] | None:
+    """How many mentions of hints are written as they were said, of what `transcribe` gave:
+    ``mentions`` and ``accuracy`` (None without any mention). None where nothing says what was
+    said."""
+    known = [row for row in rows if "said" in row]
+    if not known or not hints:
+        return None
+    said, written = [row["said"] for row in known], [row["text"] for row in known]
+    share = transcripts.term_accuracy(said, written, hints)
+    mentions = transcripts.mentions(said, hints)
+    return {"mentions": mentions, "accuracy": share if mentions else None}
+
+
+def in_language(model: Model, language: str) -> Model:
+    """The model, asked to write down another language than it was tuned on: what it and the untuned
+    one make of such recordings (`Model.evaluate`) says what it has forgotten.
+
+    Args:
+        language: its code, such as ``"en"``.
+
+    Raises:
+        InputError: ``no_transcriber``; ``unknown_language`` once it is asked.
+    """
+    if not isinstance(model.tuned, Writing):
+        raise _no_transcriber(f"a model of {model.task}")
+    recipe = model.recipe.model_copy(update={"language": language})
+    return replace(model, recipe=recipe, _workshop=Workshop(recipe, store=model.workshop.store))
 
 
 def listening(settings: Mapping[str, Any]) -> Listening:
@@ -154,16 +187,22 @@ def _written(
     workshop: Workshop,
     how: Listening,
     progress: Callable[[str, int, int | None], None] | None,
-) -> Iterator[tuple[Recording, Written]]:
+) -> Iterator[tuple[Recording, Written, str | None]]:
+    """Each recording, what is written of it, and what its row says was said."""
+    from supertune.data.sounds import transcribed
+
     done, total = 0, getattr(workshop.task, "count", lambda _: None)(source)
     read = Columns(audio=columns.audio)
-    for _, inputs in workshop.task.stream(source, read, WINDOW):
+    for table, inputs in workshop.task.stream(source, read, WINDOW):
         some = [one for one in inputs if isinstance(one, Recording)]
-        for one, said in zip(some, writing.transcribe(some, lens, how), strict=True):
+        known = transcribed.said_in(table)
+        known = known if len(known) == len(some) else [None] * len(some)
+        found = writing.transcribe(some, lens, how)
+        for one, said, was in zip(some, found, known, strict=True):
             done += 1
             if progress is not None:
                 progress("transcribe", done, total)
-            yield one, said
+            yield one, said, was
 
 
 def _save(

@@ -62,6 +62,10 @@ def evaluate(
     text: Text = None,
     label: Label = None,
     slice_: Slice = None,
+    language: Annotated[
+        str | None,
+        typer.Option("--language", help="Of recordings, where it is not that of the fitted rows."),
+    ] = None,
     backbone: BackboneAt = None,
     labels: Labels = "",
     device: Device = None,
@@ -76,6 +80,10 @@ def evaluate(
     said = terminal(ctx)
     model = opened(folder, device, threads, backbone, labels)
     with Progress(said):
+        if language is not None:
+            from supertune import api
+
+            model = api.in_language(model, language)
         found = model.evaluate(
             data, text=tuple(text or ()), label=label, slices=tuple(slice_ or ()), shift=shift
         )

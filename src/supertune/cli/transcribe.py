@@ -94,8 +94,12 @@ def transcribe(
             progress=progress,
             **settings,
         )
-    said.result({"recordings": done})
+    terms = api.terms(done, hint or ())
+    said.result({"recordings": done} | ({} if terms is None else {"terms": terms}))
     _show(said, done, timestamps)
+    if terms is not None and terms["mentions"]:
+        share, times = terms["accuracy"], terms["mentions"]
+        said.say(f"hints: {share:.0%} of {times} mentions are written as the table says")
     more = f"supertune transcribe {model} {recordings} -o subtitles --format srt"
     said.next([] if output is not None else [more])
 

@@ -83,7 +83,8 @@ class Written:
         language: as given, or as detected.
         segments: pieces with their times; one for each window where no times were asked for.
         surety: the mean log-likelihood of its tokens, at most 0.
-        doubts: why something was left out or may be wrong: ``"silence"``, ``"repeats"``.
+        doubts: why something was left out or may be wrong: ``"silence"``, ``"repeats"``,
+            ``"skipped"`` (read again in parts, as too little was written of the whole).
     """
 
     text: str
@@ -121,9 +122,15 @@ class Transcribing(Protocol):
         for each; with gradients where it is tuned."""
         ...
 
-    def losses(self, states: Any, texts: Sequence[Sequence[int]], language: str) -> tuple[Any, Any]:
+    def losses(
+        self,
+        states: Any,
+        texts: Sequence[Sequence[int]],
+        language: str,
+        smoothing: float = 0.0,
+    ) -> tuple[Any, Any]:
         """(B,) sums over tokens of their negative log-likelihood, with gradients, and (B,) how many
-        tokens these are."""
+        tokens these are; ``smoothing`` of each token's mass is spread over the vocabulary."""
         ...
 
     def heard(self, states: Any) -> list[str]:

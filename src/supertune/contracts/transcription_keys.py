@@ -16,16 +16,16 @@ class TranscriptionOptions(Options):
     """Recipe keys of every method trained by the likelihood of transcripts."""
 
     ranges: ClassVar[dict[str, float]] = {"learning_rate": 5.0, "epochs": 2.0}
-    epochs: int = Field(8, ge=1, le=1000)
+    epochs: int = Field(5, ge=1, le=1000)
     learning_rate: float = Field(1e-3, gt=0, le=1)
     batch_size: int = Field(8, ge=1, le=1024, description="recordings a step")
     weight_decay: float = Field(0.01, ge=0)
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     window: Literal["auto", "whole"] | Annotated[float, Field(ge=1, le=30)] = Field(
         "auto",
-        description="seconds that the encoder reads of a recording: as long as the longest one "
-        "where the untuned model writes down as well as in its whole window, which is tried out; "
-        "the whole window; or so many",
+        description="seconds that the encoder reads of a recording: 10, 20 or all that it can, as "
+        "few as hold the recording, where the untuned model writes down as well so, which is tried "
+        "out; the whole window; or so many at least",
     )
 
     def passes(self, rows: int, tuned: float) -> float:

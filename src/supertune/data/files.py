@@ -23,8 +23,8 @@ _CHUNK = 1 << 18  # bytes
 _NEIGHBOURS = 2000  # names looked at for the nearest one
 
 
-def checked(path: Path) -> Path:
-    """The path, when something is there.
+def checked(path: Path, readable: str = READABLE) -> Path:
+    """The path, when something is there; ``readable`` says what may be.
 
     Raises:
         InputError: ``file_missing`` with the nearest name, ``remote_path``.
@@ -35,11 +35,11 @@ def checked(path: Path) -> Path:
     except PermissionError:
         raise denied(path) from None
     except (OSError, ValueError):  # ValueError: a NUL in the name
-        raise _missing(path) from None
+        raise _missing(path, readable) from None
     return path
 
 
-def _missing(path: Path) -> InputError:
+def _missing(path: Path, readable: str) -> InputError:
     text = str(path)
     # A path of "https://" has lost one slash; the first two characters may be a drive.
     if ":/" in text[2:].split("\n")[0]:
@@ -47,7 +47,7 @@ def _missing(path: Path) -> InputError:
             "remote_path",
             "Data is read from this machine only.",
             received=shortened(text),
-            allowed=READABLE,
+            allowed=readable,
             next="Download the file, then give its path.",
         )
     if len(text) > 200 or "\n" in text or "\0" in text:
@@ -60,7 +60,7 @@ def _missing(path: Path) -> InputError:
         "file_missing",
         f"There is no file or folder '{shortened(text)}'.",
         received=shortened(text, 200),
-        allowed=READABLE,
+        allowed=readable,
         next=step,
     )
 

@@ -61,7 +61,7 @@ class AsItWrites:
         if how.language is None:
             how = how.model_copy(update={"language": self.language})
         recordings = [value for value in inputs if isinstance(value, Recording)]
-        yield from windows.written(recordings, lens, how, backbone.window, keep=keep)
+        yield from windows.written(recordings, lens, how, (backbone.window,), keep=keep)
 
     def state(self) -> State:
         return State({}, {"language": self.language})

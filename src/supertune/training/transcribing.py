@@ -1,8 +1,8 @@
 """What writes down speech, tuned by the likelihood of transcripts of a few recordings.
 
-The encoder reads each recording once, in a window as short as it may be, and its states are kept;
-where its blocks are tuned too, spectra are kept instead. A step goes through the decoder alone, and
-only tokens that count through the vocabulary.
+The encoder reads each recording once, in the shortest window that holds it, and its states are
+kept; where its blocks are tuned too, spectra are kept instead. A step goes through the decoder
+alone, and only tokens that count through the vocabulary.
 """
 
 from __future__ import annotations
@@ -43,10 +43,9 @@ from supertune.training.replay import MEMORY
 from supertune.training.steps import descend, set_rate, sound
 
 CLIPPED = 1.0  # norm of a gradient
-TRIED = 24  # recordings by which a shorter window is proved
-WORSE = 0.02  # of their words, how many more may be wrong in it
-LEAST = 8.0  # seconds of a window; in one of 3 or 4 many words are lost
-MARGIN = 0.5  # seconds of silence behind the longest recording
+TRIED = 24  # recordings by which shorter windows are proved
+WORSE = 0.02  # of their words, how many more may be wrong in them
+SHORT = (10.0, 20.0)  # seconds of windows; in one of 3 or 4 many words are lost
 
 
 @dataclass(eq=False)
@@ -55,8 +54,8 @@ class TunedTranscriber:
 
     Attributes:
         language: that most of what was learned is in.
-        window: seconds that the encoder reads of a recording no longer than that.
-        proof: how the untuned model writes down what was learned from, in that window and in the
+        windows: seconds that the encoder reads, ascending: of a recording the first that hold it.
+        proof: how the untuned model writes down what was learned from, in those windows and in the
             whole one; empty where nothing was tried out.
     """
 
@@ -64,7 +63,7 @@ class TunedTranscriber:
     tunable: Tunable
     spec: HeadSpec
     language: str | None
-    window: float
+    windows: tuple[float, ...]
     proof: dict[str, float] = field(default_factory=dict)
     losses: list[tuple[float, float]] = field(default_factory=list)
 
@@ -94,12 +93,12 @@ class TunedTranscriber:
         recordings = [value for value in inputs if isinstance(value, Recording)]
         cut = _entry(self.tunable.cut, lens.backbone.offer)
         with self.tunable:
-            yield from windows.written(recordings, lens, how, self.window, keep=keep, cut=cut)
+            yield from windows.written(recordings, lens, how, self.windows, keep=keep, cut=cut)
 
     def state(self) -> State:
         settings: dict[str, Any] = {
             "language": self.language,
-            "window": self.window,
+            "windows": list(self.windows),
             "proof": self.proof,
         }
         blocks = self.injection.blocks
@@ -115,11 +114,12 @@ class TunedTranscriber:
 
     def notes(self) -> Notes:
         curve = Curve("loss", "step", tuple(self.losses))
-        about = f"The encoder reads {self.window:g} s of each recording."
+        read = " or ".join(f"{one:g}" for one in self.windows)
+        about = f"The encoder reads {read} s of each recording: no more than hold it."
         if self.proof:
             about += (
                 " Untuned, {short:.1%} of the words of {rows:.0f} recordings learned from are "
-                "wrong in a window of {seconds:g} s and {whole:.1%} in the whole one."
+                "wrong in windows of {seconds:g} s and more, and {whole:.1%} in the longest."
             ).format(**self.proof)
         return Notes((curve,) if self.losses else (), about=about)
 
@@ -141,9 +141,9 @@ def train(method: Method, problem: Problem, options: TranscriptionOptions) -> Tu
     said = [str(text) for text in _targets(problem)]
     language = windows.language_of(said, _recordings(problem), lens)
     injection = injected(cast(GradientMethod, method), lens.backbone.offer, options)
-    window, proof = _window(problem, lens, options.window, language)
+    allowed, proof = _windows(problem, lens, options.window, language)
     tunable = lens.backbone.inject(injection, seed=problem.seed)
-    tuned = TunedTranscriber(injection, tunable, problem.head, language, window, proof)
+    tuned = TunedTranscriber(injection, tunable, problem.head, language, allowed, proof)
     with tunable:
         tuned.losses = _descend(tuned, problem, options)
     return tuned
@@ -160,8 +160,9 @@ def restore(
     )
     numbers = state.adapter or state.arrays
     tunable = lens.backbone.inject(injection, seed=0, numbers=numbers)
+    allowed = tuple(float(one) for one in held["windows"])
     return TunedTranscriber(
-        injection, tunable, head, held["language"], float(held["window"]), dict(held["proof"])
+        injection, tunable, head, held["language"], allowed, dict(held["proof"])
     )
 
 
@@ -174,34 +175,35 @@ def injected(method: GradientMethod, offer: Offer, options: Any) -> Injection:
     return method.injection(replace(offer, depth=whole, decoder_depth=0), options)
 
 
-def _window(
+def _windows(
     problem: Problem, lens: Lens, wanted: str | float, language: str | None
-) -> tuple[float, dict[str, float]]:
-    """Seconds that are read of each recording, and how that was proved: the untuned model writes
-    down some of those that are learned from in both windows."""
+) -> tuple[tuple[float, ...], dict[str, float]]:
+    """Seconds that may be read of a recording, and how that was proved: the untuned model writes
+    down some of those that are learned from in both short windows and the whole one."""
     backbone = transcriber(lens)
     recordings = _recordings(problem)
-    longest = max((backbone.seconds(one) for one in recordings), default=0.0)
+    most = backbone.window
+    short = tuple(one for one in SHORT if one < most)
     if not isinstance(wanted, str):
-        return max(float(wanted), min(backbone.window, float(np.ceil(longest)))), {}
-    short = max(LEAST, float(np.ceil(longest + MARGIN)))
-    if wanted == "whole" or short >= backbone.window:
-        return backbone.window, {}
+        longer = tuple(one for one in (*short, most) if one > wanted)
+        return (min(most, float(wanted)), *longer), {}
+    if wanted == "whole" or not short:
+        return (most,), {}
     order = sorted(range(len(recordings)), key=lambda i: backbone.seconds(recordings[i]))
     tried = [order[i] for i in np.unique(np.linspace(0, len(order) - 1, TRIED).astype(int))]
     said = [str(_targets(problem)[i]) for i in tried]
     how, some = Listening(language=language), [recordings[i] for i in tried]
 
-    def wrong(seconds: float) -> float:
+    def wrong(*seconds: float) -> float:
         return _errors(said, windows.written(some, lens, how, seconds, keep=True))
 
-    proof = {"whole": wrong(backbone.window), "rows": float(len(tried))}
-    for seconds in (short, 2 * short):
-        if seconds < backbone.window:
-            proof |= {"short": wrong(seconds), "seconds": seconds}
-            if proof["short"] <= proof["whole"] + WORSE:
-                return seconds, proof
-    return backbone.window, proof
+    proof = {"whole": wrong(most), "rows": float(len(tried))}
+    for first in range(len(short)):
+        allowed = (*short[first:], most)
+        proof |= {"short": wrong(*allowed), "seconds": allowed[0]}
+        if proof["short"] <= proof["whole"] + WORSE:
+            return allowed, proof
+    return (most,), proof
 
 
 def _errors(said: Sequence[str], written: Iterator[Written]) -> float:
@@ -231,7 +233,7 @@ def _descend(
     lens, tunable = problem.lens, tuned.tunable
     assert lens is not None
     backbone, offer = transcriber(lens), lens.backbone.offer
-    clips = [windows.whole(one, lens, tuned.window) for one in _recordings(problem)]
+    clips = [windows.whole(one, lens, tuned.windows) for one in _recordings(problem)]
     texts = [backbone.spelled(str(text)) for text in _targets(problem)]
     own = problem.examples.weights
     weights = np.ones(len(clips)) if own is None else np.asarray(own)
@@ -250,10 +252,15 @@ def _descend(
     for step, chosen in enumerate(order):
         limits.check()
         set_rate(optimizer, options.learning_rate, step, len(order))
-        states = backbone.states([held(i) for i in chosen], cut)
-        sums, counts = backbone.losses(states, [texts[i] for i in chosen], language)
-        each = torch.tensor(weights[chosen], dtype=sums.dtype, device=sums.device)
-        loss = (sums * each).sum() / (counts * each).sum()
+        sums, counts = 0.0, 0.0
+        for some in _by_window(chosen, clips):
+            states = backbone.states([held(i) for i in some], cut)
+            found, tokens = backbone.losses(
+                states, [texts[i] for i in some], language, options.label_smoothing
+            )
+            each = torch.tensor(weights[some], dtype=found.dtype, device=found.device)
+            sums, counts = sums + (found * each).sum(), counts + (tokens * each).sum()
+        loss = sums / counts
         taken = descend(optimizer, loss, parameters, clipped=CLIPPED, step=step)
         losses.append((float(step + 1), taken))
         if problem.progress is not None:
@@ -277,6 +284,12 @@ def _held(lens: Lens, clips: Sequence[Clip], cut: int) -> Callable[[int], FloatA
         return array
 
     return found
+
+
+def _by_window(chosen: Sequence[int], clips: Sequence[Clip]) -> list[list[int]]:
+    """Rows of a batch, those of one window together, shortest first."""
+    lengths = sorted({clips[i].window for i in chosen})
+    return [[i for i in chosen if clips[i].window == one] for one in lengths]
 
 
 def _batches(rng: np.random.Generator, lengths: Any, size: int) -> list[list[int]]:

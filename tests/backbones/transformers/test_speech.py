@@ -141,6 +141,13 @@ def test_what_repeats_itself_is_written_once() -> None:
     assert guarding.unrepeated(kept) == (kept, False)
 
 
+def test_a_text_that_found_no_end_loses_what_it_begins_again_with() -> None:
+    said = [5, 6, 7, 8, 9]
+    assert guarding.unrepeated([*said, 5, 6], ended=False) == (said, True)
+    assert guarding.unrepeated([*said, 5, 6]) == ([*said, 5, 6], False)
+    assert guarding.unrepeated(said, ended=False) == (said, False)
+
+
 def test_silence_is_no_text(backbone: Any) -> None:
     import io
 

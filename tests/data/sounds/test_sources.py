@@ -14,6 +14,7 @@ from tests.data.sounds.conftest import RATE, encoded, melody, recording, tone, w
 from supertune import registry
 from supertune.contracts import Columns, Recording
 from supertune.data.sounds import decoding, formats, reading, recognising, sources
+from supertune.errors import InputError
 
 A, B, C = (encoded(melody(seed)) for seed in range(3))
 
@@ -22,6 +23,12 @@ def table(*rows: tuple[str, ...]) -> bytes:
     stream = io.StringIO()
     csv.writer(stream, lineterminator="\n").writerows(rows)
     return stream.getvalue().encode()
+
+
+def test_a_recording_that_is_missing_is_told_with_what_may_be_there(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no file") as refused:
+        sources.read(tmp_path / "missing.wav")
+    assert "WAV" in str(refused.value.allowed)
 
 
 def test_class_folders_are_labels(tmp_path: Path) -> None:

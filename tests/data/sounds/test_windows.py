@@ -11,12 +11,20 @@ ONE = Recording("0" * 64, "one.wav")
 
 
 def test_windows_cover_a_recording_and_share_what_was_asked_for() -> None:
-    found = clips(ONE, 70.0, 8.0, 30.0, 4.0)
+    found = clips(ONE, 70.0, (10.0, 30.0), 4.0)
     assert [(clip.start, clip.end) for clip in found] == [(0, 30), (26, 56), (52, 70)]
     assert {clip.window for clip in found} == {30.0}
-    (short,) = clips(ONE, 7.5, 8.0, 30.0, 4.0)
-    assert (short.seconds, short.window) == (7.5, 8.0)
-    assert len(clips(ONE, 30.0, 8.0, 30.0, 4.0)) == 1
+    assert len(clips(ONE, 30.0, (10.0, 30.0), 4.0)) == 1
+
+
+@pytest.mark.parametrize(
+    ("seconds", "window"), [(7.5, 10.0), (9.5, 10.0), (9.6, 20.0), (19.9, 30.0), (30.0, 30.0)]
+)
+def test_a_recording_is_read_in_the_shortest_window_that_holds_it(
+    seconds: float, window: float
+) -> None:
+    (found,) = clips(ONE, seconds, (10.0, 20.0, 30.0), 4.0)
+    assert (found.seconds, found.window) == (seconds, window)
 
 
 @pytest.mark.parametrize(
@@ -35,7 +43,7 @@ def test_words_that_both_windows_heard_are_written_once(
 
 
 def test_a_piece_that_a_window_cut_off_is_taken_from_the_next() -> None:
-    before, clip = clips(ONE, 50.0, 8.0, 30.0, 4.0)
+    before, clip = clips(ONE, 50.0, (10.0, 30.0), 4.0)
     first = Written(
         "One. Two and", "en", (Segment(0.0, 25.0, "One."), Segment(26.5, 30.0, "Two and"))
     )
@@ -52,7 +60,7 @@ def test_a_piece_that_a_window_cut_off_is_taken_from_the_next() -> None:
 
 
 def test_doubts_of_any_window_are_told_and_silence_is_no_text() -> None:
-    held = clips(ONE, 50.0, 8.0, 30.0, 4.0)
+    held = clips(ONE, 50.0, (10.0, 30.0), 4.0)
     quiet = Written("", "en", (), -2.0, ("silence",))
     said = Written("Hello.", "fr", (Segment(26.0, 50.0, "Hello."),), -0.2)
     found = joined([quiet, said], held)

@@ -23,6 +23,7 @@ from supertune.data.sounds import cells, choosing, corpora, folders, formats
 from supertune.data.table import Table
 from supertune.data.windows import no_rows, window_of
 
+_READABLE = f"a {formats.READABLE} file, a folder of such files, or a table that names them"
 _PART = (("start", "start_time", "begin"), ("end", "end_time", "stop"))
 
 
@@ -92,7 +93,7 @@ def stream(
 def _raw(source: Any, window: int) -> Iterator[tuple[Table, Path | None]]:
     """Tables as they come, and the folder that their paths begin in."""
     if isinstance(source, str | Path) and str(source) != "-":
-        path = files.checked(Path(source))
+        path = files.checked(Path(source), _READABLE)
         listed = _listing(source)
         if listed is not None:
             yield from ((table, None) for table in class_folders.windows(listed, window))

@@ -129,6 +129,15 @@ def column(table: Table, audio: str, named: str | None = None) -> str:
     )
 
 
+def said_in(table: Table) -> list[str | None]:
+    """(n,) what the rows of a table say was said, where a column is called like one; None of those
+    that do not."""
+    there = {name.casefold(): name for name in table.names}
+    name = next((there[one] for one in NAMES if one in there), None)
+    cells = [None] * len(table) if name is None else table.values[name]
+    return [cell if isinstance(cell, str) and cell.strip() else None for cell in cells]
+
+
 def _read(source: Any, wanted: Columns) -> _Held:
     table, columns, found = reading.rows(source, replace(wanted, label=None))
     audio = str(columns.audio)

@@ -23,19 +23,28 @@ from supertune.contracts import (
     Written,
 )
 from supertune.data.language import guess_language
+from supertune.data.sounds import skipping
 
 TOGETHER = 16  # clips that are written down at a time
 ASKED = 8  # recordings that are asked which language they are in
 SEAM = 40  # words on both sides of a seam that are compared
 CUT = 0.3  # seconds before the end of a window within which a piece may have been cut off
+MARGIN = 0.5  # seconds of silence behind what is heard in a window shorter than the longest
 AHEAD = 64  # recordings that are looked at at a time, to put clips of like length together
 
 
-def whole(recording: Recording, lens: Lens, window: float) -> Clip:
-    """All of a recording that is no longer than ``window``."""
+def whole(recording: Recording, lens: Lens, windows: Sequence[float]) -> Clip:
+    """All of a recording that is no longer than the last of ``windows``."""
     backbone = lens.backbone
     assert isinstance(backbone, Transcribing)
-    return Clip(recording, 0.0, min(window, backbone.seconds(recording)), window)
+    seconds = min(windows[-1], backbone.seconds(recording))
+    return Clip(recording, 0.0, seconds, shortest(seconds, windows))
+
+
+def shortest(seconds: float, windows: Sequence[float]) -> float:
+    """The first of ``windows``, ascending, that holds so many seconds with some silence behind
+    them; the last where none does."""
+    return next((one for one in windows if seconds + MARGIN <= one), windows[-1])
 
 
 def language_of(said: Sequence[str], recordings: Sequence[Recording], lens: Lens) -> str | None:
@@ -49,19 +58,19 @@ def language_of(said: Sequence[str], recordings: Sequence[Recording], lens: Lens
     if read in known:
         return read
     some, cut = recordings[:ASKED], backbone.offer.depth
-    held = [whole(one, lens, backbone.window) for one in some]
+    held = [whole(one, lens, (backbone.window,)) for one in some]
     heard = backbone.heard(backbone.states(lens.activations(held, cut), cut))
     return Counter(heard).most_common(1)[0][0]
 
 
 def clips(
-    recording: Recording, seconds: float, window: float, most: float, overlap: float
+    recording: Recording, seconds: float, windows: Sequence[float], overlap: float
 ) -> list[Clip]:
-    """The windows of a recording of so many seconds: one of ``window`` where it fits, else such of
-    ``most`` that share ``overlap`` seconds."""
-    if seconds <= window:
-        return [Clip(recording, 0.0, seconds, window)]
-    found, start = [], 0.0
+    """The windows of a recording of so many seconds: the `shortest` where one holds it, else such
+    of the last's length that share ``overlap`` seconds."""
+    found, start, most = list[Clip](), 0.0, windows[-1]
+    if seconds <= most:
+        return [Clip(recording, 0.0, seconds, shortest(seconds, windows))]
     while True:
         length = min(most, seconds - start)
         found.append(Clip(recording, start, length, most))
@@ -74,7 +83,7 @@ def written(
     recordings: Sequence[Recording],
     lens: Lens,
     how: Listening,
-    window: float,
+    windows: Sequence[float],
     *,
     keep: bool = False,
     cut: int | None = None,
@@ -82,17 +91,19 @@ def written(
     """(n,) what is said in each; see `supertune.contracts.Writing`.
 
     Args:
+        windows: seconds that may be read at a time, ascending.
         cut: where runs begin; the decoder by default.
     """
     backbone = lens.backbone
     assert isinstance(backbone, Transcribing)
     for start in range(0, len(recordings), AHEAD):
         part = recordings[start : start + AHEAD]
-        parts = [
-            clips(one, backbone.seconds(one), window, backbone.window, how.overlap) for one in part
-        ]
+        parts = [clips(one, backbone.seconds(one), windows, how.overlap) for one in part]
         flat = [clip for held in parts for clip in held]
-        found = _all(flat, lens, how, keep, lens.backbone.offer.depth if cut is None else cut)
+        entry = lens.backbone.offer.depth if cut is None else cut
+        found = _all(flat, lens, how, keep, entry)
+        if how.guard:
+            found = _unskipped(flat, found, lens, how, windows, entry)
         place = 0
         for held in parts:
             yield joined(found[place : place + len(held)], held)
@@ -119,6 +130,27 @@ def _all(flat: Sequence[Clip], lens: Lens, how: Listening, keep: bool, cut: int)
         texts = backbone.written(states, some, languages, how)
         found |= dict(zip(taken, texts, strict=True))
     return [found[i] for i in range(len(flat))]
+
+
+def _unskipped(
+    flat: Sequence[Clip],
+    found: Sequence[Written],
+    lens: Lens,
+    how: Listening,
+    windows: Sequence[float],
+    cut: int,
+) -> list[Written]:
+    """Those of which too little is written, read again in parts."""
+    kept = list(found)
+    for place, (clip, one) in enumerate(zip(flat, found, strict=True)):
+        if not skipping.suspicious(clip, one):
+            continue
+        parts = [
+            replace(part, window=shortest(part.seconds, windows)) for part in skipping.parts(clip)
+        ]
+        same = how.model_copy(update={"language": one.language or None})
+        kept[place] = skipping.fuller(one, _all(parts, lens, same, False, cut))
+    return kept
 
 
 def joined(parts: Sequence[Written], held: Sequence[Clip]) -> Written:

@@ -26,12 +26,13 @@ DENSE, ROOM = 12, 12  # tokens a second at most, and besides
 
 @dataclass(frozen=True)
 class Found:
-    """The tokens of one text without the last, their mean log-likelihood with it, and how likely it
-    is that nothing is said."""
+    """The tokens of one text without the last, their mean log-likelihood with it, how likely it is
+    that nothing is said, and whether the text came to an end in the room it had."""
 
     tokens: tuple[int, ...]
     surety: float
     silence: float
+    ended: bool
 
 
 def heard(backbone: SpeechBackbone, states: Any) -> list[str]:
@@ -132,7 +133,7 @@ def _greedy(
     count = len(prompts)
     texts: list[list[int]] = [[] for _ in range(count)]
     sums, there = np.zeros(count), np.arange(count)
-    ended = np.zeros(count, dtype=bool)
+    ended, whole = np.zeros(count, dtype=bool), np.zeros(count, dtype=bool)
     while True:
         check()
         chances = rules.allowed(logits, [texts[i] for i in there])
@@ -144,7 +145,7 @@ def _greedy(
                 continue
             sums[row] += chance
             if token == backbone.vocabulary.end:
-                ended[row] = True
+                ended[row] = whole[row] = True
             else:
                 texts[row].append(token)
                 ended[row] = len(texts[row]) >= most[row]
@@ -157,8 +158,8 @@ def _greedy(
             there, best = there[kept], best[rows]
         logits = backbone.model.proj_out(run.step(best[:, None])[:, -1]).float()
     return [
-        Found(tuple(text), float(total / (len(text) + 1)), float(quiet))
-        for text, total, quiet in zip(texts, sums, silence.tolist(), strict=True)
+        Found(tuple(text), float(total / (len(text) + 1)), float(quiet), bool(end))
+        for text, total, quiet, end in zip(texts, sums, silence.tolist(), whole, strict=True)
     ]
 
 
@@ -200,10 +201,11 @@ def _beam(
         sums = torch.tensor([total for *_, total in following], device=logits.device)
         ids = torch.tensor([[token] for _, token, _ in following], device=logits.device)
         logits = backbone.model.proj_out(run.step(ids)[:, -1]).float()
+    ended = bool(done)
     if not done:
         done = [(float(sums[0]) / max(1, len(texts[0])), texts[0])]
     surety, text = max(done, key=lambda one: one[0])
-    return Found(tuple(text), surety, float(silence[0]))
+    return Found(tuple(text), surety, float(silence[0]), ended)
 
 
 def _told(words: Vocabulary, found: Found, clip: Clip, language: str, how: Listening) -> Written:
@@ -211,7 +213,7 @@ def _told(words: Vocabulary, found: Found, clip: Clip, language: str, how: Liste
     if how.guard:
         if guarding.silent(clip, found.silence, found.surety):
             return Written("", language, (), found.surety, ("silence",))
-        tokens, repeated = guarding.unrepeated(tokens)
+        tokens, repeated = guarding.unrepeated(tokens, ended=found.ended)
         doubts = ["repeats"] if repeated else []
     pieces = _pieces(words, tokens, clip) if how.timestamps else None
     text = words.text(tokens)

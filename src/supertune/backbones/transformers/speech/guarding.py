@@ -32,10 +32,14 @@ def loudness(clip: Clip) -> float:
     return float(np.sqrt(power.max()))
 
 
-def unrepeated(tokens: Sequence[int]) -> tuple[list[int], bool]:
+def unrepeated(tokens: Sequence[int], *, ended: bool = True) -> tuple[list[int], bool]:
     """The tokens with what stands there `TIMES` times or more in a row only once, and whether there
-    was such. One token counts from twice as many times on: people do say "no no no no"."""
+    was such. One token counts from twice as many times on: people do say "no no no no". A text that
+    did not end loses what it begins again with."""
     found, cut = list(tokens), False
+    if not ended:
+        again = _begun_again(found)
+        found, cut = found[: len(found) - again], again > 0
     for size in range(1, _LONGEST + 1):
         least = 2 * TIMES if size == 1 else TIMES
         at = 0
@@ -49,3 +53,9 @@ def unrepeated(tokens: Sequence[int]) -> tuple[list[int], bool]:
                 cut = True
             at += 1
     return found, cut
+
+
+def _begun_again(tokens: Sequence[int]) -> int:
+    """How many tokens at the end are those at the beginning."""
+    most = len(tokens) // 2
+    return next((size for size in range(most, 0, -1) if tokens[-size:] == tokens[:size]), 0)

@@ -141,7 +141,13 @@ class SpeechBackbone(TransformersBackbone):
 
     # --- the decoder ---------------------------------------------------------------------------
 
-    def losses(self, states: Any, texts: Sequence[Sequence[int]], language: str) -> tuple[Any, Any]:
+    def losses(
+        self,
+        states: Any,
+        texts: Sequence[Sequence[int]],
+        language: str,
+        smoothing: float = 0.0,
+    ) -> tuple[Any, Any]:
         import torch
 
         prompt = self.vocabulary.prompt(language)
@@ -162,7 +168,9 @@ class SpeechBackbone(TransformersBackbone):
         ).last_hidden_state
         asked = wanted != IGNORED  # nothing else goes through the vocabulary
         logits = self.model.proj_out(last[asked])
-        each = torch.nn.functional.cross_entropy(logits, wanted[asked], reduction="none")
+        each = torch.nn.functional.cross_entropy(
+            logits, wanted[asked], reduction="none", label_smoothing=smoothing
+        )
         counts = asked.sum(dim=1)
         sums = torch.zeros(len(texts), device=each.device, dtype=each.dtype)
         rows = torch.repeat_interleave(torch.arange(len(texts), device=each.device), counts)
