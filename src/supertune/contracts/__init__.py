@@ -138,6 +138,7 @@ from supertune.contracts.task import (
     Task,
 )
 from supertune.contracts.transcription_keys import TranscriptionOptions
+from supertune.contracts.voices import Speaking, Synthesising, Utterance, Voicing
 
 __all__ = [
     "NOTHING_ASKED",
@@ -225,11 +226,13 @@ __all__ = [
     "Shifting",
     "Solver",
     "Span",
+    "Speaking",
     "State",
     "StateFile",
     "Still",
     "Stylized",
     "Stylizing",
+    "Synthesising",
     "Task",
     "Transcribing",
     "TranscriptionOptions",
@@ -237,8 +240,10 @@ __all__ = [
     "Tunable",
     "Tuned",
     "Untuned",
+    "Utterance",
     "Values",
     "View",
+    "Voicing",
     "Vouching",
     "Writing",
     "Written",
