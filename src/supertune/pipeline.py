@@ -33,6 +33,7 @@ from supertune.contracts import (
     Bounding,
     Calibrating,
     Columns,
+    Consenting,
     Encoding,
     Engine,
     Examples,
@@ -277,6 +278,8 @@ def check_settings(workshop: Workshop, examples: Examples) -> None:
             `supertune.prompts.asking.check`.
     """
     asking.check(workshop.recipe, workshop.task, examples)
+    if isinstance(workshop.objective, Consenting):
+        workshop.objective.agreed(workshop.recipe.consent)
     workshop.objective.check(Asked(max_error=workshop.recipe.max_error))
     score = workshop.score(examples.labels)
     metric, targets = workshop.metric, examples.targets

@@ -66,6 +66,7 @@ def fit(
     picture: keys.Picture = None,
     audio: keys.Audio = None,
     concept: keys.Concept = None,
+    consent: keys.Consent = None,
     label: keys.Label = None,
     template: keys.Template = None,
     pair: keys.Pair = False,

@@ -110,6 +110,7 @@ from supertune.contracts.objective import (
     Bounding,
     Calibrating,
     ClassWeights,
+    Consenting,
     Floored,
     Judge,
     Judged,
@@ -138,9 +139,18 @@ from supertune.contracts.task import (
     Task,
 )
 from supertune.contracts.transcription_keys import TranscriptionOptions
-from supertune.contracts.voices import Speaking, Synthesising, Utterance, Voicing
+from supertune.contracts.voices import (
+    FIGURES,
+    Speaking,
+    Spoken,
+    Synthesising,
+    Utterance,
+    Voiced,
+    Voicing,
+)
 
 __all__ = [
+    "FIGURES",
     "NOTHING_ASKED",
     "OFFERED_BY",
     "STYLE_LOSSES",
@@ -161,6 +171,7 @@ __all__ = [
     "Coefficient",
     "Columns",
     "Comparing",
+    "Consenting",
     "Contrasting",
     "Contribution",
     "Copy",
@@ -227,6 +238,7 @@ __all__ = [
     "Solver",
     "Span",
     "Speaking",
+    "Spoken",
     "State",
     "StateFile",
     "Still",
@@ -243,6 +255,7 @@ __all__ = [
     "Utterance",
     "Values",
     "View",
+    "Voiced",
     "Voicing",
     "Vouching",
     "Writing",

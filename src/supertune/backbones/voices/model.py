@@ -7,14 +7,15 @@ import threading
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from supertune import limits
+from supertune import limits, transcripts
 from supertune.backbones._modules import fill
 from supertune.backbones.voices import ENGINE, symbols
 from supertune.catalogue.weights import digest
@@ -28,7 +29,14 @@ from supertune.contracts import (
     Speaking,
     Tunable,
 )
+from supertune.contracts.voices import PITCH, Spoken
+from supertune.data.sounds import decoding, pitch
 from supertune.errors import InputError
+
+if TYPE_CHECKING:
+    from supertune.backbones.voices.listener import Listener
+
+KEPT = 1000  # sentences and recordings of which is remembered what the judge heard
 
 
 @dataclass(eq=False)
@@ -43,6 +51,7 @@ class VoiceBackbone:
     precision: Literal["fp32", "bf16"] = "fp32"
     arithmetic: str = field(default_factory=lambda: f"torch {torch.__version__}")
     lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
+    _known: dict[Spoken, FloatArray] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
     def load(
@@ -81,6 +90,25 @@ class VoiceBackbone:
             ).waveform
         return np.asarray(found[0].numpy(), dtype=np.float32)
 
+    def judged(
+        self, several: Sequence[FloatArray], rate: int, texts: Sequence[str], language: str | None
+    ) -> list[FloatArray]:
+        spoken = language or next(iter(self.offer.languages), None)
+        written, vectors = self.listener.heard(several, rate, spoken)
+        found = []
+        for samples, text, told, vector in zip(several, texts, written, vectors, strict=True):
+            height = pitch.semitones(pitch.median(samples, rate), PITCH)
+            errors = transcripts.errors(text, told)[0]
+            found.append(np.concatenate([[errors, float(height)], vector]).astype(np.float32))
+        return found
+
+    @cached_property
+    def listener(self) -> Listener:
+        """The judge, fetched when it is first asked."""
+        from supertune.backbones.voices.listener import Listener
+
+        return Listener()
+
     # --- what is no feature of recordings ------------------------------------------------------
 
     def tokens(self, inputs: Sequence[Input], encoding: Encoding) -> list[Any]:
@@ -100,7 +128,20 @@ class VoiceBackbone:
     def activations(
         self, pieces: Sequence[Any], cut: int, *, dropout: float = 0.0, draw: int = 0
     ) -> list[FloatArray]:
-        raise NotImplementedError("nothing of a voice is kept")
+        """Of each `Spoken`, what `judged` gives; the last of them are remembered."""
+        found = []
+        for one in pieces:
+            assert isinstance(one, Spoken)
+            if one not in self._known:
+                if one.recording is None:
+                    samples, rate = self.spoken(one.text, Speaking()), self.rate
+                else:
+                    samples, rate = decoding.mono(one.recording)
+                (self._known[one],) = self.judged([samples], rate, [one.text], one.language)
+                if len(self._known) > KEPT:
+                    self._known.pop(next(iter(self._known)))
+            found.append(self._known[one])
+        return found
 
     def tapped(self, cut: int) -> AbstractContextManager[Mapping[Any, FloatArray]]:
         return nullcontext({})
