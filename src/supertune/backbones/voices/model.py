@@ -98,7 +98,9 @@ class VoiceBackbone:
         found = []
         for samples, text, told, vector in zip(several, texts, written, vectors, strict=True):
             height = pitch.semitones(pitch.median(samples, rate), PITCH)
-            errors = transcripts.errors(text, told)[0]
+            # A recogniser that repeats itself says no more than that nothing was understood.
+            errors, words, *_ = transcripts.errors(text, told)
+            errors = min(errors, words)
             found.append(np.concatenate([[errors, float(height)], vector]).astype(np.float32))
         return found
 
