@@ -324,8 +324,7 @@ def _drawn(run: _Run, decision: Decision, tuned: Tuned) -> dict[str, Any]:
 
 def _sizes(head: HeadSpec) -> dict[str, int]:
     """How many boxes, draws or losses an answer has, of those that are made of such."""
-    sizes = {"boxes": head.boxes, "draws": head.draws, "losses": head.losses}
-    sizes |= {"characters": head.characters, "figures": head.figures}
+    sizes = {name: int(getattr(head, name)) for name in head.SIZES}
     return {name: count for name, count in sizes.items() if count}
 
 

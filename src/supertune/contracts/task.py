@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import numpy.typing as npt
 
@@ -94,6 +94,8 @@ class HeadSpec:
     (`supertune.contracts.Stylized`), or a text of so many ``characters`` at most
     (`supertune.contracts.Transcripts`), or so many ``figures`` of a spoken sentence
     (`supertune.contracts.Voiced`)."""
+
+    SIZES: ClassVar = ("boxes", "draws", "losses", "characters", "figures")  # but ``outputs``
 
     outputs: int
     multi_label: bool = False

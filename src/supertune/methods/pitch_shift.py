@@ -30,7 +30,7 @@ class PitchShift:
     reference = "Moulines and Charpentier 1990, Speech Communication 9"
     needs = frozenset({"synthesise"})
     objectives = frozenset({"synthesise"})
-    simplicity = 10
+    simplicity = 9
     options: type[Options] = PitchShiftOptions
 
     def fit(self, problem: Problem, options: Any) -> _converting.Converted:

@@ -32,7 +32,7 @@ class VoiceMap:
     reference = "Kobayashi and Toda 2018, IEEE SLT; Sakoe and Chiba 1978, IEEE Trans. ASSP 26"
     needs = frozenset({"synthesise"})
     objectives = frozenset({"synthesise"})
-    simplicity = 30
+    simplicity = 26
     options: type[Options] = VoiceMapOptions
 
     def fit(self, problem: Problem, options: Any) -> _converting.Converted:
