@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         load,
         plan,
         predict_many,
+        speak,
         transcribe,
     )
 
@@ -49,6 +50,7 @@ __all__ = [
     "load",
     "plan",
     "predict_many",
+    "speak",
     "transcribe",
 ]
 

@@ -81,6 +81,12 @@ class Recipe(BaseModel):
     concept: str | None = Field(
         None, description="what is said of pictures to be drawn that have no caption of their own"
     )
+    consent: str | None = Field(
+        None,
+        max_length=2000,
+        description="the speaker's statement that this voice may be learned and used; needed where "
+        "a voice is learned, and written into the model card",
+    )
     label: str | None = None
     split: str | None = None
     group: str | None = None

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from supertune.contracts import FloatArray, IntArray
+from supertune.contracts import FIGURES, FloatArray, IntArray
 from supertune.errors import InputError
 
 CLASSIFICATION: dict[str, bool] = {
@@ -64,6 +64,11 @@ STYLIZING: dict[str, bool] = {"skill": True, "style_loss": False, "content_loss"
 """Metric -> larger is better. ``skill`` is the share of the style loss of the nearest published
 style that is saved."""
 
+VOICING: dict[str, bool] = {"similarity": True, "wer": False, "pitch_gap": False}
+"""Metric -> larger is better. ``similarity`` of a spoken sentence to the voice that is learned
+lies between -1 and 1; ``wer`` is of what a recogniser writes down of it; ``pitch_gap`` is how many
+semitones its pitch lies from the recordings'."""
+
 SPELLED = {"map": "mAP", "map50": "mAP50", "map75": "mAP75", "ar": "AR"}
 SPELLED |= {"mae": "MAE", "rmse": "RMSE", "r2": "R²"}
 """How metrics are written where their name is not a word."""
@@ -75,7 +80,7 @@ RATES = frozenset(
 
 LOSSES = frozenset(
     name
-    for kind in (CLASSIFICATION, MULTI_LABEL, REGRESSION, DENOISING, STYLIZING)
+    for kind in (CLASSIFICATION, MULTI_LABEL, REGRESSION, DENOISING, STYLIZING, VOICING)
     for name, larger in kind.items()
     if not larger
 )
@@ -271,6 +276,26 @@ def stylizing(answers: FloatArray, weights: FloatArray | None = None) -> dict[st
         "skill": 1.0 - _divide(sums[:, 1], sums[:, 2], 1.0),
         "style_loss": _divide(sums[:, 1], sums[:, 0], np.nan),
         "content_loss": _divide(sums[:, 3], sums[:, 0], np.nan),
+    }
+
+
+def voicing(answers: FloatArray, weights: FloatArray | None = None) -> dict[str, FloatArray]:
+    """All metrics of `VOICING`, B values each.
+
+    Args:
+        answers: (n, 10) as `supertune.contracts.FIGURES` names them. A pitch that is no number,
+            where nothing is voiced, has no part in the gap.
+        weights: (B, n) or None.
+    """
+    told = dict(zip(FIGURES, np.asarray(answers, dtype=np.float64).T, strict=True))
+    gap = told["pitch"] - told["own_pitch"]
+    known = np.isfinite(gap)
+    columns = (told["errors"], told["words"], told["similarity"], np.where(known, gap, 0.0), known)
+    sums = _sums(weights, np.ones(len(gap)), np.column_stack(columns).astype(np.float64))
+    return {
+        "similarity": _divide(sums[:, 3], sums[:, 0], np.nan),
+        "wer": _divide(sums[:, 1], sums[:, 2], np.nan),
+        "pitch_gap": np.abs(_divide(sums[:, 4], sums[:, 5], np.nan)),
     }
 
 

@@ -449,7 +449,7 @@ def load(
     workshop = Workshop(recipe)
     state = artifact.states.of(read)
     kinds = bool(manifest["multi_label"]), bool(manifest.get("valued"))
-    sizes = (int(manifest.get(name, 0)) for name in ("boxes", "draws", "losses", "characters"))
+    sizes = (int(manifest.get(name, 0)) for name in HeadSpec.SIZES)
     head = HeadSpec(len(manifest["labels"]), *kinds, *sizes)
     made = manifest.get("injection")  # of an adapter that was trained elsewhere
     method: Method

@@ -33,6 +33,7 @@ from supertune.contracts import (
     Bounding,
     Calibrating,
     Columns,
+    Consenting,
     Encoding,
     Engine,
     Examples,
@@ -185,10 +186,8 @@ class Workshop:
 
     def offer(self, backbone: str, *, fetch: bool = True) -> Offer:
         """What a backbone can do at the recipe's resolution; its files are fetched if need be, no
-        weight is read.
-
-        Without ``fetch`` a model of the catalogue that is not here yet is described by its entry.
-        """
+        weight is read. Without ``fetch`` one of the catalogue that is not here yet is described by
+        its entry."""
         entry = model(backbone)
         if not fetch and entry is not None and fetched(entry) is None:
             return entry.offer.at(self.recipe.resolution)
@@ -273,16 +272,18 @@ def check_settings(workshop: Workshop, examples: Examples) -> None:
 
     Raises:
         InputError: ``unknown_metric``, ``metric_does_not_fit``, ``bad_cost_matrix``,
-            ``bad_class_weight``, ``unknown_label``, ``no_classes``, ``no_max_error``, and as
-            `supertune.prompts.asking.check`.
+            ``bad_class_weight``, ``unknown_label``, ``no_classes``, ``no_max_error``,
+            ``consent_missing``, and as `supertune.prompts.asking.check`.
     """
     asking.check(workshop.recipe, workshop.task, examples)
-    workshop.objective.check(Asked(max_error=workshop.recipe.max_error))
-    score = workshop.score(examples.labels)
+    judge, score = workshop.objective, workshop.score(examples.labels)
+    if isinstance(judge, Consenting):
+        judge.agreed(workshop.recipe.consent)
+    judge.check(Asked(max_error=workshop.recipe.max_error))
     metric, targets = workshop.metric, examples.targets
     workshop.row_weights(examples)
     assert targets is not None
-    known = score(workshop.objective.unknowing(examples), targets, None)
+    known = score(judge.unknowing(examples), targets, None)
     if metric not in known:
         costly = metric == "cost" and not examples.multi_label
         raise InputError(

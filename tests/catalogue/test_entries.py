@@ -23,7 +23,7 @@ models = pytest.mark.parametrize("entry", entries.models(), **by_name)
 def test_the_names_that_were_promised_are_there() -> None:
     assert [entry.name for entry in entries.models()] == [
         *("minilm", "e5-small", "smollm2", "dinov2-small", "efficientnet-lite0"),
-        *("nanodet-g", "multistyle", "whisper-base", "emoji-diffusion"),
+        *("nanodet-g", "multistyle", "whisper-base", "piper-joe", "emoji-diffusion"),
     ]
     assert {entry.name for entry in data_sets.datasets()} == {
         "bbc-news",
@@ -91,6 +91,7 @@ def test_weights_of_four_bits_are_called_so() -> None:
         "nanodet-g": False,
         "multistyle": False,
         "whisper-base": False,
+        "piper-joe": False,
         "emoji-diffusion": False,
     }
 

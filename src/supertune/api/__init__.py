@@ -10,6 +10,7 @@ from supertune.api.loading import load
 from supertune.api.many import predict_many
 from supertune.api.picturing import generate
 from supertune.api.planning import plan
+from supertune.api.speaking import speak
 from supertune.api.transcribing import in_language, terms, transcribe
 from supertune.model import Model
 
@@ -26,6 +27,7 @@ __all__ = [
     "load",
     "plan",
     "predict_many",
+    "speak",
     "terms",
     "transcribe",
 ]

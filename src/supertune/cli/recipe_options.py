@@ -73,6 +73,14 @@ Concept = Annotated[
         rich_help_panel=COLUMNS,
     ),
 ]
+Consent = Annotated[
+    str | None,
+    typer.Option(
+        "--consent",
+        help="The speaker's statement that a voice may be learned and used; needed for that.",
+        rich_help_panel=COLUMNS,
+    ),
+]
 Template = Annotated[
     str | None,
     typer.Option(
@@ -221,6 +229,7 @@ _KEYS = (
         "picture",
         "audio",
         "concept",
+        "consent",
         "label",
         "template",
         "pair",

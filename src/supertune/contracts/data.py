@@ -85,6 +85,8 @@ class Recording:
         data: the bytes themselves.
         start, end: seconds between which it is heard; None: from its beginning, to its end.
         view: 0 as it is; from 1 on heard otherwise, see `Modality.varied`.
+        said: what is said in it, where a voice learns from that; recordings of the same bytes and
+            other words are not equal.
     """
 
     sha256: str
@@ -94,6 +96,7 @@ class Recording:
     start: float | None = None
     end: float | None = None
     view: int = 0
+    said: str = ""
 
     @classmethod
     def of(cls, data: bytes, name: str, path: Path | None = None) -> Recording:
@@ -109,10 +112,12 @@ class Recording:
         return self.path.read_bytes()
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Recording) and self.content == other.content
+        if not isinstance(other, Recording):
+            return False
+        return (self.content, self.said) == (other.content, other.said)
 
     def __hash__(self) -> int:
-        return hash(self.content)
+        return hash((self.content, self.said))
 
     @property
     def content(self) -> tuple[str, float, float, int]:
@@ -123,7 +128,9 @@ class Recording:
     def __repr__(self) -> str:
         """The content alone: cache keys and the order of rows are made of it."""
         part = "" if self.start is None and self.end is None else f", {self.start}, {self.end}"
-        return f"Recording({self.sha256}{part}{f', view {self.view}' if self.view else ''})"
+        view = f", view {self.view}" if self.view else ""
+        said = f", {self.said!r}" if self.said else ""
+        return f"Recording({self.sha256}{part}{view}{said})"
 
     def __str__(self) -> str:
         if self.start is None and self.end is None:

@@ -135,6 +135,19 @@ class Judge(Protocol):
 
 
 @runtime_checkable
+class Consenting(Protocol):
+    """A `Judge` of what belongs to a person, such as a voice."""
+
+    def agreed(self, consent: str | None) -> None:
+        """Refuse to learn without that person's agreement.
+
+        Raises:
+            InputError: ``consent_missing``.
+        """
+        ...
+
+
+@runtime_checkable
 class Floored(Protocol):
     """A `Judge` whose cheapest baseline answers without rows and without a backbone."""
 

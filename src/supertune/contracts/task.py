@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import numpy.typing as npt
 
@@ -92,7 +92,10 @@ class HeadSpec:
     classes, or losses of a denoiser at so many ``draws`` of noise, beside those of the untuned
     one (`supertune.contracts.Denoised`), or so many ``losses`` of pictures painted again in a style
     (`supertune.contracts.Stylized`), or a text of so many ``characters`` at most
-    (`supertune.contracts.Transcripts`)."""
+    (`supertune.contracts.Transcripts`), or so many ``figures`` of a spoken sentence
+    (`supertune.contracts.Voiced`)."""
+
+    SIZES: ClassVar = ("boxes", "draws", "losses", "characters", "figures")  # but ``outputs``
 
     outputs: int
     multi_label: bool = False
@@ -101,11 +104,13 @@ class HeadSpec:
     draws: int = 0
     losses: int = 0
     characters: int = 0
+    figures: int = 0
 
     @property
     def width(self) -> int:
         """C, how many numbers an answer takes; see `supertune.contracts.Detections` for boxes."""
-        return 6 * self.boxes or 2 * self.draws or self.losses or self.characters or self.outputs
+        drawn = 6 * self.boxes or 2 * self.draws or self.losses
+        return drawn or self.characters or self.figures or self.outputs
 
 
 class Task(Protocol):

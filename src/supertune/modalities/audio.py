@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Hashable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -64,10 +65,12 @@ class Audio:
         data = b"" if part else value.read()
         if part or len(data) > KEPT_BYTES:
             data = playing.flac(decoding.waveform(value)[: int(KEPT_SECONDS * decoding.RATE)])
-        return {"name": str(value), "bytes": base64.b64encode(data).decode("ascii")}
+        kept = {"name": str(value), "bytes": base64.b64encode(data).decode("ascii")}
+        return {**kept, "said": value.said} if value.said else kept
 
     def from_json(self, kept: Any) -> Input:
-        return Recording.of(base64.b64decode(kept["bytes"]), str(kept["name"]))
+        found = Recording.of(base64.b64decode(kept["bytes"]), str(kept["name"]))
+        return replace(found, said=str(kept.get("said", "")))
 
     def described(self, value: Input) -> str:
         (heard,) = hearing.of(_recordings([value]))

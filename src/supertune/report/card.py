@@ -41,6 +41,7 @@ def markdown(report: Mapping[str, Any]) -> str:
         _scores(report, numerals),
         _use(report),
         _tuning(report),
+        _voice(report),
         _limits(report),
         _rows_inside(report),
         _reproduce(report),
@@ -193,6 +194,22 @@ def _tuning(report: Mapping[str, Any]) -> str:
     if report.get("choice"):
         facts.append(_plain(report["choice"], 600))
     return "## How it was tuned\n\n" + "\n".join(f"- {fact}" for fact in facts) if facts else ""
+
+
+def _voice(report: Mapping[str, Any]) -> str:
+    """Of a voice that was learned: that it is synthetic, and what its speaker agreed to."""
+    spoken = report.get("spoken") or {}
+    if not spoken:
+        return ""
+    consent = _plain(spoken.get("consent"), 2000)
+    return "\n\n".join(
+        [
+            "## A person's voice",
+            f"**{_plain(spoken.get('notice'), 300)}** Files that `supertune speak` writes say so.",
+            f"The speaker's agreement, as it was stated when the voice was learned: {consent}",
+            "Do not use the voice for anything else, and tell listeners that it is synthetic.",
+        ]
+    )
 
 
 def _limits(report: Mapping[str, Any]) -> str:

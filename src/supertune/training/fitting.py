@@ -44,12 +44,12 @@ def restore(method: Method, state: State, options: Any, head: HeadSpec, lens: Le
 
 def trainer(head: HeadSpec) -> Any:
     """The module that trains by gradients what answers so."""
-    from supertune.training import denoising, detecting, loop, styling, transcribing
+    from supertune.training import denoising, detecting, loop, styling, transcribing, voicing
 
     if head.losses:
         return styling
-    if head.characters:
-        return transcribing
+    if head.characters or head.figures:
+        return transcribing if head.characters else voicing
     return denoising if head.draws else detecting if head.boxes else loop
 
 

@@ -8,11 +8,12 @@ from itertools import pairwise
 import numpy as np
 
 from supertune.contracts import Recording
-from supertune.data.sounds import decoding, formats
+from supertune.data.sounds import decoding, formats, tone
 from supertune.data.sounds.varying import Samples
 
 SECONDS = 6.0  # of a copy that is played
 WIDTH, HEIGHT = 128, 32  # pixels of a waveform
+SPECTRAL, DEPTH = 64, 60.0  # bands of a spectrogram, and dB from its loudest to white
 _INK, _GROUND = 70, 245  # grey values
 
 
@@ -23,8 +24,20 @@ def flac(samples: Samples, rate: int = decoding.RATE) -> bytes:
 
 def clip(recording: Recording) -> bytes:
     """The first `SECONDS` of it as OGG Vorbis, which browsers play, of some kilobytes."""
-    heard = decoding.waveform(recording)[: int(SECONDS * decoding.RATE)]
-    return _written(heard, decoding.RATE, "OGG", "VORBIS")
+    return sound(decoding.waveform(recording), decoding.RATE)
+
+
+def sound(samples: Samples, rate: int) -> bytes:
+    """The first `SECONDS` of samples (t,) as OGG Vorbis."""
+    return _written(samples[: int(SECONDS * rate)], rate, "OGG", "VORBIS")
+
+
+def spectrogram(samples: Samples, rate: int) -> bytes:
+    """A PNG of the first `SECONDS`: time to the right, mel bands up to 4 kHz upwards, dark where it
+    is loud."""
+    heard = tone.bands(samples[: int(SECONDS * rate)], rate, SPECTRAL, 4000.0).T[::-1]
+    share = np.clip((heard - heard.max()) / DEPTH + 1, 0, 1)
+    return _png((_GROUND - (_GROUND - 20) * share).astype(np.uint8))
 
 
 def drawn(recording: Recording) -> bytes:
