@@ -22,7 +22,7 @@ ORDER = (
     ("contracts",),
     ("registry",),
     ("config",),
-    ("metrics", "average_precision", "transcripts"),
+    ("metrics", "average_precision", "transcripts", "ranking"),
     ("data", "catalogue", "architectures"),
     ("modalities",),
     ("prompts",),

@@ -449,7 +449,8 @@ def load(
     workshop = Workshop(recipe)
     state = artifact.states.of(read)
     kinds = bool(manifest["multi_label"]), bool(manifest.get("valued"))
-    sizes = (int(manifest.get(name, 0)) for name in ("boxes", "draws", "losses", "characters"))
+    names = ("boxes", "draws", "losses", "characters", "listed")
+    sizes = (int(manifest.get(name, 0)) for name in names)
     head = HeadSpec(len(manifest["labels"]), *kinds, *sizes)
     made = manifest.get("injection")  # of an adapter that was trained elsewhere
     method: Method

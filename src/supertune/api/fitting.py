@@ -251,11 +251,15 @@ def _finish(run: _Run, decision: Decision, tuned: Tuned) -> Model:
     report = _report(run, decision, tuned, verified, judged, free)
     report |= finite(compose.trust(workshop, decision, examples, calibration, judged))
     report |= _drawn(run, decision, tuned)
+    kept = examples
+    if run.reading.whole is not None:  # it was judged by rows that a model to be used may know
+        kept = run.reading.whole
+        tuned = pipeline.tune(workshop, decision.candidate, kept)
     manifest = {
         "supertune": __version__,
         "created": report["created"],
         "task": workshop.task.name,
-        "labels": list(examples.labels),
+        "labels": list(kept.labels),
         "multi_label": examples.multi_label,
         **({"valued": True} if examples.valued else {}),
         **_sizes(workshop.task.head(examples)),
@@ -273,10 +277,10 @@ def _finish(run: _Run, decision: Decision, tuned: Tuned) -> Model:
         labels=examples.labels,
         head=workshop.task.head(examples),
         columns=run.reading.columns,
-        report=Report(report, examples if run.keep_rows else None),
+        report=Report(report, kept if run.keep_rows else None),
         manifest=manifest,
         tuned=tuned,
-        training_rows=examples if run.keep_rows else None,
+        training_rows=kept if run.keep_rows else None,
         calibration=calibration,
         _workshop=workshop,
     )
@@ -313,7 +317,7 @@ def _drawn(run: _Run, decision: Decision, tuned: Tuned) -> dict[str, Any]:
 def _sizes(head: HeadSpec) -> dict[str, int]:
     """How many boxes, draws or losses an answer has, of those that are made of such."""
     sizes = {"boxes": head.boxes, "draws": head.draws, "losses": head.losses}
-    sizes |= {"characters": head.characters}
+    sizes |= {"characters": head.characters, "listed": head.listed}
     return {name: count for name, count in sizes.items() if count}
 
 

@@ -80,6 +80,13 @@ from supertune.contracts.explaining import (
     Span,
 )
 from supertune.contracts.generation import Decoding, Generating
+from supertune.contracts.interactions import (
+    LISTED,
+    Catalogue,
+    History,
+    Recommendations,
+    Recommending,
+)
 from supertune.contracts.method import (
     OFFERED_BY,
     Asking,
@@ -140,6 +147,7 @@ from supertune.contracts.task import (
 from supertune.contracts.transcription_keys import TranscriptionOptions
 
 __all__ = [
+    "LISTED",
     "NOTHING_ASKED",
     "OFFERED_BY",
     "STYLE_LOSSES",
@@ -155,6 +163,7 @@ __all__ = [
     "Calibrating",
     "Capability",
     "Caption",
+    "Catalogue",
     "ClassWeights",
     "Clip",
     "Coefficient",
@@ -185,6 +194,7 @@ __all__ = [
     "GradientMethod",
     "GradientOptions",
     "HeadSpec",
+    "History",
     "Imagined",
     "Influencing",
     "Injection",
@@ -216,6 +226,8 @@ __all__ = [
     "Prompt",
     "Reading",
     "Recognising",
+    "Recommendations",
+    "Recommending",
     "Recording",
     "Replaying",
     "ResizeMode",

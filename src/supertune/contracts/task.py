@@ -41,6 +41,10 @@ class Columns:
     picture: str | None = None  # of pictures, instead of a text
     audio: str | None = None  # of recordings, instead of a text
     concept: str | None = None  # what is said of pictures that nothing is said of
+    user: str | None = None  # of interactions: who
+    item: str | None = None  # and with what
+    hold_out: str | None = None  # of interactions: which of them judge
+    clear_ids: bool = False  # whether people keep their own names
 
     @property
     def read(self) -> tuple[str, ...]:
@@ -68,7 +72,7 @@ class Columns:
         if self.numbers:
             return "numbers"
         if self.medium is None:
-            return "text"
+            return "interactions" if self.user else "text"
         return "audio" if self.picture is None else "image"
 
 
@@ -83,6 +87,7 @@ class Reading:
     samples: tuple[Mapping[str, str], ...]
     findings: tuple[Finding, ...]
     source: str
+    whole: Examples | None = None  # what the kept model learns from, where that is more than train
 
 
 @dataclass(frozen=True)
@@ -92,7 +97,8 @@ class HeadSpec:
     classes, or losses of a denoiser at so many ``draws`` of noise, beside those of the untuned
     one (`supertune.contracts.Denoised`), or so many ``losses`` of pictures painted again in a style
     (`supertune.contracts.Stylized`), or a text of so many ``characters`` at most
-    (`supertune.contracts.Transcripts`)."""
+    (`supertune.contracts.Transcripts`), or a list of so many of them at most, ``listed`` with a
+    score each (`supertune.contracts.Recommendations`)."""
 
     outputs: int
     multi_label: bool = False
@@ -101,11 +107,13 @@ class HeadSpec:
     draws: int = 0
     losses: int = 0
     characters: int = 0
+    listed: int = 0
 
     @property
     def width(self) -> int:
         """C, how many numbers an answer takes; see `supertune.contracts.Detections` for boxes."""
-        return 6 * self.boxes or 2 * self.draws or self.losses or self.characters or self.outputs
+        several = 6 * self.boxes or 2 * self.draws or self.losses or self.characters
+        return several or 2 * self.listed or self.outputs
 
 
 class Task(Protocol):

@@ -44,8 +44,10 @@ def restore(method: Method, state: State, options: Any, head: HeadSpec, lens: Le
 
 def trainer(head: HeadSpec) -> Any:
     """The module that trains by gradients what answers so."""
-    from supertune.training import denoising, detecting, loop, styling, transcribing
+    from supertune.training import denoising, detecting, loop, recommending, styling, transcribing
 
+    if head.listed:
+        return recommending
     if head.losses:
         return styling
     if head.characters:
