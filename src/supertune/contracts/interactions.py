@@ -25,12 +25,14 @@ class Catalogue:
         texts: what is said of each, for a backbone to read; ``""`` where nothing is.
         titles: what a person calls each; its id where nothing else is known.
         categories: of each, in the words of the file.
+        years: (I,) NaN where unknown.
     """
 
     ids: tuple[str, ...]
     texts: tuple[str, ...]
     titles: tuple[str, ...]
     categories: tuple[tuple[str, ...], ...]
+    years: _Array
 
     def __len__(self) -> int:
         return len(self.ids)

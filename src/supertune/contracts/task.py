@@ -110,6 +110,11 @@ class HeadSpec:
     listed: int = 0
 
     @property
+    def named(self) -> bool:
+        """Whether a person wants the names of the outputs listed; not those of a catalogue."""
+        return not self.listed
+
+    @property
     def width(self) -> int:
         """C, how many numbers an answer takes; see `supertune.contracts.Detections` for boxes."""
         several = 6 * self.boxes or 2 * self.draws or self.losses or self.characters

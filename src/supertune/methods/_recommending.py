@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -29,10 +30,56 @@ from supertune.contracts import (
     State,
     StateFile,
 )
+from supertune.errors import InputError
 from supertune.limits import check
 
 BLOCK = 32_000_000  # scores that are held at a time
 ITEMS = "items.safetensors"
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """What n people took, oldest first.
+
+    Attributes:
+        items: of all of them, one person after the other.
+        ends: (n,) where each person's end.
+        ordered: (n,) whether it is known what came first.
+        size: I.
+    """
+
+    items: IntArray
+    ends: IntArray
+    ordered: npt.NDArray[np.bool_]
+    size: int
+
+    def __len__(self) -> int:
+        return len(self.ends)
+
+    @cached_property
+    def lengths(self) -> IntArray:
+        """(n,) how many items each person has."""
+        return np.diff(self.ends, prepend=0)
+
+    @cached_property
+    def matrix(self) -> Any:
+        """(n, I) sparse float32, 1 where somebody took an item."""
+        return self.weighted(np.ones(len(self.items)))
+
+    def recent(self, half_life: float, extra: float) -> Any:
+        """The same with 1 + ``extra`` for what was taken last, half of ``extra`` less each
+        ``half_life`` items before; 1 where no order is known."""
+        age = np.repeat(self.ends - 1, self.lengths) - np.arange(len(self.items))
+        known = np.repeat(self.ordered, self.lengths)
+        return self.weighted(1 + extra * known * 0.5 ** (age / half_life))
+
+    def weighted(self, values: FloatArray) -> Any:
+        """(n, I) sparse, with a value for each item that was taken."""
+        from scipy.sparse import csr_matrix
+
+        starts = np.concatenate([[0], self.ends])
+        cells = (np.asarray(values, np.float32), self.items, starts)
+        return csr_matrix(cells, (len(self), self.size))
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,15 +88,20 @@ class Learnt:
 
     Attributes:
         histories: of the n people.
-        matrix: (n, I) sparse, 1 where somebody took an item.
+        seen: what they took.
         content: (I, d) features that a backbone makes of the items' texts, None without one.
     """
 
     histories: Sequence[History]
     catalogue: Catalogue
-    matrix: Any
+    seen: Seen
     content: FloatArray | None
     seed: int
+
+    @property
+    def matrix(self) -> Any:
+        """(n, I) sparse, 1 where somebody took an item."""
+        return self.seen.matrix
 
 
 class Scorer(Protocol):
@@ -58,11 +110,11 @@ class Scorer(Protocol):
     @property
     def parameters(self) -> int: ...
 
-    def scores(self, matrix: Any, content: FloatArray | None) -> FloatArray:
-        """(n, I) of people whose items are the rows of a sparse matrix (n, I)."""
+    def scores(self, seen: Seen) -> FloatArray:
+        """(n, I) of people who took some items."""
         ...
 
-    def vectors(self, content: FloatArray | None) -> FloatArray:
+    def vectors(self) -> FloatArray:
         """(I, d) by which items are alike: the nearer their directions, the liker."""
         ...
 
@@ -79,7 +131,6 @@ class Ranker:
 
     scorer: Scorer
     catalogue: Catalogue
-    reads: bool  # whether the items' texts are read by a backbone
 
     @property
     def tuned_parameters(self) -> int:
@@ -88,63 +139,64 @@ class Ranker:
     def logits(self, inputs: Sequence[Input], lens: Lens | None) -> FloatArray:
         """(n, 2 K): the places of the best items that a person does not have, and their scores."""
         people = [one for one in inputs if isinstance(one, History)]
-        content, answers = self._content(lens), np.zeros((len(people), 2 * LISTED))
+        answers = np.zeros((len(people), 2 * LISTED))
         step = max(1, BLOCK // max(1, len(self.catalogue)))
         for start in range(0, len(people), step):
             check()
-            matrix = as_matrix(people[start : start + step], self.catalogue)
-            scores = self.scorer.scores(matrix, content)
-            scores[matrix.nonzero()] = -np.inf
+            seen = seen_by(people[start : start + step], self.catalogue)
+            scores = self.scorer.scores(seen)
+            scores[np.repeat(np.arange(len(seen)), seen.lengths), seen.items] = -np.inf
             answers[start : start + step] = np.concatenate(top(scores, LISTED), axis=1)
         return answers
 
     def scores(self, histories: Sequence[History], lens: Lens | None) -> FloatArray:
         """(n, I), of what a person has already too."""
-        matrix = as_matrix(histories, self.catalogue)
-        return self.scorer.scores(matrix, self._content(lens))
+        return self.scorer.scores(seen_by(histories, self.catalogue))
 
     def vectors(self, lens: Lens | None) -> FloatArray:
-        return self.scorer.vectors(self._content(lens))
-
-    def _content(self, lens: Lens | None) -> FloatArray | None:
-        return content_of(self.catalogue, lens) if self.reads else None
+        return self.scorer.vectors()
 
     def state(self) -> State:
         return State(dict(self.scorer.arrays()), {}, files={ITEMS: StateFile(_kept(self.catalogue))})
 
 
-def content_of(catalogue: Catalogue, lens: Lens | None) -> FloatArray | None:
+def content_of(catalogue: Catalogue, lens: Lens | None) -> FloatArray:
     """(I, d) of each item's text, of length 1; zeros where there is none."""
-    if lens is None:
-        return None
+    assert lens is not None  # what needs features has a backbone
     said = [i for i, text in enumerate(catalogue.texts) if text]
+    if not said:
+        raise InputError(
+            "no_item_texts",
+            "Nothing is said of the items, so there is nothing to read.",
+            received="items without texts",
+            allowed="a file of items with a title or a description",
+            next="Give it with --items items.csv, or take --method ease.",
+        )
     found = lens.features([catalogue.texts[i] for i in said])
     content = np.zeros((len(catalogue), found.shape[1]), dtype=np.float32)
     content[said] = found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12)
     return content
 
 
-def as_matrix(histories: Sequence[History], catalogue: Catalogue) -> Any:
-    """(n, I) sparse float32, 1 where somebody took an item that the catalogue knows."""
-    from scipy.sparse import csr_matrix
-
+def seen_by(histories: Sequence[History], catalogue: Catalogue) -> Seen:
+    """What people took of a catalogue, each item once."""
     maps: dict[int, IntArray] = {}
     rows = [_placed(one, catalogue, maps) for one in histories]
-    ends = np.cumsum([0, *map(len, rows)])
-    index = np.concatenate([np.zeros(0, dtype=np.int64), *rows])
-    ones = np.ones(len(index), dtype=np.float32)
-    return csr_matrix((ones, index, ends), (len(rows), len(catalogue)))
+    items = np.concatenate([np.zeros(0, dtype=np.int64), *rows])
+    ordered = [bool(np.isfinite(one.times).any()) for one in histories]
+    ends = np.cumsum([len(row) for row in rows], dtype=np.int64)
+    return Seen(items, ends, np.array(ordered, dtype=bool), len(catalogue))
 
 
 def _placed(one: History, catalogue: Catalogue, maps: dict[int, IntArray]) -> IntArray:
-    """A person's items as places of ``catalogue``, each once."""
+    """A person's items as places of ``catalogue``, in their order."""
     other = one.catalogue
-    if other is None or other is catalogue or other.ids == catalogue.ids:
-        return np.unique(one.items.astype(np.int64))
+    if other is None or other is catalogue:
+        return one.items.astype(np.int64)
     if id(other) not in maps:
         maps[id(other)] = np.array([catalogue.place.get(name, -1) for name in other.ids])
-    found = maps[id(other)][one.items]
-    return np.unique(found[found >= 0])
+    found: IntArray = maps[id(other)][one.items]
+    return found[found >= 0]
 
 
 def top(scores: FloatArray, count: int) -> tuple[FloatArray, FloatArray]:
@@ -189,13 +241,13 @@ class RankingMethod:
         catalogue = histories[0].catalogue
         assert catalogue is not None
         content = content_of(catalogue, problem.lens) if self.needs else None
-        matrix = as_matrix(histories, catalogue)
-        learnt = Learnt(histories, catalogue, matrix, content, problem.seed)
-        return Ranker(self.learn(learnt, options), catalogue, bool(self.needs))
+        seen = seen_by(histories, catalogue)
+        learnt = Learnt(histories, catalogue, seen, content, problem.seed)
+        return Ranker(self.learn(learnt, options), catalogue)
 
     def restore(self, state: State, head: HeadSpec, lens: Lens | None) -> Ranker:
         catalogue = _catalogue(state.files[ITEMS].arrays)
-        return Ranker(self.revive(state.arrays), catalogue, bool(self.needs))
+        return Ranker(self.revive(state.arrays), catalogue)
 
     def out_of_fold(
         self, problem: Problem, options: Any, folds: Sequence[tuple[IntArray, IntArray]]
@@ -228,14 +280,15 @@ def _kept(catalogue: Catalogue) -> dict[str, npt.NDArray[Any]]:
         encoded = [text.encode("utf-8", "surrogatepass") for text in texts]
         found[name] = np.frombuffer(b"".join(encoded), dtype=np.uint8).copy()
         found[f"{name}.ends"] = np.cumsum([len(one) for one in encoded]).astype(np.int64)
-    return found
+    return {**found, "years": catalogue.years}
 
 
 def _catalogue(arrays: Mapping[str, npt.NDArray[Any]]) -> Catalogue:
     ids, texts, titles, kinds = (
         _texts(arrays, name) for name in ("ids", "texts", "titles", "categories")
     )
-    return Catalogue(ids, texts, titles, tuple(tuple(filter(None, k.split("\n"))) for k in kinds))
+    several = tuple(tuple(filter(None, one.split("\n"))) for one in kinds)
+    return Catalogue(ids, texts, titles, several, arrays["years"])
 
 
 def _texts(arrays: Mapping[str, npt.NDArray[Any]], name: str) -> tuple[str, ...]:

@@ -10,38 +10,52 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from supertune.contracts import FloatArray, Options
-from supertune.errors import InputError
-from supertune.methods._recommending import Learnt, RankingMethod, Scorer
+from supertune.contracts import FloatArray, IntArray, Options
+from supertune.methods._recommending import Learnt, RankingMethod, Scorer, Seen
 
-MOST = 30_000  # items; their square is held twice
+MOST = 12_000  # items that are related to one another; their square is held three times
 
 
 class EaseOptions(Options):
     """Keys of ``ease``."""
 
     ranges: ClassVar[Mapping[str, float]] = {"strength": 4.0}
-    strength: float = Field(300.0, gt=0, description="L2 penalty on the weights between items")
+    strength: float = Field(200.0, gt=0, description="L2 penalty on the weights between items")
 
 
 @dataclass(frozen=True, eq=False)
 class Weights:
-    """What each item (row) says of every other (column): (I, I), 0 on the diagonal."""
+    """What each of the items that are related (row) says of every other (column): (w, w), 0 on
+    the diagonal; ``related`` (w,) are their places among all I."""
 
     between: FloatArray
+    related: IntArray
+    size: int
 
     @property
     def parameters(self) -> int:
         return int(self.between.size - len(self.between))
 
-    def scores(self, matrix: Any, content: FloatArray | None) -> FloatArray:
-        return np.asarray(matrix @ self.between)
+    def scores(self, seen: Seen) -> FloatArray:
+        found = np.zeros((len(seen), self.size), dtype=np.float32)
+        found[:, self.related] = seen.matrix[:, self.related] @ self.between
+        return found
 
-    def vectors(self, content: FloatArray | None) -> FloatArray:
-        return np.asarray(self.between + self.between.T)
+    def vectors(self) -> FloatArray:
+        found = np.zeros((self.size, len(self.related)), dtype=np.float32)
+        found[self.related] = self.between + self.between.T
+        return found
 
     def arrays(self) -> Mapping[str, npt.NDArray[Any]]:
-        return {"between": self.between}
+        size = np.array([self.size])
+        return {"between": self.between, "related": self.related, "size": size}
+
+
+def often(learnt: Learnt) -> IntArray:
+    """(w,) places of the items that somebody took, of `MOST` the most frequent ones."""
+    count = np.bincount(learnt.seen.items, minlength=learnt.seen.size)
+    order = np.argsort(-count, kind="stable")[:MOST]
+    return np.sort(order[count[order] > 0])
 
 
 def solved(gram: FloatArray, strength: float) -> FloatArray:
@@ -51,28 +65,18 @@ def solved(gram: FloatArray, strength: float) -> FloatArray:
 
     size = len(gram)
     regular = gram + strength * np.eye(size, dtype=gram.dtype)
-    inverse = cho_solve(cho_factor(regular, overwrite_a=True), np.eye(size, dtype=gram.dtype))
+    inverse = cho_solve(cho_factor(regular), np.eye(size, dtype=gram.dtype))
     weights = -inverse / np.diag(inverse)
     weights[np.arange(size), np.arange(size)] = 0.0
     return np.asarray(weights)
 
 
-def check_size(items: int) -> None:
-    """Raises: InputError ``too_many_items``."""
-    if items > MOST:
-        raise InputError(
-            "too_many_items",
-            "The square of so many items does not fit.",
-            received=f"{items:,} items",
-            allowed=f"{MOST:,} items",
-            next="Take --method tuned_two_tower or item_knn.",
-        )
-
-
 def _learn(learnt: Learnt, options: EaseOptions) -> Scorer:
-    check_size(len(learnt.catalogue))
-    gram = (learnt.matrix.T @ learnt.matrix).toarray().astype(np.float64)
-    return Weights(solved(gram, options.strength).astype(np.float32))
+    related = often(learnt)
+    taken = learnt.seen.matrix[:, related]
+    gram = (taken.T @ taken).toarray().astype(np.float64)
+    between = solved(gram, options.strength).astype(np.float32)
+    return Weights(between, related, learnt.seen.size)
 
 
 METHOD = RankingMethod(
@@ -81,6 +85,8 @@ METHOD = RankingMethod(
     reference="Steck 2019, arXiv:1905.03375",
     simplicity=3,
     learn=_learn,
-    revive=lambda arrays: Weights(arrays["between"]),
+    revive=lambda arrays: Weights(
+        arrays["between"], arrays["related"], int(arrays["size"][0])
+    ),
     options=EaseOptions,
 )

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from supertune.contracts import FloatArray, Options
-from supertune.methods._recommending import Learnt, RankingMethod, Scorer
+from supertune.methods._recommending import Learnt, RankingMethod, Scorer, Seen
 
 BLOCK = 2048  # items whose neighbours are found at a time
 
@@ -45,10 +45,10 @@ class Neighbours:
         size = len(self.ends) - 1
         return csr_matrix((self.data, self.indices, self.ends), (size, size))
 
-    def scores(self, matrix: Any, content: FloatArray | None) -> FloatArray:
-        return np.asarray((matrix @ self.matrix.T).toarray())
+    def scores(self, seen: Seen) -> FloatArray:
+        return np.asarray((seen.matrix @ self.matrix.T).toarray())
 
-    def vectors(self, content: FloatArray | None) -> FloatArray:
+    def vectors(self) -> FloatArray:
         return np.asarray((self.matrix + self.matrix.T).toarray())
 
     def arrays(self) -> Mapping[str, npt.NDArray[Any]]:
@@ -63,7 +63,7 @@ def _learn(learnt: Learnt, options: ItemKnnOptions) -> Scorer:
     for start in range(0, size, BLOCK):
         both = (taken[:, start : start + BLOCK].T @ taken).toarray().astype(np.float64)
         own = count[start : start + BLOCK, None]
-        likeness = both / (np.sqrt(own * count) + options.shrinkage)
+        likeness = both / np.maximum(np.sqrt(own * count) + options.shrinkage, 1e-12)
         likeness[np.arange(len(both)), start + np.arange(len(both))] = 0.0
         parts.append(_nearest(likeness, min(options.neighbours, size - 1)))
     data, indices, counts = (np.concatenate(column) for column in zip(*parts, strict=True))

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from supertune.contracts import FloatArray, Options
-from supertune.methods._recommending import Learnt, RankingMethod, Scorer
+from supertune.methods._recommending import Learnt, RankingMethod, Scorer, Seen
 
 DAY = 86_400.0
 
@@ -31,10 +31,10 @@ class Counts:
     counts: FloatArray
     parameters: int = 0
 
-    def scores(self, matrix: Any, content: FloatArray | None) -> FloatArray:
-        return np.tile(self.counts, (matrix.shape[0], 1))
+    def scores(self, seen: Seen) -> FloatArray:
+        return np.tile(self.counts, (len(seen), 1))
 
-    def vectors(self, content: FloatArray | None) -> FloatArray:
+    def vectors(self) -> FloatArray:
         """(I, 1): all items are alike."""
         return np.ones((len(self.counts), 1))
 

@@ -42,7 +42,7 @@ class Rank:
     rivals = (("popularity", "what most people took"),)
 
     def tried(self, rows: str) -> tuple[str, ...]:
-        return ("popularity", "item_knn", "ease")
+        return ("popularity", "item_knn", "ease", "sequential_ease", "hybrid")
 
     def noticed(self, examples: Examples, folds: int) -> list[Finding]:
         """Nothing: reading has said it."""

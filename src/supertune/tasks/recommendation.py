@@ -40,6 +40,7 @@ class Recommendation:
         "Give texts of the items with --items, more interactions, or more of each person's; "
         "where few interactions are known, what is popular is hard to beat."
     )
+    asked_in_python = 'model.recommend(liked=["ITEM", "ANOTHER"])'
     predicted_by = "supertune predict {model} INTERACTIONS.csv -o lists.csv"
 
     def read(

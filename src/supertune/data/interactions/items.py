@@ -6,8 +6,10 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from supertune.contracts import Catalogue, Columns, Finding
-from supertune.data.cells import as_label, counted, is_empty, is_list, listed, shown
+import numpy as np
+
+from supertune.contracts import Catalogue, Columns, Finding, FloatArray
+from supertune.data.cells import as_label, as_number, counted, is_empty, is_list, listed, shown
 from supertune.data.interactions.columns import item_columns
 from supertune.data.table import Table
 from supertune.errors import InputError
@@ -38,6 +40,7 @@ def catalogue(table: Table, key: str, wanted: Columns) -> tuple[Catalogue, list[
         tuple(_said([column[i] for column in columns]) for i in order),
         tuple((_said([columns[0][i]]) if columns else "") or ids[i] for i in order),
         tuple(tuple(word for each in split for word in each[i]) for i in order),
+        _years(table, texts)[order],
     )
     said = [f"items: {counted(len(ids), 'item')} of {table.source}"]
     said += [f"item text: {listed(list(texts), 12)}"] if texts else []
@@ -48,7 +51,8 @@ def catalogue(table: Table, key: str, wanted: Columns) -> tuple[Catalogue, list[
 def bare(ids: Sequence[str]) -> Catalogue:
     """Items of which nothing is known but that they were touched."""
     names = tuple(sorted(ids))
-    return Catalogue(names, ("",) * len(names), names, ((),) * len(names))
+    none = np.full(len(names), np.nan)
+    return Catalogue(names, ("",) * len(names), names, ((),) * len(names), none)
 
 
 def with_unknown(known: Catalogue, ids: Sequence[str]) -> Catalogue:
@@ -56,12 +60,15 @@ def with_unknown(known: Catalogue, ids: Sequence[str]) -> Catalogue:
     extra = bare(ids)
     rows = sorted(
         [
-            *zip(known.ids, known.texts, known.titles, known.categories, strict=True),
-            *zip(extra.ids, extra.texts, extra.titles, extra.categories, strict=True),
+            row
+            for some in (known, extra)
+            for row in zip(
+                some.ids, some.texts, some.titles, some.categories, some.years, strict=True
+            )
         ]
     )
-    one, two, three, four = (tuple(column) for column in zip(*rows, strict=True))
-    return Catalogue(one, two, three, four)
+    one, two, three, four, five = (tuple(column) for column in zip(*rows, strict=True))
+    return Catalogue(one, two, three, four, np.array(five))
 
 
 def without_text(found: Catalogue) -> list[Finding]:
@@ -97,6 +104,16 @@ def _check_ids(table: Table, name: str, ids: Sequence[str]) -> None:
                 allowed="one row an item",
                 next="Take one of them out, or join them.",
             )
+
+
+def _years(table: Table, texts: Sequence[str]) -> FloatArray:
+    """(I,) what the first column of years says."""
+    found = np.full(len(table), np.nan)
+    for name in texts:
+        if "year" in name.lower():
+            numbers = [as_number(cell) for cell in table.values[name]]
+            return np.array([np.nan if one is None else one for one in numbers])
+    return found
 
 
 def _said(cells: Sequence[Any]) -> str:
