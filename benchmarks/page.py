@@ -42,6 +42,7 @@ EVIDENCE = (
     "study_generation",
     "study_detection",
     "study_curves",
+    "study_recommendation",
 )
 OPENING = """# Speed and memory
 

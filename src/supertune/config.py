@@ -85,8 +85,8 @@ class Recipe(BaseModel):
     item: str | None = Field(None, description="column of interactions that says with what")
     hold_out: Literal["last", "last_one", "time"] | None = Field(
         None,
-        description="interactions that judge: the last fifth of each person's, their last one, or the "
-        "last tenth of all",
+        description="interactions that judge: the last fifth of each person's, their last one, or "
+        "the last tenth of all",
     )
     clear_ids: bool = Field(
         False, description="keep people's own ids in the model folder, not a salted hash"

@@ -450,7 +450,7 @@ def load(
     state = artifact.states.of(read)
     kinds = bool(manifest["multi_label"]), bool(manifest.get("valued"))
     names = ("boxes", "draws", "losses", "characters", "listed")
-    sizes = (int(manifest.get(name, 0)) for name in names)
+    sizes = [int(manifest.get(name, 0)) for name in names]
     head = HeadSpec(len(manifest["labels"]), *kinds, *sizes)
     made = manifest.get("injection")  # of an adapter that was trained elsewhere
     method: Method

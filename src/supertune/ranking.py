@@ -8,6 +8,7 @@ weightings. A person without later items is not counted.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +26,7 @@ RANKING: Mapping[str, bool] = {
 
 
 def ranking(
-    places: FloatArray, later: npt.NDArray[np.integer], weights: FloatArray | None = None
+    places: npt.NDArray[Any], later: npt.NDArray[np.integer], weights: FloatArray | None = None
 ) -> dict[str, FloatArray]:
     """Each metric (B,) of lists (n, K); B is 1 without ``weights`` (B, n)."""
     each, counted = per_person(places, later)
@@ -38,7 +39,7 @@ def ranking(
 
 
 def per_person(
-    places: FloatArray, later: npt.NDArray[np.integer]
+    places: npt.NDArray[Any], later: npt.NDArray[np.integer]
 ) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
     """(n, 5) the metrics of `RANKING` for each person, and (n,) who is counted.
 
@@ -69,7 +70,7 @@ def per_person(
     return np.where(counted[:, None], table, 0.0), counted
 
 
-def found(places: FloatArray, later: npt.NDArray[np.integer]) -> npt.NDArray[np.bool_]:
+def found(places: npt.NDArray[Any], later: npt.NDArray[np.integer]) -> npt.NDArray[np.bool_]:
     """(n, K) which items of each list came later."""
     if not places.size or not later.size:
         return np.zeros(places.shape, dtype=bool)

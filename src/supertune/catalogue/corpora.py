@@ -246,9 +246,7 @@ def _boxes(entry: DatasetEntry, packages: Sequence[Path], partial: Path) -> dict
     return {"train": pictures}
 
 
-def _interactions(
-    entry: DatasetEntry, packages: Sequence[Path], partial: Path
-) -> dict[str, int]:
+def _interactions(entry: DatasetEntry, packages: Sequence[Path], partial: Path) -> dict[str, int]:
     """RecBole's atomic files as they are."""
     rows = 0
     for name, data in members(packages[0], lambda name: f"/{entry.name}/" in name):

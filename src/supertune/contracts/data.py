@@ -209,7 +209,7 @@ class Examples:
     @property
     def listed(self) -> bool:
         """Whether the answers are items of a catalogue."""
-        return self.targets is not None and (self.targets.ndim, self.targets.dtype) == (2, np.int32)
+        return self.targets is not None and self.targets.dtype == np.dtype("int32")
 
     @property
     def valued(self) -> bool:

@@ -44,7 +44,7 @@ def described(examples: Examples, answers: FloatArray, seed: int) -> dict[str, A
         "popularity_bias@10": _ratio(shares, own, taken, sampling),
     }
     if varied is not None:
-        found["diversity@10"] = _mean(*varied, sampling)
+        found["diversity@10"] = _mean(varied[0], varied[1], sampling)
     return {"whole": found, "by_history": by_history(people, examples, answers)}
 
 
@@ -129,9 +129,7 @@ def _ratio(top: FloatArray, bottom: FloatArray, counted: Any, sampling: Sampling
     return _interval(lambda times: (times @ above) / np.maximum(times @ below, 1e-12), sampling)
 
 
-def _interval(
-    value: Callable[[FloatArray], FloatArray], sampling: Sampling
-) -> dict[str, float]:
+def _interval(value: Callable[[FloatArray], FloatArray], sampling: Sampling) -> dict[str, float]:
     drawn = np.concatenate([value(block) for block in sampling.drawn()])
     low, high = np.quantile(drawn, (0.025, 0.975))
     return {

@@ -22,7 +22,8 @@ def described(learnt: Learnt) -> FloatArray:
     assert learnt.content is not None
     parts = [learnt.content, _kinds(learnt.catalogue), _bumps(learnt.catalogue.years)]
     views = [_even(part) for part in parts if part is not None]
-    return (np.concatenate(views, axis=1) / np.sqrt(len(views))).astype(np.float32)
+    whole: FloatArray = np.concatenate(views, axis=1) / np.sqrt(len(views))
+    return whole.astype(np.float32)
 
 
 def _even(part: FloatArray) -> FloatArray:
@@ -39,7 +40,7 @@ def _kinds(catalogue: Catalogue) -> FloatArray | None:
     found = np.zeros((len(catalogue), len(names)))
     for i, some in enumerate(catalogue.categories):
         found[i, [place[name] for name in some if name in place]] = 1.0
-    return found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1.0)
+    return np.asarray(found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1.0))
 
 
 def _bumps(years: FloatArray) -> FloatArray | None:

@@ -157,7 +157,9 @@ class Ranker:
         return self.scorer.vectors()
 
     def state(self) -> State:
-        return State(dict(self.scorer.arrays()), {}, files={ITEMS: StateFile(_kept(self.catalogue))})
+        return State(
+            dict(self.scorer.arrays()), {}, files={ITEMS: StateFile(_kept(self.catalogue))}
+        )
 
 
 def content_of(catalogue: Catalogue, lens: Lens | None) -> FloatArray:
@@ -199,7 +201,7 @@ def _placed(one: History, catalogue: Catalogue, maps: dict[int, IntArray]) -> In
     return found[found >= 0]
 
 
-def top(scores: FloatArray, count: int) -> tuple[FloatArray, FloatArray]:
+def top(scores: FloatArray, count: int) -> tuple[IntArray, FloatArray]:
     """(n, count) places of the highest scores (n, I), and these; -1 and 0 where there are no
     more finite ones. Of equal scores the earlier item comes first."""
     people, items = scores.shape

@@ -51,9 +51,9 @@ class Weights:
         return {"between": self.between, "related": self.related, "size": size}
 
 
-def often(learnt: Learnt) -> IntArray:
+def often(seen: Seen) -> IntArray:
     """(w,) places of the items that somebody took, of `MOST` the most frequent ones."""
-    count = np.bincount(learnt.seen.items, minlength=learnt.seen.size)
+    count = np.bincount(seen.items, minlength=seen.size)
     order = np.argsort(-count, kind="stable")[:MOST]
     return np.sort(order[count[order] > 0])
 
@@ -72,7 +72,7 @@ def solved(gram: FloatArray, strength: float) -> FloatArray:
 
 
 def _learn(learnt: Learnt, options: EaseOptions) -> Scorer:
-    related = often(learnt)
+    related = often(learnt.seen)
     taken = learnt.seen.matrix[:, related]
     gram = (taken.T @ taken).toarray().astype(np.float64)
     between = solved(gram, options.strength).astype(np.float32)
@@ -83,10 +83,8 @@ METHOD = RankingMethod(
     name="ease",
     summary="Each item as a linear sum of the others, in closed form",
     reference="Steck 2019, arXiv:1905.03375",
-    simplicity=3,
+    simplicity=9,
     learn=_learn,
-    revive=lambda arrays: Weights(
-        arrays["between"], arrays["related"], int(arrays["size"][0])
-    ),
+    revive=lambda arrays: Weights(arrays["between"], arrays["related"], int(arrays["size"][0])),
     options=EaseOptions,
 )

@@ -73,8 +73,8 @@ class Reaching:
 
 
 def _learn(learnt: Learnt, options: HybridOptions) -> Scorer:
-    maps = learnt_maps(learnt, options)
     descriptions = _items.described(learnt).astype(np.float16)
+    maps = learnt_maps(learnt, options, descriptions)
     known = descriptions[maps.related].astype(np.float64)
     return Reaching(maps, _items.lending(known, options.content_strength), descriptions)
 
@@ -87,7 +87,7 @@ METHOD = RankingMethod(
     name="hybrid",
     summary="Linear maps between items, lent to items that nobody took by what they are",
     reference="Steck 2019, arXiv:1905.03375; after Gantner et al. 2010",
-    simplicity=5,
+    simplicity=24,
     learn=_learn,
     revive=_revive,
     options=HybridOptions,

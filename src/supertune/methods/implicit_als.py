@@ -60,8 +60,9 @@ class Factors:
 def factored(taken: Any, options: AlsOptions, seed: int) -> tuple[FloatArray, FloatArray]:
     """Vectors of people (n, k) and items (I, k) of a sparse matrix (n, I)."""
     rng = np.random.default_rng(seed)
-    items = rng.normal(0, 0.1, (taken.shape[1], options.factors))
-    people, turned = np.zeros((taken.shape[0], options.factors)), taken.T.tocsr()
+    items: FloatArray = rng.normal(0, 0.1, (taken.shape[1], options.factors))
+    people: FloatArray = np.zeros((taken.shape[0], options.factors))
+    turned = taken.T.tocsr()
     for _ in range(options.rounds):
         people = solved(taken, items, options.strength, options.confidence)
         items = solved(turned, people, options.strength, options.confidence)
@@ -93,7 +94,7 @@ METHOD = RankingMethod(
     name="implicit_als",
     summary="People and items as vectors whose products are what people took",
     reference="Hu, Koren and Volinsky 2008",
-    simplicity=3,
+    simplicity=13,
     learn=_learn,
     revive=lambda arrays: Factors(arrays["items"], *arrays["penalties"].tolist()),
     options=AlsOptions,

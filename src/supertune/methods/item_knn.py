@@ -20,7 +20,7 @@ class ItemKnnOptions(Options):
     """Keys of ``item_knn``."""
 
     ranges: ClassVar[Mapping[str, float]] = {"neighbours": 4.0, "shrinkage": 4.0}
-    neighbours: int = Field(100, ge=1, description="items that each is like")
+    neighbours: int = Field(400, ge=1, description="items that each is like")
     shrinkage: float = Field(
         10.0, ge=0, description="people by whom a likeness of few people is drawn to 0"
     )
@@ -83,7 +83,7 @@ METHOD = RankingMethod(
     name="item_knn",
     summary="Items that the same people took, by cosine",
     reference="Sarwar et al. 2001; shrunk as in Koren 2008",
-    simplicity=2,
+    simplicity=8,
     learn=_learn,
     revive=lambda arrays: Neighbours(arrays["data"], arrays["indices"], arrays["ends"]),
     options=ItemKnnOptions,

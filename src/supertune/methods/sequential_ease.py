@@ -42,19 +42,19 @@ class Later:
 
 def kept(maps: Maps) -> dict[str, npt.NDArray[Any]]:
     """Both maps as arrays of a file."""
-    recency = np.array([maps.half_life, maps.recency])
+    weights = np.array([maps.half_life, maps.recency, maps.balance])
     return {
         "between": maps.between,
         "after": maps.after,
         "related": maps.related,
-        "recency": recency,
+        "weights": weights,
     }
 
 
 def revived(arrays: Mapping[str, npt.NDArray[Any]]) -> Maps:
     """The inverse of `kept`."""
-    half_life, recency = arrays["recency"].tolist()
-    return Maps(arrays["between"], arrays["after"], arrays["related"], half_life, recency)
+    weights = arrays["weights"].tolist()
+    return Maps(arrays["between"], arrays["after"], arrays["related"], *weights)
 
 
 def _learn(learnt: Learnt, options: LaterOptions) -> Scorer:
@@ -65,7 +65,7 @@ METHOD = RankingMethod(
     name="sequential_ease",
     summary="EASE over recent items, and what came later for others who began alike",
     reference="Steck 2019, arXiv:1905.03375; after Choi et al. 2021, arXiv:2103.16104",
-    simplicity=4,
+    simplicity=14,
     learn=_learn,
     revive=lambda arrays: Later(revived(arrays), int(arrays["size"][0])),
     options=LaterOptions,

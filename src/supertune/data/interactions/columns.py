@@ -16,20 +16,6 @@ from supertune.data.nearest import missing_column
 from supertune.data.table import Table
 from supertune.errors import InputError
 
-USER = frozenset(
-    "user user_id userid users customer customer_id person person_id visitor visitor_id member "
-    "member_id reader reader_id client client_id account account_id uid listener buyer session "
-    "session_id reviewerid utilisateur client kunde nutzer usuario cliente 用户 会員".split()
-)
-ITEM = frozenset(
-    "item item_id itemid items product product_id productid sku article_id movie movie_id movieid "
-    "film film_id book book_id isbn song song_id track track_id podcast episode asin iid artikel "
-    "produit producto produkt 商品 物品".split()
-)
-TIME = frozenset(
-    "timestamp time date datetime created created_at ts when unixreviewtime zeit fecha".split()
-)
-RATING = frozenset("rating ratings score stars overall note bewertung puntuación".split())
 WORTH = 3  # characters a cell on average, below which a column says nothing of an item
 
 
@@ -53,8 +39,12 @@ def settle(table: Table, wanted: Columns, items: Table | None) -> Settled:
         if name is not None and name not in table.values:
             raise missing_column(table, name, role, next_step=f"--{role} {{name}}")
     found, guesses = wanted, []
-    user = found.user or _named(table, USER, "user", taken=(found.item,))
-    item = found.item or _named(table, ITEM, "item", taken=(user,)) or _shared(table, items, user)
+    user = found.user or _named(table, column_names.USER, "user", taken=(found.item,))
+    item = (
+        found.item
+        or _named(table, column_names.ITEM, "item", taken=(user,))
+        or _shared(table, items, user)
+    )
     if user is None or item is None:
         raise _nothing(table, "user" if user is None else "item")
     if user == item:
@@ -69,8 +59,12 @@ def settle(table: Table, wanted: Columns, items: Table | None) -> Settled:
         guesses.append(_proof(table, user, "user", "person", "people"))
     if found.item is None:
         guesses.append(_proof(table, item, "item", "item", "items"))
-    time = found.time or _named(table, TIME, "time", taken=(user, item), needed=False)
-    rating = found.label or _named(table, RATING, "label", taken=(user, item), needed=False)
+    time = found.time or _named(
+        table, column_names.MOMENT, "time", taken=(user, item), needed=False
+    )
+    rating = found.label or _named(
+        table, column_names.RATING, "label", taken=(user, item), needed=False
+    )
     if found.time is None and time is not None:
         guesses.append(f"time: column '{time}' (first cell: {table.values[time][0]})")
     if found.label is None and rating is not None:
@@ -142,7 +136,11 @@ def item_columns(table: Table, key: str, wanted: Columns) -> tuple[str, tuple[st
     Raises:
         InputError: ``item_id_missing``, ``text_column_missing``.
     """
-    name = key if key in table.values else _named(table, ITEM | {"id"}, "item", needed=False)
+    name = (
+        key
+        if key in table.values
+        else _named(table, column_names.ITEM | {"id"}, "item", needed=False)
+    )
     if name is None:
         raise InputError(
             "item_id_missing",

@@ -9,15 +9,12 @@ from typing import Any
 import numpy as np
 
 from supertune.contracts import Catalogue, Columns, Finding, FloatArray
+from supertune.data import column_names
 from supertune.data.cells import as_label, as_number, counted, is_empty, is_list, listed, shown
 from supertune.data.interactions.columns import item_columns
 from supertune.data.table import Table
 from supertune.errors import InputError
 
-CATEGORIES = frozenset(
-    "genre genres category categories class classes tag tags type topic topics department "
-    "kategorie catégorie categoría".split()
-)
 MANY = 200  # different words of a column, beyond which they are no categories
 
 
@@ -33,7 +30,7 @@ def catalogue(table: Table, key: str, wanted: Columns) -> tuple[Catalogue, list[
     _check_ids(table, name, ids)
     order = sorted(range(len(ids)), key=ids.__getitem__)
     columns = [table.values[one] for one in texts]
-    kinds = [one for one in texts if one.lower() in CATEGORIES]
+    kinds = [one for one in texts if column_names.is_exactly(one, column_names.CATEGORY)]
     split = [_categories(table.values[one]) for one in kinds]
     made = Catalogue(
         tuple(ids[i] for i in order),

@@ -140,9 +140,7 @@ def _catalogue(
     return known, found, said, findings
 
 
-def _only_known(
-    found: Events, catalogue: Catalogue, source: str
-) -> tuple[Events, list[Finding]]:
+def _only_known(found: Events, catalogue: Catalogue, source: str) -> tuple[Events, list[Finding]]:
     """Interactions with items of a model that exists."""
     there = np.array([name in catalogue.place for name in found.items], dtype=bool)
     if not there.any():
@@ -188,9 +186,7 @@ def _sides(
     later = [one.items[one.known :] for one in histories]
     own = [replace(one, known=_inner(len(one))) for one in before]
     train = _examples(own, [one.items[one.known :] for one in own], rows, ids)
-    whole = _examples(
-        [replace(one, known=_inner(len(one))) for one in histories], later, rows, ids
-    )
+    whole = _examples([replace(one, known=_inner(len(one))) for one in histories], later, rows, ids)
     judging = np.flatnonzero([len(one) > 0 for one in later])
     return train, _examples(before, later, rows, ids).take(judging), whole
 
