@@ -55,8 +55,8 @@ _HOW = (
     "each model learns from all but the last fifth of each person's ratings, which judge; what a "
     "person rated before is masked. **Cold people**: five folds of people, of whom nothing is "
     f"learned from; a model is given their first {FIRST} ratings and judged by their last fifth, "
-    "and everything before that fifth is masked, shown to the model or not. **Cold items**: a fifth "
-    f"of the films with {ENOUGH} ratings or more are left out of learning and ranked among "
+    "and everything before that fifth is masked, shown to the model or not. **Cold items**: a "
+    f"fifth of the films with {ENOUGH} ratings or more are left out of learning and ranked among "
     "themselves, for everybody who rated one of them, by all else that they rated; no film is "
     f"masked. {DRAWS} draws of folds and of films. Gains are paired over people, whose scores are "
     f"averaged over draws; {RESAMPLES:,} resamples. Texts are read by frozen {BACKBONE}. What "
@@ -231,7 +231,9 @@ def _gain(name: str, ours: list[Draw], others: list[Draw], column: int) -> Figur
     low, high = np.quantile(each[drawn].mean(axis=1), (0.025, 0.975))
     spread = f"95 % interval over {len(each)} people"
     target = "lower end at least 0"
-    return Figure(name, float(each.mean()), float(low), float(high), "", spread, target, low >= 0)
+    return Figure(
+        name, float(each.mean()), float(low), float(high), "", spread, target, bool(low >= 0)
+    )
 
 
 STUDY = Benchmark(

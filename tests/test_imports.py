@@ -30,7 +30,7 @@ ORDER = (
     ("training", "evaluation"),
     ("objectives",),
     ("pipeline",),
-    ("choose", "baselines", "explaining"),
+    ("choose", "baselines", "explaining", "recommending"),
     ("artifact", "report"),
     ("model",),
     ("labelling",),

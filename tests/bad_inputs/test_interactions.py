@@ -114,7 +114,7 @@ BAD = {
         "method_does_not_fit",
         file("text,label\na film,good\na bore,bad\n" * 4),
         ("rows.csv", "--method", "ease"),
-    ),  # fmt: skip
+    ),
     "a penalty below nothing": asked(
         "bad_option", "--method", "ease", "--set", "strength=-1", said="strength"
     ),

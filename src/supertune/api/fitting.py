@@ -30,11 +30,12 @@ from supertune.contracts import (
 from supertune.errors import InputError
 from supertune.explaining import reported
 from supertune.limits import OutOfTime
-from supertune.model import Model, Report, load
+from supertune.model import Model, load
 from supertune.pipeline import Workshop
 from supertune.prompts import asking
 from supertune.report import advice, compose, steps
 from supertune.report.compose import finite
+from supertune.report.shown import Report
 
 Progress = Callable[[str, int, int | None], None]
 

@@ -35,6 +35,12 @@ Output = Annotated[
 ]
 
 
+From = Annotated[
+    Path | None,
+    typer.Option("--from", help="Go on from this model folder: its rows and settings."),
+]
+
+
 @app.command(
     cls=Command,
     epilog=example(
@@ -58,10 +64,7 @@ def fit(
     test: keys.Test = None,
     unlabeled: keys.Unlabeled = None,
     overwrite: keys.Overwrite = False,
-    from_: Annotated[
-        Path | None,
-        typer.Option("--from", help="Go on from this model folder: its rows and settings."),
-    ] = None,
+    from_: From = None,
     text: keys.Text = None,
     column: keys.Column = None,
     picture: keys.Picture = None,

@@ -31,6 +31,8 @@ COMMANDS: dict[str, dict[str, str]] = {
         "predict": "Answer new rows: a file, stdin or texts.",
         "detect": "Find things on pictures: COCO JSON, and pictures with boxes drawn.",
         "transcribe": "Write down what is said in recordings, with times and subtitles.",
+        "recommend": "Recommend items to somebody, from what they like, with a reason for each.",
+        "similar": "List the items that are most like one.",
         "generate": "Draw pictures by a model of image_generation, or by a backbone as it is.",
         "evaluate": "Score a model on labelled rows that it has not seen.",
         "explain": "Say which words and rows an answer came from, and what would change it.",

@@ -26,6 +26,7 @@ class Catalogue:
         titles: what a person calls each; its id where nothing else is known.
         categories: of each, in the words of the file.
         years: (I,) NaN where unknown.
+        salt: by which people's ids were hashed (hex), empty where they keep their own.
     """
 
     ids: tuple[str, ...]
@@ -33,6 +34,7 @@ class Catalogue:
     titles: tuple[str, ...]
     categories: tuple[tuple[str, ...], ...]
     years: _Array
+    salt: str = ""
 
     def __len__(self) -> int:
         return len(self.ids)

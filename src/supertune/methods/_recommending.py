@@ -282,7 +282,8 @@ def _kept(catalogue: Catalogue) -> dict[str, npt.NDArray[Any]]:
         encoded = [text.encode("utf-8", "surrogatepass") for text in texts]
         found[name] = np.frombuffer(b"".join(encoded), dtype=np.uint8).copy()
         found[f"{name}.ends"] = np.cumsum([len(one) for one in encoded]).astype(np.int64)
-    return {**found, "years": catalogue.years}
+    salt = np.frombuffer(bytes.fromhex(catalogue.salt), dtype=np.uint8).copy()
+    return {**found, "years": catalogue.years, "salt": salt}
 
 
 def _catalogue(arrays: Mapping[str, npt.NDArray[Any]]) -> Catalogue:
@@ -290,7 +291,7 @@ def _catalogue(arrays: Mapping[str, npt.NDArray[Any]]) -> Catalogue:
         _texts(arrays, name) for name in ("ids", "texts", "titles", "categories")
     )
     several = tuple(tuple(filter(None, one.split("\n"))) for one in kinds)
-    return Catalogue(ids, texts, titles, several, arrays["years"])
+    return Catalogue(ids, texts, titles, several, arrays["years"], arrays["salt"].tobytes().hex())
 
 
 def _texts(arrays: Mapping[str, npt.NDArray[Any]], name: str) -> tuple[str, ...]:

@@ -117,7 +117,7 @@ def salt_of(found: Events) -> str:
 
 
 def gathered(
-    found: Events, catalogue: Catalogue, columns: Columns, salt: str
+    found: Events, catalogue: Catalogue, columns: Columns
 ) -> tuple[list[History], IntArray]:
     """One history a person, in the order of their names, and (p,) the first row of each. What a
     person did with an item again is left out; what happened at one time stands by item."""
@@ -129,7 +129,7 @@ def gathered(
     _, first = np.unique(person[order] * len(catalogue) + item[order], return_index=True)
     order = order[np.sort(first)]
     ends = np.cumsum(np.bincount(person[order], minlength=len(names)))
-    called, latest = hashed(salt), _latest(found, columns)
+    called, latest = hashed(catalogue.salt), _latest(found, columns)
     histories, rows = [], []
     for i, (start, end) in enumerate(zip([0, *ends[:-1]], ends, strict=True)):
         own = order[start:end]

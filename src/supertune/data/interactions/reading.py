@@ -45,10 +45,11 @@ def learned(source: Any, wanted: Columns, test: Any = None) -> Reading:
     found = people.events(table, columns)
     catalogue, found, said, findings = _catalogue(found, table, described, columns)
     salt = "" if columns.clear_ids else people.salt_of(found)
-    histories, rows = people.gathered(found, catalogue, columns, salt)
+    catalogue = replace(catalogue, salt=salt)
+    histories, rows = people.gathered(found, catalogue, columns)
     _enough(histories, catalogue, table.source)
     findings += people.noticed(found, histories, columns)
-    held = None if test is None else _later(test, columns, histories, catalogue, salt)
+    held = None if test is None else _later(test, columns, histories, catalogue)
     train, judged, whole = _sides(histories, rows, catalogue, held)
     return Reading(
         train=train,
@@ -74,7 +75,7 @@ def judged(source: Any, columns: Columns, ids: tuple[str, ...]) -> Reading:
     found = people.events(table, settled)
     catalogue = items.bare(ids)
     found, findings = _only_known(found, catalogue, table.source)
-    histories, rows = people.gathered(found, catalogue, settled, "")
+    histories, rows = people.gathered(found, catalogue, settled)
     examples = _examples(
         [one.before for one in histories], [one.items[one.known :] for one in histories], rows, ids
     )
@@ -89,7 +90,7 @@ def stream(
     settled = settle(table, columns, None).columns
     found = people.events(table, settled)
     catalogue = items.bare(sorted(set(found.items)))
-    histories, rows = people.gathered(found, catalogue, replace(settled, hold_out=None), "")
+    histories, rows = people.gathered(found, catalogue, replace(settled, hold_out=None))
     assert settled.user is not None
     for start in range(0, len(histories), window):
         part = [one.first(len(one)) for one in histories[start : start + window]]
@@ -213,13 +214,12 @@ def _later(
     columns: Columns,
     histories: Sequence[History],
     catalogue: Catalogue,
-    salt: str,
 ) -> dict[str, IntArray]:
     """What people did later, by their names: items that they had not touched before."""
     table = sources.read(sources.parts(test)[0])
     settled = settle(table, columns, None).columns
     found, _ = _only_known(people.events(table, settled), catalogue, table.source)
-    after, _ = people.gathered(found, catalogue, replace(settled, hold_out=None), salt)
+    after, _ = people.gathered(found, catalogue, replace(settled, hold_out=None))
     touched = {one.person: one.items for one in histories}
     later = {
         one.person: one.items[~np.isin(one.items, touched[one.person])]
