@@ -23,6 +23,7 @@ NAMES = (
     "pictures",
     "predict",
     "many_pictures",
+    "recommending",
     "setfit",
 )  # the dearest last
 

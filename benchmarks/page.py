@@ -20,6 +20,7 @@ ORDER = (
     "pictures",
     "predict",
     "many_pictures",
+    "recommending",
     "many_adapters",
     "more_rows",
     "saved_sizes",

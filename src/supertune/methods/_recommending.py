@@ -33,7 +33,7 @@ from supertune.contracts import (
 from supertune.errors import InputError
 from supertune.limits import check
 
-BLOCK = 32_000_000  # scores that are held at a time
+BLOCK = 8_000_000  # scores that are held at a time
 ITEMS = "items.safetensors"
 
 
@@ -240,8 +240,7 @@ class RankingMethod:
 
     def fit(self, problem: Problem, options: Any) -> Ranker:
         histories = [one for one in problem.examples.inputs if isinstance(one, History)]
-        catalogue = histories[0].catalogue
-        assert catalogue is not None
+        catalogue = histories[0].catalogue or _bare(problem.examples.labels)
         content = content_of(catalogue, problem.lens) if self.needs else None
         seen = seen_by(histories, catalogue)
         learnt = Learnt(histories, catalogue, seen, content, problem.seed)
@@ -264,6 +263,12 @@ class RankingMethod:
             before = [one.before for one in asked if isinstance(one, History)]
             answers.append(self.fit(part, options).logits(before, problem.lens))
         return answers
+
+
+def _bare(ids: tuple[str, ...]) -> Catalogue:
+    """Of rows that were kept in a model folder, which know the items by their ids alone."""
+    none = np.full(len(ids), np.nan)
+    return Catalogue(ids, ("",) * len(ids), ids, ((),) * len(ids), none)
 
 
 # --- the catalogue in a file ------------------------------------------------------------------
