@@ -24,6 +24,7 @@ NAMES = (
     "pictures",
     "predict",
     "many_pictures",
+    "recommending",
     "few_labels",
 )  # the dearest last
 

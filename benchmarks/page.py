@@ -21,6 +21,7 @@ ORDER = (
     "pictures",
     "predict",
     "many_pictures",
+    "recommending",
     "many_adapters",
     "more_rows",
     "saved_sizes",
@@ -43,6 +44,7 @@ EVIDENCE = (
     "study_generation",
     "study_detection",
     "study_curves",
+    "study_recommendation",
 )
 OPENING = """# Speed and memory
 

@@ -87,6 +87,16 @@ class Recipe(BaseModel):
         description="the speaker's statement that this voice may be learned and used; needed where "
         "a voice is learned, and written into the model card",
     )
+    user: str | None = Field(None, description="column of interactions that says who")
+    item: str | None = Field(None, description="column of interactions that says with what")
+    hold_out: Literal["last", "last_one", "time"] | None = Field(
+        None,
+        description="interactions that judge: the last fifth of each person's, their last one, or "
+        "the last tenth of all",
+    )
+    clear_ids: bool = Field(
+        False, description="keep people's own ids in the model folder, not a salted hash"
+    )
     label: str | None = None
     split: str | None = None
     group: str | None = None

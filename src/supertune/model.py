@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from supertune import artifact, baselines, registry
+from supertune import artifact, baselines, recommending, registry
 from supertune.artifact import rows
+from supertune.artifact.backbones import same_backbone
 from supertune.artifact.states import json_bytes
 from supertune.config import Recipe, method_options, recipe_text
 from supertune.contracts import (
@@ -26,7 +27,6 @@ from supertune.contracts import (
     HeadSpec,
     Input,
     Judged,
-    Lens,
     Method,
     Shifting,
     Tuned,
@@ -37,37 +37,22 @@ from supertune.evaluation import abstaining, novelty
 from supertune.evaluation.intervals import Estimate
 from supertune.evaluation.selective import Threshold
 from supertune.explaining import Explanation, Subject, explained
-from supertune.pipeline import Workshop, as_calibrated, labelled, open_backbone, reference, viewed
-from supertune.report import card, compose, render, shifted, steps, text, thumbnails
+from supertune.pipeline import (
+    Candidate,
+    Workshop,
+    as_calibrated,
+    labelled,
+    tune,
+    viewed,
+)
+from supertune.report import card, compose, shifted, steps
 from supertune.report.compose import finite
+from supertune.report.shown import Report
 from supertune.training import drawing, fitting, painting
 from supertune.training.adopted import Adopted
 
 UNLABELLED = {"label_column_missing", "no_label_column", "no_labels", "no_targets"}
 WINDOW = 4096  # inputs predicted at a time, so that memory does not grow with their number
-
-
-@dataclass(frozen=True, eq=False)
-class Report:
-    """What a fit found out; ``data`` is report.json. Shows itself in a notebook.
-
-    ``rows`` are those learned from, of which the page may show small pictures.
-    """
-
-    data: dict[str, Any]
-    rows: Examples | None = field(default=None, repr=False)
-
-    def html(self) -> str:
-        """One self-contained page."""
-        return render.html(self.data, thumbnails.of(self.data, self.rows))
-
-    def __str__(self) -> str:
-        return text.summary(self.data)
-
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        return render.notebook(self.data, thumbnails.of(self.data, self.rows))
 
 
 @dataclass(eq=False)
@@ -209,6 +194,29 @@ class Model:
             given = painting.given(pictures)
             return [array for _, _, array in painting.painted(by, lens, given, **settings)]
         return drawing.drawn(self.tuned, lens, prompts, others=others, **settings)
+
+    def recommend(self, liked: Sequence[str] = (), **asked: Any) -> list[dict[str, Any]]:
+        """Items for somebody who likes these, or for a person who is known (``user``); ``asked``
+        as `supertune.recommending.recommend` has it."""
+        return recommending.recommend(self.tuned, self.training_rows, liked, **asked)
+
+    def similar(self, item: str, **asked: Any) -> list[dict[str, Any]]:
+        """Items like this one; see `supertune.recommending.similar`."""
+        return recommending.similar(self.tuned, item, **asked)
+
+    def with_user(self, history: Sequence[str], user: str) -> Model:
+        """A model that knows this person too, whose items these are; nothing is tuned again."""
+        rows = recommending.added(self.tuned, self.training_rows, history, user)
+        return replace(self, training_rows=rows, folder=None)
+
+    def forget_user(self, user: str) -> Model:
+        """A model of everybody else, tuned again without this person, of whom nothing is left."""
+        rows = recommending.without(self.tuned, self.training_rows, user)
+        tuned = tune(self.workshop, Candidate(self.backbone, self.method), rows)
+        data = recommending.nameless(self.report.data)
+        return replace(
+            self, training_rows=rows, tuned=tuned, report=Report(data, rows), folder=None
+        )
 
     def predict_proba(self, inputs: Sequence[Any]) -> FloatArray:
         """(n, C) probabilities, columns in the order of ``labels``.
@@ -449,12 +457,12 @@ def load(
     workshop = Workshop(recipe)
     state = artifact.states.of(read)
     kinds = bool(manifest["multi_label"]), bool(manifest.get("valued"))
-    sizes = (int(manifest.get(name, 0)) for name in HeadSpec.SIZES)
+    sizes = [int(manifest.get(name, 0)) for name in HeadSpec.SIZES]
     head = HeadSpec(len(manifest["labels"]), *kinds, *sizes)
     made = manifest.get("injection")  # of an adapter that was trained elsewhere
     method: Method
     method = Adopted.from_dict(recipe.method, made) if made else registry.method(recipe.method)
-    lens = _same_backbone(workshop, manifest) if manifest["backbone"] is not None else None
+    lens = same_backbone(workshop, manifest) if manifest["backbone"] is not None else None
     tuned = fitting.restore(method, state, None if made else method_options(recipe), head, lens)
     kept = None
     lists = {key: tuple(manifest["columns"].get(key, ())) for key in ("text", "slices", "numbers")}
@@ -475,22 +483,6 @@ def load(
         calibration=read.arrays(bounds) if bounds in read.files else {},
         _workshop=workshop,
     )
-
-
-def _same_backbone(workshop: Workshop, manifest: dict[str, Any]) -> Lens:
-    backbone = workshop.recipe.backbone
-    opened = open_backbone(reference(backbone), workshop.recipe)
-    if opened.sha256 != manifest["backbone"]["sha256"]:
-        raise InputError(
-            "backbone_changed",
-            f"{backbone} is not the backbone that this model was tuned on.",
-            received=f"weights sha256 {opened.sha256[:16]}…",
-            allowed=f"weights sha256 {manifest['backbone']['sha256'][:16]}…",
-            next="Put the original backbone back, or fit the model again.",
-        )
-    lens = workshop.lens(backbone)
-    assert lens is not None
-    return lens
 
 
 def _renamed(

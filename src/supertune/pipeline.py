@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -70,7 +70,8 @@ def read(data: Any, recipe: Recipe, test: Any = None) -> Reading:
     limits.use_threads(recipe.threads)
     reading = registry.task(recipe.task).read(data, columns(recipe), test=test)
     held = None if reading.test is None else reading.test.canonical()
-    return replace(reading, train=reading.train.canonical(), test=held)
+    whole = None if reading.whole is None else reading.whole.canonical()
+    return replace(reading, train=reading.train.canonical(), test=held, whole=whole)
 
 
 def noticed(examples: Examples, recipe: Recipe) -> list[Finding]:
@@ -83,22 +84,7 @@ def noticed(examples: Examples, recipe: Recipe) -> list[Finding]:
 
 def columns(recipe: Recipe) -> Columns:
     """Which columns the recipe names."""
-    return Columns(
-        text=recipe.text,
-        label=recipe.label,
-        split=recipe.split,
-        group=recipe.group,
-        time=recipe.time,
-        weight=recipe.weight,
-        slices=recipe.slices,
-        template=recipe.template,
-        pair=recipe.pair,
-        separator=recipe.separator,
-        numbers=recipe.numbers,
-        picture=recipe.picture,
-        audio=recipe.audio,
-        concept=recipe.concept,
-    )
+    return Columns(**{each.name: getattr(recipe, each.name) for each in fields(Columns)})
 
 
 def as_written(recipe: Recipe, reading: Reading) -> Recipe:
@@ -398,7 +384,12 @@ def viewed(
     backbone or the rows' own numbers, where there are any; ``form``, how they are made."""
     rows, lens = registry.modality(modality_of(inputs)), workshop.lens(backbone)
     found: dict[str, FloatArray] = {}
-    if rows.vectors if lens is None else "features" in lens.backbone.offer.capabilities:
+    offer = None if lens is None else lens.backbone.offer
+    if (
+        rows.vectors
+        if offer is None
+        else "features" in offer.capabilities and offer.modality == rows.name
+    ):
         found["meaning"] = features(inputs, lens, prediction=prediction)
     form = rows.form(inputs)
     return found if form is None else {**found, "form": form}

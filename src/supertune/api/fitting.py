@@ -39,11 +39,12 @@ from supertune.contracts import (
 from supertune.errors import InputError
 from supertune.explaining import reported
 from supertune.limits import OutOfTime
-from supertune.model import Model, Report, load
+from supertune.model import Model, load
 from supertune.pipeline import Workshop
 from supertune.prompts import asking
 from supertune.report import advice, compose, steps
 from supertune.report.compose import finite
+from supertune.report.shown import Report
 
 Progress = Callable[[str, int, int | None], None]
 
@@ -260,11 +261,15 @@ def _finish(run: _Run, decision: Decision, tuned: Tuned) -> Model:
     report = _report(run, decision, tuned, verified, judged, free)
     report |= finite(compose.trust(workshop, decision, examples, calibration, judged))
     report |= _drawn(run, decision, tuned)
+    kept = examples
+    if run.reading.whole is not None:  # it was judged by rows that a model to be used may know
+        kept = run.reading.whole
+        tuned = pipeline.tune(workshop, decision.candidate, kept)
     manifest = {
         "supertune": __version__,
         "created": report["created"],
         "task": workshop.task.name,
-        "labels": list(examples.labels),
+        "labels": list(kept.labels),
         "multi_label": examples.multi_label,
         **({"valued": True} if examples.valued else {}),
         **_sizes(workshop.task.head(examples)),
@@ -282,10 +287,10 @@ def _finish(run: _Run, decision: Decision, tuned: Tuned) -> Model:
         labels=examples.labels,
         head=workshop.task.head(examples),
         columns=run.reading.columns,
-        report=Report(report, examples if run.keep_rows else None),
+        report=Report(report, kept if run.keep_rows else None),
         manifest=manifest,
         tuned=tuned,
-        training_rows=examples if run.keep_rows else None,
+        training_rows=kept if run.keep_rows else None,
         calibration=calibration,
         _workshop=workshop,
     )
@@ -324,8 +329,7 @@ def _drawn(run: _Run, decision: Decision, tuned: Tuned) -> dict[str, Any]:
 
 def _sizes(head: HeadSpec) -> dict[str, int]:
     """How many boxes, draws or losses an answer has, of those that are made of such."""
-    sizes = {name: int(getattr(head, name)) for name in head.SIZES}
-    return {name: count for name, count in sizes.items() if count}
+    return {head.kind: int(getattr(head, head.kind))} if head.kind else {}
 
 
 def _judged(

@@ -26,8 +26,9 @@ from supertune.contracts import (
 )
 from supertune.errors import InputError, SupertuneError
 from supertune.methods.linear_probe import LinearProbeOptions, one_hot, solve
-from supertune.model import Model, Report
+from supertune.model import Model
 from supertune.report import unscored
+from supertune.report.shown import Report
 from supertune.training import fitting
 from supertune.training.adopted import Adopted
 

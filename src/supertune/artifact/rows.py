@@ -33,9 +33,11 @@ def to_lines(examples: Examples) -> bytes:
     return ("\n".join(lines) + "\n").encode("utf-8")
 
 
-def _label(examples: Examples, target: Any) -> str | float | list[str] | dict[str, str]:
+def _label(examples: Examples, target: Any) -> str | float | list[str] | dict[str, Any]:
     if examples.valued:
         return float(target)
+    if examples.listed:
+        return {"items": [int(place) for place in target if place >= 0]}
     if examples.worded:
         return {"text": str(target)}
     if examples.multi_label:
@@ -69,6 +71,8 @@ def _answers(
     """Targets as `Examples` has them, and the names that they mean."""
     if any(isinstance(one, dict) for row in given if isinstance(row, list) for one in row):
         return boxes.from_json(given, inputs, labels), labels
+    if all(isinstance(label, dict) and "items" in label for label in given):
+        return _padded([label["items"] for label in given]), labels
     if all(isinstance(label, dict) for label in given):
         return np.array([label["text"] for label in given], dtype=np.str_), labels
     if all(isinstance(label, float) for label in given):
@@ -78,3 +82,10 @@ def _answers(
     if several:
         return np.array([[float(name in row) for name in names] for row in given]), names
     return np.array([names.index(label) for label in given]), names
+
+
+def _padded(lists: list[list[int]]) -> npt.NDArray[Any]:
+    targets = np.full((len(lists), max(1, *map(len, lists))), -1, dtype=np.int32)
+    for i, places in enumerate(lists):
+        targets[i, : len(places)] = places
+    return targets

@@ -1,6 +1,6 @@
 """Data sets as folders: train.jsonl (and test.jsonl) with one ``{"text", "label"}`` a line, or
 train.zip with a folder a label of pictures or recordings, or pictures with files of boxes, or
-recordings with a table of what is said beside them."""
+recordings with a table of what is said beside them, or interactions with a table of items."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from supertune.catalogue import data_sets, picture_formats, sound_formats
+from supertune.catalogue.archives import members
 from supertune.catalogue.corpus_formats import Row, line_of, read, rows_of
 from supertune.catalogue.data_sets import DatasetEntry
 from supertune.catalogue.entries import Package
@@ -66,7 +67,7 @@ def few_shot(
         InputError: ``unknown_data_set``, ``no_labels`` for a data set of boxes or of speech.
     """
     entry = data_sets.dataset(name)
-    if entry.kind in ("boxes", "speech"):
+    if entry.kind in _HOLDS:
         raise _no_labels(entry)
     folder = dataset(name, progress=progress)
     suffix, load = ("jsonl", _load) if entry.kind == "texts" else ("zip", picture_formats.packed)
@@ -153,6 +154,7 @@ def few_pictures(
 
 
 _HOLDS = {"boxes": "boxes on pictures", "speech": "what is said in recordings"}
+_HOLDS |= {"interactions": "what people did with items"}
 
 
 def _no_labels(entry: DatasetEntry) -> InputError:
@@ -244,6 +246,17 @@ def _boxes(entry: DatasetEntry, packages: Sequence[Path], partial: Path) -> dict
     return {"train": pictures}
 
 
+def _interactions(entry: DatasetEntry, packages: Sequence[Path], partial: Path) -> dict[str, int]:
+    """RecBole's atomic files as they are."""
+    rows = 0
+    for name, data in members(packages[0], lambda name: f"/{entry.name}/" in name):
+        kept = {".inter": "interactions.inter", ".item": "items.item"}.get(Path(name).suffix)
+        if kept is not None:
+            (partial / kept).write_bytes(data)
+            rows = data.count(b"\n") - 1 if kept.endswith(".inter") else rows
+    return {"train": rows}
+
+
 def _test_first(splits: Mapping[str, list[Any]]) -> list[tuple[str, list[Any]]]:
     """What is in both is kept among the test rows."""
     return sorted(splits.items(), key=lambda part: part[0] == "train")
@@ -255,6 +268,7 @@ _FILLED: dict[str, Callable[[DatasetEntry, Sequence[Path], Path], dict[str, int]
     "boxes": _boxes,
     "sounds": _sounds,
     "speech": _speech,
+    "interactions": _interactions,
 }
 
 

@@ -19,7 +19,8 @@ class DatasetEntry:
         layout: how its package holds it; see `supertune.catalogue.corpus_formats`, of pictures
             `supertune.catalogue.picture_formats`, of recordings `sound_formats`.
         kind: what the rows are: a text and its label, a picture and its label, a picture and a
-            file of the boxes on it, a recording and its label, or a recording and what is said.
+            file of the boxes on it, a recording and its label, a recording and what is said, or
+            somebody and an item.
         others: packages that hold the rest, where one does not hold all.
     """
 
@@ -31,7 +32,7 @@ class DatasetEntry:
     labels: int
     package: Package
     layout: str
-    kind: Literal["texts", "pictures", "boxes", "sounds", "speech"] = "texts"
+    kind: Literal["texts", "pictures", "boxes", "sounds", "speech", "interactions"] = "texts"
     others: tuple[Package, ...] = ()
 
     @property
@@ -135,6 +136,15 @@ _SONIC = Package(
     "sonic-pi-samples_3.2.2~repack-8_all.deb",
     "25f2312d2fae005e6ad0f4726b8ed3084e776006a5a132083506e960224ac79d",
     21_882_696,
+)
+
+_RECBOLE = Package(
+    "pypi",
+    "recbole",
+    "1.2.1",
+    "recbole-1.2.1-py3-none-any.whl",
+    "9c9948202011f37eb0a7c6768129313f00d6403ad221ec940d5e2d5d5f33a407",
+    2_130_151,
 )
 
 
@@ -333,6 +343,17 @@ DATASETS = (
             ("fr", "French", "CC-BY-SA-3.0", 506),
             ("it", "Italian", "CC-BY-3.0", 557),
         )
+    ),
+    DatasetEntry(
+        "ml-100k",
+        "Ratings of 1,682 films by 943 people, with titles, years and genres",
+        "research use, not to be passed on",
+        "en",
+        {"train": 100_000},
+        0,
+        _RECBOLE,
+        "atomic",
+        "interactions",
     ),
 )
 

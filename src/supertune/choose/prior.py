@@ -59,7 +59,7 @@ def facts(examples: Examples, recipe: Recipe) -> Facts:
 
 def _fewest(examples: Examples) -> int:
     targets = examples.targets
-    if targets is None or targets.dtype.kind in "fU":
+    if targets is None or targets.dtype.kind in "fU" or examples.listed:
         return len(examples)
     counts = targets.sum(axis=0) if targets.ndim == 2 else np.bincount(targets)
     some = counts[counts > 0]

@@ -121,9 +121,7 @@ def pull(
         "bytes": sum(path.stat().st_size for path in files.values()),
         "licence": entry.licence,
         "seconds": progress.seconds,
-        "next": []
-        if entry.kind == "boxes"
-        else [f"supertune data sample {name} -o {name} --per-class 8"],
+        "next": _following(entry, folder),
     }
     speaker.result(answer)
     speaker.say(f"{size(answer['bytes'])}, in {duration(progress.seconds)}:")
@@ -131,6 +129,15 @@ def pull(
         rows = entry.rows.get(split)
         speaker.command(str(path) if rows is None else f"{path}  {count(rows, 'row')}")
     speaker.next(answer["next"])
+
+
+def _following(entry: data_sets.DatasetEntry, folder: Path) -> list[str]:
+    """What can be done with it: rows with a label each can be drawn."""
+    if entry.kind == "interactions":
+        return [f"supertune fit {folder.absolute()} --task recommendation -o {entry.name}-model"]
+    if not entry.labels or entry.kind == "boxes":
+        return []
+    return [f"supertune data sample {entry.name} -o {entry.name} --per-class 8"]
 
 
 @app.command(
@@ -205,7 +212,14 @@ def _there_already(output: Path, names: tuple[str, str]) -> InputError:
     )
 
 
-_SUFFIXES = {"texts": ("*.jsonl",), "pictures": ("*.zip",), "boxes": ("*.png", "*.xml")}
+_SUFFIXES = {
+    "texts": ("*.jsonl",),
+    "pictures": ("*.zip",),
+    "boxes": ("*.png", "*.xml"),
+    "sounds": ("*.zip",),
+    "speech": ("*.csv",),
+    "interactions": ("*.inter", "*.item"),
+}
 
 
 def _write_pictures(path: Path, rows: list[Any]) -> None:

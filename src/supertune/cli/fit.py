@@ -35,6 +35,12 @@ Output = Annotated[
 ]
 
 
+From = Annotated[
+    Path | None,
+    typer.Option("--from", help="Go on from this model folder: its rows and settings."),
+]
+
+
 @app.command(
     cls=Command,
     epilog=example(
@@ -47,6 +53,7 @@ Output = Annotated[
         "supertune fit reviews.csv --max-error 5%",
         "supertune fit sales.csv --task regression --label price",
         "supertune fit stamps/ --test more-stamps/",
+        "supertune fit interactions.csv --items items.csv --task recommendation",
         "supertune fit reviews.csv --set advice=false",
     ),
 )
@@ -57,16 +64,16 @@ def fit(
     test: keys.Test = None,
     unlabeled: keys.Unlabeled = None,
     overwrite: keys.Overwrite = False,
-    from_: Annotated[
-        Path | None,
-        typer.Option("--from", help="Go on from this model folder: its rows and settings."),
-    ] = None,
+    from_: From = None,
     text: keys.Text = None,
     column: keys.Column = None,
     picture: keys.Picture = None,
     audio: keys.Audio = None,
     concept: keys.Concept = None,
     consent: keys.Consent = None,
+    items: keys.Items = None,
+    user: keys.User = None,
+    item: keys.Item = None,
     label: keys.Label = None,
     template: keys.Template = None,
     pair: keys.Pair = False,
@@ -187,7 +194,7 @@ def summary(model: Model) -> dict[str, Any]:
         "backbone": model.backbone,
         "method": model.method,
         "rows": report["data"]["rows"],
-        "labels": list(model.labels),
+        "labels": list(model.labels) if model.head.named else [],
         "columns": report["data"]["columns"],
         "metric": report["metric"],
         "estimate": report["estimate"],

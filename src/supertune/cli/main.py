@@ -32,6 +32,8 @@ COMMANDS: dict[str, dict[str, str]] = {
         "detect": "Find things on pictures: COCO JSON, and pictures with boxes drawn.",
         "transcribe": "Write down what is said in recordings, with times and subtitles.",
         "speak": "Speak a text by a tuned voice, or by a backbone as it is.",
+        "recommend": "Recommend items to somebody, from what they like, with a reason for each.",
+        "similar": "List the items that are most like one.",
         "generate": "Draw pictures by a model of image_generation, or by a backbone as it is.",
         "evaluate": "Score a model on labelled rows that it has not seen.",
         "explain": "Say which words and rows an answer came from, and what would change it.",

@@ -242,7 +242,9 @@ def _told(
     renamed: dict[str, str],
     limit: float | None,
 ) -> None:
-    by_label = {name: done.counts[name] for name in model.labels}
+    by_label = dict(done.counts)
+    if model.head.named:
+        by_label = {name: done.counts[name] for name in model.labels}
     steps = [f"supertune evaluate {model.folder} LABELLED.csv"]
     said.result(
         {

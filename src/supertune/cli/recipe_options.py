@@ -90,6 +90,22 @@ Template = Annotated[
         rich_help_panel=COLUMNS,
     ),
 ]
+Items = Annotated[
+    str | None,
+    typer.Option(
+        "--items",
+        help="Of interactions: a file of the items, with their ids, texts and categories.",
+        rich_help_panel=COLUMNS,
+    ),
+]
+User = Annotated[
+    str | None,
+    typer.Option("--user", help="Column of who did something.", rich_help_panel=COLUMNS),
+]
+Item = Annotated[
+    str | None,
+    typer.Option("--item", help="Column of the item it was.", rich_help_panel=COLUMNS),
+]
 Verbalizer = Annotated[
     str | None,
     typer.Option(
@@ -230,6 +246,8 @@ _KEYS = (
         "audio",
         "concept",
         "consent",
+        "user",
+        "item",
         "label",
         "template",
         "pair",
@@ -291,16 +309,20 @@ def sources(given: Mapping[str, Any], values: dict[str, Any]) -> tuple[Any, Any]
         )
     if isinstance(chosen, dict):
         return drawn(chosen)
+    if (items := given.get("items")) is not None:
+        return {"interactions": chosen, "items": items}, held
     return chosen, held
 
 
 def drawn(wanted: dict[str, Any]) -> tuple[Any, Any]:
     """Labelled rows of a data set of the catalogue, or of a bundled table; others to judge by."""
     from supertune.catalogue import bundled, data_sets
-    from supertune.catalogue.corpora import few_clips, few_pictures, few_shot
+    from supertune.catalogue.corpora import dataset, few_clips, few_pictures, few_shot
 
     name = wanted.get("dataset")
     kind = next((one.kind for one in data_sets.DATASETS if one.name == name), "text")
+    if kind == "interactions" and set(wanted) == {"dataset"}:
+        return str(dataset(str(name))), None
     without_classes = {"boxes": few_pictures, "speech": few_clips}.get(kind)
     count = "per_class" if without_classes is None else "train_rows"
     numbers = {count: 8, "test_rows": 400, "seed": 0}

@@ -80,6 +80,13 @@ from supertune.contracts.explaining import (
     Span,
 )
 from supertune.contracts.generation import Decoding, Generating
+from supertune.contracts.interactions import (
+    LISTED,
+    Catalogue,
+    History,
+    Recommendations,
+    Recommending,
+)
 from supertune.contracts.method import (
     OFFERED_BY,
     Asking,
@@ -151,6 +158,7 @@ from supertune.contracts.voices import (
 
 __all__ = [
     "FIGURES",
+    "LISTED",
     "NOTHING_ASKED",
     "OFFERED_BY",
     "STYLE_LOSSES",
@@ -166,6 +174,7 @@ __all__ = [
     "Calibrating",
     "Capability",
     "Caption",
+    "Catalogue",
     "ClassWeights",
     "Clip",
     "Coefficient",
@@ -197,6 +206,7 @@ __all__ = [
     "GradientMethod",
     "GradientOptions",
     "HeadSpec",
+    "History",
     "Imagined",
     "Influencing",
     "Injection",
@@ -228,6 +238,8 @@ __all__ = [
     "Prompt",
     "Reading",
     "Recognising",
+    "Recommendations",
+    "Recommending",
     "Recording",
     "Replaying",
     "ResizeMode",

@@ -12,6 +12,8 @@ from typing import Any, Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from supertune.contracts.interactions import History
+
 FloatArray = npt.NDArray[np.floating[Any]]
 IntArray = npt.NDArray[np.integer[Any]]
 
@@ -140,7 +142,7 @@ class Recording:
 
 
 Medium = Picture | Recording
-Input = str | tuple[str, ...] | tuple[float, ...] | Medium
+Input = str | tuple[str, ...] | tuple[float, ...] | Medium | History
 
 
 def fields_of(value: Input) -> tuple[Any, ...]:
@@ -150,7 +152,7 @@ def fields_of(value: Input) -> tuple[Any, ...]:
     Raises:
         TypeError: for what is no input.
     """
-    if isinstance(value, str | Medium):
+    if isinstance(value, str | Medium | History):
         return (value,)
     if not isinstance(value, tuple):
         raise TypeError(f"a {type(value).__name__} is no input: {value!r}"[:100])
@@ -158,12 +160,14 @@ def fields_of(value: Input) -> tuple[Any, ...]:
 
 
 def modality_of(inputs: Sequence[Input]) -> str:
-    """``"numbers"``, ``"image"``, ``"audio"`` or ``"text"``, by the first input; else the last."""
+    """What `Examples.modality` says, by the first input; ``"text"`` where nothing tells."""
     first = next((field for value in inputs[:1] for field in fields_of(value)), "")
     if isinstance(first, Picture):
         return "image"
     if isinstance(first, Recording):
         return "audio"
+    if isinstance(first, History):
+        return "interactions"
     return "text" if isinstance(first, str) else "numbers"
 
 
@@ -177,12 +181,13 @@ class Examples:
     """Rows as a task understands them, all sequences of length n and in one order.
 
     Attributes:
-        inputs: what goes in; a text, a tuple of texts (a pair), a tuple of numbers, a picture or
-            a recording.
+        inputs: what goes in; a text, a tuple of texts (a pair), a tuple of numbers, a picture, a
+            recording or what a person did.
         targets: (n,) label indices, -1 where unlabelled; or (n, C) zeros and ones when a row
             may have several labels; or (n,) floats, values that are NaN where unknown; or
             (n, M, 5) boxes, x0, y0, x1, y1 and the class, -1 throughout where there is none; or
-            (n,) texts; None when the rows carry no answers at all.
+            (n,) texts; or (n, H) int32 places of items, padded with -1 (`History`); None when the
+            rows carry no answers at all.
         labels: the C label names, in the order of the model's outputs; of values, the one name
             of what is measured.
         rows: (n,) row numbers in the source, the first data row being 1.
@@ -206,7 +211,12 @@ class Examples:
 
     @property
     def multi_label(self) -> bool:
-        return self.targets is not None and self.targets.ndim == 2
+        return self.targets is not None and self.targets.ndim == 2 and not self.listed
+
+    @property
+    def listed(self) -> bool:
+        """Whether the answers are items of a catalogue."""
+        return self.targets is not None and self.targets.dtype == np.dtype("int32")
 
     @property
     def valued(self) -> bool:
@@ -227,7 +237,7 @@ class Examples:
 
     @property
     def modality(self) -> str:
-        """What the inputs are: ``"numbers"``, ``"image"``, ``"audio"`` or ``"text"``."""
+        """What the inputs are: a key of ``modalities/``."""
         return "numbers" if self.columns else modality_of(self.inputs)
 
     @property
@@ -235,7 +245,7 @@ class Examples:
         """(n,) which rows carry an answer."""
         if self.targets is None:
             return np.zeros(len(self), dtype=bool)
-        if self.multi_label or self.boxed or self.worded:
+        if self.multi_label or self.boxed or self.worded or self.listed:
             return np.ones(len(self), dtype=bool)
         return np.asarray(np.isfinite(self.targets) if self.valued else self.targets >= 0)
 

@@ -314,6 +314,10 @@ OFFERED_BY: Mapping[str, frozenset[str]] = {
 }
 
 
+# What a backbone reads of rows that it cannot read themselves: the texts of items.
+READ_OF: Mapping[str, str] = {"interactions": "text"}
+
+
 # What a backbone must offer to be asked so, whatever the method; and what it offers that answers
 # nothing else, unless it has features too.
 ASKED_OF: Mapping[str, str] = {
@@ -361,7 +365,7 @@ def misfit(method: Method, objective: str, offer: Offer | None, rows: str = "tex
         return None if offer is None else f"{method.name} takes no backbone"
     if offer is None:
         return f"{method.name} needs a backbone with {', '.join(sorted(method.needs))}"
-    if offer.modality != rows:
+    if offer.modality != READ_OF.get(rows, rows):
         return f"{offer.architecture} reads {offer.modality}, not {rows}"
     missing = needed(method, objective, offer) - offered(offer)
     return _lacking(method, missing, offer.architecture) if missing else None

@@ -41,6 +41,10 @@ class Columns:
     picture: str | None = None  # of pictures, instead of a text
     audio: str | None = None  # of recordings, instead of a text
     concept: str | None = None  # what is said of pictures that nothing is said of
+    user: str | None = None  # of interactions: who
+    item: str | None = None  # and with what
+    hold_out: str | None = None  # of interactions: which of them judge
+    clear_ids: bool = False  # whether people keep their own names
 
     @property
     def read(self) -> tuple[str, ...]:
@@ -68,7 +72,7 @@ class Columns:
         if self.numbers:
             return "numbers"
         if self.medium is None:
-            return "text"
+            return "interactions" if self.user else "text"
         return "audio" if self.picture is None else "image"
 
 
@@ -83,6 +87,7 @@ class Reading:
     samples: tuple[Mapping[str, str], ...]
     findings: tuple[Finding, ...]
     source: str
+    whole: Examples | None = None  # what the kept model learns from, where that is more than train
 
 
 @dataclass(frozen=True)
@@ -93,9 +98,18 @@ class HeadSpec:
     one (`supertune.contracts.Denoised`), or so many ``losses`` of pictures painted again in a style
     (`supertune.contracts.Stylized`), or a text of so many ``characters`` at most
     (`supertune.contracts.Transcripts`), or so many ``figures`` of a spoken sentence
-    (`supertune.contracts.Voiced`)."""
+    (`supertune.contracts.Voiced`), or a list of so many of the outputs at most, ``listed`` with a
+    score each (`supertune.contracts.Recommendations`)."""
 
-    SIZES: ClassVar = ("boxes", "draws", "losses", "characters", "figures")  # but ``outputs``
+    # What an answer may be made of instead of outputs, and how many numbers each takes.
+    SIZES: ClassVar[Mapping[str, int]] = {
+        "boxes": 6,
+        "draws": 2,
+        "losses": 1,
+        "characters": 1,
+        "figures": 1,
+        "listed": 2,
+    }
 
     outputs: int
     multi_label: bool = False
@@ -105,12 +119,22 @@ class HeadSpec:
     losses: int = 0
     characters: int = 0
     figures: int = 0
+    listed: int = 0
+
+    @property
+    def kind(self) -> str:
+        """Which of ``SIZES`` an answer is made of; "" for outputs."""
+        return next((name for name in self.SIZES if getattr(self, name)), "")
+
+    @property
+    def named(self) -> bool:
+        """Whether a person wants the names of the outputs listed; not those of a catalogue."""
+        return not self.listed
 
     @property
     def width(self) -> int:
         """C, how many numbers an answer takes; see `supertune.contracts.Detections` for boxes."""
-        drawn = 6 * self.boxes or 2 * self.draws or self.losses
-        return drawn or self.characters or self.figures or self.outputs
+        return self.SIZES[self.kind] * getattr(self, self.kind) if self.kind else self.outputs
 
 
 class Task(Protocol):

@@ -72,6 +72,33 @@ NEVER = _set(
 _BOUNDARY = re.compile(r"(?<=[a-zß-ÿ])(?=[A-Z])|[\W_]+")
 
 
+USER = _set(
+    "user user_id userid users customer customer_id person person_id visitor visitor_id member",
+    "member_id reader reader_id client client_id account account_id uid listener buyer session",
+    "session_id reviewerid utilisateur kunde nutzer usuario cliente 用户 会员",
+)
+"""Names of columns that say who did something."""
+
+ITEM = _set(
+    "item item_id itemid items product product_id productid sku article_id movie movie_id movieid",
+    "film film_id book book_id isbn song song_id track track_id podcast episode asin iid artikel",
+    "produit producto produkt 商品 物品",
+)
+"""Names of columns that say with which item."""
+
+MOMENT = _set("timestamp time date datetime created created_at ts when unixreviewtime zeit fecha")
+"""Names of columns that say when."""
+
+RATING = _set("rating ratings score stars overall note bewertung puntuación")
+"""Names of columns that say how much somebody liked it."""
+
+CATEGORY = _set(
+    "genre genres category categories class classes tag tags type topic topics department",
+    "kategorie catégorie categoría",
+)
+"""Names of columns that hold one or more categories of an item."""
+
+
 def words(name: str) -> tuple[str, ...]:
     """``"reviewText"`` and ``"review_text"`` are both ("review", "text")."""
     return tuple(part.casefold() for part in _BOUNDARY.split(name) if part)

@@ -123,6 +123,7 @@ def _from_pieces(pieces: Iterator[bytes], source: str, suffix: str, window: int)
 
 _TEXT = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".psv": "|", ".txt": "\t"}
 _TEXT |= {".json": "", ".jsonl": "", ".ndjson": ""}
+_TEXT |= dict.fromkeys((".inter", ".item"), "\t")  # atomic files of RecBole
 
 
 def _begun(texts: Iterator[str]) -> tuple[str, Iterator[str]]:

@@ -106,7 +106,7 @@ def _units(examples: Examples) -> tuple[FloatArray, IntArray]:
             names = np.arange(len(examples.labels))
             given = (given[:, :, 4, None] == names).any(axis=1).astype(np.float64)
         content = np.column_stack([given, given.sum(axis=1) == 0])
-    elif examples.valued or examples.worded:
+    elif examples.valued or examples.worded or examples.listed:
         content = np.ones((n, 1))  # no kinds of rows to be spread
     else:
         content = np.zeros((n, max(len(examples.labels), int(examples.targets.max()) + 1)))

@@ -212,6 +212,10 @@ def columns_section(columns: Columns) -> dict[str, Any]:
         "picture": columns.picture,
         "audio": columns.audio,
         "concept": columns.concept,
+        "user": columns.user,
+        "item": columns.item,
+        "hold_out": columns.hold_out,
+        "clear_ids": columns.clear_ids,
     }
     return {**named, **numbers, **{name: value for name, value in seen.items() if value}}
 

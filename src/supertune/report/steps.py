@@ -70,6 +70,8 @@ def _columns(report: Mapping[str, Any]) -> Mapping[str, Any]:
 def _asked(report: Mapping[str, Any]) -> str:
     """A line of Python that asks the model about a row of its kind."""
     numbers = _columns(report).get("numbers")
+    if own := getattr(_task(report), "asked_in_python", None):
+        return str(own)
     if not numbers:
         seen = {"picture": "new.png", "audio": "new.wav"}
         new = next((name for key, name in seen.items() if _columns(report).get(key)), "a new text")

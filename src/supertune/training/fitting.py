@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, cast
@@ -25,6 +26,17 @@ from supertune.contracts import (
 
 Folds = Sequence[tuple[IntArray, IntArray]]
 
+# By `HeadSpec.kind`.
+TRAINED_BY = {
+    "": "loop",
+    "boxes": "detecting",
+    "draws": "denoising",
+    "losses": "styling",
+    "characters": "transcribing",
+    "figures": "voicing",
+    "listed": "recommending",
+}
+
 
 def fit(method: Method, problem: Problem, options: Any) -> Tuned:
     """A fitted method; gradient methods go through the shared loop."""
@@ -44,13 +56,7 @@ def restore(method: Method, state: State, options: Any, head: HeadSpec, lens: Le
 
 def trainer(head: HeadSpec) -> Any:
     """The module that trains by gradients what answers so."""
-    from supertune.training import denoising, detecting, loop, styling, transcribing, voicing
-
-    if head.losses:
-        return styling
-    if head.characters or head.figures:
-        return transcribing if head.characters else voicing
-    return denoising if head.draws else detecting if head.boxes else loop
+    return importlib.import_module(f"supertune.training.{TRAINED_BY[head.kind]}")
 
 
 def out_of_fold(

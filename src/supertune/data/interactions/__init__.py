@@ -1,0 +1,1 @@
+"""What people did with items, and the items: tables, their columns, histories, a catalogue."""
