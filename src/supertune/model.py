@@ -449,8 +449,9 @@ def load(
     workshop = Workshop(recipe)
     state = artifact.states.of(read)
     kinds = bool(manifest["multi_label"]), bool(manifest.get("valued"))
-    sizes = (int(manifest.get(name, 0)) for name in ("boxes", "draws", "losses", "characters"))
-    head = HeadSpec(len(manifest["labels"]), *kinds, *sizes)
+    names = ("boxes", "draws", "losses", "characters", "translation")
+    sizes = {name: int(manifest.get(name, 0)) for name in names}
+    head = HeadSpec(len(manifest["labels"]), *kinds, **sizes)
     made = manifest.get("injection")  # of an adapter that was trained elsewhere
     method: Method
     method = Adopted.from_dict(recipe.method, made) if made else registry.method(recipe.method)

@@ -76,7 +76,8 @@ def read(model: Model, data: Any, settled: Recipe, test: Any = None) -> Reading:
 
 def _read(model: Model, data: Any, settled: Recipe, test: Any) -> Reading:
     # A column that is constant in the new rows alone is kept, and a picture alone is whole.
-    if model.head.valued or model.head.draws or model.head.losses or model.head.characters:
+    head = model.head
+    if head.valued or head.draws or head.losses or head.characters or head.translation:
         return _beside(model, data, settled, test)
     try:
         return pipeline.read(data, settled, test)

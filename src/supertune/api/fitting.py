@@ -313,7 +313,7 @@ def _drawn(run: _Run, decision: Decision, tuned: Tuned) -> dict[str, Any]:
 def _sizes(head: HeadSpec) -> dict[str, int]:
     """How many boxes, draws or losses an answer has, of those that are made of such."""
     sizes = {"boxes": head.boxes, "draws": head.draws, "losses": head.losses}
-    sizes |= {"characters": head.characters}
+    sizes |= {"characters": head.characters, "translation": head.translation}
     return {name: count for name, count in sizes.items() if count}
 
 

@@ -19,7 +19,8 @@ class DatasetEntry:
         layout: how its package holds it; see `supertune.catalogue.corpus_formats`, of pictures
             `supertune.catalogue.picture_formats`, of recordings `sound_formats`.
         kind: what the rows are: a text and its label, a picture and its label, a picture and a
-            file of the boxes on it, a recording and its label, or a recording and what is said.
+            file of the boxes on it, a recording and its label, a recording and what is said, or a
+            text and its translation.
         others: packages that hold the rest, where one does not hold all.
     """
 
@@ -31,7 +32,7 @@ class DatasetEntry:
     labels: int
     package: Package
     layout: str
-    kind: Literal["texts", "pictures", "boxes", "sounds", "speech"] = "texts"
+    kind: Literal["texts", "pictures", "boxes", "sounds", "speech", "pairs"] = "texts"
     others: tuple[Package, ...] = ()
 
     @property
@@ -135,6 +136,15 @@ _SONIC = Package(
     "sonic-pi-samples_3.2.2~repack-8_all.deb",
     "25f2312d2fae005e6ad0f4726b8ed3084e776006a5a132083506e960224ac79d",
     21_882_696,
+)
+
+_GNOME = Package(
+    "debian",
+    "gnome-user-docs",
+    "43.0-2",
+    "gnome-user-docs_43.0-2_all.deb",
+    "0d635a840747958ca84da778b40d341f1155603851f922c9a171f5a181d6a39f",
+    8_523_220,
 )
 
 
@@ -314,6 +324,17 @@ DATASETS = (
         _SONIC,
         "families",
         "sounds",
+    ),
+    DatasetEntry(
+        "gnome-help-pt",
+        "Help pages of GNOME in English and Brazilian Portuguese, sentence by sentence",
+        "CC-BY-SA-3.0",
+        "en",
+        {"train": 2306},
+        0,
+        _GNOME,
+        "mallard:pt_BR",
+        "pairs",
     ),
     *(
         DatasetEntry(

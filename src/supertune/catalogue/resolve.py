@@ -208,6 +208,7 @@ def _converter(module: str) -> Callable[[Any, Path], None]:
 _OF_SEVERAL: Mapping[str, Callable[[Mapping[str, bytes], Path], None]] = {
     "nanodet": _converter("convert_nanodet"),  # a graph and its weights
     "whisper": _converter("convert_whisper"),  # weights in two parts, tokenizer, settings
+    "bergamot": _converter("convert_bergamot"),  # weights, words, a list of likely translations
     "diffusion": _converter("emoji_diffusion"),  # its text encoder; the denoiser is of our own
 }
 # By layout: what makes a model folder of the one file in the package.

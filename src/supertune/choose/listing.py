@@ -169,7 +169,8 @@ def backbones(recipe: Recipe, examples: Examples) -> list[str]:
     if recipe.method != "auto" and not registry.method(recipe.method).needs:
         return []
     judge = registry.objective(registry.task(recipe.task).objective)
-    own: tuple[str, ...] = getattr(judge, "backbones", ())
+    own: Any = getattr(judge, "backbones", ())
+    own = own(examples) if callable(own) else own
     return list(own or registry.modality(examples.modality).backbones(examples.inputs))
 
 

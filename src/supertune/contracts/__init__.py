@@ -138,6 +138,14 @@ from supertune.contracts.task import (
     Task,
 )
 from supertune.contracts.transcription_keys import TranscriptionOptions
+from supertune.contracts.translation import (
+    Rendered,
+    Rendering,
+    Translated,
+    Translating,
+    Translations,
+)
+from supertune.contracts.translation_keys import TranslationOptions
 
 __all__ = [
     "NOTHING_ASKED",
@@ -217,6 +225,8 @@ __all__ = [
     "Reading",
     "Recognising",
     "Recording",
+    "Rendered",
+    "Rendering",
     "Replaying",
     "ResizeMode",
     "Sampling",
@@ -234,6 +244,10 @@ __all__ = [
     "Transcribing",
     "TranscriptionOptions",
     "Transcripts",
+    "Translated",
+    "Translating",
+    "TranslationOptions",
+    "Translations",
     "Tunable",
     "Tuned",
     "Untuned",

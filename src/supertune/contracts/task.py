@@ -18,6 +18,7 @@ Objective = Literal[
     "denoise",
     "stylize",
     "transcribe",
+    "translate",
     "synthesise",
     "rank",
 ]
@@ -92,7 +93,8 @@ class HeadSpec:
     classes, or losses of a denoiser at so many ``draws`` of noise, beside those of the untuned
     one (`supertune.contracts.Denoised`), or so many ``losses`` of pictures painted again in a style
     (`supertune.contracts.Stylized`), or a text of so many ``characters`` at most
-    (`supertune.contracts.Transcripts`)."""
+    (`supertune.contracts.Transcripts`), or a ``translation`` of so many
+    (`supertune.contracts.Translations`)."""
 
     outputs: int
     multi_label: bool = False
@@ -101,11 +103,13 @@ class HeadSpec:
     draws: int = 0
     losses: int = 0
     characters: int = 0
+    translation: int = 0
 
     @property
     def width(self) -> int:
         """C, how many numbers an answer takes; see `supertune.contracts.Detections` for boxes."""
-        return 6 * self.boxes or 2 * self.draws or self.losses or self.characters or self.outputs
+        sizes = (6 * self.boxes, 2 * self.draws, self.losses, self.characters, self.translation)
+        return next((size for size in sizes if size), self.outputs)
 
 
 class Task(Protocol):

@@ -1,5 +1,5 @@
-"""A backbone as it is: a denoiser asked by the captions of pictures, or what writes down speech.
-Nothing is tuned."""
+"""A backbone as it is: a denoiser asked by the captions of pictures, what writes down speech, or
+what translates. Nothing is tuned."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from supertune.contracts import (
     Untuned,
 )
 from supertune.contracts.diffusion import DENOISER
+from supertune.methods._as_it_translates import AsItTranslates
 from supertune.methods._as_it_writes import AsItWrites
 
 
@@ -90,17 +91,23 @@ class UntunedMethod:
     summary = "The backbone as it is, asked the same; nothing is tuned"
     reference = "Ho et al. 2020, arXiv:2006.11239; Radford et al. 2022, arXiv:2212.04356"
     needs = frozenset({"torch"})
-    objectives = frozenset({"denoise", "transcribe"})
+    objectives = frozenset({"denoise", "transcribe", "translate"})
     simplicity = 4
     options: type[Options] = UntunedOptions
 
-    def fit(self, problem: Problem, options: Any) -> AsItIs | AsItWrites:
+    def fit(self, problem: Problem, options: Any) -> AsItIs | AsItWrites | AsItTranslates:
+        if problem.head.translation:
+            return AsItTranslates(problem.head)
         if not problem.head.characters:
             return AsItIs(problem.head)
         assert problem.lens is not None
         return AsItWrites.of(problem.examples, problem.head, problem.lens)
 
-    def restore(self, state: State, head: HeadSpec, lens: Lens | None) -> AsItIs | AsItWrites:
+    def restore(
+        self, state: State, head: HeadSpec, lens: Lens | None
+    ) -> AsItIs | AsItWrites | AsItTranslates:
+        if head.translation:
+            return AsItTranslates(head)
         if not head.characters:
             return AsItIs(head)
         return AsItWrites(head, state.settings["language"])

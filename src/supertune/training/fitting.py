@@ -44,12 +44,14 @@ def restore(method: Method, state: State, options: Any, head: HeadSpec, lens: Le
 
 def trainer(head: HeadSpec) -> Any:
     """The module that trains by gradients what answers so."""
-    from supertune.training import denoising, detecting, loop, styling, transcribing
+    from supertune.training import denoising, detecting, loop, styling, transcribing, translating
 
     if head.losses:
         return styling
     if head.characters:
         return transcribing
+    if head.translation:
+        return translating
     return denoising if head.draws else detecting if head.boxes else loop
 
 

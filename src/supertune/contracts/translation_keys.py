@@ -1,0 +1,40 @@
+"""Recipe keys of methods that tune what translates; it has a training loop of its own."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from supertune.contracts.method import Options
+
+DECODED = 1.0  # what a step over a pair takes, of a pass of its source through the encoder
+WRITTEN = 4.0  # what translating a text takes
+
+
+class TranslationOptions(Options):
+    """Recipe keys of every method trained by the likelihood of translations."""
+
+    ranges: ClassVar[dict[str, float]] = {"learning_rate": 5.0, "epochs": 2.0}
+    epochs: int = Field(8, ge=1, le=1000)
+    learning_rate: float = Field(1e-3, gt=0, le=1)
+    batch_size: int = Field(16, ge=1, le=1024, description="pairs a step")
+    weight_decay: float = Field(0.01, ge=0)
+    label_smoothing: float = Field(0.1, ge=0, lt=1)
+    averaging: float = Field(
+        0.5,
+        ge=0,
+        lt=1,
+        description="the last share of the steps, over which the tuned numbers are averaged",
+    )
+    interpolation: float = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description="how far to go from the start to the tuned numbers; less keeps more of what "
+        "the untuned model can (WiSE-FT, arXiv:2109.01903)",
+    )
+
+    def passes(self, rows: int, tuned: float) -> float:
+        """What a fit takes, in passes of each row through the encoder."""
+        return WRITTEN + self.epochs * DECODED * 3
