@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         plan,
         predict_many,
         transcribe,
+        translate,
     )
 
 __version__ = "0.1.0"
@@ -50,6 +51,7 @@ __all__ = [
     "plan",
     "predict_many",
     "transcribe",
+    "translate",
 ]
 
 _PUBLIC = frozenset(__all__) - {"__version__"}

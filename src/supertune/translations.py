@@ -4,12 +4,13 @@ Popović 2017 (chrF++, aclanthology.org/W17-4770), Papineni et al. 2002 (BLEU), 
 (TER), Post 2018 (arXiv:1804.08771). sacrebleu cuts and counts; what is summed of its counts over
 rows is what it computes of a whole corpus, so that a bootstrap only re-weighs them.
 
-``repetition`` is chrF++'s opposite number for programs: the share of rows whose placeholders are
-all there (``placeholders``), and ``exact`` the share that is the reference itself.
+``placeholders`` is the share of rows that have those of the reference, ``exact`` that of rows that
+are the reference itself.
 """
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
 from typing import Any
@@ -134,6 +135,14 @@ def _bleu(sums: FloatArray) -> FloatArray:
     found = 100 * np.exp(logs + np.maximum(brevity, -700))
     empty = (lengths[:, 0] <= 0) | (total[:, 3] <= 0) | (right.sum(axis=1) <= 0)
     return np.where(empty, 0.0, found)
+
+
+def marked(reference: str, written: str) -> list[tuple[str, str, str]]:
+    """Words of both in order, as (``"equal"``, ``"replace"``, ``"delete"`` or ``"insert"``, of the
+    reference, written)."""
+    first, second = reference.split(), written.split()
+    found = difflib.SequenceMatcher(None, first, second, False).get_opcodes()
+    return [(kind, " ".join(first[a:b]), " ".join(second[c:d])) for kind, a, b, c, d in found]
 
 
 def term_accuracy(

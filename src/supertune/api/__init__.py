@@ -11,6 +11,7 @@ from supertune.api.many import predict_many
 from supertune.api.picturing import generate
 from supertune.api.planning import plan
 from supertune.api.transcribing import transcribe
+from supertune.api.translating import translate
 from supertune.model import Model
 
 __all__ = [
@@ -26,4 +27,5 @@ __all__ = [
     "plan",
     "predict_many",
     "transcribe",
+    "translate",
 ]

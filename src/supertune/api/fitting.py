@@ -21,6 +21,7 @@ from supertune.contracts import (
     Floored,
     HeadSpec,
     Judged,
+    Juxtaposing,
     Noted,
     Notes,
     Painting,
@@ -251,6 +252,8 @@ def _finish(run: _Run, decision: Decision, tuned: Tuned) -> Model:
     report = _report(run, decision, tuned, verified, judged, free)
     report |= finite(compose.trust(workshop, decision, examples, calibration, judged))
     report |= _drawn(run, decision, tuned)
+    if isinstance(workshop.objective, Juxtaposing):
+        report |= finite(workshop.objective.side_by_side(judged, free, run.keep_rows))
     manifest = {
         "supertune": __version__,
         "created": report["created"],

@@ -16,7 +16,7 @@ import numpy as np
 from pydantic import Field
 
 from supertune.contracts.backbone import Lens
-from supertune.contracts.data import FloatArray, Input, unlike
+from supertune.contracts.data import FloatArray, Input, IntArray, unlike
 from supertune.contracts.method import Options, Tuned
 from supertune.contracts.speech import numbered, texts_of
 
@@ -92,14 +92,25 @@ class Translating(Protocol):
         ...
 
     def losses(
-        self, states: Any, texts: Sequence[Sequence[int]], smoothing: float = 0.0
+        self,
+        states: Any,
+        texts: Sequence[Sequence[int]],
+        smoothing: float = 0.0,
+        among: IntArray | None = None,
     ) -> tuple[Any, Any]:
         """(B,) sums over tokens of their negative log-likelihood, with gradients, and (B,) how many
-        tokens these are."""
+        tokens these are; ``among`` are all that may be written, in ascending order."""
         ...
 
-    def contexts(self, states: Any, texts: Sequence[Sequence[int]]) -> list[FloatArray]:
-        """For each of B texts (its tokens, d): where each token was about to be written."""
+    def likely(self, states: Any, texts: Sequence[Sequence[int]], count: int) -> IntArray:
+        """The tokens that are among the ``count`` likeliest anywhere in these texts, ascending."""
+        ...
+
+    def contexts(
+        self, states: Any, texts: Sequence[Sequence[int]]
+    ) -> list[tuple[FloatArray, FloatArray]]:
+        """For each of B texts (its tokens, d), where each token was about to be written, and (its
+        tokens,) how likely it was."""
         ...
 
     def translated(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -26,6 +26,11 @@ class TranslationOptions(Options):
         ge=0,
         lt=1,
         description="the last share of the steps, over which the tuned numbers are averaged",
+    )
+    vocabulary: Literal["likely", "whole"] = Field(
+        "likely",
+        description="words that compete while tuning: those of the translations and the likeliest "
+        "beside them, which takes a third of the time; or all",
     )
     interpolation: float = Field(
         1.0,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -91,28 +91,52 @@ class Translate:
     def breakdown(
         self, judged: Judged, *, seed: int, costs: FloatArray | None, shown: bool
     ) -> dict[str, Any]:
-        """``translation``: how texts are compared, what speaks against answers by their looks, and
-        pairs with the reference aligned to what was written, worst first."""
-        examples, answers = judged.examples, _first(judged)
-        said, written = _said(examples), texts_of(answers)
+        """``translation``: how texts are compared, and what speaks against answers by their
+        looks."""
+        examples, written = judged.examples, texts_of(_first(judged))
         sources = [str(value) for value in examples.inputs]
         found = [rendering.doubts_of(*one) for one in zip(sources, written, strict=True)]
         doubts = Counter(name for one in found for name in one)
-        worth = _each(answers, examples)
-        order = sorted(range(len(said)), key=lambda i: (worth[i], examples.rows[i]))
         return {
             "translation": {
                 "signatures": scoring.signatures(),
+                "rows": len(written),
                 "doubts": dict(sorted(doubts.items())),
-                "aligned": [
+            }
+        }
+
+    def side_by_side(
+        self, judged: Judged, baselines: Mapping[str, Judged], shown: bool
+    ) -> dict[str, Any]:
+        """``translated``: source, reference, what the untuned model wrote and what this one
+        writes; first those that tuning changed most, for the better and for the worse."""
+        before = baselines.get("untuned")
+        if before is None or len(before.examples) != len(judged.examples):
+            return {}
+        examples, said = judged.examples, _said(judged.examples)
+        pair = [texts_of(_first(one)) for one in (before, judged)]
+        worth = [_each(_first(one), examples) for one in (before, judged)]
+        gain = worth[1] - worth[0]
+        changed = [i for i in range(len(said)) if pair[0][i] != pair[1][i]]
+        order = sorted(changed, key=lambda i: (-gain[i], examples.rows[i]))
+        half = ALIGNED // 2
+        chosen = order if len(order) <= ALIGNED else [*order[:half], *order[-half:]]
+        return {
+            "translated": {
+                "changed": len(changed),
+                "better": int((gain[changed] > 0).sum()) if changed else 0,
+                "worse": int((gain[changed] < 0).sum()) if changed else 0,
+                "rows": len(said),
+                "pairs": [
                     {
                         "row": int(examples.rows[i]),
-                        "source": sources[i],
+                        "source": str(examples.inputs[i]),
                         "reference": said[i],
-                        "written": written[i],
-                        "chrf": round(float(worth[i]), 1),
+                        "before": scoring.marked(said[i], pair[0][i]),
+                        "after": scoring.marked(said[i], pair[1][i]),
+                        "gain": round(float(gain[i]), 1),
                     }
-                    for i in order[: ALIGNED if shown else 0]
+                    for i in (chosen if shown else ())
                 ],
             }
         }

@@ -22,6 +22,7 @@ from supertune.contracts import (
     HeadSpec,
     Injection,
     Input,
+    IntArray,
     Lens,
     Method,
     Notes,
@@ -37,10 +38,13 @@ from supertune.contracts import (
 )
 from supertune.contracts.translation import flagged
 from supertune.data.pairs import rendering
+from supertune.data.pairs.placeholders import shown
 from supertune.errors import InputError
 from supertune.training.replay import MEMORY
 from supertune.training.steps import descend, set_rate, sound
 
+READ = 16  # pairs that are read at a time
+BESIDE = 16  # likeliest words of each place that compete with the right one
 CLIPPED = 1.0  # norm of a gradient
 PLAIN = Rendering()  # how answers are translated that are judged
 
@@ -141,7 +145,11 @@ def injected(method: GradientMethod, offer: Offer, options: Any) -> Injection:
     depth, whole = offer.depth, offer.depth + offer.decoder_depth
     if getattr(options, "blocks", None) in ("upper", "decoder"):
         options = options.model_copy(update={"blocks": tuple(range(depth, whole))})
-    return method.injection(replace(offer, depth=whole, decoder_depth=0), options)
+    made = method.injection(replace(offer, depth=whole, decoder_depth=0), options)
+    # Attention to the source is a fifth of so small a decoder.
+    if made.kind == "LORA" and made.settings.get("target_modules") is None:
+        made = replace(made, settings={**made.settings, "target_modules": "all-linear"})
+    return made
 
 
 def entry(cut: int, offer: Offer) -> int:
@@ -162,8 +170,9 @@ class Pairs:
         """Raises: InputError ``pair_too_long``: nothing is cut without being said."""
         backbone, examples = translator(lens), problem.examples
         assert examples.targets is not None
-        sources = backbone.read([str(value) for value in examples.inputs])
-        texts = [backbone.spelled(str(text)) for text in examples.targets]
+        sides = shown([*map(str, examples.inputs)], [*map(str, examples.targets)])
+        sources = backbone.read([source for source, _ in sides])
+        texts = [backbone.spelled(text) for _, text in sides]
         most = lens.backbone.offer.max_length
         for row, source, text in zip(examples.rows, sources, texts, strict=True):
             if max(len(source), len(text)) > most:
@@ -196,6 +205,7 @@ def _descend(
     order = [batch for _ in range(options.epochs) for batch in
              batches(rng, lengths, options.batch_size)]  # fmt: skip
     held, averaged = _held(lens, pairs.sources, cut), _Average(tunable)
+    among = _among(backbone, pairs, held, cut) if options.vocabulary == "likely" else None
     first = min(len(order) - 1, round((1 - options.averaging) * len(order)))
     losses: list[tuple[float, float]] = []
     tunable.training(True)
@@ -204,7 +214,7 @@ def _descend(
         set_rate(optimizer, options.learning_rate, step, len(order))
         states = backbone.states([held(i) for i in chosen], cut)
         texts = [pairs.texts[i] for i in chosen]
-        sums, counts = backbone.losses(states, texts, options.label_smoothing)
+        sums, counts = backbone.losses(states, texts, options.label_smoothing, among)
         each = torch.tensor(pairs.weights[chosen], dtype=sums.dtype, device=sums.device)
         loss = (sums * each).sum() / (counts * each).sum()
         taken = descend(optimizer, loss, parameters, clipped=CLIPPED, step=step)
@@ -215,6 +225,19 @@ def _descend(
             problem.progress(step + 1, len(order))
     tunable.training(False)
     return losses, averaged.mean
+
+
+def _among(
+    backbone: Translating, pairs: Pairs, held: Callable[[int], FloatArray], cut: int
+) -> IntArray:
+    """All tokens that are written, and the likeliest beside them before anything is tuned."""
+    found = []
+    for start in range(0, len(pairs.texts), READ):
+        limits.check()
+        some = range(start, min(start + READ, len(pairs.texts)))
+        states = backbone.states([held(i) for i in some], cut)
+        found.append(backbone.likely(states, [pairs.texts[i] for i in some], BESIDE))
+    return np.unique(np.concatenate(found))
 
 
 class _Average:

@@ -1,15 +1,15 @@
 """Texts of any length, translated line by line and put together again.
 
 Line breaks and blanks around lines stay. A line with more tokens than translators are used to is
-cut between sentences. Where a translation lost placeholders, what stands between them is translated
-by itself, and they are put back.
+cut between sentences. Placeholders are shown as words that are copied; where a translation lost one
+nevertheless, what stands between them is translated by itself, and they are put back.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from supertune import limits
 from supertune.contracts import Lens, Rendering, Translated, Translating
@@ -64,9 +64,14 @@ def translated(
 def _some(texts: Sequence[str], asked: Asked) -> list[Translated]:
     parts = [_parts(text, asked) for text in texts]
     wanted = dict.fromkeys(part for text in parts for part, plain in text if not plain)
-    found = _all(list(wanted), asked)
-    lost = [one for one, made in found.items() if _differ(one, made.text)]
-    found |= _around(lost, asked)
+    shown = {part: placeholders.masked(part) for part in wanted}
+    made = _all(list(dict.fromkeys(one.text for one in shown.values())), asked)
+    found = {}
+    for part, one in shown.items():
+        back = one.back(made[one.text].text)
+        if back is not None:
+            found[part] = replace(made[one.text], text=back)
+    found |= _around([part for part in shown if part not in found], asked)
     return [_joined(text, held, found) for text, held in zip(texts, parts, strict=True)]
 
 

@@ -17,7 +17,7 @@ from supertune.backbones.transformers.batching import Piece
 from supertune.backbones.transformers.model import TransformersBackbone
 from supertune.backbones.transformers.tokenizing import whole
 from supertune.backbones.transformers.translation import decoding
-from supertune.contracts import BackboneRef, FloatArray, Offer, Rendering, Translated
+from supertune.contracts import BackboneRef, FloatArray, IntArray, Offer, Rendering, Translated
 from supertune.contracts.translation import Mixing
 
 IGNORED = -100
@@ -129,27 +129,51 @@ class TranslatorBackbone(TransformersBackbone):
         return decoder(wanted[:, :-1].clamp(min=0), memory), wanted
 
     def losses(
-        self, states: States, texts: Sequence[Sequence[int]], smoothing: float = 0.0
+        self,
+        states: States,
+        texts: Sequence[Sequence[int]],
+        smoothing: float = 0.0,
+        among: IntArray | None = None,
     ) -> tuple[Any, Any]:
         import torch
 
         hidden, wanted = self._before(states, texts)
         asked = wanted != IGNORED  # nothing else goes through the vocabulary
-        logits = self.model.words(hidden[asked])
+        right, few = wanted[asked], None
+        if among is not None:
+            few = torch.from_numpy(among.astype(np.int64)).to(right.device)
+            right = torch.searchsorted(few, right)
         each = torch.nn.functional.cross_entropy(
-            logits, wanted[asked], reduction="none", label_smoothing=smoothing
+            self.model.words(hidden[asked], few), right, reduction="none", label_smoothing=smoothing
         )
         counts = asked.sum(dim=1)
         sums = torch.zeros(len(texts), device=each.device, dtype=each.dtype)
         rows = torch.repeat_interleave(torch.arange(len(texts), device=each.device), counts)
         return sums.index_add(0, rows, each), counts
 
-    def contexts(self, states: States, texts: Sequence[Sequence[int]]) -> list[FloatArray]:
+    def likely(self, states: States, texts: Sequence[Sequence[int]], count: int) -> IntArray:
         import torch
 
         with self.lock, torch.inference_mode():
-            hidden, _ = self._before(states, texts)
-        return [each[: len(text)].cpu().numpy() for each, text in zip(hidden, texts, strict=True)]
+            hidden, wanted = self._before(states, texts)
+            asked = wanted != IGNORED
+            best = self.model.words(hidden[asked]).topk(count, dim=-1).indices
+            return torch.cat([best.flatten(), wanted[asked]]).unique().cpu().numpy()
+
+    def contexts(
+        self, states: States, texts: Sequence[Sequence[int]]
+    ) -> list[tuple[FloatArray, FloatArray]]:
+        import torch
+
+        found = []
+        with self.lock, torch.inference_mode():
+            hidden, wanted = self._before(states, texts)
+            for each, ids, text in zip(hidden, wanted, texts, strict=True):
+                each, ids = each[: len(text)], ids[: len(text), None]
+                chances = torch.log_softmax(self.model.words(each).float(), dim=-1)
+                likely = chances.gather(1, ids)[:, 0]
+                found.append((each.cpu().numpy(), likely.cpu().numpy()))
+        return found
 
     def translated(
         self,
