@@ -39,7 +39,9 @@ SMALL = 1e-16
 @cache
 def _counters() -> tuple[Any, Any, Any]:
     try:
-        from sacrebleu.metrics import BLEU, CHRF, TER
+        from sacrebleu.metrics.bleu import BLEU
+        from sacrebleu.metrics.chrf import CHRF
+        from sacrebleu.metrics.ter import TER
     except ImportError as error:
         raise EnvironmentFault(
             "extra_missing",

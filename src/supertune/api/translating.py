@@ -1,4 +1,4 @@
-"""`supertune.translate`: files of any size, row by row in their order, and going on where it stopped."""
+"""`supertune.translate`: files of any size in their order, and going on where it stopped."""
 
 from __future__ import annotations
 
@@ -137,9 +137,7 @@ def _opened(
     return model.tuned, model.workshop, model.columns
 
 
-def _untuned(
-    name: str, device: str, threads: int | None
-) -> tuple[Rendered, Workshop, Columns]:
+def _untuned(name: str, device: str, threads: int | None) -> tuple[Rendered, Workshop, Columns]:
     keys: dict[str, Any] = {"device": device, "threads": threads, "precision": "fp32"}
     workshop = Workshop(Recipe(task=TASK, backbone=name, method="untuned", **keys))
     if "translate" not in workshop.offer(name).capabilities:

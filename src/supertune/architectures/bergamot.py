@@ -92,6 +92,15 @@ class Attention(nn.Module):
         """Keys and values of what is attended to."""
         return self.split(self.k_proj(states)), self.split(self.v_proj(states))
 
+    def looked(self, hidden_states: Tensor, keys: Tensor, mask: Tensor | None) -> Tensor:
+        """(B, T, S) how much the first head attends to what, which in the decoder's last layer was
+        taught to look at the word that is translated."""
+        asked = self.split(self.q_proj(hidden_states))[:, :1]
+        scores = asked @ keys[:, :1].transpose(2, 3) / math.sqrt(asked.shape[-1])
+        if mask is not None:
+            scores = scores.masked_fill(~mask, -torch.inf)
+        return torch.softmax(scores, dim=-1)[:, 0]
+
     def forward(
         self, hidden_states: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None
     ) -> Tensor:
@@ -99,7 +108,8 @@ class Attention(nn.Module):
         asked = self.split(self.q_proj(hidden_states))
         found = functional.scaled_dot_product_attention(asked, keys, values, attn_mask=mask)
         rows, _, length, _ = found.shape
-        return self.out_proj(found.transpose(1, 2).reshape(rows, length, -1))
+        joined: Tensor = self.out_proj(found.transpose(1, 2).reshape(rows, length, -1))
+        return joined
 
 
 class EncoderLayer(nn.Module):
@@ -117,7 +127,8 @@ class EncoderLayer(nn.Module):
         attended = self.self_attn(hidden_states, keys, values, mask)
         hidden_states = self.self_attn_layer_norm(hidden_states + attended)
         inner = self.fc2(functional.relu(self.fc1(hidden_states)))
-        return self.final_layer_norm(hidden_states + inner)
+        found: Tensor = self.final_layer_norm(hidden_states + inner)
+        return found
 
 
 class DecoderLayer(nn.Module):
@@ -201,7 +212,8 @@ class BergamotDecoder(nn.Module):
 
     def begin(self, states: Tensor, mask: Tensor | None) -> Memory:
         """What is known before the first word; states (B, S, d), mask (B, S)."""
-        made = [layer.encoder_attn.remembered(states) for layer in self.layers]
+        attentions: list[Any] = [layer.encoder_attn for layer in self.layers]
+        made = [attention.remembered(states) for attention in attentions]
         empty = states.new_zeros(len(states), states.shape[2])
         seen = None if mask is None else mask.bool()[:, None, None, :]
         return Memory([k for k, _ in made], [v for _, v in made], seen, [empty] * len(made))
@@ -316,10 +328,10 @@ def as_int8(model: BergamotForTranslation, scales: Mapping[str, float]) -> Itera
     def words(hidden: Tensor, among: Tensor | None = None) -> Tensor:
         return whole(rounded(hidden, scales["lm_head"]), among)
 
-    model.words = words
+    model.__dict__["words"] = words
     try:
         yield
     finally:
-        del model.words
+        del model.__dict__["words"]
         for handle in handles:
             handle.remove()

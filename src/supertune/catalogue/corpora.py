@@ -146,8 +146,11 @@ def few_pairs(
     train = pairs[:train_rows]
     known = {side.casefold() for row in train for side in row[:2]}
     there = {row[2] for row in train}
-    rest = [row for row in pairs[train_rows:]
-            if row[2] not in there and not known & {side.casefold() for side in row[:2]}]
+    rest = [
+        row
+        for row in pairs[train_rows:]
+        if row[2] not in there and not known & {side.casefold() for side in row[:2]}
+    ]
     rng.shuffle(rest)
     return train, rest[:test_rows]
 
@@ -180,7 +183,11 @@ def few_pictures(
     return rows[:train_rows], rows[train_rows:][:test_rows]
 
 
-_HOLDS = {"boxes": "boxes on pictures", "speech": "what is said in recordings", "pairs": "translations"}
+_HOLDS = {
+    "boxes": "boxes on pictures",
+    "speech": "what is said in recordings",
+    "pairs": "translations",
+}
 
 
 def _no_labels(entry: DatasetEntry) -> InputError:
@@ -277,9 +284,7 @@ def _test_first(splits: Mapping[str, list[Any]]) -> list[tuple[str, list[Any]]]:
     return sorted(splits.items(), key=lambda part: part[0] == "train")
 
 
-def _translations(
-    entry: DatasetEntry, packages: Sequence[Path], partial: Path
-) -> dict[str, int]:
+def _translations(entry: DatasetEntry, packages: Sequence[Path], partial: Path) -> dict[str, int]:
     found = mallard.pairs(packages[0], entry.layout.partition(":")[2])
     with (partial / "train.jsonl").open("w", encoding="utf-8", newline="\n") as stream:
         stream.writelines(mallard.lines(found))

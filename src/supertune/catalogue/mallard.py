@@ -4,10 +4,10 @@ by their places in pages of the Mallard format (Debian gnome-user-docs)."""
 from __future__ import annotations
 
 import json
+import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from xml.etree import ElementTree
 
 from supertune.catalogue.archives import members
 
@@ -50,7 +50,7 @@ def pairs(package: Path, language: str) -> list[Pair]:
 
 def _parts(data: bytes) -> list[tuple[str, str]]:
     """What kind each part is of, and its text."""
-    root = ElementTree.fromstring(data)
+    root = ET.fromstring(data)
     named = ((one.tag.rpartition("}")[2], one) for one in root.iter() if isinstance(one.tag, str))
     return [(kind, " ".join("".join(one.itertext()).split())) for kind, one in named
             if kind in _KINDS]  # fmt: skip

@@ -85,5 +85,7 @@ def _floats(values: memoryview, at: int, count: int) -> npt.NDArray[Any]:
 def _said(data: bytes) -> dict[str, str]:
     """The settings of one line each; lists are left out."""
     lines = data.rstrip(b"\0").decode("utf-8", "replace").splitlines()
-    pairs = (line.split(":", 1) for line in lines if ":" in line and not line.startswith((" ", "-")))
+    pairs = (
+        line.split(":", 1) for line in lines if ":" in line and not line.startswith((" ", "-"))
+    )
     return {name.strip(): value.strip() for name, value in pairs}

@@ -46,14 +46,17 @@ def translate(
     ],
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="A .jsonl, .csv, .tsv or .txt file; if interrupted, "
-                     "the same command goes on."),
+        typer.Option(
+            "--output",
+            "-o",
+            help="A .jsonl, .csv, .tsv or .txt file; if interrupted, the same command goes on.",
+        ),
     ] = None,
     glossary: Glossary = None,
     beams: Annotated[int, typer.Option("--beams", help="Texts followed at a time, 1 to 16.")] = 1,
     bias: Annotated[
         float, typer.Option("--bias", help="How much terms of the glossary are preferred.")
-    ] = 3.0,
+    ] = 15.0,
     text: Annotated[str | None, typer.Option("--text", help="The column of texts.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
     device: Device = None,

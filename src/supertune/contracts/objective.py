@@ -54,8 +54,9 @@ class Judge(Protocol):
     """One file in ``objectives/``; the file's name is the objective.
 
     One that few backbones of the catalogue serve names them in an attribute ``backbones``, or
-    where they depend on the examples a function of these; `auto` then tries these. What not every kind of answer has is promised apart: `Floored`,
-    `Juxtaposing`, `Calibrating`, `Bounding`, `Vouching`, `Shifting`, `supertune.contracts.Contrasting`.
+    where they depend on the examples a function of these; `auto` then tries these. What not every
+    kind of answer has is promised apart: `Floored`, `Juxtaposing`, `Calibrating`, `Bounding`,
+    `Vouching`, `Shifting`, `supertune.contracts.Contrasting`.
     """
 
     name: str

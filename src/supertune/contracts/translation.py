@@ -42,10 +42,11 @@ class Rendering(Options):
         {}, description="terms and what they are called in the other language"
     )
     bias: float = Field(
-        3.0,
+        15.0,
         ge=0,
         le=50,
-        description="how much terms of the glossary are preferred, in nats a token",
+        description="how much terms of the glossary are preferred, in nats a token, "
+        "where the decoder looks at what they stand for; 0: not at all",
     )
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 from pydantic import Field
@@ -106,7 +105,8 @@ class KnnMemory:
 
     def fit(self, problem: Problem, options: KnnMemoryOptions) -> Remembered:
         lens, examples = problem.lens, problem.examples
-        assert lens is not None and examples.targets is not None
+        assert lens is not None
+        assert examples.targets is not None
         backbone = lens.backbone
         assert isinstance(backbone, Translating)
         sources = [str(value) for value in examples.inputs]

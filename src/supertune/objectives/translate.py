@@ -194,8 +194,6 @@ class Translate:
 OBJECTIVE = Translate()
 
 
-
-
 def _targets(examples: Examples) -> npt.NDArray[Any]:
     assert examples.targets is not None
     return examples.targets

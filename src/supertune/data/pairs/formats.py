@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import ast
 import re
+import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from xml.etree import ElementTree
 
 import numpy as np
 
@@ -21,7 +21,11 @@ from supertune.data.table import Table
 from supertune.errors import InputError
 
 SOURCE, TARGET = "source", "target"
-_LANGUAGE = re.compile(r"\.([a-z]{2,3}(?:[_-][A-Za-z]{2,8})?)$")
+_CODES = (
+    "en pt es fr de it nl sv da no nb nn fi pl cs sk sl hr sr bs bg ro hu el tr ru uk be lt lv et ga "
+    "cy mt is sq mk ar he fa hi bn ta te ur th vi id ms tl ja ko zh ca eu gl af sw ka hy az kk uz mn"
+)
+_LANGUAGE = re.compile(rf"\.((?:{'|'.join(_CODES.split())})(?:[_-][A-Za-z]{{2,8}})?)$")
 _LARGEST = 200_000_000  # bytes of a file that is parsed whole
 Pairs = Iterator[tuple[str, str]]
 
@@ -55,7 +59,7 @@ def table(source: object) -> Table | None:
             )
         try:
             found = list(reader(path))
-        except (ElementTree.ParseError, UnicodeDecodeError, SyntaxError, ValueError) as error:
+        except (ET.ParseError, UnicodeDecodeError, SyntaxError, ValueError) as error:
             raise InputError(
                 "file_damaged",
                 f"{path.name} cannot be read as {path.suffix[1:].upper()}.",
@@ -81,17 +85,10 @@ def beside(path: Path) -> Path | None:
     if mark is None or not path.is_file():
         return None
     stem = path.name[: mark.start()]
-    others = [
-        one
-        for one in sorted(path.parent.glob(f"{_escaped(stem)}.*"))
-        if one != path and _LANGUAGE.search(one.name) and one.name[: mark.start()] == stem
-        and one.name[mark.start() :] == "." + _LANGUAGE.search(one.name)[1]  # type: ignore[index]
-    ]  # fmt: skip
+    others = [one for one in sorted(path.parent.iterdir())
+              if one != path and (other := _LANGUAGE.search(one.name))
+              and one.name[: other.start()] == stem]  # fmt: skip
     return others[0] if len(others) == 1 else None
-
-
-def _escaped(name: str) -> str:
-    return re.sub(r"([\[\]*?])", r"[\1]", name)
 
 
 def _text(path: Path) -> str:
@@ -114,18 +111,18 @@ def _parallel(path: Path, other: Path) -> Pairs:
 # --- XML --------------------------------------------------------------------------------------
 
 
-def _root(path: Path) -> ElementTree.Element:
+def _root(path: Path) -> ET.Element:
     data = path.read_bytes()
-    if b"<!ENTITY" in data:
+    if any("<!ENTITY".encode(one) in data for one in ("utf-8", "utf-16-le", "utf-16-be")):
         raise ValueError("it declares entities of its own, which are not read")
-    return ElementTree.fromstring(data)
+    return ET.fromstring(data)
 
 
-def _name(element: ElementTree.Element) -> str:
+def _name(element: ET.Element) -> str:
     return str(element.tag).rpartition("}")[2]
 
 
-def _inner(element: ElementTree.Element) -> str:
+def _inner(element: ET.Element) -> str:
     """The text of a segment; what stands in its tags for a program is kept."""
     return "".join(element.itertext()).strip()
 
@@ -182,7 +179,11 @@ def _po(path: Path) -> Pairs:
             continue
         named = re.match(r"(msgctxt|msgid_plural|msgid|msgstr(?:\[\d+\])?)\s+(\".*\")$", line)
         if named:
-            if named[1] == "msgid" and "msgid" in held and any(k.startswith("msgstr") for k in held):
+            if (
+                named[1] == "msgid"
+                and "msgid" in held
+                and any(k.startswith("msgstr") for k in held)
+            ):
                 yield from _entries(held, fuzzy)
                 held, fuzzy = {}, False
             key, quoted = named[1], named[2]

@@ -83,7 +83,9 @@ def masked(text: str) -> Masked:
     if not any(placeholder for _, placeholder in parts):
         return Masked(text)
     stem = next((one for one in STEMS if one not in text), STEMS[0])
-    made, words, held = "", [], []
+    made = ""
+    words: list[str] = []
+    held: list[tuple[str, bool, bool]] = []
     for number, (part, placeholder) in enumerate(parts):
         if not placeholder:
             # What was parted from a word by a placeholder alone is parted by a blank.

@@ -6,12 +6,14 @@ follows several translations of one text.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from supertune.backbones.transformers.translation.terms import Terms, mentions
 from supertune.contracts import Rendering, Translated
 from supertune.contracts.translation import Mixing
 from supertune.limits import check
@@ -48,7 +50,7 @@ def translated(
 
     most = [ROOM + round(how.longest * len(piece)) for piece in sources]
     with backbone.lock, torch.inference_mode():
-        run = _Run(backbone, states, mixing)
+        run = _Run(backbone, states, mixing, _terms(backbone, sources, how))
         if how.beams == 1:
             found = _greedy(run, most, backbone.end)
         else:
@@ -60,15 +62,38 @@ def translated(
     return [Translated(text.strip(), one.mean) for text, one in zip(texts, found, strict=True)]
 
 
+def _terms(
+    backbone: TranslatorBackbone, sources: Sequence[Piece], how: Rendering
+) -> Terms | None:
+    if not how.glossary or not how.bias:
+        return None
+    glossary = {}
+    for term, name in how.glossary.items():
+        forms = dict.fromkeys((name, name[:1].upper() + name[1:]))
+        glossary[term] = tuple(tuple(backbone.spelled(form)[:-1]) for form in forms)
+    texts = backbone.tokenizer.batch_decode(
+        [piece.ids for piece in sources], skip_special_tokens=True
+    )
+    held = [mentions(glossary, text, backbone.tokenization.offsets(text, None)) for text in texts]
+    return Terms(held, how.bias) if any(held) else None
+
+
 class _Run:
     """A decoder on some states, with what it has written so far."""
 
     def __init__(
-        self, backbone: TranslatorBackbone, states: States, mixing: Mixing | None
+        self,
+        backbone: TranslatorBackbone,
+        states: States,
+        mixing: Mixing | None,
+        terms: Terms | None,
+        source: int | None = None,
     ) -> None:
-        self.backbone, self.states, self.mixing = backbone, states, mixing
+        self.backbone, self.states, self.mixing, self.terms = backbone, states, mixing, terms
+        self.source = source  # of all rows, where these are of one
         self.decoder = backbone.model.get_decoder()
         self.memory = self.decoder.begin(states.hidden, states.mask)
+        self.looked: Any = None  # (B, S) at which token of the source each row looks
 
     def alone(self, row: int, times: int) -> _Run:
         """One row, so many times."""
@@ -77,16 +102,41 @@ class _Run:
         wide = self.states.mask[row].sum()
         hidden = self.states.hidden[row, :wide].expand(times, -1, -1)
         mask = self.states.mask[row, :wide].expand(times, -1)
-        return _Run(self.backbone, States(hidden, mask), self.mixing)
+        return _Run(self.backbone, States(hidden, mask), self.mixing, self.terms, row)
+
+    def preferred(self, chances: Any, rows: Sequence[int], texts: Sequence[Sequence[int]]) -> Any:
+        """(B, V) with terms of the glossary raised."""
+        if self.terms is None:
+            return chances
+        rows = rows if self.source is None else [self.source] * len(rows)
+        return self.terms.preferred(chances, self.looked, rows, texts)
 
     def step(self, tokens: Any | None) -> Any:
         """(B, V) log-likelihoods behind (B,) further tokens."""
         import torch
 
         given = None if tokens is None else tokens[:, None]
-        last = self.decoder(given, self.memory)[:, -1]
+        with self._looking():
+            last = self.decoder(given, self.memory)[:, -1]
         chances = torch.log_softmax(self.backbone.model.words(last).float(), dim=-1)
         return chances if self.mixing is None else self.mixing(last, chances)
+
+    @contextmanager
+    def _looking(self) -> Iterator[None]:
+        """Inside, where the last block looks is noted, if terms depend on it."""
+        if self.terms is None:
+            yield
+            return
+
+        def look(attention: Any, given: tuple[Any, ...]) -> None:
+            hidden, keys, _, mask = given
+            self.looked = attention.looked(hidden[:, -1:], keys, mask)[:, 0]
+
+        handle = self.decoder.layers[-1].encoder_attn.register_forward_pre_hook(look)
+        try:
+            yield
+        finally:
+            handle.remove()
 
     def take(self, rows: Any) -> None:
         """Go on with these rows alone, in this order."""
@@ -103,7 +153,8 @@ def _greedy(run: _Run, most: Sequence[int], end: int) -> list[Found]:
     chances = run.step(None)
     while True:
         check()
-        sure, best = chances.max(dim=1)
+        best = run.preferred(chances, there, [texts[i] for i in there]).argmax(dim=1)
+        sure = chances.gather(1, best[:, None])[:, 0]
         for row, token, chance in zip(there.tolist(), best.tolist(), sure.tolist(), strict=True):
             if ended[row]:
                 continue
@@ -137,6 +188,7 @@ def _beam(run: _Run, most: int, end: int, how: Rendering) -> Found:
     done: list[tuple[float, Found]] = []
     for _ in range(most):
         check()
+        chances = run.preferred(chances, range(wide), texts)
         best, places = (sums[:, None] + chances).flatten().topk(2 * wide)
         following: list[tuple[int, int, float]] = []
         for total, place in zip(best.tolist(), places.tolist(), strict=True):
