@@ -450,8 +450,7 @@ def load(
     state = artifact.states.of(read)
     kinds = bool(manifest["multi_label"]), bool(manifest.get("valued"))
     names = ("boxes", "draws", "losses", "characters", "translation")
-    sizes = {name: int(manifest.get(name, 0)) for name in names}
-    head = HeadSpec(len(manifest["labels"]), *kinds, **sizes)
+    head = HeadSpec(len(manifest["labels"]), *kinds, *(int(manifest.get(n, 0)) for n in names))
     made = manifest.get("injection")  # of an adapter that was trained elsewhere
     method: Method
     method = Adopted.from_dict(recipe.method, made) if made else registry.method(recipe.method)

@@ -79,7 +79,8 @@ def _decoded(
 def _floats(values: memoryview, at: int, count: int) -> npt.NDArray[Any]:
     if at + 4 * count > len(values):
         raise bad_layout(f"{len(values)} bytes for {count} numbers")
-    return np.frombuffer(values[at : at + 4 * count], dtype="<f4")
+    found: npt.NDArray[Any] = np.frombuffer(values[at : at + 4 * count], dtype="<f4")
+    return found
 
 
 def _said(data: bytes) -> dict[str, str]:

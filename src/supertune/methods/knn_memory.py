@@ -114,7 +114,7 @@ class KnnMemory:
         sides = shown(sources, texts)
         pieces = backbone.read([source for source, _ in sides])
         tokens = [backbone.spelled(text) for _, text in sides]
-        cut, parts, likely = backbone.offer.depth, [], []  # type: ignore[attr-defined]
+        cut, parts, likely = backbone.offer.depth, [], []
         for start in range(0, len(texts), TOGETHER):
             part = slice(start, start + TOGETHER)
             states = backbone.states(lens.activations(pieces[part], cut), cut)

@@ -59,6 +59,8 @@ def table(source: object) -> Table | None:
             )
         try:
             found = list(reader(path))
+        except InputError:
+            raise
         except (ET.ParseError, UnicodeDecodeError, SyntaxError, ValueError) as error:
             raise InputError(
                 "file_damaged",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -165,14 +166,22 @@ def _read(source: Any, wanted: Columns, *, fitted: bool = False) -> _Held:
 
 def _unnested(table: Table) -> Table:
     """A column of ``{"en": ..., "pt": ...}`` as two."""
-    cells = table.values.get(NESTED)
-    if not cells or not all(isinstance(one, dict) and len(one) >= 2 for one in cells):
-        return table
-    keys = [key for key in cells[0] if all(key in one for one in cells)][:2]
+    cells = [_languages(cell) for cell in table.values.get(NESTED, ())]
+    keys = [key for key in cells[0] if all(key in one for one in cells)][:2] if cells else []
     if len(keys) < 2:
         return table
     others = {name: values for name, values in table.values.items() if name != NESTED}
     return replace(table, values={**others, **{key: [one[key] for one in cells] for key in keys}})
+
+
+def _languages(cell: Any) -> dict[str, Any]:
+    """A cell that is such an object, or is written so."""
+    if isinstance(cell, str) and cell.startswith("{"):
+        try:
+            cell = json.loads(cell)
+        except ValueError:
+            return {}
+    return cell if isinstance(cell, dict) else {}
 
 
 def _names(table: Table, wanted: Columns, *, fitted: bool) -> tuple[str, str]:

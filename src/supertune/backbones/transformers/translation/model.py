@@ -74,10 +74,15 @@ class TranslatorBackbone(TransformersBackbone):
         if not texts:
             return []
         coded = self.tokenizer([whole(text) for text in texts], verbose=False)["input_ids"]
-        return [Piece(tuple(ids)) for ids in coded]
+        return [Piece((*self._words(ids[:-1]), ids[-1])) for ids in coded]
 
     def spelled(self, text: str) -> list[int]:
-        return [*self.tokenization.code(whole(text)), self.end]
+        return [*self._words(self.tokenization.code(whole(text))), self.end]
+
+    def _words(self, ids: Sequence[int]) -> list[int]:
+        """Tokens of a text, in which a mark such as "</s>" is no end."""
+        unknown = int(self.tokenizer.unk_token_id)
+        return [unknown if one == self.end else int(one) for one in ids]
 
     def resumes(self, cut: int) -> bool:
         """What of the encoder is tuned is computed from the text on."""
@@ -158,7 +163,8 @@ class TranslatorBackbone(TransformersBackbone):
             hidden, wanted = self._before(states, texts)
             asked = wanted != IGNORED
             best = self.model.words(hidden[asked]).topk(count, dim=-1).indices
-            return torch.cat([best.flatten(), wanted[asked]]).unique().cpu().numpy()
+            found = torch.cat([best.flatten(), wanted[asked]]).unique()
+        return np.asarray(found.cpu().numpy())
 
     def contexts(
         self, states: States, texts: Sequence[Sequence[int]]
