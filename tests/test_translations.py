@@ -9,7 +9,13 @@ import sacrebleu
 from supertune import translations
 from supertune.contracts.speech import numbered
 
-SAID = ["Abra as configurações do seu computador.", "Feche a janela.", "Salve %s agora.", "Sim", "a b"]
+SAID = [
+    "Abra as configurações do seu computador.",
+    "Feche a janela.",
+    "Salve %s agora.",
+    "Sim",
+    "a b",
+]
 WRITTEN = ["Abra a configuração do computador.", "Feche a janela.", "Salve agora.", "", "c d e f"]
 
 

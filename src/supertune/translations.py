@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from supertune import placeholders
 from supertune.contracts import FloatArray
 from supertune.contracts.speech import texts_of
-from supertune.data.pairs import placeholders
 from supertune.errors import EnvironmentFault
 
 METRICS: Mapping[str, bool] = {

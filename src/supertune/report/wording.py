@@ -30,7 +30,15 @@ _BASELINES = {
     "copied": "The source itself",
     "bag_of_words": "TF-IDF + logistic regression",
 }
-_SPELLED = {"f1": "F1", "chrf": "chrF++", "bleu": "BLEU", "ter": "TER", "brier": "Brier score", "log": "log", **metrics.SPELLED}
+_SPELLED = {
+    "f1": "F1",
+    "chrf": "chrF++",
+    "bleu": "BLEU",
+    "ter": "TER",
+    "brier": "Brier score",
+    "log": "log",
+    **metrics.SPELLED,
+}
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 

@@ -38,8 +38,8 @@ from supertune.contracts import (
 )
 from supertune.contracts.translation import flagged
 from supertune.data.pairs import rendering
-from supertune.data.pairs.placeholders import shown
 from supertune.errors import InputError
+from supertune.placeholders import shown
 from supertune.training.replay import MEMORY
 from supertune.training.steps import descend, set_rate, sound
 

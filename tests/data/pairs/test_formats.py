@@ -81,15 +81,13 @@ def test_two_text_files_are_pairs_by_their_language_codes_alone(tmp_path: Path) 
     [
         ("a.tmx", TMX.replace("</tmx>", ""), "file_damaged"),
         ("b.tmx", TMX.replace('"pt"', '"en"'), "two_languages_wanted"),
-        ("c.tmx", TMX.replace("tmx14.dtd\">", "x\" [<!ENTITY a \"b\">]>"), "file_damaged"),
+        ("c.tmx", TMX.replace('tmx14.dtd">', 'x" [<!ENTITY a "b">]>'), "file_damaged"),
         ("d.xlf", "<xliff/>", "no_pairs"),
         ("e.po", 'msgid "unclosed\nmsgstr "x"\n', "no_pairs"),
         ("f.po", 'msgid "a" "b\nmsgid "x\\q"x"\nmsgstr "\\xZZ"\n', "file_damaged"),
     ],
 )
-def test_damaged_files_are_refused_by_name(
-    tmp_path: Path, name: str, text: str, code: str
-) -> None:
+def test_damaged_files_are_refused_by_name(tmp_path: Path, name: str, text: str, code: str) -> None:
     with pytest.raises(InputError) as caught:
         formats.table(written(tmp_path, name, text))
     assert caught.value.code == code

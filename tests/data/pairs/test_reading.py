@@ -68,9 +68,7 @@ def test_a_test_column_and_documents_keep_apart_what_belongs_together() -> None:
         (PAIRS[0], "duplicate_text"),
     ],
 )
-def test_pairs_that_look_wrong_are_named_with_their_rows(
-    pair: tuple[str, str], code: str
-) -> None:
+def test_pairs_that_look_wrong_are_named_with_their_rows(pair: tuple[str, str], code: str) -> None:
     found = reading.learned(table([*PAIRS, pair]), Columns())
     told = {one.code: one for one in found.findings}
     assert 5 in told[code].rows

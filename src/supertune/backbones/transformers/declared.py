@@ -84,6 +84,10 @@ def offer(folder: Path) -> Offer:
     if declared_pictures.is_of_pictures(config):
         biases = "biases" in _capabilities(config, "encoder", shapes)
         return declared_pictures.offer(config, processor, origin, shapes, biases)
+    return _of_texts(folder, config, shapes)
+
+
+def _of_texts(folder: Path, config: dict[str, Any], shapes: Mapping[str, Sequence[int]]) -> Offer:
     text_config = config.get("text_config") if "hidden_size" not in config else None
     sizes = text_config if isinstance(text_config, dict) else config
     family = _family(config)

@@ -22,8 +22,9 @@ from supertune.errors import InputError
 
 SOURCE, TARGET = "source", "target"
 _CODES = (
-    "en pt es fr de it nl sv da no nb nn fi pl cs sk sl hr sr bs bg ro hu el tr ru uk be lt lv et ga "
-    "cy mt is sq mk ar he fa hi bn ta te ur th vi id ms tl ja ko zh ca eu gl af sw ka hy az kk uz mn"
+    "en pt es fr de it nl sv da no nb nn fi pl cs sk sl hr sr bs bg ro hu el tr ru uk be lt lv et "
+    "ga cy mt is sq mk ar he fa hi bn ta te ur th vi id ms tl ja ko zh ca eu gl af sw ka hy az kk "
+    "uz mn"
 )
 _LANGUAGE = re.compile(rf"\.((?:{'|'.join(_CODES.split())})(?:[_-][A-Za-z]{{2,8}})?)$")
 _LARGEST = 200_000_000  # bytes of a file that is parsed whole

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from supertune import placeholders
 from supertune.contracts import Examples, Finding
 from supertune.data.cells import counted
 from supertune.data.language import guess_language
-from supertune.data.pairs import placeholders
 
 FAR = 3.0  # times the usual ratio of lengths, or a third of it, that hardly belong together
 SHORT = 20  # characters, below which a ratio says nothing

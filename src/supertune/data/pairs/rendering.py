@@ -11,10 +11,10 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from supertune import limits
+from supertune import limits, placeholders
 from supertune.contracts import Lens, Rendering, Translated, Translating
 from supertune.contracts.translation import Mixing
-from supertune.data.pairs import noticed, placeholders
+from supertune.data.pairs import noticed
 
 AHEAD = 256  # texts that are looked at at a time, to put those of like length together
 TOKENS = 1024  # of the sources of a batch

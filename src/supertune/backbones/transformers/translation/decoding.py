@@ -62,9 +62,7 @@ def translated(
     return [Translated(text.strip(), one.mean) for text, one in zip(texts, found, strict=True)]
 
 
-def _terms(
-    backbone: TranslatorBackbone, sources: Sequence[Piece], how: Rendering
-) -> Terms | None:
+def _terms(backbone: TranslatorBackbone, sources: Sequence[Piece], how: Rendering) -> Terms | None:
     if not how.glossary or not how.bias:
         return None
     glossary = {}

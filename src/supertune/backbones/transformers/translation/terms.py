@@ -72,9 +72,7 @@ class Terms:
         return chances if raised is None else raised
 
 
-def _next(
-    spellings: Sequence[tuple[int, ...]], text: Sequence[int], seen: bool
-) -> set[int]:
+def _next(spellings: Sequence[tuple[int, ...]], text: Sequence[int], seen: bool) -> set[int]:
     """The tokens that would go on with a term, or begin it where its source is ``seen``; none once
     it is there."""
     found = set()

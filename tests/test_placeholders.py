@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from supertune.data.pairs import placeholders
+from supertune import placeholders
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,9 @@ def test_placeholders_are_told_from_text(text: str, found: dict[str, int]) -> No
     assert dict(placeholders.of(text)) == found
 
 
-@pytest.mark.parametrize("text", ["Use the <b>Save</b> button.", "%s: {n} files", "plain", "{a}{b}"])
+@pytest.mark.parametrize(
+    "text", ["Use the <b>Save</b> button.", "%s: {n} files", "plain", "{a}{b}"]
+)
 def test_a_masked_text_comes_back_as_it_was(text: str) -> None:
     one = placeholders.masked(text)
     assert one.back(one.text) == text
