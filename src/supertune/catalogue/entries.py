@@ -386,7 +386,7 @@ MODELS = (
         ModelEntry(
             name=f"bergamot-{source}-{target}",
             summary=f"Bergamot tiny: translates {source} to {target}; from 8-bit weights",
-            licence="MIT (package; of the models MPL-2.0)",
+            licence="MIT (package; upstream does not say)",
             offer=Offer(
                 capabilities=frozenset({"translate", "blocks", "linears", "biases", "torch"}),
                 family="seq2seq",

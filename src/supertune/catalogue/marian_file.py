@@ -73,7 +73,8 @@ def _decoded(
         return _floats(values, 0, count).reshape(shape)
     scale = _floats(values, count, 1)[0]
     whole = np.frombuffer(values[:count], dtype=np.int8).astype(np.float32) / scale
-    return whole.reshape(shape) if straight else whole.reshape(shape[::-1]).T
+    found: npt.NDArray[Any] = whole.reshape(shape if straight else shape[::-1])
+    return found if straight else found.T
 
 
 def _floats(values: memoryview, at: int, count: int) -> npt.NDArray[Any]:

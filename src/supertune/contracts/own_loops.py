@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from functools import cache
 from typing import Any, cast
 
@@ -42,6 +43,11 @@ def _for(given: type[GradientOptions], objective: str) -> type[Options]:
     rate = fields["learning_rate"]
     if rate.default != usual["learning_rate"].default:
         own["learning_rate"] = (rate.annotation, rate)
+    instead: Mapping[str, Any] = getattr(base, "instead", {})
+    for key in own.keys() & instead.keys():  # another default of a key of the method's own
+        field = copy(own[key][1])
+        field.default = instead[key]
+        own[key] = (field.annotation, field)
     made = cast(Any, create_model(f"{given.__name__}Of{name}", __base__=base, **own))
     searched = {key: factor for key, factor in given.ranges.items() if key in own}
     made.ranges = {**base.ranges, **searched}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -16,6 +16,8 @@ class TranslationOptions(Options):
     """Recipe keys of every method trained by the likelihood of translations."""
 
     ranges: ClassVar[dict[str, float]] = {"learning_rate": 5.0, "epochs": 2.0}
+    # So small a decoder is tuned as a whole: two blocks from the top are all of Bergamot's.
+    instead: ClassVar[dict[str, Any]] = {"count": 2}
     epochs: int = Field(8, ge=1, le=1000)
     learning_rate: float = Field(1e-3, gt=0, le=1)
     batch_size: int = Field(16, ge=1, le=1024, description="pairs a step")

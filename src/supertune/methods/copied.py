@@ -50,7 +50,7 @@ class Copied:
     needs: frozenset[str] = frozenset()
     objectives = frozenset({"translate"})
     modalities = ("text",)
-    simplicity = 2
+    simplicity = 1
     options: type[Options] = CopiedOptions
 
     def fit(self, problem: Problem, options: Any) -> AsItStands:

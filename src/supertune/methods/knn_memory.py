@@ -99,7 +99,7 @@ class KnnMemory:
     reference = "Khandelwal et al. 2021, arXiv:2010.00710"
     needs = frozenset({"torch"})
     objectives = frozenset({"translate"})
-    simplicity = 20
+    simplicity = 24
     holds_rows = True  # tokens of the translations, and the pairs themselves
     options: type[Options] = KnnMemoryOptions
 

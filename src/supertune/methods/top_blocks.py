@@ -2,31 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
-
 from pydantic import Field
 
-from supertune.contracts import (
-    GradientOptions,
-    Injection,
-    Offer,
-    Options,
-    TranslationOptions,
-)
+from supertune.contracts import GradientOptions, Injection, Offer, Options
 
 
 class TopBlocksOptions(GradientOptions):
     """Keys of ``top_blocks``."""
 
     count: int = Field(1, ge=1, le=1000, description="how many blocks, from the top")
-    learning_rate: float = Field(3e-4, gt=0, le=1)
-
-
-class TopBlocksOfTranslatorsOptions(TranslationOptions):
-    """Keys where texts are translated: small decoders are tuned as a whole."""
-
-    count: int = Field(2, ge=1, le=1000, description="how many blocks, from the decoder's top")
     learning_rate: float = Field(3e-4, gt=0, le=1)
 
 
@@ -40,11 +24,8 @@ class TopBlocks:
     objectives = frozenset({"classify", "detect", "regress", "transcribe", "translate"})
     simplicity = 50
     options: type[Options] = TopBlocksOptions
-    options_for: ClassVar[Mapping[str, type[Options]]] = {
-        "translate": TopBlocksOfTranslatorsOptions
-    }
 
-    def injection(self, offer: Offer, options: Any) -> Injection:
+    def injection(self, offer: Offer, options: TopBlocksOptions) -> Injection:
         lowest = max(0, offer.depth - options.count)
         return Injection("unfreeze", tuple(range(lowest, offer.depth)), {"only": "all"})
 

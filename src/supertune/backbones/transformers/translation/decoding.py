@@ -151,7 +151,7 @@ def _greedy(run: _Run, most: Sequence[int], end: int) -> list[Found]:
     chances = run.step(None)
     while True:
         check()
-        best = run.preferred(chances, there, [texts[i] for i in there]).argmax(dim=1)
+        best = run.preferred(chances, there.tolist(), [texts[i] for i in there]).argmax(dim=1)
         sure = chances.gather(1, best[:, None])[:, 0]
         for row, token, chance in zip(there.tolist(), best.tolist(), sure.tolist(), strict=True):
             if ended[row]:
