@@ -73,9 +73,9 @@ def test_losses_over_kept_states_are_those_from_the_text_on(problem: Problem) ->
 def test_tuned_numbers_are_averaged_over_the_last_steps_and_may_go_half_the_way(
     problem: Problem,
 ) -> None:
-    whole, *_ = fitted(problem, "bitfit")
-    half, *_ = fitted(problem, "bitfit", interpolation=0.5)
-    last, *_ = fitted(problem, "bitfit", averaging=0.0)
+    whole, *_ = fitted(problem, "bitfit", interpolation=1.0)
+    half, *_ = fitted(problem, "bitfit")
+    last, *_ = fitted(problem, "bitfit", averaging=0.0, interpolation=1.0)
     own = dict(whole.tunable.backbone.model.named_parameters())
     name = next(iter(whole.tunable.kept))
     start = own[name].detach().numpy()

@@ -35,11 +35,12 @@ class TranslationOptions(Options):
         "beside them, which takes a third of the time; or all",
     )
     interpolation: float = Field(
-        1.0,
+        0.5,
         gt=0,
         le=1,
         description="how far to go from the start to the tuned numbers; less keeps more of what "
-        "the untuned model can (WiSE-FT, arXiv:2109.01903)",
+        "the untuned model can (WiSE-FT, arXiv:2109.01903); the whole way cost sentences about "
+        "films .5 to 4.4 chrF++",
     )
 
     def passes(self, rows: int, tuned: float) -> float:
