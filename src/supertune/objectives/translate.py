@@ -65,7 +65,8 @@ class Translate:
         )
 
     def tried(self, rows: str) -> tuple[str, ...]:
-        return ("lora",)  # alone, so that it is waited for; the untuned model is judged beside it
+        # Alone, so that it is waited for; the untuned model is judged beside it.
+        return ("top_blocks",)
 
     def noticed(self, examples: Examples, folds: int) -> list[Finding]:
         """``few_pairs``."""

@@ -60,7 +60,10 @@ def test_a_test_column_and_documents_keep_apart_what_belongs_together() -> None:
     ("pair", "code"),
     [
         (("Save all of the files now.", "Save all of the files now."), "copied_target"),
-        (("Feche a janela e salve o seu trabalho agora.", "Salve."), "wrong_language"),
+        (
+            ("Feche a janela e salve o trabalho com os arquivos do computador.", "Salve."),
+            "wrong_language",
+        ),
         (("Press.", "Pressione o botão que está no canto de cima da janela."), "length_mismatch"),
         (("Copied %d files.", "Arquivos copiados."), "placeholder_mismatch"),
         ((PAIRS[0][0], "Abra as preferências."), "several_translations"),

@@ -10,11 +10,12 @@ import numpy as np
 from supertune import placeholders
 from supertune.contracts import Examples, Finding
 from supertune.data.cells import counted
-from supertune.data.language import guess_language
+from supertune.data.language import guess_language, short_words
 
 FAR = 3.0  # times the usual ratio of lengths, or a third of it, that hardly belong together
 SHORT = 20  # characters, below which a ratio says nothing
 ALONE = 25  # characters of a side whose language is told by itself
+SURE = 3  # short words of another language more than of the usual one
 COPIED = 12  # characters, below which a name or a number may well be the same
 
 
@@ -54,13 +55,18 @@ def _told(examples: Examples, code: str, what: str, index: Sequence[int]) -> Fin
 
 
 def _strangers(sources: Sequence[str], targets: Sequence[str]) -> list[int]:
+    """Texts that seem to be in another language than most of their side, by more than a word or
+    two: languages that are near each other share short ones."""
     odd: set[int] = set()
     for side in (sources, targets):
         usual = guess_language(side)
-        if usual is None:
-            continue
-        told = ((i, guess_language([text])) for i, text in enumerate(side) if len(text) >= ALONE)
-        odd |= {i for i, language in told if language not in (None, usual)}
+        for i, text in enumerate(side if usual else ()):
+            told = guess_language([text]) if len(text) >= ALONE else None
+            if told in (None, usual):
+                continue
+            found = short_words(text)
+            if told not in found or found[told] - found[str(usual)] >= SURE:
+                odd.add(i)
     return sorted(odd)
 
 
