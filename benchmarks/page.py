@@ -41,6 +41,7 @@ EVIDENCE = (
     "study_vision",
     "study_sound",
     "study_speech",
+    "study_translation",
     "study_generation",
     "study_detection",
     "study_curves",

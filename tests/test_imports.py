@@ -22,7 +22,8 @@ ORDER = (
     ("contracts",),
     ("registry",),
     ("config",),
-    ("metrics", "average_precision", "transcripts", "ranking"),
+    ("placeholders",),
+    ("metrics", "average_precision", "transcripts", "translations", "ranking"),
     ("data", "catalogue", "architectures"),
     ("modalities",),
     ("prompts",),
@@ -144,7 +145,7 @@ def test_every_package_imported_is_declared() -> None:
     wanted = [*project["dependencies"]]
     wanted += [
         one
-        for name in ("files", "vision", "speech", "diffusers", "search", "explain")
+        for name in ("files", "vision", "speech", "translation", "diffusers", "search", "explain")
         for one in extras[name]
     ]
     declared = {_name(requirement) for requirement in wanted}

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         predict_many,
         speak,
         transcribe,
+        translate,
     )
 
 __version__ = "0.1.0"
@@ -52,6 +53,7 @@ __all__ = [
     "predict_many",
     "speak",
     "transcribe",
+    "translate",
 ]
 
 _PUBLIC = frozenset(__all__) - {"__version__"}

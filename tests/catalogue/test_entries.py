@@ -23,9 +23,11 @@ models = pytest.mark.parametrize("entry", entries.models(), **by_name)
 def test_the_names_that_were_promised_are_there() -> None:
     assert [entry.name for entry in entries.models()] == [
         *("minilm", "e5-small", "smollm2", "dinov2-small", "efficientnet-lite0"),
-        *("nanodet-g", "multistyle", "whisper-base", "piper-joe", "emoji-diffusion"),
+        *("nanodet-g", "multistyle", "whisper-base", "bergamot-en-pt", "bergamot-pt-en"),
+        *("piper-joe", "emoji-diffusion"),
     ]
     assert {entry.name for entry in data_sets.datasets()} == {
+        "gnome-help-pt",
         "bbc-news",
         "r8",
         "20newsgroups",
@@ -92,6 +94,8 @@ def test_weights_of_four_bits_are_called_so() -> None:
         "multistyle": False,
         "whisper-base": False,
         "piper-joe": False,
+        "bergamot-en-pt": False,
+        "bergamot-pt-en": False,
         "emoji-diffusion": False,
     }
 

@@ -12,6 +12,7 @@ from supertune.api.picturing import generate
 from supertune.api.planning import plan
 from supertune.api.speaking import speak
 from supertune.api.transcribing import in_language, terms, transcribe
+from supertune.api.translating import translate
 from supertune.model import Model
 
 __all__ = [
@@ -30,4 +31,5 @@ __all__ = [
     "speak",
     "terms",
     "transcribe",
+    "translate",
 ]

@@ -76,8 +76,7 @@ def read(model: Model, data: Any, settled: Recipe, test: Any = None) -> Reading:
 
 def _read(model: Model, data: Any, settled: Recipe, test: Any) -> Reading:
     # A column that is constant in the new rows alone is kept, and a picture alone is whole.
-    unscored = model.head.draws or model.head.losses or model.head.figures
-    if model.head.valued or unscored or model.head.characters:
+    if model.head.valued or model.head.kind not in ("", "boxes", "listed"):
         return _beside(model, data, settled, test)
     try:
         return pipeline.read(data, settled, test)

@@ -29,6 +29,7 @@ from supertune.contracts import (
     Floored,
     HeadSpec,
     Judged,
+    Juxtaposing,
     Noted,
     Notes,
     Painting,
@@ -265,6 +266,8 @@ def _finish(run: _Run, decision: Decision, tuned: Tuned) -> Model:
     if run.reading.whole is not None:  # it was judged by rows that a model to be used may know
         kept = run.reading.whole
         tuned = pipeline.tune(workshop, decision.candidate, kept)
+    if isinstance(workshop.objective, Juxtaposing):
+        report |= finite(workshop.objective.side_by_side(judged, free, run.keep_rows))
     manifest = {
         "supertune": __version__,
         "created": report["created"],

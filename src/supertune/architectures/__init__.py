@@ -9,6 +9,7 @@ from __future__ import annotations
 
 # By the ``model_type`` of config.json: the module, its configuration and its model.
 KNOWN = {
+    "bergamot": ("bergamot", "BergamotConfig", "BergamotForTranslation"),
     "efficientnet_lite": ("efficientnet_lite", "EfficientNetLiteConfig", "EfficientNetLiteModel"),
     "piper": ("piper", "PiperConfig", "PiperModel"),
 }
@@ -20,13 +21,15 @@ def register(model_type: str) -> bool:
         return False
     from importlib import import_module
 
-    from transformers import CONFIG_MAPPING, AutoConfig, AutoModel
+    from transformers import CONFIG_MAPPING, AutoConfig, AutoModel, AutoModelForSeq2SeqLM
 
     if model_type not in CONFIG_MAPPING:
         name, config, model = KNOWN[model_type]
         module = import_module(f"{__name__}.{name}")
         AutoConfig.register(model_type, getattr(module, config))
-        AutoModel.register(getattr(module, config), getattr(module, model))
+        # What translates has a head of words.
+        made = AutoModelForSeq2SeqLM if "Translation" in model else AutoModel
+        made.register(getattr(module, config), getattr(module, model))
     return True
 
 

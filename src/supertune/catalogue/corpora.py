@@ -4,13 +4,14 @@ recordings with a table of what is said beside them, or interactions with a tabl
 
 from __future__ import annotations
 
+import json
 import random
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from supertune.catalogue import data_sets, picture_formats, sound_formats
+from supertune.catalogue import data_sets, mallard, picture_formats, sound_formats
 from supertune.catalogue.archives import members
 from supertune.catalogue.corpus_formats import Row, line_of, read, rows_of
 from supertune.catalogue.data_sets import DatasetEntry
@@ -125,6 +126,36 @@ def few_clips(
     return rows[:train_rows], rows[train_rows:][:test_rows]
 
 
+def few_pairs(
+    name: str, *, train_rows: int, test_rows: int, seed: int, progress: Progress | None = None
+) -> tuple[list[Any], list[Any]]:
+    """So many (source, translation, page) to learn from and up to ``test_rows`` others from other
+    pages, drawn by ``seed``; no source and no translation is on both sides.
+
+    Raises:
+        InputError: ``unknown_data_set``.
+    """
+    path = dataset(name, progress=progress) / "train.jsonl"
+    rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    pages = sorted({row["page"] for row in rows})
+    rng = random.Random(f"{name} {seed}")
+    rng.shuffle(pages)
+    place = {page: number for number, page in enumerate(pages)}
+    rng.shuffle(rows)
+    rows.sort(key=lambda row: place[row["page"]])
+    pairs = [(row["source"], row["target"], row["page"]) for row in rows]
+    train = pairs[:train_rows]
+    known = {side.casefold() for row in train for side in row[:2]}
+    there = {row[2] for row in train}
+    rest = [
+        row
+        for row in pairs[train_rows:]
+        if row[2] not in there and not known & {side.casefold() for side in row[:2]}
+    ]
+    rng.shuffle(rest)
+    return train, rest[:test_rows]
+
+
 def few_pictures(
     name: str, *, train_rows: int, test_rows: int, seed: int, progress: Progress | None = None
 ) -> tuple[list[Any], list[Any]]:
@@ -153,8 +184,12 @@ def few_pictures(
     return rows[:train_rows], rows[train_rows:][:test_rows]
 
 
-_HOLDS = {"boxes": "boxes on pictures", "speech": "what is said in recordings"}
-_HOLDS |= {"interactions": "what people did with items"}
+_HOLDS = {
+    "boxes": "boxes on pictures",
+    "speech": "what is said in recordings",
+    "pairs": "translations",
+    "interactions": "what people did with items",
+}
 
 
 def _no_labels(entry: DatasetEntry) -> InputError:
@@ -262,12 +297,20 @@ def _test_first(splits: Mapping[str, list[Any]]) -> list[tuple[str, list[Any]]]:
     return sorted(splits.items(), key=lambda part: part[0] == "train")
 
 
+def _translations(entry: DatasetEntry, packages: Sequence[Path], partial: Path) -> dict[str, int]:
+    found = mallard.pairs(packages[0], entry.layout.partition(":")[2])
+    with (partial / "train.jsonl").open("w", encoding="utf-8", newline="\n") as stream:
+        stream.writelines(mallard.lines(found))
+    return {"train": len(found)}
+
+
 _FILLED: dict[str, Callable[[DatasetEntry, Sequence[Path], Path], dict[str, int]]] = {
     "texts": _texts,
     "pictures": _pictures,
     "boxes": _boxes,
     "sounds": _sounds,
     "speech": _speech,
+    "pairs": _translations,
     "interactions": _interactions,
 }
 

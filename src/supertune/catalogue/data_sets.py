@@ -19,8 +19,8 @@ class DatasetEntry:
         layout: how its package holds it; see `supertune.catalogue.corpus_formats`, of pictures
             `supertune.catalogue.picture_formats`, of recordings `sound_formats`.
         kind: what the rows are: a text and its label, a picture and its label, a picture and a
-            file of the boxes on it, a recording and its label, a recording and what is said, or
-            somebody and an item.
+            file of the boxes on it, a recording and its label, a recording and what is said, a text
+            and its translation, or somebody and an item.
         others: packages that hold the rest, where one does not hold all.
     """
 
@@ -32,7 +32,9 @@ class DatasetEntry:
     labels: int
     package: Package
     layout: str
-    kind: Literal["texts", "pictures", "boxes", "sounds", "speech", "interactions"] = "texts"
+    kind: Literal["texts", "pictures", "boxes", "sounds", "speech", "pairs", "interactions"] = (
+        "texts"
+    )
     others: tuple[Package, ...] = ()
 
     @property
@@ -136,6 +138,15 @@ _SONIC = Package(
     "sonic-pi-samples_3.2.2~repack-8_all.deb",
     "25f2312d2fae005e6ad0f4726b8ed3084e776006a5a132083506e960224ac79d",
     21_882_696,
+)
+
+_GNOME = Package(
+    "debian",
+    "gnome-user-docs",
+    "43.0-2",
+    "gnome-user-docs_43.0-2_all.deb",
+    "0d635a840747958ca84da778b40d341f1155603851f922c9a171f5a181d6a39f",
+    8_523_220,
 )
 
 _RECBOLE = Package(
@@ -324,6 +335,17 @@ DATASETS = (
         _SONIC,
         "families",
         "sounds",
+    ),
+    DatasetEntry(
+        "gnome-help-pt",
+        "Help pages of GNOME in English and Brazilian Portuguese, sentence by sentence",
+        "CC-BY-SA-3.0",
+        "en",
+        {"train": 2306},
+        0,
+        _GNOME,
+        "mallard:pt_BR",
+        "pairs",
     ),
     *(
         DatasetEntry(

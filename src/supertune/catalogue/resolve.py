@@ -209,6 +209,7 @@ _OF_SEVERAL: Mapping[str, Callable[[Mapping[str, bytes], Path], None]] = {
     "nanodet": _converter("convert_nanodet"),  # a graph and its weights
     "whisper": _converter("convert_whisper"),  # weights in two parts, tokenizer, settings
     "piper": _converter("convert_piper"),  # a graph and its description
+    "bergamot": _converter("convert_bergamot"),  # weights, words, a list of likely translations
     "diffusion": _converter("emoji_diffusion"),  # its text encoder; the denoiser is of our own
 }
 # By layout: what makes a model folder of the one file in the package.

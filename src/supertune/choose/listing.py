@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from supertune import limits, registry
 from supertune.choose import prior
 from supertune.choose.entries import Entry
@@ -169,7 +171,8 @@ def backbones(recipe: Recipe, examples: Examples) -> list[str]:
     if recipe.method != "auto" and not registry.method(recipe.method).needs:
         return []
     judge = registry.objective(registry.task(recipe.task).objective)
-    own: tuple[str, ...] = getattr(judge, "backbones", ())
+    own: tuple[str, ...] | Callable[[Examples], tuple[str, ...]] = getattr(judge, "backbones", ())
+    own = own(examples) if callable(own) else own
     return list(own or registry.modality(examples.modality).backbones(examples.inputs))
 
 

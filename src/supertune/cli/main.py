@@ -30,6 +30,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "single keys.",
         "predict": "Answer new rows: a file, stdin or texts.",
         "detect": "Find things on pictures: COCO JSON, and pictures with boxes drawn.",
+        "translate": "Put texts and files of any size into another language.",
         "transcribe": "Write down what is said in recordings, with times and subtitles.",
         "speak": "Speak a text by a tuned voice, or by a backbone as it is.",
         "recommend": "Recommend items to somebody, from what they like, with a reason for each.",

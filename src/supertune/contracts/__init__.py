@@ -121,6 +121,7 @@ from supertune.contracts.objective import (
     Floored,
     Judge,
     Judged,
+    Juxtaposing,
     Shifting,
     Vouching,
     bounded,
@@ -146,6 +147,14 @@ from supertune.contracts.task import (
     Task,
 )
 from supertune.contracts.transcription_keys import TranscriptionOptions
+from supertune.contracts.translation import (
+    Rendered,
+    Rendering,
+    Translated,
+    Translating,
+    Translations,
+)
+from supertune.contracts.translation_keys import TranslationOptions
 from supertune.contracts.voices import (
     FIGURES,
     Speaking,
@@ -216,6 +225,7 @@ __all__ = [
     "Joining",
     "Judge",
     "Judged",
+    "Juxtaposing",
     "Layered",
     "Lens",
     "Listening",
@@ -241,6 +251,8 @@ __all__ = [
     "Recommendations",
     "Recommending",
     "Recording",
+    "Rendered",
+    "Rendering",
     "Replaying",
     "ResizeMode",
     "Sampling",
@@ -261,6 +273,10 @@ __all__ = [
     "Transcribing",
     "TranscriptionOptions",
     "Transcripts",
+    "Translated",
+    "Translating",
+    "TranslationOptions",
+    "Translations",
     "Tunable",
     "Tuned",
     "Untuned",

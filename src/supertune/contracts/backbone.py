@@ -32,6 +32,7 @@ Capability = Literal[
     "denoise",  # it draws pictures of a text, by taking noise away
     "stylize",  # it paints a picture again in a style
     "transcribe",  # it writes down speech
+    "translate",  # it puts texts into another language
     "synthesise",  # it speaks texts
     "torch",  # parameters can be tuned in this process
     "remote",  # inputs leave this machine

@@ -325,6 +325,7 @@ ASKED_OF: Mapping[str, str] = {
     "denoise": "denoise",
     "stylize": "stylize",
     "transcribe": "transcribe",
+    "translate": "translate",
     "synthesise": "synthesise",
 }
 

@@ -53,9 +53,10 @@ NOTHING_ASKED = Asked()
 class Judge(Protocol):
     """One file in ``objectives/``; the file's name is the objective.
 
-    One that few backbones of the catalogue serve names them in an attribute ``backbones``; `auto`
-    then tries these. What not every kind of answer has is promised apart: `Floored`,
-    `Calibrating`, `Bounding`, `Vouching`, `Shifting`, `supertune.contracts.Contrasting`.
+    One that few backbones of the catalogue serve names them in an attribute ``backbones``, or
+    where they depend on the examples a function of these; `auto` then tries these. What not every
+    kind of answer has is promised apart: `Floored`, `Juxtaposing`, `Calibrating`, `Bounding`,
+    `Vouching`, `Shifting`, `supertune.contracts.Contrasting`.
     """
 
     name: str
@@ -157,6 +158,17 @@ class Floored(Protocol):
 
     def from_floor(self, kept: Mapping[str, Any], rows: int) -> dict[str, FloatArray]:
         """(rows, C) answers by baseline, from the mapping that `floor` is part of."""
+        ...
+
+
+@runtime_checkable
+class Juxtaposing(Protocol):
+    """A `Judge` that shows answers beside those of what costs nothing, row by row."""
+
+    def side_by_side(
+        self, judged: Judged, baselines: Mapping[str, Judged], shown: bool
+    ) -> dict[str, Any]:
+        """For the report; nothing of a row unless ``shown``."""
         ...
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from functools import cache
 from typing import Any, cast
 
@@ -11,10 +12,12 @@ from pydantic import create_model
 from supertune.contracts.detection_keys import DetectionOptions
 from supertune.contracts.method import GradientOptions, Method, Options
 from supertune.contracts.transcription_keys import TranscriptionOptions
+from supertune.contracts.translation_keys import TranslationOptions
 
 _OF: Mapping[str, tuple[type[Options], str]] = {
     "detect": (DetectionOptions, "Detectors"),
     "transcribe": (TranscriptionOptions, "Transcripts"),
+    "translate": (TranslationOptions, "Translations"),
 }
 
 
@@ -40,6 +43,11 @@ def _for(given: type[GradientOptions], objective: str) -> type[Options]:
     rate = fields["learning_rate"]
     if rate.default != usual["learning_rate"].default:
         own["learning_rate"] = (rate.annotation, rate)
+    instead: Mapping[str, Any] = getattr(base, "instead", {})
+    for key in own.keys() & instead.keys():  # another default of a key of the method's own
+        field = copy(own[key][1])
+        field.default = instead[key]
+        own[key] = (field.annotation, field)
     made = cast(Any, create_model(f"{given.__name__}Of{name}", __base__=base, **own))
     searched = {key: factor for key, factor in given.ranges.items() if key in own}
     made.ranges = {**base.ranges, **searched}

@@ -18,6 +18,7 @@ Objective = Literal[
     "denoise",
     "stylize",
     "transcribe",
+    "translate",
     "synthesise",
     "rank",
 ]
@@ -98,7 +99,8 @@ class HeadSpec:
     one (`supertune.contracts.Denoised`), or so many ``losses`` of pictures painted again in a style
     (`supertune.contracts.Stylized`), or a text of so many ``characters`` at most
     (`supertune.contracts.Transcripts`), or so many ``figures`` of a spoken sentence
-    (`supertune.contracts.Voiced`), or a list of so many of the outputs at most, ``listed`` with a
+    (`supertune.contracts.Voiced`), or a ``translation`` of so many characters at most
+    (`supertune.contracts.Translations`), or a list of so many of the outputs at most, ``listed`` with a
     score each (`supertune.contracts.Recommendations`)."""
 
     # What an answer may be made of instead of outputs, and how many numbers each takes.
@@ -109,6 +111,7 @@ class HeadSpec:
         "characters": 1,
         "figures": 1,
         "listed": 2,
+        "translation": 1,
     }
 
     outputs: int
@@ -120,6 +123,7 @@ class HeadSpec:
     characters: int = 0
     figures: int = 0
     listed: int = 0
+    translation: int = 0
 
     @property
     def kind(self) -> str:

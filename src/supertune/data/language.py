@@ -30,6 +30,7 @@ _SHORT_WORDS = {
     "it": "il gli le e è una in non per che con si molto del della ma come più questo di",
     "nl": "de het een en is niet van ik dat in op met voor maar zijn ook er te aan dit",
 }
+_SHORT = {code: frozenset(words.split()) for code, words in _SHORT_WORDS.items()}
 _WORD = re.compile(r"[^\W\d_]+")
 
 
@@ -68,6 +69,12 @@ def _of_text(text: str) -> str | None:
     best = max(scores, key=lambda code: scores[code])
     ties = sum(score == scores[best] for score in scores.values())
     return best if scores[best] > 0 and ties == 1 else None
+
+
+def short_words(text: str) -> Counter[str]:
+    """How many words of a text are among the commonest short ones of each language."""
+    words = _WORD.findall(text.casefold())
+    return Counter({code: sum(word in some for word in words) for code, some in _SHORT.items()})
 
 
 def speaks(languages: tuple[str, ...], language: str | None) -> bool:

@@ -1,5 +1,5 @@
-"""A backbone as it is: a denoiser asked by the captions of pictures, what writes down speech, or
-a voice. Nothing is tuned."""
+"""A backbone as it is: a denoiser asked by the captions of pictures, what writes down speech,
+speaks or translates. Nothing is tuned."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ from supertune.contracts import (
 )
 from supertune.contracts.diffusion import DENOISER
 from supertune.methods._as_it_speaks import AsItSpeaks
+from supertune.methods._as_it_translates import AsItTranslates
 from supertune.methods._as_it_writes import AsItWrites
 
 
@@ -84,6 +85,9 @@ class AsItIs:
         return State({})
 
 
+_AsItIs = AsItIs | AsItWrites | AsItSpeaks | AsItTranslates
+
+
 class UntunedMethod:
     """See `supertune.contracts.Solver`."""
 
@@ -92,13 +96,15 @@ class UntunedMethod:
     reference = "Ho et al. 2020, arXiv:2006.11239; Radford et al. 2022, arXiv:2212.04356; "
     reference += "Kim et al. 2021, arXiv:2106.06103"
     needs = frozenset({"torch"})
-    objectives = frozenset({"denoise", "transcribe", "synthesise"})
+    objectives = frozenset({"denoise", "transcribe", "synthesise", "translate"})
     simplicity = 4
     options: type[Options] = UntunedOptions
 
-    def fit(self, problem: Problem, options: Any) -> AsItIs | AsItWrites | AsItSpeaks:
+    def fit(self, problem: Problem, options: Any) -> _AsItIs:
         if problem.head.figures:
             return AsItSpeaks.of(problem)
+        if problem.head.translation:
+            return AsItTranslates(problem.head)
         if not problem.head.characters:
             return AsItIs(problem.head)
         assert problem.lens is not None
@@ -106,9 +112,11 @@ class UntunedMethod:
 
     def restore(
         self, state: State, head: HeadSpec, lens: Lens | None
-    ) -> AsItIs | AsItWrites | AsItSpeaks:
+    ) -> _AsItIs:
         if head.figures:
             return AsItSpeaks.restored(state)
+        if head.translation:
+            return AsItTranslates(head)
         if not head.characters:
             return AsItIs(head)
         return AsItWrites(head, state.settings["language"])

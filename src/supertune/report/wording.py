@@ -20,16 +20,25 @@ MISSING = "n/a"
 SPACE = "\u00a0"
 MINUS = "\u2212"
 MEASURED = frozenset({"mae", "rmse"})  # in the units of what is measured
-UNBOUNDED = frozenset({"log_loss", "cost", "perplexity"}) | MEASURED
+UNBOUNDED = frozenset({"log_loss", "cost", "perplexity", "chrf", "bleu", "ter"}) | MEASURED
 
 _BASELINES = {
     "majority": "Always the commonest label",
     "mean": "Always the mean",
     "label_names": "Label names, no tuning",
     "untuned": "The model as it was",
+    "copied": "The source itself",
     "bag_of_words": "TF-IDF + logistic regression",
 }
-_SPELLED = {"f1": "F1", "brier": "Brier score", "log": "log", **metrics.SPELLED}
+_SPELLED = {
+    "f1": "F1",
+    "chrf": "chrF++",
+    "bleu": "BLEU",
+    "ter": "TER",
+    "brier": "Brier score",
+    "log": "log",
+    **metrics.SPELLED,
+}
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 

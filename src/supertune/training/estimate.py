@@ -21,6 +21,7 @@ from supertune.contracts import (
     Method,
     Offer,
     TranscriptionOptions,
+    TranslationOptions,
     modality_of,
 )
 from supertune.training.replay import MEMORY
@@ -88,7 +89,7 @@ def fit_seconds(
         whole = float(passes(options, len(lengths)))
         return features * (offer.views + whole * (folds * LEARNING + 1))
     if isinstance(
-        options, DetectionOptions | TranscriptionOptions
+        options, DetectionOptions | TranscriptionOptions | TranslationOptions
     ):  # forward and backward, through a half at most
         return features * (1 + options.passes(len(lengths), 1.5) * (folds * LEARNING + 1))
     features *= offer.views

@@ -35,6 +35,7 @@ TRAINED_BY = {
     "characters": "transcribing",
     "figures": "voicing",
     "listed": "recommending",
+    "translation": "translating",
 }
 
 

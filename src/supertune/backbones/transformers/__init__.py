@@ -44,6 +44,12 @@ class TransformersEngine:
             from supertune.backbones.transformers.speech.model import SpeechBackbone
 
             return SpeechBackbone(ref, offer, device=device, threads=threads, precision=precision)
+        if "translate" in offer.capabilities:
+            from supertune.backbones.transformers.translation.model import TranslatorBackbone
+
+            return TranslatorBackbone(
+                ref, offer, device=device, threads=threads, precision=precision
+            )
         return TransformersBackbone(
             ref, offer, device=device, threads=threads, precision=precision, packing=packing
         )

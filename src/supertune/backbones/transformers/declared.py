@@ -16,6 +16,7 @@ from supertune.backbones.transformers import (
     declared_sounds,
     declared_speech,
     declared_towers,
+    declared_translators,
 )
 from supertune.contracts import Offer
 from supertune.errors import InputError
@@ -73,6 +74,8 @@ def offer(folder: Path) -> Offer:
     origin = _json(folder / ORIGIN) or {}
     if declared_speech.writes(config):
         return declared_speech.offer(config, shapes, _languages(folder, config))
+    if declared_translators.translates(config):
+        return declared_translators.offer(config, shapes)
     if declared_sounds.hears(config, processor):
         biases = "biases" in _capabilities(config, "encoder", shapes)
         return declared_sounds.offer(config, processor, origin, shapes, biases)
@@ -81,6 +84,10 @@ def offer(folder: Path) -> Offer:
     if declared_pictures.is_of_pictures(config):
         biases = "biases" in _capabilities(config, "encoder", shapes)
         return declared_pictures.offer(config, processor, origin, shapes, biases)
+    return _of_texts(folder, config, shapes)
+
+
+def _of_texts(folder: Path, config: dict[str, Any], shapes: Mapping[str, Sequence[int]]) -> Offer:
     text_config = config.get("text_config") if "hidden_size" not in config else None
     sizes = text_config if isinstance(text_config, dict) else config
     family = _family(config)

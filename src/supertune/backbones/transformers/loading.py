@@ -114,7 +114,7 @@ def model(ref: BackboneRef, offer: Offer) -> Any:
             next=f"Fetch it again: `supertune models pull {ref.name}`.",
         ) from error
     # What is missing was filled with random numbers, which no feature may come from.
-    words = bool({"score_text", "transcribe"} & offer.capabilities)
+    words = bool({"score_text", "transcribe", "translate"} & offer.capabilities)
     unread = _UNREAD if words else (*_UNREAD, "lm_head.", "cls.", "decoder.")
     if "names" not in offer.capabilities:
         unread = (*unread, *_OF_NAMES)
@@ -137,7 +137,7 @@ def body(whole: Any, offer: Offer) -> Any:
     the one that reads pictures."""
     if offer.pooling == "projected":
         return whole.vision_model
-    if not {"score_text", "transcribe"} & offer.capabilities:
+    if not {"score_text", "transcribe", "translate"} & offer.capabilities:
         return whole
     return whole.get_encoder() if offer.family == "seq2seq" else whole.base_model
 
@@ -147,6 +147,8 @@ def _class(offer: Offer) -> Any:
 
     if "transcribe" in offer.capabilities:
         return transformers.AutoModelForSpeechSeq2Seq
+    if "translate" in offer.capabilities:
+        return transformers.AutoModelForSeq2SeqLM
     if "score_text" not in offer.capabilities:
         return transformers.AutoModel
     return {

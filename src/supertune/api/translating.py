@@ -1,0 +1,293 @@
+"""`supertune.translate`: files of any size in their order, and going on where it stopped."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from supertune import registry
+from supertune.config import Recipe, mistakes
+from supertune.contracts import Columns, HeadSpec, Rendered, Rendering, State
+from supertune.contracts.translation import LETTERS
+from supertune.data import readers
+from supertune.errors import InputError
+from supertune.model import Model
+from supertune.pipeline import Workshop
+
+TASK = "translation"
+WINDOW = 256
+FORMATS = (".jsonl", ".csv", ".tsv", ".txt")
+PART = ".part"
+Progress = Callable[[str, int, int | None], None]
+
+
+def translate(
+    model: Model | str | Path,
+    source: Any,
+    *,
+    output: str | Path | None = None,
+    glossary: Mapping[str, str] | str | Path | None = None,
+    overwrite: bool = False,
+    text: str | None = None,
+    device: str = "auto",
+    threads: int | None = None,
+    progress: Progress | None = None,
+    **settings: Any,
+) -> list[dict[str, Any]]:
+    """Put texts into another language.
+
+    Args:
+        model: a model of translation or its folder; or the name of a backbone, as it is.
+        source: texts, or a file of them as `supertune.predict` takes it.
+        output: a .jsonl, .csv, .tsv or .txt file. While it is written its rows are in a file
+            beside it; if that is interrupted, the same call goes on behind the last of them.
+        glossary: terms and what they are called, or a file with the two columns.
+        overwrite: whether ``output`` may be replaced.
+        text: the column of texts.
+        device, threads: where a backbone runs.
+        **settings: keys of `supertune.contracts.Rendering`: ``beams=4`` ...
+
+    Returns:
+        For each text ``source``, ``translation``, ``surety`` (mean log-likelihood of a token) and
+        ``doubts``; with ``output`` nothing but how many there were and how many are doubtful.
+
+    Raises:
+        InputError: ``no_translator``, ``bad_option``, ``bad_glossary``, ``unknown_format``,
+            ``output_exists``, ``cannot_resume``, and what is wrong with the texts.
+
+    Example:
+        >>> supertune.translate("bergamot-en-pt", ["How are you?"])[0]["translation"]
+        'Como vai você?'
+    """
+    how = rendering({**settings, "glossary": _glossary(glossary)})
+    place = None if output is None else _place(Path(output), overwrite)
+    rendered, workshop, columns = _opened(model, device, threads)
+    if text is not None:
+        columns = Columns(text=(text,))
+    rows = _rows(rendered, workshop, source, columns, how)
+    if place is None:
+        return [row for part in rows(0) for row in _told(part, progress)]
+    key = _key(source, workshop, how, rendered)
+    return [_written(place, rows, key, progress)]
+
+
+def rendering(settings: Mapping[str, Any]) -> Rendering:
+    """Settings, checked.
+
+    Raises:
+        InputError: ``bad_option`` with every mistake.
+    """
+    keys = sorted(Rendering.model_fields)
+    try:
+        return Rendering(**settings)
+    except ValidationError as error:
+        raise InputError(
+            "bad_option",
+            "The settings of a translation have mistakes.",
+            received="; ".join(mistakes(error, keys)),
+            allowed=", ".join(keys),
+            next='For example beams=4, glossary={"desktop": "área de trabalho"}.',
+        ) from error
+
+
+def _glossary(given: Mapping[str, str] | str | Path | None) -> dict[str, str]:
+    if given is None:
+        return {}
+    if isinstance(given, Mapping):
+        pairs = list(given.items())
+    else:
+        table = readers.read(given)
+        if len(table.names) < 2:
+            raise _bad_glossary(f"columns {', '.join(table.names)}")
+        first, second = (table.values[name] for name in table.names[:2])
+        pairs = list(zip(first, second, strict=True))
+    for number, pair in enumerate(pairs, 1):
+        if not all(isinstance(one, str) and one.strip() for one in pair):
+            raise _bad_glossary(f"entry {number}: {pair[0]!r}, {pair[1]!r}")
+    return {str(a).strip(): str(b).strip() for a, b in pairs}
+
+
+def _bad_glossary(received: str) -> InputError:
+    return InputError(
+        "bad_glossary",
+        "A glossary is a list of terms and what each is called.",
+        received=received[:200],
+        allowed="two texts an entry; a file with two columns",
+        next='For example a csv file with the line "desktop,área de trabalho".',
+    )
+
+
+def _opened(
+    model: Model | str | Path, device: str, threads: int | None
+) -> tuple[Rendered, Workshop, Columns]:
+    if isinstance(model, str | Path) and not (Path(model) / "supertune.json").is_file():
+        return _untuned(str(model), device, threads)
+    if isinstance(model, str | Path):
+        from supertune.model import load
+
+        model = load(model, device=device, threads=threads)
+    if not isinstance(model.tuned, Rendered):
+        raise _no_translator(f"a model of {model.task}")
+    return model.tuned, model.workshop, model.columns
+
+
+def _untuned(name: str, device: str, threads: int | None) -> tuple[Rendered, Workshop, Columns]:
+    keys: dict[str, Any] = {"device": device, "threads": threads, "precision": "fp32"}
+    workshop = Workshop(Recipe(task=TASK, backbone=name, method="untuned", **keys))
+    if "translate" not in workshop.offer(name).capabilities:
+        raise _no_translator(f"the backbone {name}")
+    method: Any = registry.method("untuned")
+    head = HeadSpec(1, translation=LETTERS)
+    return method.restore(State({}), head, workshop.lens(name)), workshop, Columns()
+
+
+def _no_translator(received: str) -> InputError:
+    return InputError(
+        "no_translator",
+        "This does not translate.",
+        received=received,
+        allowed="a model of translation, or a backbone such as bergamot-en-pt",
+        next="`supertune backbones` lists those that do (translate).",
+    )
+
+
+def _rows(
+    rendered: Rendered, workshop: Workshop, source: Any, columns: Columns, how: Rendering
+) -> Callable[[int], Iterator[list[dict[str, Any]]]]:
+    """Windows of translated rows behind the first so many."""
+    lens = workshop.lens(workshop.recipe.backbone)
+    assert lens is not None
+
+    def rows(done: int) -> Iterator[list[dict[str, Any]]]:
+        for _, inputs in workshop.task.stream(source, columns, WINDOW):
+            left, done = inputs[done:], max(0, done - len(inputs))
+            texts = [str(value) for value in left]
+            made = rendered.translate(texts, lens, how)
+            yield [
+                {
+                    "source": text,
+                    "translation": one.text,
+                    "surety": round(one.surety, 4),
+                    "doubts": list(one.doubts),
+                }
+                for text, one in zip(texts, made, strict=True)
+            ]
+
+    return rows
+
+
+def _told(part: list[dict[str, Any]], progress: Progress | None) -> list[dict[str, Any]]:
+    if progress is not None:
+        progress("translate", len(part), None)
+    return part
+
+
+# --- files that are gone on with ---------------------------------------------------------------
+
+
+def _place(output: Path, overwrite: bool) -> Path:
+    if output.suffix.lower() not in FORMATS:
+        raise InputError(
+            "unknown_format",
+            f"Translations are not written as {output.suffix or 'a file without an ending'}.",
+            received=output.name,
+            allowed=", ".join(FORMATS),
+            next="For example translations.jsonl.",
+        )
+    if output.exists() and not overwrite:
+        raise InputError(
+            "output_exists",
+            f"{output} is there already.",
+            received=str(output),
+            allowed="a new file",
+            next="Choose another name, or add --overwrite.",
+        )
+    return output
+
+
+def _key(source: Any, workshop: Workshop, how: Rendering, rendered: Rendered) -> str:
+    """What a file that was begun must have in common with one that goes on."""
+    state = rendered.state()
+    digest = hashlib.sha256()
+    for arrays in (state.arrays, state.adapter):
+        for name, array in sorted(arrays.items()):
+            digest.update(name.encode() + array.tobytes())
+    told = [str(source), workshop.recipe.backbone, how.model_dump(mode="json"), digest.hexdigest()]
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+
+def _written(
+    output: Path,
+    rows: Callable[[int], Iterator[list[dict[str, Any]]]],
+    key: str,
+    progress: Progress | None,
+) -> dict[str, Any]:
+    part = output.with_name(output.name + PART)
+    done, doubtful = _begun(part, key)
+    with part.open("a", encoding="utf-8", newline="\n") as stream:
+        if not part.stat().st_size:
+            stream.write(json.dumps({"key": key}) + "\n")
+        for window in rows(done):
+            for row in window:
+                stream.write(json.dumps(row, ensure_ascii=False) + "\n")
+                doubtful += bool(row["doubts"])
+            stream.flush()
+            done += len(window)
+            if progress is not None and window:
+                progress("translate", done, None)
+    whole = output.with_name(output.name + ".new")
+    _converted(part, whole, output.suffix.lower())
+    whole.replace(output)
+    part.unlink()
+    return {"output": str(output), "rows": done, "doubtful": doubtful}
+
+
+def _begun(part: Path, key: str) -> tuple[int, int]:
+    """How many rows are there already, and how many of them are doubtful; a last line that was cut
+    off is taken away."""
+    if not part.is_file() or not part.stat().st_size:
+        return 0, 0
+    done = doubtful = end = 0
+    with part.open("rb") as stream:
+        for number, line in enumerate(stream):
+            if not line.endswith(b"\n"):
+                break
+            row = json.loads(line)
+            if number == 0 and row.get("key") != key:
+                raise InputError(
+                    "cannot_resume",
+                    f"{part.name} was begun from another source, model or setting.",
+                    received=str(part),
+                    allowed="the same call once more",
+                    next=f"Delete {part.name} to begin anew.",
+                )
+            if number:
+                done += 1
+                doubtful += bool(row["doubts"])
+            end += len(line)
+    with part.open("rb+") as stream:
+        stream.truncate(end)
+    return done, doubtful
+
+
+def _converted(part: Path, whole: Path, suffix: str) -> None:
+    """The rows of a part as a file of that kind; in lines of texts, line breaks become blanks."""
+    with part.open(encoding="utf-8") as given, whole.open("w", encoding="utf-8", newline="") as out:
+        next(given)
+        table = csv.writer(out, delimiter="\t" if suffix == ".tsv" else ",", lineterminator="\n")
+        if suffix in (".csv", ".tsv"):
+            table.writerow(("source", "translation", "surety", "doubts"))
+        for line in given:
+            row = json.loads(line)
+            if suffix == ".jsonl":
+                out.write(line)
+            elif suffix == ".txt":
+                out.write(" ".join(row["translation"].split("\n")) + "\n")
+            else:
+                table.writerow((*list(row.values())[:3], " ".join(row["doubts"])))

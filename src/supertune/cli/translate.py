@@ -1,0 +1,104 @@
+"""``supertune translate``: texts and files of any size, in another language."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from supertune.cli.options import (
+    Command,
+    Device,
+    Json,
+    NoColor,
+    Quiet,
+    Threads,
+    Verbose,
+    example,
+    terminal,
+)
+from supertune.cli.predict import read_as
+from supertune.cli.progress import Progress
+from supertune.cli.terminal import Terminal
+
+Glossary = Annotated[
+    Path | None,
+    typer.Option("--glossary", help="A csv or tsv file of terms and what they are called."),
+]
+app = typer.Typer(add_completion=False)
+_SHOWN = 20
+
+
+@app.command(
+    cls=Command,
+    epilog=example(
+        'supertune translate bergamot-en-pt "How are you today?"',
+        "supertune translate my-model manual.txt -o manual.pt.txt --glossary terms.csv --beams 4",
+    ),
+)
+def translate(
+    ctx: typer.Context,
+    model: Annotated[
+        str, typer.Argument(help="A model folder of translation, or a backbone as it is.")
+    ],
+    texts: Annotated[
+        list[str], typer.Argument(help="Texts, or one file of them (txt, csv, jsonl, po ...).")
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="A .jsonl, .csv, .tsv or .txt file; if interrupted, the same command goes on.",
+        ),
+    ] = None,
+    glossary: Glossary = None,
+    beams: Annotated[int, typer.Option("--beams", help="Texts followed at a time, 1 to 16.")] = 1,
+    bias: Annotated[
+        float, typer.Option("--bias", help="How much terms of the glossary are preferred.")
+    ] = 15.0,
+    text: Annotated[str | None, typer.Option("--text", help="The column of texts.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
+    device: Device = None,
+    threads: Threads = None,
+    json: Json = False,
+    verbose: Verbose = False,
+    quiet: Quiet = False,
+    no_color: NoColor = False,
+) -> None:
+    """Put texts into another language."""
+    from supertune import api
+
+    said = terminal(ctx)
+    with Progress(said) as progress:
+        done = api.translate(
+            model,
+            read_as(texts),
+            output=output,
+            glossary=glossary,
+            overwrite=overwrite,
+            text=text,
+            device=device or "auto",
+            threads=threads,
+            progress=progress,
+            beams=beams,
+            bias=bias,
+        )
+    if output is not None:
+        said.result(done[0])
+        told = "{output}: {rows} translations, {doubtful} with something against them"
+        said.say(told.format(**done[0]))
+        said.next([f"supertune evaluate {model} PAIRS.csv"])
+        return
+    _show(said, done)
+    said.next([f"supertune translate {model} FILE.txt -o translations.jsonl"])
+
+
+def _show(said: Terminal, done: list[dict[str, Any]]) -> None:
+    said.result({"translations": done})
+    for row in done[:_SHOWN]:
+        notes = f"  ({', '.join(row['doubts'])})" if row["doubts"] else ""
+        said.say(f"{row['translation']}{notes}")
+    if len(done) > _SHOWN:
+        said.say(f"... and {len(done) - _SHOWN} more")

@@ -1,0 +1,205 @@
+"""Texts put into another language: what a backbone that does so owes, and what it is asked.
+
+Answers pass through the straight line as texts by number (`supertune.contracts.speech.numbered`),
+and behind each one number below -1 that says what speaks against it (`flagged`).
+What is frozen is kept under the ``repr`` of a piece of tokens: the states that the encoder makes of
+it, or the tokens themselves where the encoder is tuned too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from pydantic import Field
+
+from supertune.contracts.backbone import Lens
+from supertune.contracts.data import FloatArray, Input, IntArray, unlike
+from supertune.contracts.method import Options, Tuned
+from supertune.contracts.speech import numbered, texts_of
+
+TRANSLATION = ("translation",)  # the one name of what is answered
+LETTERS = 1200  # characters of one answer at most, unless those that are learned from have more
+DOUBTS = ("empty", "copied", "repeats", "length", "placeholders")  # see `Translated`
+
+# (B, d) where the next words of B texts are, and (B, V) log-likelihoods -> (B, V) others.
+Mixing = Callable[[Any, Any], Any]
+
+
+class Rendering(Options):
+    """How texts are translated."""
+
+    beams: int = Field(1, ge=1, le=16, description="texts that are followed at a time")
+    length_penalty: float = Field(
+        1.0, ge=0, le=5, description="a text is chosen by its log-likelihood / length to this power"
+    )
+    longest: float = Field(
+        3.0, gt=0, le=20, description="tokens of a translation at most, for each of the source"
+    )
+    glossary: Mapping[str, str] = Field(
+        {}, description="terms and what they are called in the other language"
+    )
+    bias: float = Field(
+        15.0,
+        ge=0,
+        le=50,
+        description="how much terms of the glossary are preferred, in nats a token, "
+        "where the decoder looks at what they stand for; 0: not at all",
+    )
+
+
+@dataclass(frozen=True)
+class Translated:
+    """One translation.
+
+    Attributes:
+        surety: the mean log-likelihood of its tokens, at most 0.
+        doubts: of `DOUBTS` why it may be wrong: nothing was written, or the source, or the same
+            again and again; it is far longer or shorter than its source; placeholders differ, or
+            what stands between them was translated piece by piece to keep them.
+    """
+
+    text: str
+    surety: float = 0.0
+    doubts: tuple[str, ...] = ()
+
+
+@runtime_checkable
+class Translating(Protocol):
+    """What a `Backbone` with ``translate`` among its capabilities also owes. Tensors are the
+    engine's own; inside ``with tunable:`` all but `activations` is as tuned."""
+
+    @property
+    def source_language(self) -> str:
+        """ISO code; empty where it is not known."""
+        ...
+
+    @property
+    def target_language(self) -> str: ...
+
+    def read(self, texts: Sequence[str]) -> list[Any]:
+        """The piece of each source, whole however long it is."""
+        ...
+
+    def spelled(self, text: str) -> list[int]:
+        """The tokens of a translation, the last of which ends it."""
+        ...
+
+    def states(self, kept: Sequence[FloatArray], cut: int) -> Any:
+        """What the decoder reads of B sources, from what `activations` gave for each; with
+        gradients where the encoder is tuned."""
+        ...
+
+    def losses(
+        self,
+        states: Any,
+        texts: Sequence[Sequence[int]],
+        smoothing: float = 0.0,
+        among: IntArray | None = None,
+    ) -> tuple[Any, Any]:
+        """(B,) sums over tokens of their negative log-likelihood, with gradients, and (B,) how many
+        tokens these are; ``among`` are all that may be written, in ascending order."""
+        ...
+
+    def likely(self, states: Any, texts: Sequence[Sequence[int]], count: int) -> IntArray:
+        """The tokens that are among the ``count`` likeliest anywhere in these texts, ascending."""
+        ...
+
+    def contexts(
+        self, states: Any, texts: Sequence[Sequence[int]]
+    ) -> list[tuple[FloatArray, FloatArray]]:
+        """For each of B texts (its tokens, d), where each token was about to be written, and (its
+        tokens,) how likely it was."""
+        ...
+
+    def translated(
+        self,
+        states: Any,
+        sources: Sequence[Any],
+        how: Rendering,
+        mixing: Mixing | None = None,
+    ) -> list[Translated]:
+        """(B,) translations of the pieces that the states are of."""
+        ...
+
+
+@runtime_checkable
+class Rendered(Tuned, Protocol):
+    """A `Tuned` that translates."""
+
+    def translate(
+        self, inputs: Sequence[Input], lens: Lens, how: Rendering, *, keep: bool = False
+    ) -> Iterator[Translated]:
+        """(n,) translations in the order of ``inputs``; ``keep``: through the lens' cache."""
+        ...
+
+
+def flagged(found: Sequence[Translated], width: int) -> FloatArray:
+    """(n, width) texts by number and what speaks against them; what is longer is cut."""
+    table = numbered([one.text for one in found], width - 1)
+    table = np.column_stack([table, np.full(len(found), -1.0)])
+    for row, one in enumerate(found):
+        mask = sum(1 << place for place, name in enumerate(DOUBTS) if name in one.doubts)
+        table[row, min(len(one.text), width - 1)] = -1.0 - mask
+    return table
+
+
+def translations(answers: FloatArray) -> Translations:
+    """The inverse of `flagged`."""
+    table = np.asarray(answers)
+    masks = [round(-1 - low) for low in table.min(axis=1, initial=-1.0)] if len(table) else []
+    doubts = tuple(
+        tuple(name for place, name in enumerate(DOUBTS) if mask >> place & 1) for mask in masks
+    )
+    return Translations(tuple(texts_of(table)), table.shape[1], doubts)
+
+
+@dataclass(frozen=True, eq=False)
+class Translations:
+    """Translations of n texts; see `supertune.contracts.Answers`.
+
+    Attributes:
+        width: W, how many numbers an answer takes.
+        doubts: why each may be wrong, as `Translated.doubts`; None where that was not asked.
+        likeness: as in `supertune.contracts.Predictions`.
+    """
+
+    texts: tuple[str, ...]
+    width: int = LETTERS
+    doubts: tuple[tuple[str, ...], ...] | None = None
+    likeness: FloatArray | None = None
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    @property
+    def scored(self) -> FloatArray:
+        doubts = self.doubts or ((),) * len(self)
+        found = [Translated(*one) for one in zip(self.texts, (0.0,) * len(self), doubts)]
+        return flagged(found, self.width)
+
+    def columns(self) -> dict[str, list[Any]]:
+        """``translation``, and ``doubts`` where these are known."""
+        found: dict[str, list[Any]] = {TRANSLATION[0]: list(self.texts)}
+        if self.doubts is not None:
+            found["doubts"] = [", ".join(one) for one in self.doubts]
+        return {**found, **unlike(self.likeness)}
+
+    def listed(self) -> list[dict[str, Any]]:
+        cells = self.columns()
+        return [dict(zip(cells, row, strict=True)) for row in zip(*cells.values(), strict=True)]
+
+    def lines(self) -> list[str]:
+        return [text or "(nothing)" for text in self.texts]
+
+    def counts(self) -> dict[str, int]:
+        return {TRANSLATION[0]: len(self)}
+
+    def marks(self) -> dict[str, int]:
+        odd = {} if self.doubts is None else {"doubtful": sum(map(bool, self.doubts))}
+        return odd | {name: sum(cells) for name, cells in unlike(self.likeness).items()}
+
+    def compared(self, likeness: FloatArray) -> Translations:
+        return replace(self, likeness=likeness)

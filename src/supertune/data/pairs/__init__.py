@@ -1,0 +1,1 @@
+"""Texts and their translations: files that hold them, columns, checks."""

@@ -1,0 +1,214 @@
+"""Texts put into another language: how near translations are to those of a person."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from supertune import translations as scoring
+from supertune.contracts import (
+    Answers,
+    Asked,
+    ClassWeights,
+    Examples,
+    Finding,
+    FloatArray,
+    HeadSpec,
+    Judged,
+    Translations,
+)
+from supertune.contracts.speech import numbered, room_of, texts_of
+from supertune.contracts.translation import TRANSLATION
+from supertune.data.language import guess_language
+from supertune.data.pairs import rendering
+from supertune.errors import InputError
+from supertune.objectives._refusals import own_weights, refuse_bounds, refuse_costs
+
+FEW = 50  # pairs, below which little can be learned
+ROWS_SHOWN = 60
+ALIGNED = 40  # pairs that the report shows
+TRANSLATORS = ("bergamot-en-pt", "bergamot-pt-en")
+METRICS = "the metrics chrf, bleu, ter, exact and placeholders"
+
+
+class Translate:
+    """See `supertune.contracts.Judge`."""
+
+    name = "translate"
+    summary = "texts put into another language"
+    baselines = ("untuned", "copied")
+    tolerance = 0.0
+    decider: str | None = None
+    rivals = (("untuned", "the model as it was"), ("copied", "the source itself"))
+
+    def backbones(self, examples: Examples) -> tuple[str, ...]:
+        """The catalogue's translator for the languages that these pairs are in.
+
+        Raises:
+            InputError: ``no_translator``.
+        """
+        sides = [list(map(str, examples.inputs)), _said(examples)]
+        first, second = (guess_language(side) for side in sides)
+        name = f"bergamot-{first}-{second}"
+        if name in TRANSLATORS:
+            return (name,)
+        raise InputError(
+            "no_translator",
+            "The catalogue has no translator for these languages.",
+            received=f"from {first or 'a language that was not told'} to {second or 'another'}",
+            allowed=", ".join(TRANSLATORS),
+            next="Name a folder or hub id of one with --backbone.",
+        )
+
+    def tried(self, rows: str) -> tuple[str, ...]:
+        # Alone, so that it is waited for; the untuned model is judged beside it.
+        return ("top_blocks",)
+
+    def noticed(self, examples: Examples, folds: int) -> list[Finding]:
+        """``few_pairs``."""
+        if len(examples) >= FEW:
+            return []
+        message = f"{len(examples)} pairs are few to learn from; {FEW} to 500 serve better."
+        return [Finding("few_pairs", message, (), "info")]
+
+    def row_weights(self, examples: Examples, classes: ClassWeights) -> FloatArray | None:
+        said = "Translations have no classes to weigh."
+        return own_weights(examples, classes, said, allowed=METRICS)
+
+    def costs(
+        self, labels: Sequence[str], matrix: Sequence[Sequence[float]] | None
+    ) -> FloatArray | None:
+        refuse_costs(matrix, "A word has no cost of its own.", allowed=METRICS)
+        return None
+
+    def unknowing(self, examples: Examples) -> FloatArray:
+        """(n, W): nothing is written."""
+        return numbered([""] * len(examples), room_of(_targets(examples)))
+
+    def breakdown(
+        self, judged: Judged, *, seed: int, costs: FloatArray | None, shown: bool
+    ) -> dict[str, Any]:
+        """``translation``: how texts are compared, and what speaks against answers by their
+        looks."""
+        examples, written = judged.examples, texts_of(_first(judged))
+        sources = [str(value) for value in examples.inputs]
+        found = [rendering.doubts_of(*one) for one in zip(sources, written, strict=True)]
+        doubts = Counter(name for one in found for name in one)
+        return {
+            "translation": {
+                "signatures": scoring.signatures(),
+                "rows": len(written),
+                "doubts": dict(sorted(doubts.items())),
+            }
+        }
+
+    def side_by_side(
+        self, judged: Judged, baselines: Mapping[str, Judged], shown: bool
+    ) -> dict[str, Any]:
+        """``translated``: source, reference, what the untuned model wrote and what this one
+        writes; first those that tuning changed most, for the better and for the worse."""
+        before = baselines.get("untuned")
+        if before is None or len(before.examples) != len(judged.examples):
+            return {}
+        examples, said = judged.examples, _said(judged.examples)
+        pair = [texts_of(_first(one)) for one in (before, judged)]
+        worth = [_each(_first(one), examples) for one in (before, judged)]
+        gain = worth[1] - worth[0]
+        changed = [i for i in range(len(said)) if pair[0][i] != pair[1][i]]
+        order = sorted(changed, key=lambda i: (-gain[i], examples.rows[i]))
+        half = ALIGNED // 2
+        chosen = order if len(order) <= ALIGNED else [*order[:half], *order[-half:]]
+        return {
+            "translated": {
+                "changed": len(changed),
+                "better": int((gain[changed] > 0).sum()) if changed else 0,
+                "worse": int((gain[changed] < 0).sum()) if changed else 0,
+                "rows": len(said),
+                "pairs": [
+                    {
+                        "row": int(examples.rows[i]),
+                        "source": str(examples.inputs[i]),
+                        "reference": said[i],
+                        "before": scoring.marked(said[i], pair[0][i]),
+                        "after": scoring.marked(said[i], pair[1][i]),
+                        "gain": round(float(gain[i]), 1),
+                    }
+                    for i in (chosen if shown else ())
+                ],
+            }
+        }
+
+    def doubt(self, answers: FloatArray, head: HeadSpec) -> FloatArray:
+        return np.ones(len(answers))  # a text says nothing of its own errors
+
+    def rows_to_look_at(
+        self, examples: Examples, answers: FloatArray, shown: bool
+    ) -> tuple[list[dict[str, Any]], list[Finding]]:
+        """Pairs whose translation is furthest from what was written, by models that had not seen
+        them: hard, free, or wrongly aligned."""
+        if not shown:
+            return [], []
+        worth, written, said = _each(answers[0], examples), texts_of(answers[0]), _said(examples)
+        order = sorted(range(len(worth)), key=lambda i: (worth[i], examples.rows[i]))
+        rows = [
+            {
+                "row": int(examples.rows[i]),
+                "text": str(examples.inputs[i]),
+                "label": said[i],
+                "predicted": written[i],
+                "why": f"chrF++ {worth[i]:.0f}",
+            }
+            for i in order[:ROWS_SHOWN]
+            if written[i] != said[i]
+        ]
+        return rows, []
+
+    def answers_given(self, examples: Examples) -> dict[str, Any]:
+        """How many words were translated."""
+        words = sum(len(text.split()) for text in _said(examples))
+        return {"labels": [{"name": TRANSLATION[0], "rows": len(examples)}], "words": words}
+
+    def check(self, asked: Asked) -> None:
+        refuse_bounds(asked, "Translations", allowed=METRICS)
+
+    def array(self, answers: Answers, head: HeadSpec) -> npt.NDArray[Any]:
+        """(n,) texts."""
+        assert isinstance(answers, Translations)
+        found = np.empty(len(answers), dtype=object)
+        found[:] = answers.texts
+        return found
+
+    def table(self, answers: Answers) -> FloatArray:
+        raise InputError(
+            "no_probabilities",
+            "Translations have no probabilities of classes.",
+            received="predict_proba",
+            allowed="predict for texts, translate for how sure they are and what speaks against",
+            next="Call model.predict(texts).",
+        )
+
+
+OBJECTIVE = Translate()
+
+
+def _targets(examples: Examples) -> npt.NDArray[Any]:
+    assert examples.targets is not None
+    return examples.targets
+
+
+def _said(examples: Examples) -> list[str]:
+    return [str(text) for text in _targets(examples)]
+
+
+def _each(answers: FloatArray, examples: Examples) -> FloatArray:
+    """(n,) chrF++ of each row."""
+    rows = scoring.counted(answers, _targets(examples))
+    return scoring.of_sums(rows, np.ones(len(rows)))["chrf"]
+
+
+def _first(judged: Judged) -> FloatArray:
+    return judged.answers if judged.on_test else judged.answers[0]

@@ -1,0 +1,302 @@
+"""What translates, tuned by the likelihood of translations of a few texts.
+
+The encoder reads each source once and its states are kept; where its blocks are tuned too, the
+tokens are read anew. A step goes through the decoder alone. The tuned numbers are averaged over the
+last steps (Polyak & Juditsky 1992; Izmailov et al. 2018, arXiv:1803.05407).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
+
+import numpy as np
+
+from supertune import limits
+from supertune.contracts import (
+    Curve,
+    Finding,
+    FloatArray,
+    GradientMethod,
+    HeadSpec,
+    Injection,
+    Input,
+    IntArray,
+    Lens,
+    Method,
+    Notes,
+    Offer,
+    Problem,
+    Rendering,
+    State,
+    Translated,
+    Translating,
+    TranslationOptions,
+    Tunable,
+    Tuned,
+)
+from supertune.contracts.translation import flagged
+from supertune.data.pairs import rendering
+from supertune.errors import InputError
+from supertune.placeholders import shown
+from supertune.training.replay import MEMORY
+from supertune.training.steps import descend, set_rate, sound
+
+READ = 16  # pairs that are read at a time
+BESIDE = 16  # likeliest words of each place that compete with the right one
+CLIPPED = 1.0  # norm of a gradient
+PLAIN = Rendering()  # how answers are translated that are judged
+
+
+@dataclass(eq=False)
+class TunedTranslator:
+    """See `supertune.contracts.Rendered` and `supertune.contracts.Replaying`."""
+
+    injection: Injection
+    tunable: Tunable
+    spec: HeadSpec
+    losses: list[tuple[float, float]] = field(default_factory=list)
+
+    @property
+    def tuned_parameters(self) -> int:
+        return self.tunable.tuned_parameters
+
+    def logits(self, inputs: Sequence[Input], lens: Lens | None) -> FloatArray:
+        """(n, W) texts; nothing is kept."""
+        assert lens is not None
+        found = list(self.translate(inputs, lens, PLAIN))
+        return flagged(found, self.spec.translation)
+
+    def held_out(self, inputs: Sequence[Input], lens: Lens | None) -> FloatArray:
+        assert lens is not None
+        found = list(self.translate(inputs, lens, PLAIN, keep=True))
+        return flagged(found, self.spec.translation)
+
+    def translate(
+        self, inputs: Sequence[Input], lens: Lens, how: Rendering, *, keep: bool = False
+    ) -> Iterator[Translated]:
+        """See `supertune.contracts.Rendered`."""
+        texts, cut = [str(value) for value in inputs], entry(self.tunable.cut, lens.backbone.offer)
+        with self.tunable:
+            yield from rendering.translated(texts, lens, how, keep=keep, cut=cut)
+
+    def state(self) -> State:
+        blocks = self.injection.blocks
+        settings: dict[str, Any] = {
+            "kind": self.injection.kind,
+            "blocks": None if blocks is None else list(blocks),
+            "settings": dict(self.injection.settings),
+        }
+        config = self.tunable.config()
+        if config is None:
+            return State(self.tunable.kept, settings)
+        return State({}, settings, adapter=self.tunable.kept, adapter_config=config)
+
+    def notes(self) -> Notes:
+        curve = Curve("loss", "step", tuple(self.losses))
+        return Notes((curve,) if self.losses else ())
+
+
+def translator(lens: Lens) -> Translating:
+    assert isinstance(lens.backbone, Translating)
+    return lens.backbone
+
+
+def train(method: Method, problem: Problem, options: TranslationOptions) -> TunedTranslator:
+    """``options`` as `supertune.contracts.TranslationOptions` has them and the method's own.
+
+    Raises:
+        InputError: ``pair_too_long``, and what the engine refuses.
+        SupertuneError: ``loss_not_finite``.
+    """
+    lens = problem.lens
+    assert lens is not None
+    injection = injected(cast(GradientMethod, method), lens.backbone.offer, options)
+    pairs = Pairs.of(problem, lens)
+    tunable = lens.backbone.inject(injection, seed=problem.seed)
+    tuned = TunedTranslator(injection, tunable, problem.head)
+    with tunable:
+        start = {name: tensor.detach().clone() for name, tensor in tunable.named().items()}
+        tuned.losses, mean = _descend(tuned, problem, pairs, options)
+        for name, tensor in tunable.named().items():
+            moved = mean[name] - start[name]
+            tensor.data.copy_(start[name] + options.interpolation * moved)
+    return tuned
+
+
+def restore(
+    method: Method, state: State, options: Any, head: HeadSpec, lens: Lens | None
+) -> TunedTranslator:
+    assert lens is not None
+    held = state.settings
+    blocks = held["blocks"]
+    injection = Injection(
+        str(held["kind"]), None if blocks is None else tuple(blocks), dict(held["settings"])
+    )
+    numbers = state.adapter or state.arrays
+    tunable = lens.backbone.inject(injection, seed=0, numbers=numbers)
+    return TunedTranslator(injection, tunable, head)
+
+
+def injected(method: GradientMethod, offer: Offer, options: Any) -> Injection:
+    """What the method tunes, of the decoder unless it is asked for more: the upper blocks are all
+    of the decoder's, the topmost its last ones."""
+    depth, whole = offer.depth, offer.depth + offer.decoder_depth
+    if getattr(options, "blocks", None) in ("upper", "decoder"):
+        options = options.model_copy(update={"blocks": tuple(range(depth, whole))})
+    made = method.injection(replace(offer, depth=whole, decoder_depth=0), options)
+    # Attention to the source is a fifth of so small a decoder.
+    if made.kind == "LORA" and made.settings.get("target_modules") is None:
+        made = replace(made, settings={**made.settings, "target_modules": "all-linear"})
+    return made
+
+
+def entry(cut: int, offer: Offer) -> int:
+    """Where a run begins: at the encoder's states, or at the text where it is tuned."""
+    return offer.depth if cut >= offer.depth else 0
+
+
+@dataclass(frozen=True, eq=False)
+class Pairs:
+    """Sources as pieces of tokens, translations as tokens, and (n,) weights."""
+
+    sources: list[Any]
+    texts: list[list[int]]
+    weights: FloatArray
+
+    @classmethod
+    def of(cls, problem: Problem, lens: Lens) -> Pairs:
+        """Raises: InputError ``pair_too_long``: nothing is cut without being said."""
+        backbone, examples = translator(lens), problem.examples
+        assert examples.targets is not None
+        sides = shown([*map(str, examples.inputs)], [*map(str, examples.targets)])
+        sources = backbone.read([source for source, _ in sides])
+        texts = [backbone.spelled(text) for _, text in sides]
+        most = lens.backbone.offer.max_length
+        for row, source, text in zip(examples.rows, sources, texts, strict=True):
+            if max(len(source), len(text)) > most:
+                raise InputError(
+                    "pair_too_long",
+                    "A pair has more tokens than the model reads.",
+                    received=f"row {row}: {len(source)} tokens, translation {len(text)}",
+                    allowed=f"at most {most} tokens on each side",
+                    next="Cut the row into sentences with their translations.",
+                )
+        own = examples.weights
+        return cls(sources, texts, np.ones(len(texts)) if own is None else np.asarray(own))
+
+
+def _descend(
+    tuned: TunedTranslator, problem: Problem, pairs: Pairs, options: TranslationOptions
+) -> tuple[list[tuple[float, float]], dict[str, Any]]:
+    """The losses, and the tuned numbers, averaged over the last steps."""
+    import torch
+
+    lens, tunable = problem.lens, tuned.tunable
+    assert lens is not None
+    backbone, cut = translator(lens), entry(tuned.tunable.cut, lens.backbone.offer)
+    parameters = tunable.parameters()
+    optimizer = torch.optim.AdamW(
+        parameters, lr=options.learning_rate, weight_decay=options.weight_decay
+    )
+    rng = np.random.default_rng(problem.seed)
+    lengths = np.array([len(text) for text in pairs.texts])
+    order = [batch for _ in range(options.epochs) for batch in
+             batches(rng, lengths, options.batch_size)]  # fmt: skip
+    held, averaged = _held(lens, pairs.sources, cut), _Average(tunable)
+    among = _among(backbone, pairs, held, cut) if options.vocabulary == "likely" else None
+    first = min(len(order) - 1, round((1 - options.averaging) * len(order)))
+    losses: list[tuple[float, float]] = []
+    tunable.training(True)
+    for step, chosen in enumerate(order):
+        limits.check()
+        set_rate(optimizer, options.learning_rate, step, len(order))
+        states = backbone.states([held(i) for i in chosen], cut)
+        texts = [pairs.texts[i] for i in chosen]
+        sums, counts = backbone.losses(states, texts, options.label_smoothing, among)
+        each = torch.tensor(pairs.weights[chosen], dtype=sums.dtype, device=sums.device)
+        loss = (sums * each).sum() / (counts * each).sum()
+        taken = descend(optimizer, loss, parameters, clipped=CLIPPED, step=step)
+        losses.append((float(step + 1), taken))
+        if step >= first:
+            averaged.add()
+        if problem.progress is not None:
+            problem.progress(step + 1, len(order))
+    tunable.training(False)
+    return losses, averaged.mean
+
+
+def _among(
+    backbone: Translating, pairs: Pairs, held: Callable[[int], FloatArray], cut: int
+) -> IntArray:
+    """All tokens that are written, and the likeliest beside them before anything is tuned."""
+    found = []
+    for start in range(0, len(pairs.texts), READ):
+        limits.check()
+        some = range(start, min(start + READ, len(pairs.texts)))
+        states = backbone.states([held(i) for i in some], cut)
+        found.append(backbone.likely(states, [pairs.texts[i] for i in some], BESIDE))
+    return np.unique(np.concatenate(found))
+
+
+class _Average:
+    """The mean of the tuned numbers over some steps."""
+
+    def __init__(self, tunable: Tunable) -> None:
+        self.tunable, self.count = tunable, 0
+        self.mean: dict[str, Any] = {}
+
+    def add(self) -> None:
+        self.count += 1
+        for name, tensor in self.tunable.named().items():
+            now = tensor.detach()
+            if name not in self.mean:
+                self.mean[name] = now.clone()
+            else:
+                self.mean[name] += (now - self.mean[name]) / self.count
+
+
+def _held(lens: Lens, pieces: Sequence[Any], cut: int) -> Callable[[int], FloatArray]:
+    """What is kept of each source, by its number: in memory while it fits, else asked for again."""
+    known: dict[int, FloatArray] = {}
+    arrays = lens.activations(pieces, cut)
+    room = MEMORY
+    for number, array in enumerate(arrays):
+        if array.nbytes <= room:
+            room -= array.nbytes
+            known[number] = array
+    del arrays
+
+    def found(number: int) -> FloatArray:
+        return known[number] if number in known else lens.activations([pieces[number]], cut)[0]
+
+    return found
+
+
+def batches(rng: np.random.Generator, lengths: Any, size: int) -> list[list[int]]:
+    """All rows once, those of like length together, in an order of their own."""
+    near = np.argsort(lengths + rng.uniform(0, 0.2 * lengths.max(), len(lengths)), kind="stable")
+    parts = [near[start : start + size].tolist() for start in range(0, len(near), size)]
+    return [parts[i] for i in rng.permutation(len(parts))]
+
+
+def verified(method: Method, problem: Problem, options: Any, tuned: Tuned) -> tuple[Finding, ...]:
+    """Whether answers are numbers, the same once the model is written down and restored, and
+    whether tuning made the translations likelier.
+
+    Raises:
+        SupertuneError: ``answers_not_finite``, ``reload_differs``.
+    """
+    sound(method, problem, options, tuned, "translations of texts learned from")
+    if not isinstance(tuned, TunedTranslator) or len(tuned.losses) < 4:
+        return ()
+    values = [loss for _, loss in tuned.losses]
+    part = max(1, len(values) // 4)
+    if np.mean(values[-part:]) < np.mean(values[:part]):
+        return ()
+    message = (
+        "The translations are no likelier than before: raise epochs, or choose another "
+        "learning_rate."
+    )
+    return (Finding("nothing_learned", message),)

@@ -1,0 +1,167 @@
+"""Translation from the command line: fit, translate, predict, and files that are gone on with."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.conftest import Run
+
+import supertune as tune
+from supertune.api import translating
+from supertune.catalogue.corpora import few_pairs
+from supertune.errors import InputError
+
+FIT = {"task": "translation", "backbone": "bergamot-en-pt", "method": "top_blocks"}
+BACKBONE = "bergamot-en-pt"
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two tables of real pairs."""
+    train, test = few_pairs("gnome-help-pt", train_rows=60, test_rows=40, seed=2)
+    folder = tmp_path_factory.mktemp("pairs")
+    for name, rows in (("train", train), ("test", test)):
+        short = [row for row in rows if len(row[0]) < 70][:8]
+        with (folder / f"{name}.csv").open("w", encoding="utf-8", newline="") as stream:
+            csv.writer(stream).writerows([("source", "target", "page"), *short])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def fitted(pairs: Path) -> tune.Model:
+    return tune.fit(
+        pairs / "train.csv", output=pairs / "model", test=pairs / "test.csv", epochs=2,
+        batch_size=4, advice=False, threads=1, time_limit=600, **FIT,
+    )  # fmt: skip
+
+
+def test_a_fit_judges_texts_beside_the_untuned_model_and_the_source(
+    fitted: tune.Model, pairs: Path
+) -> None:
+    report = json.loads((pairs / "model" / "report.json").read_text("utf-8"))
+    assert report["metric"] == "chrf"
+    assert set(report["baselines"]) == {"untuned", "copied"}
+    assert report["baselines"]["copied"]["value"] < report["baselines"]["untuned"]["value"]
+    assert 0 <= report["test"]["low"] <= report["test"]["value"] <= report["test"]["high"] <= 100
+    assert "version:" in report["translation"]["signatures"]["bleu"]
+    told = report["translated"]
+    assert told["rows"] == 8
+    assert len(told["pairs"]) == told["changed"] == told["better"] + told["worse"]
+    page = (pairs / "model" / "report.html").read_text("utf-8")
+    assert "Before and after" in page
+    assert told["pairs"][0]["source"].split("<")[0][:20] in page
+
+
+def test_a_model_folder_answers_in_a_new_process_to_the_letter(
+    fitted: tune.Model, pairs: Path, python: Any
+) -> None:
+    texts = ["Copied %d of {total} files.\n\n  Open the <b>Files</b> application.", ""]
+    here = fitted.predict(texts).tolist()
+    assert here[0].count("\n\n  ") == 1
+    assert all(one in here[0] for one in ("%d", "{total}", "<b>", "</b>"))
+    assert here[1] == ""
+    code = (
+        "import sys, json, supertune; m = supertune.load(sys.argv[1], threads=1); "
+        "print(json.dumps(m.predict(json.loads(sys.argv[2])).tolist()))"
+    )
+    done = python(code, str(pairs / "model"), json.dumps(texts))
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == here
+
+
+def test_predict_writes_translations_beside_the_rows(
+    fitted: tune.Model, pairs: Path, supertune: Run, tmp_path: Path
+) -> None:
+    done = supertune("predict", str(pairs / "model"), str(pairs / "test.csv"), "-o",
+               str(tmp_path / "out.csv"), "--threads", "1")  # fmt: skip
+    assert done.code == 0, done.err
+    with (tmp_path / "out.csv").open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    with (pairs / "test.csv").open(encoding="utf-8", newline="") as stream:
+        asked = [row["source"] for row in csv.DictReader(stream)]
+    assert [row["source"] for row in rows] == asked
+    assert [row["translation"] for row in rows] == fitted.predict(asked).tolist()
+    assert "doubts" in rows[0]
+
+
+def test_a_backbone_translates_as_it_is_with_a_glossary_and_a_beam(
+    supertune: Run, tmp_path: Path
+) -> None:
+    terms = tmp_path / "terms.csv"
+    terms.write_text("term,name\nwallpaper,plano de fundo\n", encoding="utf-8")
+    asked = "Click the desktop and choose the wallpaper."
+    plain = supertune("translate", BACKBONE, asked, "--json", "--threads", "1")
+    done = supertune("translate", BACKBONE, asked, "--json", "--threads", "1", "--beams", "2",
+               "--glossary", str(terms))  # fmt: skip
+    texts = [json.loads(one.out)["translations"][0]["translation"] for one in (plain, done)]
+    assert "papel de parede" in texts[0]
+    assert "plano de fundo" in texts[1]
+
+
+def test_an_interrupted_file_goes_on_behind_its_last_row(tmp_path: Path) -> None:
+    """1,000 lines in their order, whatever stopped it, and nothing twice."""
+    lines = [f"{number}." if number % 50 else f"Open file {number}." for number in range(1000)]
+    source, output = tmp_path / "lines.txt", tmp_path / "out.txt"
+    source.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    calls: list[int] = []
+
+    def stop(_: str, done: int, __: int | None) -> None:
+        calls.append(done)
+        if done >= 512 and len(calls) == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        tune.translate(BACKBONE, source, output=output, threads=1, progress=stop)
+    part = tmp_path / "out.txt.part"
+    assert not output.exists()
+    with part.open("a", encoding="utf-8") as stream:
+        stream.write('{"source": "cut o')  # as a crash leaves it
+    (told,) = tune.translate(BACKBONE, source, output=output, threads=1, progress=stop)
+    assert told == {"output": str(output), "rows": 1000, "doubtful": 0}
+    made = output.read_text("utf-8").splitlines()
+    assert [text for text in made if text.rstrip(".").isdigit()] == [
+        text for text in lines if text.rstrip(".").isdigit()
+    ]
+    assert all(str(number) in made[number] for number in range(0, 1000, 50))
+    assert not part.exists()
+    part.write_text('{"key": "another"}\n{"doubts": []}\n', encoding="utf-8")
+    with pytest.raises(InputError) as caught:
+        tune.translate(BACKBONE, source, output=output, threads=1, overwrite=True)
+    assert caught.value.code == "cannot_resume"
+
+
+@pytest.mark.parametrize(
+    ("asked", "code"),
+    [
+        ({"beams": 0}, "bad_option"),
+        ({"beam": 2}, "bad_option"),
+        ({"output": "x.docx"}, "unknown_format"),
+        ({"glossary": {"a": ""}}, "bad_glossary"),
+        ({"model": "minilm"}, "no_translator"),
+        ({"text": "nope", "source": [{"source": "a", "other": "b"}]}, None),
+    ],
+)
+def test_what_cannot_be_asked_is_refused_by_name(asked: dict[str, Any], code: str | None) -> None:
+    asked = {"model": BACKBONE, "source": ["Open."], "threads": 1, **asked}
+    if code is None:
+        assert tune.translate(**asked)[0]["source"] == "a"
+        return
+    with pytest.raises(InputError) as caught:
+        tune.translate(**asked)
+    assert caught.value.code == code
+    assert caught.value.next
+
+
+def test_formats_hold_the_same_rows(tmp_path: Path) -> None:
+    for name in ("a.jsonl", "a.csv", "a.tsv"):
+        tune.translate(BACKBONE, ["Yes.", "No, thanks."], output=tmp_path / name, threads=1)
+    rows = [json.loads(line) for line in (tmp_path / "a.jsonl").read_text("utf-8").splitlines()]
+    for name, sign in (("a.csv", ","), ("a.tsv", "\t")):
+        with (tmp_path / name).open(encoding="utf-8", newline="") as stream:
+            found = list(csv.DictReader(stream, delimiter=sign))
+        assert [one["translation"] for one in found] == [one["translation"] for one in rows]
+    assert translating.FORMATS == (".jsonl", ".csv", ".tsv", ".txt")

@@ -1,0 +1,113 @@
+"""Tuning a real translator on a few pairs: the decoder over cached states, averaged, restored."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from supertune import registry
+from supertune.catalogue.corpora import few_pairs
+from supertune.config import method_options, recipe
+from supertune.contracts import Columns, Problem, TranslationOptions, options_of
+from supertune.errors import InputError
+from supertune.pipeline import Workshop
+from supertune.tasks.translation import TASK
+from supertune.training import fitting, translating
+
+BACKBONE = "bergamot-en-pt"
+
+
+def shop(method: str, **options: Any) -> Workshop:
+    return Workshop(recipe({"task": "translation", "backbone": BACKBONE, "method": method,
+                            "precision": "fp32", **options}))  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def problem() -> Problem:
+    rows, _ = few_pairs("gnome-help-pt", train_rows=40, test_rows=0, seed=1)
+    short = [row for row in rows if len(row[0]) < 60][:10]
+    found = TASK.read([{"source": a, "target": b} for a, b, _ in short], Columns())
+    return shop("lora").problem(found.train.canonical(), BACKBONE)
+
+
+def fitted(problem: Problem, method: str, **options: Any) -> Any:
+    chosen = registry.method(method)
+    settings = method_options(shop(method, epochs=2, batch_size=4, **options).recipe, method)
+    return fitting.fit(chosen, problem, settings), chosen, settings
+
+
+@pytest.mark.parametrize("method", ["lora", "bitfit", "adapter", "ia3", "top_blocks"])
+def test_each_method_makes_the_pairs_likelier_and_comes_back_to_the_letter(
+    problem: Problem, method: str
+) -> None:
+    tuned, chosen, settings = fitted(problem, method)
+    assert isinstance(settings, TranslationOptions)
+    losses = [loss for _, loss in tuned.losses]
+    assert np.mean(losses[3:]) < np.mean(losses[:3])
+    assert tuned.tunable.cut >= 6  # only the decoder is tuned, over states that were kept
+    inputs = problem.examples.inputs[:3]
+    again = fitting.restore(chosen, tuned.state(), settings, problem.head, problem.lens)
+    assert np.array_equal(tuned.logits(inputs, problem.lens), again.logits(inputs, problem.lens))
+
+
+def test_losses_over_kept_states_are_those_from_the_text_on(problem: Problem) -> None:
+    """And the words that compete may be fewer than all."""
+    lens = problem.lens
+    assert lens is not None
+    backbone = translating.translator(lens)
+    pairs = translating.Pairs.of(problem, lens)
+    kept = backbone.states(lens.activations(pairs.sources, 6), 6)
+    plain = backbone.states(lens.backbone.activations(pairs.sources, 0), 0)
+    found = [backbone.losses(states, pairs.texts)[0].detach().numpy() for states in (kept, plain)]
+    assert np.allclose(found[0], found[1], rtol=1e-5)
+    among = backbone.likely(kept, pairs.texts, 16)
+    assert len(among) < 4000
+    fewer = backbone.losses(kept, pairs.texts, 0.0, among)[0].detach().numpy()
+    assert np.all(fewer < found[0])
+    assert np.allclose(fewer, found[0], rtol=0.2)
+
+
+def test_tuned_numbers_are_averaged_over_the_last_steps_and_may_go_half_the_way(
+    problem: Problem,
+) -> None:
+    whole, *_ = fitted(problem, "bitfit", interpolation=1.0)
+    half, *_ = fitted(problem, "bitfit")
+    last, *_ = fitted(problem, "bitfit", averaging=0.0, interpolation=1.0)
+    own = dict(whole.tunable.backbone.model.named_parameters())
+    name = next(iter(whole.tunable.kept))
+    start = own[name].detach().numpy()
+    assert np.allclose(half.tunable.kept[name] - start, (whole.tunable.kept[name] - start) / 2,
+                       atol=1e-6)  # fmt: skip
+    assert not np.array_equal(last.tunable.kept[name], whole.tunable.kept[name])
+
+
+def test_a_pair_with_more_tokens_than_are_read_is_refused_with_its_row(problem: Problem) -> None:
+    long = np.array([*problem.examples.targets[:-1], "palavra " * 600])  # type: ignore[index]
+    with pytest.raises(InputError) as caught:
+        fitted(replace(problem, examples=replace(problem.examples, targets=long)), "lora")
+    assert caught.value.code == "pair_too_long"
+    assert f"row {problem.examples.rows[-1]}" in str(caught.value.received)
+
+
+def test_memory_of_pairs_answers_what_it_knows_and_speaks_up_near_it(problem: Problem) -> None:
+    tuned, chosen, settings = _remembered(problem)
+    known = problem.examples.inputs[0]
+    assert problem.examples.targets is not None
+    answers = registry.task("translation").decode(
+        tuned.logits([known, "Good morning."], problem.lens), ("translation",), problem.head
+    )
+    assert answers.texts[0] == str(problem.examples.targets[0])  # type: ignore[attr-defined]
+    assert 0 <= tuned.trust.share < 1
+    again = chosen.restore(tuned.state(), problem.head, problem.lens)
+    inputs = [known, "Open the settings."]
+    assert np.array_equal(tuned.logits(inputs, problem.lens), again.logits(inputs, problem.lens))
+    assert settings.neighbours == 8
+
+
+def _remembered(problem: Problem) -> Any:
+    chosen = registry.method("knn_memory")
+    settings = options_of(chosen, "translate")()
+    return fitting.fit(chosen, problem, settings), chosen, settings
