@@ -100,8 +100,8 @@ class HeadSpec:
     (`supertune.contracts.Stylized`), or a text of so many ``characters`` at most
     (`supertune.contracts.Transcripts`), or so many ``figures`` of a spoken sentence
     (`supertune.contracts.Voiced`), or a ``translation`` of so many characters at most
-    (`supertune.contracts.Translations`), or a list of so many of the outputs at most, ``listed`` with a
-    score each (`supertune.contracts.Recommendations`)."""
+    (`supertune.contracts.Translations`), or a list of so many of the outputs at most, ``listed``
+    with a score each (`supertune.contracts.Recommendations`)."""
 
     # What an answer may be made of instead of outputs, and how many numbers each takes.
     SIZES: ClassVar[Mapping[str, int]] = {

@@ -110,9 +110,7 @@ class UntunedMethod:
         assert problem.lens is not None
         return AsItWrites.of(problem.examples, problem.head, problem.lens)
 
-    def restore(
-        self, state: State, head: HeadSpec, lens: Lens | None
-    ) -> _AsItIs:
+    def restore(self, state: State, head: HeadSpec, lens: Lens | None) -> _AsItIs:
         if head.figures:
             return AsItSpeaks.restored(state)
         if head.translation:
