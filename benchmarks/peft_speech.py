@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +22,7 @@ from supertune.contracts import Clip, Examples
 from supertune.pipeline import Workshop
 from supertune.training import transcribing
 from supertune.training.cache import ActivationCache
+from supertune.training.steps import WARMING
 
 BACKBONE, SPOKEN, RANK, BATCH = "whisper-base", "fr", 8, 4
 PEER = "PEFT + Trainer"
@@ -135,7 +137,23 @@ def _peer(rows: Examples, item: Item, made: Any) -> Any:
         for _ in range(item["epochs"])
         for batch in transcribing._batches(rng, sizes, BATCH)
     ]  # fmt: skip
-    return trainer(adapted, order, collate, options)
+    made = trainer(adapted, order, collate, options)
+    made.lr_scheduler = _cosine(made.optimizer, len(order))
+    return made
+
+
+def _cosine(optimizer: Any, steps: int) -> Any:
+    """Our rate: a linear rise, then half a cosine."""
+    import torch
+
+    rise = max(1, round(WARMING * steps))
+
+    def rate(step: int) -> float:
+        if step < rise:
+            return (step + 1) / rise
+        return 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, steps - rise)))
+
+    return torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
 
 
 def summarise(draws: Sequence[Draw]) -> list[Figure]:

@@ -54,7 +54,8 @@ class TunedTranscriber:
 
     Attributes:
         language: that most of what was learned is in.
-        windows: seconds that the encoder reads, ascending: of a recording the first that hold it.
+        windows: seconds that the encoder reads, ascending: of a recording the first that hold it,
+            in that language; in another the last.
         proof: how the untuned model writes down what was learned from, in those windows and in the
             whole one; empty where nothing was tried out.
     """
@@ -92,8 +93,11 @@ class TunedTranscriber:
             how = how.model_copy(update={"language": self.language})
         recordings = [value for value in inputs if isinstance(value, Recording)]
         cut = _entry(self.tunable.cut, lens.backbone.offer)
+        # Short windows were proved in the language that was learned from, and in no other.
+        same = how.language == self.language
+        allowed = self.windows if same else self.windows[-1:]
         with self.tunable:
-            yield from windows.written(recordings, lens, how, self.windows, keep=keep, cut=cut)
+            yield from windows.written(recordings, lens, how, allowed, keep=keep, cut=cut)
 
     def state(self) -> State:
         settings: dict[str, Any] = {
