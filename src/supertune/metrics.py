@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from supertune.contracts import FIGURES, FloatArray, IntArray
+from supertune.contracts.voices import UNVOICED
 from supertune.errors import InputError
 
 CLASSIFICATION: dict[str, bool] = {
@@ -283,13 +284,13 @@ def voicing(answers: FloatArray, weights: FloatArray | None = None) -> dict[str,
     """All metrics of `VOICING`, B values each.
 
     Args:
-        answers: (n, 10) as `supertune.contracts.FIGURES` names them. A pitch that is no number,
-            where nothing is voiced, has no part in the gap.
+        answers: (n, 10) as `supertune.contracts.FIGURES` names them. A sentence in which
+            nothing is voiced has no part in the gap.
         weights: (B, n) or None.
     """
     told = dict(zip(FIGURES, np.asarray(answers, dtype=np.float64).T, strict=True))
     gap = told["pitch"] - told["own_pitch"]
-    known = np.isfinite(gap)
+    known = np.minimum(told["pitch"], told["own_pitch"]) > UNVOICED
     columns = (told["errors"], told["words"], told["similarity"], np.where(known, gap, 0.0), known)
     sums = _sums(weights, np.ones(len(gap)), np.column_stack(columns).astype(np.float64))
     return {

@@ -17,6 +17,7 @@ from supertune.contracts import (
     Recording,
     Voiced,
 )
+from supertune.contracts.voices import UNVOICED
 from supertune.errors import InputError
 
 JUDGE = registry.objective("synthesise")
@@ -57,7 +58,7 @@ def test_metrics_are_of_all_three_together() -> None:
 
 def test_what_is_not_voiced_has_no_part_in_the_pitch() -> None:
     mute = FOUND.copy()
-    mute[0, FIGURES.index("pitch")] = np.nan
+    mute[0, FIGURES.index("pitch")] = UNVOICED
     assert TASK.score(mute, np.zeros(3))["pitch_gap"][0] == pytest.approx(1.75)
 
 

@@ -70,8 +70,8 @@ class Synthesising(Protocol):
         self, several: Sequence[FloatArray], rate: int, texts: Sequence[str], language: str | None
     ) -> list[FloatArray]:
         """(2 + d,) of samples (t,) each: word errors against its text, the median pitch in
-        semitones above `PITCH`, NaN where nothing is voiced, and what tells voices apart. The judge
-        has no part in training; what is kept by `activations` of a `Spoken` is the same."""
+        semitones above `PITCH`, or `UNVOICED`, and what tells voices apart. The judge has no part
+        in training; what is kept by `activations` of a `Spoken` is the same."""
         ...
 
 
@@ -96,6 +96,7 @@ FIGURES = (
     *("own_errors", "own_pitch", "own_similarity"),
 )
 PITCH = 100.0  # Hz, that pitches are told against
+UNVOICED = -1000.0  # stands for the pitch of what has none
 HEARD = -1  # the place in a cache of what a judge hears: no block of a backbone
 
 
@@ -135,7 +136,7 @@ class Voiced:
     def columns(self) -> dict[str, list[Any]]:
         """Those of `FIGURES`; None where nothing is voiced."""
         found: dict[str, list[Any]] = {
-            name: [round(float(one), 6) if np.isfinite(one) else None for one in self.of(name)]
+            name: [round(float(one), 6) if one > UNVOICED else None for one in self.of(name)]
             for name in FIGURES
         }
         return found | unlike(self.likeness)

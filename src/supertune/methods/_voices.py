@@ -50,10 +50,12 @@ class Ends:
     def similarity(self, vectors: FloatArray) -> FloatArray:
         """(n,) cosines, seen from the middle of both ends, with the way from one to the other: -1
         points to the untuned voice, 1 to the speaker."""
-        middle = (self.untuned + self.speaker) / 2
-        way, seen = self.speaker - middle, vectors - middle
-        sizes = np.linalg.norm(seen, axis=1) * np.linalg.norm(way)
-        return np.asarray(seen @ way / np.maximum(sizes, 1e-12))
+        ends = np.stack([self.untuned, self.speaker]).astype(np.float64)
+        middle = ends.mean(axis=0)
+        way, seen = ends[1] - middle, vectors.astype(np.float64) - middle
+        # Sums by row: a product of matrices would depend on how many rows there are.
+        sizes = np.sqrt((seen**2).sum(axis=1) * (way**2).sum())
+        return np.asarray((seen * way).sum(axis=1) / np.maximum(sizes, 1e-12))
 
 
 def voice_of(lens: Lens) -> Synthesising:

@@ -29,7 +29,7 @@ from supertune.contracts import (
     Speaking,
     Tunable,
 )
-from supertune.contracts.voices import PITCH, Spoken
+from supertune.contracts.voices import PITCH, UNVOICED, Spoken
 from supertune.data.sounds import decoding, pitch
 from supertune.errors import InputError
 
@@ -97,7 +97,8 @@ class VoiceBackbone:
         written, vectors = self.listener.heard(several, rate, spoken)
         found = []
         for samples, text, told, vector in zip(several, texts, written, vectors, strict=True):
-            height = pitch.semitones(pitch.median(samples, rate), PITCH)
+            heard = pitch.median(samples, rate)
+            height = pitch.semitones(heard, PITCH) if np.isfinite(heard) else UNVOICED
             # A recogniser that repeats itself says no more than that nothing was understood.
             errors, words, *_ = transcripts.errors(text, told)
             errors = min(errors, words)
