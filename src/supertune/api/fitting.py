@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from supertune import __version__, artifact, baselines, choose, limits, pipeline, registry
-from supertune.api import before_after, continuing, machine, meant, painting, unlabelled
+from supertune.api import before_after, beginnings, continuing, machine, meant, painting, unlabelled
 from supertune.choose import Decision, Entry, levers
 from supertune.config import Recipe, method_options
 from supertune.contracts import (
@@ -25,6 +25,7 @@ from supertune.contracts import (
     Notes,
     Painting,
     Reading,
+    Recommending,
     Tuned,
 )
 from supertune.errors import InputError
@@ -297,6 +298,8 @@ def _drawn(run: _Run, decision: Decision, tuned: Tuned) -> dict[str, Any]:
     """What a model draws, before and after; of what draws nothing, nothing."""
     workshop, backbone = run.workshop, decision.candidate.backbone
     lens = workshop.lens(backbone)
+    if isinstance(tuned, Recommending):
+        return beginnings.section(tuned, run.reading.test, lens)
     if lens is not None and isinstance(tuned, Painting):
         return painting.section(tuned, run.examples, lens, shown=run.keep_rows)
     if backbone is None or not isinstance(tuned, Drawing):
