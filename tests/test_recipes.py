@@ -26,7 +26,7 @@ def test_a_recipe_scores_what_its_first_lines_promise(
     command = re.search(r"^# supertune fit --recipe (\S+)", opening)
     assert command
     assert command[1] == f"recipes/{path.name}"
-    expected = re.search(r"Expect (\w+) \.(\d\d) \[\.(\d\d), \.(\d\d)\]", opening)
+    expected = re.search(r"Expect ([\w@]+) \.(\d\d) \[\.(\d\d), \.(\d\d)\]", opening)
     assert expected
     monkeypatch.chdir(tmp_path)
     assert main(["fit", "--recipe", str(path), "-o", "model", "--json"]) == 0

@@ -47,6 +47,12 @@ def test_a_fit_reports_lists_with_intervals_and_what_is_popular_beside(model):
         assert one["low"] <= one["value"] <= one["high"]
     assert report["test"]["low"] <= report["test"]["value"] <= report["test"]["high"]
     assert report["lists"]["by_history"][0]["people"] > 0
+    curve = report["cold_start"]
+    assert [one["known"] for one in curve] == [0, 1, 2, 5, 10, 20, None]
+    assert curve[-1]["value"] == pytest.approx(report["test"]["value"])
+    page = model.report.html()
+    assert "is recommended" in page
+    assert "coverage@10" in page
 
 
 def test_nobody_s_own_name_is_in_the_folder(folder):

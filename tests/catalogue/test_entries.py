@@ -42,6 +42,7 @@ def test_the_names_that_were_promised_are_there() -> None:
         "emoji-clocks",
         "letters",
         "instruments",
+        "ml-100k",
         "prompts-en",
         "prompts-fr",
         "prompts-it",

@@ -14,6 +14,7 @@ from supertune import __version__, artifact, baselines, choose, limits, pipeline
 from supertune.api import (
     before_after,
     before_speech,
+    beginnings,
     continuing,
     machine,
     meant,
@@ -34,6 +35,7 @@ from supertune.contracts import (
     Notes,
     Painting,
     Reading,
+    Recommending,
     Tuned,
     Voicing,
 )
@@ -309,6 +311,8 @@ def _drawn(run: _Run, decision: Decision, tuned: Tuned) -> dict[str, Any]:
     """What a model draws, before and after; of what draws nothing, nothing."""
     workshop, backbone = run.workshop, decision.candidate.backbone
     lens = workshop.lens(backbone)
+    if isinstance(tuned, Recommending):
+        return beginnings.section(tuned, run.reading.test, lens)
     if lens is not None and isinstance(tuned, Painting):
         return painting.section(tuned, run.examples, lens, shown=run.keep_rows)
     if lens is not None and isinstance(tuned, Voicing):
