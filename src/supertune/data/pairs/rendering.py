@@ -20,7 +20,7 @@ AHEAD = 256  # texts that are looked at at a time, to put those of like length t
 TOKENS = 1024  # of the sources of a batch
 LONG = 160  # tokens of a line that is translated whole
 FAR, SHORT = 3.0, 30  # times the source's length, and characters below which that says nothing
-_ENDS = re.compile(r"(?<=[.!?;:])\s+|(?<=[\u3002\uff01\uff1f])")
+_ENDS = re.compile(r"(?<=[.!?])\s+|(?<=[\u3002\uff01\uff1f])")
 _LETTER = re.compile(r"[^\W\d_]")
 
 
@@ -103,7 +103,8 @@ def _parts(text: str, asked: Asked) -> list[tuple[str, bool]]:
 
 
 def _cut(line: str, asked: Asked) -> list[str]:
-    """A line in parts of no more than `LONG` tokens, between sentences where it can be."""
+    """A line of more than `LONG` tokens in its sentences, and these in halves where they are as
+    long: of many sentences at once such models leave some out."""
     if len(line) <= LONG or len(asked.backbone.read([line])[0]) <= LONG:
         return [line]
     pieces = [piece for piece in _ENDS.split(line) if piece]
@@ -112,16 +113,7 @@ def _cut(line: str, asked: Asked) -> list[str]:
         if len(words) < 2:
             return [line[at : at + 2 * LONG] for at in range(0, len(line), 2 * LONG)]
         pieces = [" ".join(words[: len(words) // 2]), " ".join(words[len(words) // 2 :])]
-        return [part for piece in pieces for part in _cut(piece, asked)]
-    sizes = [len(piece) for piece in asked.backbone.read(pieces)]
-    found, size = [pieces[0]], sizes[0]
-    for piece, more in zip(pieces[1:], sizes[1:], strict=True):
-        if size + more <= LONG:
-            found[-1], size = f"{found[-1]} {piece}", size + more
-        else:
-            found.append(piece)
-            size = more
-    return [part for piece in found for part in (_cut(piece, asked) if piece != line else [piece])]
+    return [part for piece in pieces for part in _cut(piece, asked)]
 
 
 def _all(texts: Sequence[str], asked: Asked) -> dict[str, Translated]:
