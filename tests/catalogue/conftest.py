@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from supertune.catalogue.entries import Package
+from supertune.catalogue.entry import Package
 from supertune.catalogue.packages import archive
 from supertune.catalogue.resolve import resolve
 

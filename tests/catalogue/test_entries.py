@@ -10,7 +10,7 @@ import pytest
 from supertune import registry
 from supertune.catalogue import data_sets, entries
 from supertune.catalogue.data_sets import DatasetEntry
-from supertune.catalogue.entries import ModelEntry
+from supertune.catalogue.entry import ModelEntry
 from supertune.catalogue.packages import sha256_of
 from supertune.catalogue.resolve import resolve
 from supertune.contracts import BackboneRef

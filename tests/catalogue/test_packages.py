@@ -13,7 +13,7 @@ import pytest
 from tests.catalogue.conftest import Server
 
 from supertune.catalogue import packages
-from supertune.catalogue.entries import Package
+from supertune.catalogue.entry import Package
 from supertune.catalogue.packages import archive
 from supertune.errors import EnvironmentFault
 
@@ -232,7 +232,7 @@ def test_two_processes_at_once_fetch_once(index: Server, cache: Path, package: P
     place = index.publish(wanted, body)
     index.pause = 0.1  # four pieces or more
     code = (
-        "import json, sys; from supertune.catalogue.entries import Package; "
+        "import json, sys; from supertune.catalogue.entry import Package; "
         "from supertune.catalogue.packages import archive, sha256_of; "
         "print(sha256_of(archive(Package(**json.loads(sys.argv[1])))))"
     )
@@ -250,7 +250,7 @@ def test_a_fetch_that_is_killed_leaves_no_lock_behind(
     place = index.publish(wanted, body)
     index.pause = 0.3
     code = (
-        "import json, sys; from supertune.catalogue.entries import Package; "
+        "import json, sys; from supertune.catalogue.entry import Package; "
         "from supertune.catalogue.packages import archive; "
         "archive(Package(**json.loads(sys.argv[1])))"
     )

@@ -18,7 +18,7 @@ from tests.catalogue.conftest import Server
 from supertune.catalogue import archives, data_sets, index
 from supertune.catalogue.corpora import dataset, few_shot
 from supertune.catalogue.data_sets import DatasetEntry
-from supertune.catalogue.entries import Package
+from supertune.catalogue.entry import Package
 from supertune.catalogue.packages import archive
 from supertune.catalogue.picture_formats import packed
 from supertune.data.pictures import formats, glimpses

@@ -15,7 +15,7 @@ from supertune.catalogue import data_sets, mallard, picture_formats, sound_forma
 from supertune.catalogue.archives import members
 from supertune.catalogue.corpus_formats import Row, line_of, read, rows_of
 from supertune.catalogue.data_sets import DatasetEntry
-from supertune.catalogue.entries import Package
+from supertune.catalogue.entry import Package
 from supertune.catalogue.packages import archive
 from supertune.catalogue.places import cache_folder, room
 from supertune.catalogue.placing import Progress, alone, origin, put

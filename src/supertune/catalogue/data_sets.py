@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from supertune.catalogue.entries import Package
+from supertune.catalogue.entry import Package
 from supertune.errors import unknown_name
 
 

@@ -21,7 +21,7 @@ import urllib.request
 from http.client import HTTPResponse
 from typing import Any, cast
 
-from supertune.catalogue.entries import Package
+from supertune.catalogue.entry import Package
 
 TIMEOUT = 20.0  # seconds that a server may be silent
 _ASK = 60.0  # seconds for the client to say what it is set up with

@@ -11,7 +11,7 @@ from http.client import HTTPException
 from pathlib import Path
 
 from supertune.catalogue import index
-from supertune.catalogue.entries import Package
+from supertune.catalogue.entry import Package
 from supertune.catalogue.network import switched_off
 from supertune.catalogue.places import DISK, cache_folder, room, unwritable
 from supertune.catalogue.placing import Progress, alone

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from supertune.catalogue import archives, hub
-from supertune.catalogue.entries import MODELS, ModelEntry, Package, model
+from supertune.catalogue.entries import MODELS, model
+from supertune.catalogue.entry import ModelEntry, Package
 from supertune.catalogue.packages import archive, sha256_of
 from supertune.catalogue.places import cache_folder, room
 from supertune.catalogue.placing import Progress, alone, origin, put

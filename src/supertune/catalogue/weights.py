@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from supertune.catalogue.entries import WEIGHTS
+from supertune.catalogue.entry import WEIGHTS
 from supertune.errors import InputError
 
 Array = npt.NDArray[Any]

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from supertune.catalogue import entries, hub, resolve
-from supertune.catalogue.entries import ModelEntry
+from supertune.catalogue.entry import ModelEntry
 from supertune.cli.options import Command, Group, Json, NoColor, Quiet, Verbose, example, terminal
 from supertune.cli.progress import Progress
 from supertune.cli.terminal import Terminal

@@ -13,6 +13,7 @@ Shapes: n rows, C labels, d features. Arrays are NumPy unless said otherwise.
 
 from __future__ import annotations
 
+from supertune.contracts.answers import UNLIKE, Answers, Predictions, Values
 from supertune.contracts.backbone import (
     Backbone,
     BackboneRef,
@@ -34,8 +35,6 @@ from supertune.contracts.backbone import (
     naming_of,
 )
 from supertune.contracts.data import (
-    UNLIKE,
-    Answers,
     Examples,
     Finding,
     FloatArray,
@@ -43,9 +42,7 @@ from supertune.contracts.data import (
     IntArray,
     Medium,
     Picture,
-    Predictions,
     Recording,
-    Values,
     as_json,
     content_key,
     fields_of,

@@ -15,8 +15,9 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
+from supertune.contracts.answers import UNLIKE, unlike
 from supertune.contracts.backbone import Encoding
-from supertune.contracts.data import UNLIKE, FloatArray, Picture, unlike
+from supertune.contracts.data import FloatArray, Picture
 
 NUMBERS = 6  # of a box that is answered
 FEWEST, MOST, TIMES = 100, 1000, 3  # boxes that answer for a picture, of the most that one has

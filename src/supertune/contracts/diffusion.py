@@ -19,8 +19,9 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
+from supertune.contracts.answers import unlike
 from supertune.contracts.backbone import Encoding, Lens
-from supertune.contracts.data import FloatArray, Picture, unlike
+from supertune.contracts.data import FloatArray, Picture
 from supertune.contracts.method import Options, Tuned
 
 DRAWS = 16  # noise levels that a picture is judged at

@@ -13,8 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
+from supertune.contracts.answers import Answers
 from supertune.contracts.backbone import Encoding, Lens
-from supertune.contracts.data import Answers, FloatArray, Input
+from supertune.contracts.data import FloatArray, Input
 from supertune.contracts.method import Problem, Tuned
 from supertune.contracts.task import HeadSpec
 

@@ -12,7 +12,8 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy.typing as npt
 
-from supertune.contracts.data import Answers, Examples, Finding, FloatArray, IntArray
+from supertune.contracts.answers import Answers
+from supertune.contracts.data import Examples, Finding, FloatArray, IntArray
 from supertune.contracts.task import HeadSpec
 
 ClassWeights = str | Mapping[str, float] | None

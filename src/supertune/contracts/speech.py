@@ -17,8 +17,9 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
+from supertune.contracts.answers import unlike
 from supertune.contracts.backbone import Lens
-from supertune.contracts.data import FloatArray, Input, Recording, unlike
+from supertune.contracts.data import FloatArray, Input, Recording
 from supertune.contracts.method import Options, Tuned
 
 TRANSCRIPT = ("transcript",)  # the one name of what is answered

@@ -17,8 +17,9 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
+from supertune.contracts.answers import unlike
 from supertune.contracts.backbone import Encoding, Lens
-from supertune.contracts.data import FloatArray, unlike
+from supertune.contracts.data import FloatArray
 from supertune.contracts.method import Tuned
 
 Array = npt.NDArray[np.uint8]

@@ -8,7 +8,8 @@ from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import numpy.typing as npt
 
-from supertune.contracts.data import Answers, Examples, Finding, FloatArray, Input
+from supertune.contracts.answers import Answers
+from supertune.contracts.data import Examples, Finding, FloatArray, Input
 
 Objective = Literal[
     "classify",

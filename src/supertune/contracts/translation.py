@@ -15,8 +15,9 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from pydantic import Field
 
+from supertune.contracts.answers import unlike
 from supertune.contracts.backbone import Lens
-from supertune.contracts.data import FloatArray, Input, IntArray, unlike
+from supertune.contracts.data import FloatArray, Input, IntArray
 from supertune.contracts.method import Options, Tuned
 from supertune.contracts.speech import numbered, texts_of
 

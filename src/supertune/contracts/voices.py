@@ -12,8 +12,9 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from pydantic import Field
 
+from supertune.contracts.answers import unlike
 from supertune.contracts.backbone import Lens
-from supertune.contracts.data import FloatArray, Recording, unlike
+from supertune.contracts.data import FloatArray, Recording
 from supertune.contracts.method import Options, Tuned
 
 SYNTHETIC = "Synthetic speech: made by a text-to-speech model, not recorded from a person."
