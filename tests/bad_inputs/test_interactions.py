@@ -103,12 +103,7 @@ BAD = {
         "text_column_missing", ITEMS, "--text", "titel", said="title"
     ),
     "a file of items that is not there": asked("file_missing", "--items", "things.csv"),
-    "items of which nothing is said": Bad(
-        "no_item_texts",
-        good,
-        ("rows.csv", *TASK, "--method", "content_mean", "--backbone", "minilm"),
-        "--items",
-    ),
+    "items of which nothing is said": asked("nothing_fits", "--method", "content_mean"),
     "a method for labels": items("method_does_not_fit", ITEMS, "--method", "linear_probe"),
     "a method of recommendation for labels": Bad(
         "method_does_not_fit",
