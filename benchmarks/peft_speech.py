@@ -20,7 +20,7 @@ from supertune.catalogue.corpora import few_clips
 from supertune.config import method_options, recipe
 from supertune.contracts import Clip, Examples
 from supertune.pipeline import Workshop
-from supertune.training import transcribing
+from supertune.training import transcribing, worded
 from supertune.training.cache import ActivationCache
 from supertune.training.steps import WARMING
 
@@ -98,7 +98,7 @@ def _peer(rows: Examples, item: Item, made: Any) -> Any:
 
     problem, options = made
     backbone = problem.lens.backbone
-    injection = transcribing.injected(registry.method("lora"), backbone.offer, options)  # type: ignore[arg-type]
+    injection = worded.injected(registry.method("lora"), backbone.offer, options)  # type: ignore[arg-type]
     tunable = backbone.inject(injection, seed=problem.seed)
     with tunable:
         start = tunable.state()
@@ -135,7 +135,7 @@ def _peer(rows: Examples, item: Item, made: Any) -> Any:
     order = [
         batch
         for _ in range(item["epochs"])
-        for batch in transcribing._batches(rng, sizes, BATCH)
+        for batch in worded.batches(rng, sizes, BATCH)
     ]  # fmt: skip
     made = trainer(adapted, order, collate, options)
     made.lr_scheduler = _cosine(made.optimizer, len(order))

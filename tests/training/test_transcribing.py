@@ -16,7 +16,7 @@ from supertune.config import Recipe, method_options
 from supertune.contracts import Examples, GradientMethod, Recording
 from supertune.contracts.speech import TRANSCRIPT
 from supertune.pipeline import Workshop
-from supertune.training import transcribing
+from supertune.training import transcribing, worded
 
 SAID = {
     "agent-loginok.wav": "Agent logged in.",
@@ -47,7 +47,7 @@ def test_blocks_are_the_decoders_unless_more_is_asked_for(
 ) -> None:
     method: Any = registry.method(name)
     assert isinstance(method, GradientMethod)
-    assert transcribing.injected(method, OFFER, options(name, **given)).blocks == blocks
+    assert worded.injected(method, OFFER, options(name, **given)).blocks == blocks
 
 
 def test_a_method_has_the_keys_of_this_loop() -> None:
@@ -59,7 +59,7 @@ def test_a_method_has_the_keys_of_this_loop() -> None:
 def test_batches_hold_every_row_once_and_like_lengths_together() -> None:
     lengths = np.arange(1, 41)
     rng = np.random.default_rng(0)
-    batches = transcribing._batches(rng, lengths, 8)
+    batches = worded.batches(rng, lengths, 8)
     assert sorted(row for batch in batches for row in batch) == list(range(40))
     spans = [np.ptp(lengths[batch]) for batch in batches]
     assert np.mean(spans) < 20 < np.ptp(lengths)

@@ -28,9 +28,9 @@ from supertune.contracts.speech import TRANSCRIPT, numbered, room_of, texts_of
 from supertune.data.sounds import playing
 from supertune.errors import InputError
 from supertune.objectives._refusals import own_weights, refuse_bounds, refuse_costs
+from supertune.objectives._worded import array, first, furthest, targets, wanted
 
 FEW = 10  # recordings, below which little can be learned
-ROWS_SHOWN = 60
 ALIGNED, CONFUSIONS = 40, 20  # recordings and mistakes that the report shows
 PLAYED = 12  # of the recordings, those that can be listened to there
 METRICS = "the metrics wer, cer and exact"
@@ -69,14 +69,14 @@ class Transcribe:
 
     def unknowing(self, examples: Examples) -> FloatArray:
         """(n, W): nothing is heard."""
-        return numbered([""] * len(examples), room_of(_targets(examples)))
+        return numbered([""] * len(examples), room_of(targets(examples)))
 
     def breakdown(
         self, judged: Judged, *, seed: int, costs: FloatArray | None, shown: bool
     ) -> dict[str, Any]:
         """``transcription``: how texts are compared, kinds of errors, the commonest mistakes, and
         recordings with what was said aligned to what was written, worst first."""
-        said, written = _said(judged.examples), texts_of(_first(judged))
+        said, written = wanted(judged.examples), texts_of(first(judged))
         pieces = [transcripts.aligned(a, b) for a, b in zip(said, written, strict=True)]
         kinds: Counter[str] = Counter()
         swapped: Counter[tuple[str, str]] = Counter()
@@ -84,7 +84,7 @@ class Transcribe:
             kinds[piece.kind] += max(len(piece.said), len(piece.written))
             if piece.kind == "substitute":
                 swapped.update(zip(piece.said, piece.written))
-        counts = transcripts.counted(_first(judged), _targets(judged.examples))
+        counts = transcripts.counted(first(judged), targets(judged.examples))
         order = sorted(range(len(said)), key=lambda i: (-counts[i, 0], judged.examples.rows[i]))
         aligned = [
             {
@@ -107,8 +107,8 @@ class Transcribe:
                 "words": int(counts[:, 1].sum()),
                 "kinds": {name: kinds[name] for name in ("substitute", "delete", "insert")},
                 "mistaken": [
-                    {"said": first, "written": second, "times": times}
-                    for (first, second), times in commonest[: CONFUSIONS if shown else 0]
+                    {"said": one, "written": other, "times": times}
+                    for (one, other), times in commonest[: CONFUSIONS if shown else 0]
                 ],
                 "aligned": aligned,
             }
@@ -124,26 +124,14 @@ class Transcribe:
         heard them: hard to hear, or wrongly transcribed."""
         if not shown:
             return [], []
-        counts = transcripts.counted(answers[0], _targets(examples))
-        share = counts[:, 0] / np.maximum(counts[:, 1], 1)
-        written, said = texts_of(answers[0]), _said(examples)
-        order = sorted(range(len(share)), key=lambda i: (-share[i], examples.rows[i]))
-        rows = [
-            {
-                "row": int(examples.rows[i]),
-                "text": str(examples.inputs[i]),
-                "label": said[i],
-                "predicted": written[i],
-                "why": f"{counts[i, 0]:.0f} of {counts[i, 1]:.0f} words wrong",
-            }
-            for i in order[:ROWS_SHOWN]
-            if counts[i, 0]
-        ]
-        return rows, []
+        counts = transcripts.counted(answers[0], targets(examples))
+        worth = -counts[:, 0] / np.maximum(counts[:, 1], 1)
+        why = [f"{wrong:.0f} of {of:.0f} words wrong" if wrong else "" for wrong, of, *_ in counts]
+        return furthest(examples, texts_of(answers[0]), worth, why), []
 
     def answers_given(self, examples: Examples) -> dict[str, Any]:
         """How many words were said."""
-        words = sum(len(transcripts.normalised(text).split()) for text in _said(examples))
+        words = sum(len(transcripts.normalised(text).split()) for text in wanted(examples))
         return {"labels": [{"name": TRANSCRIPT[0], "rows": len(examples)}], "words": words}
 
     def check(self, asked: Asked) -> None:
@@ -152,9 +140,7 @@ class Transcribe:
     def array(self, answers: Answers, head: HeadSpec) -> npt.NDArray[Any]:
         """(n,) texts."""
         assert isinstance(answers, Transcripts)
-        found = np.empty(len(answers), dtype=object)
-        found[:] = answers.texts
-        return found
+        return array(answers.texts)
 
     def table(self, answers: Answers) -> FloatArray:
         raise InputError(
@@ -169,20 +155,7 @@ class Transcribe:
 OBJECTIVE = Transcribe()
 
 
-def _targets(examples: Examples) -> npt.NDArray[Any]:
-    assert examples.targets is not None
-    return examples.targets
-
-
-def _said(examples: Examples) -> list[str]:
-    return [str(text) for text in _targets(examples)]
-
-
 def _played(value: Input) -> str:
     """A short copy for a browser, in base64."""
     assert isinstance(value, Recording)
     return base64.b64encode(playing.clip(value)).decode("ascii")
-
-
-def _first(judged: Judged) -> FloatArray:
-    return judged.answers if judged.on_test else judged.answers[0]

@@ -27,9 +27,9 @@ from supertune.data.language import guess_language
 from supertune.data.pairs import rendering
 from supertune.errors import InputError
 from supertune.objectives._refusals import own_weights, refuse_bounds, refuse_costs
+from supertune.objectives._worded import array, first, furthest, targets, wanted
 
 FEW = 50  # pairs, below which little can be learned
-ROWS_SHOWN = 60
 ALIGNED = 40  # pairs that the report shows
 TRANSLATORS = ("bergamot-en-pt", "bergamot-pt-en")
 METRICS = "the metrics chrf, bleu, ter, exact and placeholders"
@@ -51,7 +51,7 @@ class Translate:
         Raises:
             InputError: ``no_translator``.
         """
-        sides = [list(map(str, examples.inputs)), _said(examples)]
+        sides = [list(map(str, examples.inputs)), wanted(examples)]
         first, second = (guess_language(side) for side in sides)
         name = f"bergamot-{first}-{second}"
         if name in TRANSLATORS:
@@ -87,14 +87,14 @@ class Translate:
 
     def unknowing(self, examples: Examples) -> FloatArray:
         """(n, W): nothing is written."""
-        return numbered([""] * len(examples), room_of(_targets(examples)))
+        return numbered([""] * len(examples), room_of(targets(examples)))
 
     def breakdown(
         self, judged: Judged, *, seed: int, costs: FloatArray | None, shown: bool
     ) -> dict[str, Any]:
         """``translation``: how texts are compared, and what speaks against answers by their
         looks."""
-        examples, written = judged.examples, texts_of(_first(judged))
+        examples, written = judged.examples, texts_of(first(judged))
         sources = [str(value) for value in examples.inputs]
         found = [rendering.doubts_of(*one) for one in zip(sources, written, strict=True)]
         doubts = Counter(name for one in found for name in one)
@@ -114,9 +114,9 @@ class Translate:
         before = baselines.get("untuned")
         if before is None or len(before.examples) != len(judged.examples):
             return {}
-        examples, said = judged.examples, _said(judged.examples)
-        pair = [texts_of(_first(one)) for one in (before, judged)]
-        worth = [_each(_first(one), examples) for one in (before, judged)]
+        examples, said = judged.examples, wanted(judged.examples)
+        pair = [texts_of(first(one)) for one in (before, judged)]
+        worth = [_each(first(one), examples) for one in (before, judged)]
         gain = worth[1] - worth[0]
         changed = [i for i in range(len(said)) if pair[0][i] != pair[1][i]]
         order = sorted(changed, key=lambda i: (-gain[i], examples.rows[i]))
@@ -152,24 +152,14 @@ class Translate:
         them: hard, free, or wrongly aligned."""
         if not shown:
             return [], []
-        worth, written, said = _each(answers[0], examples), texts_of(answers[0]), _said(examples)
-        order = sorted(range(len(worth)), key=lambda i: (worth[i], examples.rows[i]))
-        rows = [
-            {
-                "row": int(examples.rows[i]),
-                "text": str(examples.inputs[i]),
-                "label": said[i],
-                "predicted": written[i],
-                "why": f"chrF++ {worth[i]:.0f}",
-            }
-            for i in order[:ROWS_SHOWN]
-            if written[i] != said[i]
-        ]
-        return rows, []
+        worth, written = _each(answers[0], examples), texts_of(answers[0])
+        pairs = zip(written, wanted(examples), worth, strict=True)
+        why = ["" if one == other else f"chrF++ {score:.0f}" for one, other, score in pairs]
+        return furthest(examples, written, worth, why), []
 
     def answers_given(self, examples: Examples) -> dict[str, Any]:
         """How many words were translated."""
-        words = sum(len(text.split()) for text in _said(examples))
+        words = sum(len(text.split()) for text in wanted(examples))
         return {"labels": [{"name": TRANSLATION[0], "rows": len(examples)}], "words": words}
 
     def check(self, asked: Asked) -> None:
@@ -178,9 +168,7 @@ class Translate:
     def array(self, answers: Answers, head: HeadSpec) -> npt.NDArray[Any]:
         """(n,) texts."""
         assert isinstance(answers, Translations)
-        found = np.empty(len(answers), dtype=object)
-        found[:] = answers.texts
-        return found
+        return array(answers.texts)
 
     def table(self, answers: Answers) -> FloatArray:
         raise InputError(
@@ -195,20 +183,7 @@ class Translate:
 OBJECTIVE = Translate()
 
 
-def _targets(examples: Examples) -> npt.NDArray[Any]:
-    assert examples.targets is not None
-    return examples.targets
-
-
-def _said(examples: Examples) -> list[str]:
-    return [str(text) for text in _targets(examples)]
-
-
 def _each(answers: FloatArray, examples: Examples) -> FloatArray:
     """(n,) chrF++ of each row."""
-    rows = scoring.counted(answers, _targets(examples))
+    rows = scoring.counted(answers, targets(examples))
     return scoring.of_sums(rows, np.ones(len(rows)))["chrf"]
-
-
-def _first(judged: Judged) -> FloatArray:
-    return judged.answers if judged.on_test else judged.answers[0]

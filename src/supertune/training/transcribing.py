@@ -8,12 +8,12 @@ alone, and only tokens that count through the vocabulary.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import numpy as np
 
-from supertune import limits, transcripts
+from supertune import transcripts
 from supertune.contracts import (
     Clip,
     Curve,
@@ -27,7 +27,6 @@ from supertune.contracts import (
     Listening,
     Method,
     Notes,
-    Offer,
     Problem,
     Recording,
     State,
@@ -39,10 +38,9 @@ from supertune.contracts import (
 )
 from supertune.contracts.speech import numbered
 from supertune.data.sounds import windows
+from supertune.training import worded
 from supertune.training.replay import MEMORY
-from supertune.training.steps import descend, set_rate, sound
 
-CLIPPED = 1.0  # norm of a gradient
 TRIED = 24  # recordings by which shorter windows are proved
 WORSE = 0.02  # of their words, how many more may be wrong in them
 SHORT = (10.0, 20.0)  # seconds of windows; in one of 3 or 4 many words are lost
@@ -92,7 +90,7 @@ class TunedTranscriber:
         if how.language is None:
             how = how.model_copy(update={"language": self.language})
         recordings = [value for value in inputs if isinstance(value, Recording)]
-        cut = _entry(self.tunable.cut, lens.backbone.offer)
+        cut = worded.entry(self.tunable.cut, lens.backbone.offer)
         # Short windows were proved in the language that was learned from, and in no other.
         same = how.language == self.language
         allowed = self.windows if same else self.windows[-1:]
@@ -100,21 +98,8 @@ class TunedTranscriber:
             yield from windows.written(recordings, lens, how, allowed, keep=keep, cut=cut)
 
     def state(self) -> State:
-        settings: dict[str, Any] = {
-            "language": self.language,
-            "windows": list(self.windows),
-            "proof": self.proof,
-        }
-        blocks = self.injection.blocks
-        settings |= {
-            "kind": self.injection.kind,
-            "blocks": None if blocks is None else list(blocks),
-            "settings": dict(self.injection.settings),
-        }
-        config = self.tunable.config()
-        if config is None:
-            return State(self.tunable.kept, settings)
-        return State({}, settings, adapter=self.tunable.kept, adapter_config=config)
+        more = {"language": self.language, "windows": list(self.windows), "proof": self.proof}
+        return worded.written(self.injection, self.tunable, **more)
 
     def notes(self) -> Notes:
         curve = Curve("loss", "step", tuple(self.losses))
@@ -144,7 +129,7 @@ def train(method: Method, problem: Problem, options: TranscriptionOptions) -> Tu
     assert lens is not None
     said = [str(text) for text in _targets(problem)]
     language = windows.language_of(said, _recordings(problem), lens)
-    injection = injected(cast(GradientMethod, method), lens.backbone.offer, options)
+    injection = worded.injected(cast(GradientMethod, method), lens.backbone.offer, options)
     allowed, proof = _windows(problem, lens, options.window, language)
     tunable = lens.backbone.inject(injection, seed=problem.seed)
     tuned = TunedTranscriber(injection, tunable, problem.head, language, allowed, proof)
@@ -157,26 +142,13 @@ def restore(
     method: Method, state: State, options: Any, head: HeadSpec, lens: Lens | None
 ) -> TunedTranscriber:
     assert lens is not None
-    held = state.settings
-    blocks = held["blocks"]
-    injection = Injection(
-        str(held["kind"]), None if blocks is None else tuple(blocks), dict(held["settings"])
-    )
+    held, injection = state.settings, worded.injection_of(state)
     numbers = state.adapter or state.arrays
     tunable = lens.backbone.inject(injection, seed=0, numbers=numbers)
     allowed = tuple(float(one) for one in held["windows"])
     return TunedTranscriber(
         injection, tunable, head, held["language"], allowed, dict(held["proof"])
     )
-
-
-def injected(method: GradientMethod, offer: Offer, options: Any) -> Injection:
-    """What the method tunes, of the decoder unless it is asked for more: the upper blocks are all
-    of the decoder's, the topmost its last ones."""
-    depth, whole = offer.depth, offer.depth + offer.decoder_depth
-    if getattr(options, "blocks", None) in ("upper", "decoder"):
-        options = options.model_copy(update={"blocks": tuple(range(depth, whole))})
-    return method.injection(replace(offer, depth=whole, decoder_depth=0), options)
 
 
 def _windows(
@@ -224,11 +196,6 @@ def _targets(problem: Problem) -> Any:
     return problem.examples.targets
 
 
-def _entry(cut: int, offer: Offer) -> int:
-    """Where a run begins: at the encoder's states, or at the spectrum where it is tuned."""
-    return offer.depth if cut >= offer.depth else 0
-
-
 def _descend(
     tuned: TunedTranscriber, problem: Problem, options: TranscriptionOptions
 ) -> list[tuple[float, float]]:
@@ -236,27 +203,17 @@ def _descend(
 
     lens, tunable = problem.lens, tuned.tunable
     assert lens is not None
-    backbone, offer = transcriber(lens), lens.backbone.offer
+    backbone = transcriber(lens)
     clips = [windows.whole(one, lens, tuned.windows) for one in _recordings(problem)]
     texts = [backbone.spelled(str(text)) for text in _targets(problem)]
     own = problem.examples.weights
     weights = np.ones(len(clips)) if own is None else np.asarray(own)
-    cut, language = _entry(tunable.cut, offer), tuned.language or ""
-    parameters = tunable.parameters()
-    optimizer = torch.optim.AdamW(
-        parameters, lr=options.learning_rate, weight_decay=options.weight_decay
-    )
-    rng = np.random.default_rng(problem.seed)
-    lengths = np.array([len(text) for text in texts])
-    order = [batch for _ in range(options.epochs) for batch in
-             _batches(rng, lengths, options.batch_size)]  # fmt: skip
+    cut, language = worded.entry(tunable.cut, lens.backbone.offer), tuned.language or ""
     held = _held(lens, clips, cut)
-    losses: list[tuple[float, float]] = []
-    tunable.training(True)
-    for step, chosen in enumerate(order):
-        limits.check()
-        set_rate(optimizer, options.learning_rate, step, len(order))
-        sums, counts = 0.0, 0.0
+
+    def summed(chosen: list[int]) -> tuple[Any, Any]:
+        sums: Any = 0.0
+        counts: Any = 0.0
         for some in _by_window(chosen, clips):
             states = backbone.states([held(i) for i in some], cut)
             found, tokens = backbone.losses(
@@ -264,13 +221,9 @@ def _descend(
             )
             each = torch.tensor(weights[some], dtype=found.dtype, device=found.device)
             sums, counts = sums + (found * each).sum(), counts + (tokens * each).sum()
-        loss = sums / counts
-        taken = descend(optimizer, loss, parameters, clipped=CLIPPED, step=step)
-        losses.append((float(step + 1), taken))
-        if problem.progress is not None:
-            problem.progress(step + 1, len(order))
-    tunable.training(False)
-    return losses
+        return sums, counts
+
+    return worded.descended(tunable, problem, options, [len(text) for text in texts], summed)
 
 
 def _held(lens: Lens, clips: Sequence[Clip], cut: int) -> Callable[[int], FloatArray]:
@@ -296,29 +249,7 @@ def _by_window(chosen: Sequence[int], clips: Sequence[Clip]) -> list[list[int]]:
     return [[i for i in chosen if clips[i].window == one] for one in lengths]
 
 
-def _batches(rng: np.random.Generator, lengths: Any, size: int) -> list[list[int]]:
-    """All rows once, those of like length together, in an order of their own."""
-    near = np.argsort(lengths + rng.uniform(0, 0.2 * lengths.max(), len(lengths)), kind="stable")
-    parts = [near[start : start + size].tolist() for start in range(0, len(near), size)]
-    return [parts[i] for i in rng.permutation(len(parts))]
-
-
 def verified(method: Method, problem: Problem, options: Any, tuned: Tuned) -> tuple[Finding, ...]:
-    """Whether answers are numbers, the same once the model is written down and restored, and
-    whether tuning made the transcripts likelier.
-
-    Raises:
-        SupertuneError: ``answers_not_finite``, ``reload_differs``.
-    """
-    sound(method, problem, options, tuned, "what is written down of recordings learned from")
-    if not isinstance(tuned, TunedTranscriber) or len(tuned.losses) < 4:
-        return ()
-    values = [loss for _, loss in tuned.losses]
-    part = max(1, len(values) // 4)
-    if np.mean(values[-part:]) < np.mean(values[:part]):
-        return ()
-    message = (
-        "The transcripts are no likelier than before: raise epochs, or choose another "
-        "learning_rate."
-    )
-    return (Finding("nothing_learned", message),)
+    """See `worded.verified`."""
+    losses = tuned.losses if isinstance(tuned, TunedTranscriber) else []
+    return worded.verified(method, problem, options, tuned, losses, "transcripts")

@@ -40,12 +40,11 @@ from supertune.contracts.translation import flagged
 from supertune.data.pairs import rendering
 from supertune.errors import InputError
 from supertune.placeholders import shown
+from supertune.training import worded
 from supertune.training.replay import MEMORY
-from supertune.training.steps import descend, set_rate, sound
 
 READ = 16  # pairs that are read at a time
 BESIDE = 16  # likeliest words of each place that compete with the right one
-CLIPPED = 1.0  # norm of a gradient
 PLAIN = Rendering()  # how answers are translated that are judged
 
 
@@ -77,21 +76,15 @@ class TunedTranslator:
         self, inputs: Sequence[Input], lens: Lens, how: Rendering, *, keep: bool = False
     ) -> Iterator[Translated]:
         """See `supertune.contracts.Rendered`."""
-        texts, cut = [str(value) for value in inputs], entry(self.tunable.cut, lens.backbone.offer)
+        texts, cut = (
+            [str(value) for value in inputs],
+            worded.entry(self.tunable.cut, lens.backbone.offer),
+        )
         with self.tunable:
             yield from rendering.translated(texts, lens, how, keep=keep, cut=cut)
 
     def state(self) -> State:
-        blocks = self.injection.blocks
-        settings: dict[str, Any] = {
-            "kind": self.injection.kind,
-            "blocks": None if blocks is None else list(blocks),
-            "settings": dict(self.injection.settings),
-        }
-        config = self.tunable.config()
-        if config is None:
-            return State(self.tunable.kept, settings)
-        return State({}, settings, adapter=self.tunable.kept, adapter_config=config)
+        return worded.written(self.injection, self.tunable)
 
     def notes(self) -> Notes:
         curve = Curve("loss", "step", tuple(self.losses))
@@ -129,32 +122,19 @@ def restore(
     method: Method, state: State, options: Any, head: HeadSpec, lens: Lens | None
 ) -> TunedTranslator:
     assert lens is not None
-    held = state.settings
-    blocks = held["blocks"]
-    injection = Injection(
-        str(held["kind"]), None if blocks is None else tuple(blocks), dict(held["settings"])
-    )
+    injection = worded.injection_of(state)
     numbers = state.adapter or state.arrays
     tunable = lens.backbone.inject(injection, seed=0, numbers=numbers)
     return TunedTranslator(injection, tunable, head)
 
 
 def injected(method: GradientMethod, offer: Offer, options: Any) -> Injection:
-    """What the method tunes, of the decoder unless it is asked for more: the upper blocks are all
-    of the decoder's, the topmost its last ones."""
-    depth, whole = offer.depth, offer.depth + offer.decoder_depth
-    if getattr(options, "blocks", None) in ("upper", "decoder"):
-        options = options.model_copy(update={"blocks": tuple(range(depth, whole))})
-    made = method.injection(replace(offer, depth=whole, decoder_depth=0), options)
+    """See `worded.injected`."""
+    made = worded.injected(method, offer, options)
     # Attention to the source is a fifth of so small a decoder.
     if made.kind == "LORA" and made.settings.get("target_modules") is None:
         made = replace(made, settings={**made.settings, "target_modules": "all-linear"})
     return made
-
-
-def entry(cut: int, offer: Offer) -> int:
-    """Where a run begins: at the encoder's states, or at the text where it is tuned."""
-    return offer.depth if cut >= offer.depth else 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,35 +175,23 @@ def _descend(
 
     lens, tunable = problem.lens, tuned.tunable
     assert lens is not None
-    backbone, cut = translator(lens), entry(tuned.tunable.cut, lens.backbone.offer)
-    parameters = tunable.parameters()
-    optimizer = torch.optim.AdamW(
-        parameters, lr=options.learning_rate, weight_decay=options.weight_decay
-    )
-    rng = np.random.default_rng(problem.seed)
-    lengths = np.array([len(text) for text in pairs.texts])
-    order = [batch for _ in range(options.epochs) for batch in
-             batches(rng, lengths, options.batch_size)]  # fmt: skip
+    backbone, cut = translator(lens), worded.entry(tunable.cut, lens.backbone.offer)
     held, averaged = _held(lens, pairs.sources, cut), _Average(tunable)
     among = _among(backbone, pairs, held, cut) if options.vocabulary == "likely" else None
-    first = min(len(order) - 1, round((1 - options.averaging) * len(order)))
-    losses: list[tuple[float, float]] = []
-    tunable.training(True)
-    for step, chosen in enumerate(order):
-        limits.check()
-        set_rate(optimizer, options.learning_rate, step, len(order))
+
+    def summed(chosen: list[int]) -> tuple[Any, Any]:
         states = backbone.states([held(i) for i in chosen], cut)
         texts = [pairs.texts[i] for i in chosen]
         sums, counts = backbone.losses(states, texts, options.label_smoothing, among)
         each = torch.tensor(pairs.weights[chosen], dtype=sums.dtype, device=sums.device)
-        loss = (sums * each).sum() / (counts * each).sum()
-        taken = descend(optimizer, loss, parameters, clipped=CLIPPED, step=step)
-        losses.append((float(step + 1), taken))
-        if step >= first:
+        return (sums * each).sum(), (counts * each).sum()
+
+    def stepped(step: int, steps: int) -> None:
+        if step >= min(steps - 1, round((1 - options.averaging) * steps)):
             averaged.add()
-        if problem.progress is not None:
-            problem.progress(step + 1, len(order))
-    tunable.training(False)
+
+    lengths = [len(text) for text in pairs.texts]
+    losses = worded.descended(tunable, problem, options, lengths, summed, stepped)
     return losses, averaged.mean
 
 
@@ -274,29 +242,7 @@ def _held(lens: Lens, pieces: Sequence[Any], cut: int) -> Callable[[int], FloatA
     return found
 
 
-def batches(rng: np.random.Generator, lengths: Any, size: int) -> list[list[int]]:
-    """All rows once, those of like length together, in an order of their own."""
-    near = np.argsort(lengths + rng.uniform(0, 0.2 * lengths.max(), len(lengths)), kind="stable")
-    parts = [near[start : start + size].tolist() for start in range(0, len(near), size)]
-    return [parts[i] for i in rng.permutation(len(parts))]
-
-
 def verified(method: Method, problem: Problem, options: Any, tuned: Tuned) -> tuple[Finding, ...]:
-    """Whether answers are numbers, the same once the model is written down and restored, and
-    whether tuning made the translations likelier.
-
-    Raises:
-        SupertuneError: ``answers_not_finite``, ``reload_differs``.
-    """
-    sound(method, problem, options, tuned, "translations of texts learned from")
-    if not isinstance(tuned, TunedTranslator) or len(tuned.losses) < 4:
-        return ()
-    values = [loss for _, loss in tuned.losses]
-    part = max(1, len(values) // 4)
-    if np.mean(values[-part:]) < np.mean(values[:part]):
-        return ()
-    message = (
-        "The translations are no likelier than before: raise epochs, or choose another "
-        "learning_rate."
-    )
-    return (Finding("nothing_learned", message),)
+    """See `worded.verified`."""
+    losses = tuned.losses if isinstance(tuned, TunedTranslator) else []
+    return worded.verified(method, problem, options, tuned, losses, "translations")
