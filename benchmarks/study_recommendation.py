@@ -60,7 +60,8 @@ _HOW = (
     "themselves, for everybody who rated one of them, by all else that they rated; no film is "
     f"masked. {DRAWS} draws of folds and of films. Gains are paired over people, whose scores are "
     f"averaged over draws; {RESAMPLES:,} resamples. Texts are read by frozen {BACKBONE}. What "
-    "methods have by default was set on the earlier four fifths of the ratings."
+    "methods have by default was set on the earlier four fifths of the ratings, but for three "
+    "settings of `hybrid` that one draw of the last fifth was looked at for too (docs/log.md)."
 )
 
 
