@@ -135,7 +135,7 @@ def regrets(draws: Sequence[Draw]) -> dict[str, tuple[float, str, int]]:
         lost = {
             key: statistics.fmean(by[seed] - auto[seed] for seed in auto.keys() & by.keys())
             for key, by in cells.items()
-            if len(auto.keys() & by.keys()) >= min(FEWER, len(auto), len(by))
+            if len(auto.keys() & by.keys()) >= min(FEWER, len(auto))
         }
         if not lost:
             continue
