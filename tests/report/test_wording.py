@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from supertune.report import wording
+from supertune.report import trust, wording
 from supertune.report.wording import MINUS, SPACE, Numerals
 
 
@@ -143,3 +143,9 @@ def test_a_folder_is_told_from_a_hub_id_and_named_by_its_last_part(name: str, pa
 def test_a_name_that_is_written_so_keeps_its_small_letter() -> None:
     assert wording.first_upper("macro F1") == "Macro F1"
     assert wording.first_upper(wording.metric_name("map50")) == "mAP50"
+
+
+def test_rows_that_nothing_can_be_compared_by_are_not_said_to_be_marked() -> None:
+    found = {"needed": 19, "rows": 40, "views": ["form"]}
+    assert "how they are written" in " ".join(trust.fitted({"unlike": found}))
+    assert "unlike" not in " ".join(trust.fitted({"unlike": found | {"views": []}}))

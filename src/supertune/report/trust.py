@@ -122,6 +122,8 @@ def _unlike(report: Mapping[str, Any]) -> str:
             "Rows unlike those learned from are not marked: that takes "
             f"{found['needed']} labelled rows, so {missing} more."
         )
+    if not found["views"]:  # nothing that rows of this kind could be compared by
+        return ""
     by = " and ".join(_VIEWS.get(name, name) for name in reversed(found["views"]))
     unseen = (
         f" {report.get('method')} has no features to compare what texts mean."
