@@ -28,7 +28,7 @@ def plan(tiny: bool) -> list[Item]:
             {"what": "throughput", "of": SENTENCES, "texts": 40, "repeats": 1},
             {"what": "memory", "texts": [20, 40]},
         ]
-    shape = {"what": "throughput", "texts": FEW, "repeats": 3}
+    shape = {"what": "throughput", "texts": FEW, "repeats": 1}
     return [
         {**shape, "of": SKEWED},
         {"what": "memory", "texts": [FEW, MANY]},
