@@ -82,7 +82,7 @@ def _throughput(item: Item) -> dict[str, Any]:
 def _texts(item: Item) -> list[str]:
     if item["of"] == SENTENCES:
         return rows.sentences(item["texts"])
-    return [text for text, _ in rows.mixed(item["of"], item["texts"])]
+    return rows.texts(item["of"], item["texts"])
 
 
 def _far(exact: Any, rough: Any) -> float:

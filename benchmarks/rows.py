@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -28,11 +29,16 @@ def labels(name: str) -> list[str]:
         return sorted({label for _, label in rows_of(stream)})
 
 
+def texts(name: str, count: int) -> list[str]:
+    """The first texts of a data set, of whatever label."""
+    with (dataset(name) / "train.jsonl").open(encoding="utf-8") as stream:
+        return [text for text, _ in rows_of(stream)][:count]
+
+
 def sentences(count: int) -> list[str]:
     """Film review sentences; beyond the first 10,000, the second half of one before another's
     first, so that no text is there twice."""
-    with (dataset("pang-lee") / "train.jsonl").open(encoding="utf-8") as stream:
-        whole = [text for text, _ in rows_of(stream)]
+    whole = texts("pang-lee", sys.maxsize)
     found = whole[:count]
     step = 1
     while len(found) < count:

@@ -26,7 +26,7 @@ def test_a_machine_that_has_nothing_knows_what_each_could_do(supertune, empty_ca
         each = told[entry.name]
         assert (each["fetched"], each["engine"]) == (False, entry.engine)
         assert each["offer"]["width"] == entry.offer.width
-        if entry.offer.modality == "text":
+        if entry.offer.modality == "text" and "features" in entry.offer.capabilities:
             assert "lora" in each["methods"]["text_classification"]
     assert "offer" not in told["none"]
     assert "bag_of_words" in told["none"]["methods"]["text_classification"]
