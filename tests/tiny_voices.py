@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+# How words are pronounced is asked of a program that pip cannot bring; the real voice is tested
+# where it is.
+needs_espeak = pytest.mark.skipif(
+    shutil.which("espeak-ng") is None, reason="apt-get install espeak-ng"
+)
 LETTERS = " abcdefghijklmnopqrstuvwxyz'"
 SMALL: dict[str, Any] = {
     "vocab_size": 1 + len(LETTERS),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +10,10 @@ import numpy as np
 import pytest
 from tests import tiny_voices
 from tests.conftest import Run
+from tests.tiny_voices import needs_espeak
 
 import supertune as tune
 from supertune.errors import InputError
-
-needs_espeak = pytest.mark.skipif(
-    shutil.which("espeak-ng") is None, reason="apt-get install espeak-ng"
-)
 
 
 @pytest.fixture(scope="module")

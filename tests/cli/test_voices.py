@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import numpy as np
 import pytest
 from tests import tiny_voices
 from tests.conftest import Run
+from tests.tiny_voices import needs_espeak
 
 import supertune as tune
 from supertune.catalogue.corpora import dataset
@@ -19,9 +19,6 @@ from supertune.catalogue.corpora import dataset
 CONSENT = "The speaker of these prompts published them under CC-BY-SA for such use."
 LEARNED = ("agent-loginok", "vm-goodbye", "conf-kicked", "agent-loggedoff")
 JUDGED = ("conf-onlyperson", "agent-incorrect")
-needs_espeak = pytest.mark.skipif(
-    shutil.which("espeak-ng") is None, reason="apt-get install espeak-ng"
-)
 
 
 @pytest.fixture(scope="module")

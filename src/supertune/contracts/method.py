@@ -184,8 +184,9 @@ class Method(Protocol):
 
     What every method declares; it is also either a `Solver` or a `GradientMethod`. ``needs``
     empty means that no backbone takes part. Rows of numbers are features by themselves, so what
-    needs nothing else serves them without a backbone. ``simplicity`` orders candidates: of
-    equally good ones (`Judge.tolerance`, `Judge.decider`) the lowest wins.
+    needs nothing else serves them without a backbone. ``simplicity`` orders candidates, of
+    whom no two that serve one objective have the same: of equally good ones (`Judge.tolerance`,
+    `Judge.decider`) the lowest wins.
 
     One that reads rows of some kinds alone, whatever backbone is offered, names them in an
     attribute ``modalities``. One whose keys have other defaults for an objective has these in an

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from tests import tiny_voices
+from tests.tiny_voices import needs_espeak
 
 from supertune import registry
 from supertune.backbones.voices import phonemes
@@ -17,9 +17,6 @@ from supertune.contracts import Speaking, Synthesising
 from supertune.errors import EnvironmentFault, InputError
 from supertune.pipeline import engine_of, reference
 
-needs_espeak = pytest.mark.skipif(
-    shutil.which("espeak-ng") is None, reason="apt-get install espeak-ng"
-)
 STILL = Speaking(variation=0.0, rhythm=0.0)
 
 
