@@ -245,6 +245,8 @@ class GradientOptions(Options):
     """Recipe keys of every method trained by gradient descent."""
 
     ranges: ClassVar[Mapping[str, float]] = {"learning_rate": 5.0, "epochs": 2.0}
+    # Learning rates of a method by objective, where that has a loop and a usual rate of its own.
+    rates: ClassVar[Mapping[str, float]] = {}
     epochs: int = Field(12, ge=1, le=1000)
     learning_rate: float = Field(1e-3, gt=0, le=1)
     head_learning_rate: float | None = Field(

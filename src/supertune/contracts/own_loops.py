@@ -40,7 +40,8 @@ def _for(given: type[GradientOptions], objective: str) -> type[Options]:
     own: dict[str, Any] = {
         key: (field.annotation, field) for key, field in fields.items() if key not in usual
     }
-    rate = fields["learning_rate"]
+    rate = copy(fields["learning_rate"])
+    rate.default = given.rates.get(objective, rate.default)
     if rate.default != usual["learning_rate"].default:
         own["learning_rate"] = (rate.annotation, rate)
     instead: Mapping[str, Any] = getattr(base, "instead", {})
