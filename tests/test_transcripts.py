@@ -83,3 +83,17 @@ def test_texts_pass_through_numbers_unchanged() -> None:
     assert texts_of(numbered(texts, 3)) == ["", "é", "日本 ", "aaa"]
     assert texts_of(Transcripts(tuple(texts), 60).scored) == texts
     assert room_of(np.array(["a" * 4000])) == 8000
+
+
+def test_draws_of_rows_count_the_mentions_of_terms_in_them() -> None:
+    said = np.array(["call Ada", "call Ada and Ada", "no name"])
+    answers = numbered(["call Ada", "call Ava and Ada", "Ada"], 40)
+    found = transcripts.term_scores(["Ada"], answers, said)
+    assert found["mentions"].tolist() == [3.0]
+    assert found["term_accuracy"].tolist() == pytest.approx([2 / 3])
+    weights = np.array([[1.0, 0, 0], [0, 1, 0], [0, 0, 2]])
+    drawn = transcripts.term_scores(["Ada"], answers, said, weights)
+    assert drawn["mentions"].tolist() == [1, 2, 0]
+    assert drawn["term_accuracy"].tolist() == pytest.approx([1, 0.5, 2 / 3])
+    none = transcripts.term_scores(["Eve"], answers, said)
+    assert (none["mentions"][0], none["term_accuracy"][0]) == (0, 0)

@@ -70,6 +70,11 @@ class Recipe(BaseModel):
         None,
         description="code of the language that is spoken, such as fr; by default told or heard",
     )
+    hints: tuple[str, ...] = Field(
+        (),
+        description="names and terms that may be said: preferred where speech is written down, "
+        "and counted in the report",
+    )
     class_weights: Literal["balanced"] | dict[str, float] | None = None
     cost_matrix: tuple[tuple[float, ...], ...] | None = Field(
         None, description="cost of answering column j when row i is true, labels in order"

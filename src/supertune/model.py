@@ -283,10 +283,11 @@ class Model:
         names = compose.available(self.workshop, judged.examples)
         found = compose.scores(self.workshop, judged, names)
         metric, likeness = self.workshop.metric, self._likeness(judged.examples.inputs)
-        free = {
-            name: compose.scores(self.workshop, Judged(judged.examples, answers, True), [metric])
+        beside = {
+            name: Judged(judged.examples, answers, True)
             for name, answers in self._baselines(judged.examples).items()
         }
+        free = {name: compose.scores(self.workshop, one, [metric]) for name, one in beside.items()}
         answer: dict[str, Any] = finite(
             {
                 "metric": metric,
@@ -294,6 +295,7 @@ class Model:
                 "baselines": {name: one[metric].as_dict() for name, one in free.items()},
                 "metrics": {name: estimate.as_dict() for name, estimate in found.items()},
                 **compose.breakdown(self.workshop, judged, shown=True),
+                **compose.terms(self.workshop, judged, beside),
                 **compose.bounds(self.workshop, self.calibration, judged, self._asked()),
                 "rows": len(judged.examples),
                 "unlike": None if likeness is None else int((likeness <= UNLIKE).sum()),

@@ -168,6 +168,7 @@ class Workshop:
             layer=recipe.layer,
             resize_mode=recipe.resize_mode,
             language=recipe.language,
+            hints=recipe.hints,
         )
 
     def offer(self, backbone: str, *, fetch: bool = True) -> Offer:

@@ -128,6 +128,27 @@ def term_accuracy(said: Sequence[str], written: Sequence[str], terms: Sequence[s
     return right / there if there else float("nan")
 
 
+def term_scores(
+    terms: Sequence[str],
+    answers: FloatArray,
+    targets: npt.NDArray[Any],
+    weights: FloatArray | None = None,
+) -> dict[str, FloatArray]:
+    """``term_accuracy`` and ``mentions`` of terms, B values each. A draw of rows without a mention
+    has the accuracy of all of them; that of no mention at all is 0."""
+    found = []
+    for said, written in zip(targets.tolist(), texts_of(answers), strict=True):
+        times, right = mentions([said], terms), term_accuracy([said], [written], terms)
+        found.append((right * times if times else 0.0, times))
+    rows = np.array(found, dtype=np.float64).reshape(len(found), 2)
+    sums = (np.ones((1, len(rows))) if weights is None else weights) @ rows
+    whole = rows.sum(axis=0)
+    share = np.full(len(sums), whole[0] / max(1.0, whole[1]))
+    there = sums[:, 1] > 0
+    share[there] = sums[there, 0] / sums[there, 1]
+    return {"term_accuracy": share, "mentions": sums[:, 1]}
+
+
 def mentions(said: Sequence[str], terms: Sequence[str]) -> int:
     """How often any of the terms is said."""
     own = [normalised(text).split() for text in said]

@@ -12,9 +12,12 @@ from tests.conftest import Run
 
 import supertune as tune
 from supertune.catalogue.corpora import dataset
+from supertune.errors import InputError
+from supertune.report import text
 
 FIT = {"backbone": "whisper-base", "task": "speech_to_text", "method": "lora", "epochs": 2}
 LEARNED = ("agent-loginok", "vm-goodbye", "conf-kicked", "agent-loggedoff")
+HINTS = ("only person", "Zoiper")
 JUDGED = ("conf-onlyperson", "agent-incorrect")
 
 
@@ -36,7 +39,8 @@ def prompts(tmp_path_factory: pytest.TempPathFactory, own_activations: Path) -> 
 def fitted(prompts: Path) -> tune.Model:
     return tune.fit(
         prompts / "train.csv", output=prompts / "model", test=prompts / "test.csv",
-        batch_size=2, window=6, advice=False, time_limit=600, **FIT,
+        batch_size=2, window=6, advice=False, time_limit=600, hints=HINTS,
+        keep=[f"{prompts / 'test.csv'}:fr"], **FIT,
     )  # fmt: skip
 
 
@@ -63,6 +67,28 @@ def test_a_fit_judges_words_beside_the_untuned_model(fitted: tune.Model, prompts
     assert "Said and written" in page
     assert "audio/ogg;base64" in page
     assert "wer" in page.lower()
+
+
+def test_hints_and_what_must_not_be_forgotten_are_in_the_report(
+    fitted: tune.Model, prompts: Path
+) -> None:
+    report = json.loads((prompts / "model" / "report.json").read_text("utf-8"))
+    terms = report["terms"]
+    assert (terms["given"], terms["mentions"]) == (2, 1)
+    assert terms["estimate"]["value"] == 1.0
+    assert set(terms["baselines"]) == {"untuned"}
+    (kept,) = report["retained"]
+    assert (kept["language"], kept["rows"]) == ("fr", len(JUDGED))
+    # English written down as if it were French.
+    assert kept["before"]["value"] > report["baselines"]["untuned"]["value"]
+    gap = kept["difference"]
+    assert gap["low"] <= kept["after"]["value"] - kept["before"]["value"] <= gap["high"]
+    page = (prompts / "model" / "report.html").read_text("utf-8").replace("\xa0", " ")
+    assert "What it must not forget" in page
+    assert "1 mention of the 2 names" in page
+    said = text.summary(report)
+    assert "Kept: test.csv (fr), 2 rows, wer" in said
+    assert "Hints as they are said, of 1 mention: 1" in said
 
 
 def test_a_model_folder_answers_in_a_new_process_to_the_letter(
@@ -104,6 +130,8 @@ def test_hints_are_counted_where_a_table_says_what_was_said(
     found = supertune("transcribe", model, prompts / "test.csv", *hint, "--json").answer
     assert found["terms"] == {"mentions": 1, "accuracy": 1.0}
     assert "conference" in found["recordings"][0]["said"]
+    own = supertune("transcribe", model, prompts / "test.csv", "--json").answer["recordings"]
+    assert all("said" in row for row in own)  # by the hints that the model was fitted with
     assert "terms" not in supertune("transcribe", model, first, *hint, "--json").answer
 
 
@@ -125,12 +153,12 @@ def test_evaluate_asks_for_another_language_beside_the_untuned_model(
     fitted: tune.Model, prompts: Path, supertune: Run
 ) -> None:
     model, test = prompts / "model", prompts / "test.csv"
-    found = supertune("evaluate", model, test, "--json").answer
+    found = json.loads((model / "report.json").read_text("utf-8"))
     other = supertune("evaluate", model, test, "--language", "fr", "--json").answer
     assert set(other["baselines"]) == {"untuned"}
     untuned = [one["baselines"]["untuned"]["value"] for one in (found, other)]
     assert untuned[0] < untuned[1]  # English written down as if it were French
-    assert other["estimate"] != found["estimate"]
+    assert other["estimate"] == found["retained"][0]["after"]
     refused = supertune("evaluate", model, test, "--language", "klingon", "--json")
     assert (refused.code, refused.error["code"]) == (2, "unknown_language")
 
@@ -173,3 +201,30 @@ def test_rows_that_cannot_be_learned_from_are_refused(
                      "--backbone", "whisper-base", "--method", "lora")  # fmt: skip
     assert done.code == 2
     assert done.error["code"] == code
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        (["--keep", "no-such.csv:en"], "file_missing"),
+        (["--keep", "{test}:klingon"], "file_missing"),
+        (["--keep", "{test}:xx"], "unknown_language"),
+        (["--hint", "no-such.txt"], "file_missing"),
+    ],
+)
+def test_what_cannot_be_kept_or_preferred_is_refused_before_a_fit(
+    prompts: Path, here: Path, supertune: Run, options: list[str], code: str
+) -> None:
+    given = [each.format(test=prompts / "test.csv") for each in options]
+    done = supertune("fit", prompts / "train.csv", "--task", "speech_to_text", "--json",
+                     "--backbone", "whisper-base", "--method", "lora", *given)  # fmt: skip
+    assert (done.code, done.error["code"]) == (2, code)
+    assert done.error["next"]
+    assert list(here.iterdir()) == []
+
+
+def test_labels_have_no_untuned_model_that_could_forget(supertune: Run) -> None:
+    rows = [("good", "a"), ("fine", "a"), ("bad", "b"), ("poor", "b")] * 4
+    with pytest.raises(InputError, match="nothing to forget") as caught:
+        tune.fit(rows, keep=rows, task="text_classification", method="bag_of_words")
+    assert caught.value.code == "nothing_to_forget"

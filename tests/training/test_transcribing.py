@@ -92,9 +92,14 @@ def test_a_short_window_is_left_where_words_are_lost(
     assert transcribing._windows(problem, problem.lens, "auto", "en")[0] == (30.0,)
 
 
-def test_tuning_makes_transcripts_likelier_and_is_the_same_once_restored(problem: Any) -> None:
-    method: Any = registry.method("lora")
-    asked = options("lora", epochs=3, batch_size=2, window=5.0, rank=2)
+@pytest.mark.parametrize(
+    ("name", "given"), [("lora", {"rank": 2}), ("decoder_prompts", {"tokens": 4})]
+)
+def test_tuning_makes_transcripts_likelier_and_is_the_same_once_restored(
+    problem: Any, name: str, given: dict[str, int]
+) -> None:
+    method: Any = registry.method(name)
+    asked = options(name, epochs=3, batch_size=2, window=5.0, **given)
     tuned = transcribing.train(method, problem, asked)
     again = transcribing.train(method, problem, asked)
     assert tuned.losses[-1][1] < tuned.losses[0][1]
@@ -102,6 +107,24 @@ def test_tuning_makes_transcripts_likelier_and_is_the_same_once_restored(problem
     for name, array in tuned.tunable.kept.items():
         np.testing.assert_array_equal(array, again.tunable.kept[name])
     assert transcribing.verified(method, problem, asked, tuned) == ()
+
+
+def test_half_of_the_way_ends_between_the_start_and_the_whole(problem: Any) -> None:
+    method: Any = registry.method("bitfit")
+    start, half, whole = (
+        transcribing.train(
+            method,
+            problem,
+            options("bitfit", epochs=1, batch_size=3, window=5.0, interpolation=share),
+        ).tunable.kept
+        for share in (1e-9, 0.5, 1.0)
+    )
+    moved = 0.0
+    for name in whole:
+        middle = start[name] + 0.5 * (whole[name] - start[name])
+        np.testing.assert_allclose(half[name], middle, atol=1e-6)
+        moved += float(np.abs(whole[name] - start[name]).sum())
+    assert moved > 0
 
 
 def test_row_weights_count(problem: Any) -> None:

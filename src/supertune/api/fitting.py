@@ -19,6 +19,7 @@ from supertune.api import (
     machine,
     meant,
     painting,
+    retained,
     unlabelled,
 )
 from supertune.choose import Decision, Entry, levers
@@ -78,6 +79,7 @@ def fit(
     unlabeled: Any = None,
     overwrite: bool = False,
     keep_rows: bool = True,
+    keep: Sequence[Any] = (),
     from_: str | Path | None = None,
     progress: Progress | None = None,
     began: Callable[[Reading, float], None] | None = None,
@@ -94,6 +96,8 @@ def fit(
             about; they are used where the labelled rows do not speak against it.
         overwrite: whether ``output`` may replace a model folder.
         keep_rows: whether texts of the rows may go into the folder (report, ``rows.jsonl``).
+        keep: rows of what the untuned model can do and the tuned one must not forget, each as
+            ``data``, of recordings perhaps with the language behind it: ``"everyday.csv:en"``.
         from_: a model folder to go on from: its rows and settings, and the new rows.
         progress: called with (stage, done, total or None).
         began: called once, before anything is trained, with what was read and the seconds that
@@ -120,10 +124,12 @@ def fit(
     settled, said = meant.settled(data, {**earlier, **options})
     run = _read(data, test, settled, before, keep_rows, progress, unlabeled)
     run = replace(run, reading=replace(run.reading, guesses=(*said, *run.reading.guesses)))
+    kept = retained.read(keep, run.workshop, [e.candidate.backbone for e in run.entries])
     if began is not None:
         began(run.reading, run.predicted)
     decision, tuned = _tuned(run, _decide(run))
     model = _finish(run, decision, tuned)
+    retained.add(model, kept, run.examples)
     if output is not None:
         model.save(output, overwrite=overwrite)
     return model
@@ -414,6 +420,7 @@ def _report(
         "metrics": {name: one.as_dict() for name, one in found.items()},
         "judged_on": "test rows" if judged.on_test else "cross-validation",
         **compose.breakdown(workshop, judged, shown=run.keep_rows),
+        **compose.terms(workshop, judged, free),
         **compose.notes_section(notes),
         "rows": rows,
         "findings": [finding.as_dict() for finding in noticed],

@@ -66,6 +66,8 @@ def transcribe(
     writing, workshop, columns = _opened(model, device, threads)
     lens = workshop.lens(workshop.recipe.backbone)
     assert lens is not None
+    if "hints" not in settings:
+        how = how.model_copy(update={"hints": lens.encoding.hints})
     found: list[dict[str, Any]] = []
     for one, said, known in _written(writing, lens, source, columns, workshop, how, progress):
         row = {"recording": str(one), **asdict(said)}

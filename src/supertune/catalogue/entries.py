@@ -291,7 +291,16 @@ MODELS = (
         licence="MIT",
         offer=Offer(
             capabilities=frozenset(
-                {"transcribe", "features", "blocks", "layers", "linears", "biases", "torch"}
+                {
+                    "transcribe",
+                    "features",
+                    "blocks",
+                    "layers",
+                    "linears",
+                    "biases",
+                    "torch",
+                    "decoder_prompts",
+                }
             ),
             family="seq2seq",
             architecture="WhisperForConditionalGeneration",

@@ -53,6 +53,7 @@ def plan(
     backbone: keys.BackboneName = None,
     method: keys.MethodName = None,
     metric: keys.Metric = None,
+    language: keys.Language = None,
     verbalizer: keys.Verbalizer = None,
     preset: keys.Preset = None,
     settings: keys.Settings = None,

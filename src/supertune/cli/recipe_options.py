@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -33,6 +33,31 @@ Unlabeled = Annotated[
     typer.Option(
         "--unlabeled",
         help="Rows without labels, like those to be answered later; used where they help.",
+    ),
+]
+Keep = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--keep",
+        metavar="ROWS[:LANGUAGE]",
+        help="Rows of what must not be forgotten, answered before and after: everyday.csv:en; "
+        "several times. Of speech and translations.",
+    ),
+]
+Language = Annotated[
+    str | None,
+    typer.Option(
+        "--language",
+        help="Code of the language that is spoken, such as fr; heard otherwise.",
+        rich_help_panel=CHOICE,
+    ),
+]
+Hint = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--hint",
+        help="A name or term that may be said, or a .txt file with one a line; several times.",
+        rich_help_panel=CHOICE,
     ),
 ]
 Text = Annotated[
@@ -257,7 +282,7 @@ _KEYS = (
         "time",
         "weight",
     ),
-    *("task", "backbone", "method", "metric", "preset"),
+    *("task", "backbone", "method", "metric", "preset", "language"),
     *("memory_limit", "max_error", "max_candidates", "search"),
     *("seed", "precision", "device", "threads"),
 )
@@ -279,6 +304,8 @@ def recipe_values(given: Mapping[str, Any]) -> dict[str, Any]:
     named["numbers"] = tuple(given["column"] or ())
     named["slices"] = tuple(given["slice_"] or ())
     named["unlabeled"] = given.get("unlabeled")
+    named["keep"] = tuple(given.get("keep") or ())
+    named["hints"] = hinted(given.get("hint"))
     if given["verbalizer"] is not None:
         from supertune.prompts.verbalizer import parsed
 
@@ -286,6 +313,29 @@ def recipe_values(given: Mapping[str, Any]) -> dict[str, Any]:
     if given["time_limit"] is not None:
         named["time_limit"] = seconds(given["time_limit"])
     return values | {key: value for key, value in named.items() if value not in (None, False, ())}
+
+
+def hinted(given: Sequence[str] | None) -> tuple[str, ...]:
+    """Names and terms; of a .txt file its lines.
+
+    Raises:
+        InputError: ``file_missing``.
+    """
+    found: list[str] = []
+    for one in given or ():
+        if not one.endswith(".txt"):
+            found.append(one)
+            continue
+        if not Path(one).is_file():
+            raise InputError(
+                "file_missing",
+                "The file of hints is not there.",
+                received=one,
+                allowed="names and terms, or a .txt file with one a line",
+                next="Check the path.",
+            )
+        found += [line.strip() for line in Path(one).read_text("utf-8-sig").splitlines()]
+    return tuple(dict.fromkeys(one for one in found if one))
 
 
 def sources(given: Mapping[str, Any], values: dict[str, Any]) -> tuple[Any, Any]:

@@ -19,6 +19,7 @@ from supertune.cli.options import (
     terminal,
 )
 from supertune.cli.progress import Progress
+from supertune.cli.recipe_options import hinted
 from supertune.cli.terminal import Terminal
 
 Formats = Annotated[
@@ -27,7 +28,9 @@ Formats = Annotated[
 ]
 Hints = Annotated[
     list[str] | None,
-    typer.Option("--hint", help="A name or term that may be said; several times."),
+    typer.Option(
+        "--hint", help="A name or term that may be said, or a .txt file of them; several times."
+    ),
 ]
 Guard = Annotated[
     bool,
@@ -80,7 +83,9 @@ def transcribe(
     from supertune import api
 
     said = terminal(ctx)
-    settings: dict[str, Any] = {"language": language, "hints": tuple(hint or ()), "beams": beams}
+    settings: dict[str, Any] = {"language": language, "beams": beams}
+    hints = hinted(hint)
+    settings |= {"hints": hints} if hints else {}
     settings |= {"timestamps": timestamps, "overlap": overlap, "guard": guard}
     with Progress(said) as progress:
         done = api.transcribe(
@@ -94,7 +99,7 @@ def transcribe(
             progress=progress,
             **settings,
         )
-    terms = api.terms(done, hint or ())
+    terms = api.terms(done, hints)
     said.result({"recordings": done} | ({} if terms is None else {"terms": terms}))
     _show(said, done, timestamps)
     if terms is not None and terms["mentions"]:

@@ -120,6 +120,8 @@ from supertune.contracts.objective import (
     Judged,
     Juxtaposing,
     Shifting,
+    Terming,
+    TermScore,
     Vouching,
     bounded,
 )
@@ -267,6 +269,8 @@ __all__ = [
     "Stylizing",
     "Synthesising",
     "Task",
+    "TermScore",
+    "Terming",
     "Transcribing",
     "TranscriptionOptions",
     "Transcripts",

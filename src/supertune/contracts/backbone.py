@@ -23,6 +23,7 @@ Capability = Literal[
     "biases",  # its linear layers have biases
     "past_keys",  # every block takes keys and values from before the text
     "block_prompts",  # vectors can stand before the text at any block
+    "decoder_prompts",  # and beside what a decoder reads of its encoder
     "mask_logits",
     "next_token_logits",
     "score_text",  # how likely words are as the answer to a prompt, whichever of the two gives it
@@ -155,12 +156,13 @@ class Encoding:
     layer: int | None = None
     resize_mode: ResizeMode | None = None
     language: str | None = None  # that is spoken; frozen parts do not depend on it
+    hints: tuple[str, ...] = ()  # names and terms that may be said; nor on these
 
     def __repr__(self) -> str:
         """Without what is not set of pictures, so that no text's key depends on it."""
         later = {"resolution", "layer", "resize_mode"}
         held = [(field.name, getattr(self, field.name)) for field in fields(self)]
-        held = [(name, value) for name, value in held if name != "language"]
+        held = [(name, value) for name, value in held if name not in ("language", "hints")]
         said = (f"{k}={v!r}" for k, v in held if k not in later or v is not None)
         return f"Encoding({', '.join(said)})"
 

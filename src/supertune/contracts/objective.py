@@ -6,7 +6,7 @@ Tasks of one objective share all of this, whatever their rows are. Nothing behin
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -56,8 +56,8 @@ class Judge(Protocol):
 
     One that few backbones of the catalogue serve names them in an attribute ``backbones``, or
     where they depend on the examples a function of these; `auto` then tries these. What not every
-    kind of answer has is promised apart: `Floored`, `Juxtaposing`, `Calibrating`, `Bounding`,
-    `Vouching`, `Shifting`, `supertune.contracts.Contrasting`.
+    kind of answer has is promised apart: `Floored`, `Juxtaposing`, `Terming`, `Calibrating`,
+    `Bounding`, `Vouching`, `Shifting`, `supertune.contracts.Contrasting`.
     """
 
     name: str
@@ -171,6 +171,17 @@ class Juxtaposing(Protocol):
     ) -> dict[str, Any]:
         """For the report; nothing of a row unless ``shown``."""
         ...
+
+
+# Answers (n, C), targets (n,), weights (B, n) or None -> ``term_accuracy``, ``mentions``: (B,).
+TermScore = Callable[..., dict[str, FloatArray]]
+
+
+@runtime_checkable
+class Terming(Protocol):
+    """A `Judge` of texts that can count how many mentions of terms are as they should be."""
+
+    def term_score(self, terms: Sequence[str]) -> TermScore: ...
 
 
 @runtime_checkable

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from supertune.contracts.answers import unlike
-from supertune.contracts.backbone import Lens
+from supertune.contracts.backbone import Encoding, Lens
 from supertune.contracts.data import FloatArray, Input, Recording
 from supertune.contracts.method import Options, Tuned
 
@@ -65,6 +65,11 @@ class Listening(Options):
     guard: bool = Field(
         True, description="leave out what is written of silence, and what repeats itself"
     )
+
+
+def listening_of(encoding: Encoding) -> Listening:
+    """How recordings are written down where nobody says otherwise."""
+    return Listening(language=encoding.language, hints=encoding.hints)
 
 
 @dataclass(frozen=True)

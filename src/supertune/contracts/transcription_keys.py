@@ -21,6 +21,13 @@ class TranscriptionOptions(Options):
     batch_size: int = Field(8, ge=1, le=1024, description="recordings a step")
     weight_decay: float = Field(0.01, ge=0)
     label_smoothing: float = Field(0.0, ge=0, lt=1)
+    interpolation: float = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description="how far to go from the start to the tuned numbers; less keeps more of what "
+        "the untuned model can, such as other languages (WiSE-FT, arXiv:2109.01903)",
+    )
     window: Literal["auto", "whole"] | Annotated[float, Field(ge=1, le=30)] = Field(
         "auto",
         description="seconds that the encoder reads of a recording: 10, 20 or all that it can, as "

@@ -17,7 +17,7 @@ from supertune.contracts import (
     Transcribing,
     Written,
 )
-from supertune.contracts.speech import numbered
+from supertune.contracts.speech import listening_of, numbered
 from supertune.data.sounds import windows
 
 
@@ -49,7 +49,7 @@ class AsItWrites:
 
     def _answers(self, inputs: Sequence[Input], lens: Lens | None, *, keep: bool) -> FloatArray:
         assert lens is not None
-        how = Listening(language=lens.encoding.language)
+        how = listening_of(lens.encoding)
         texts = [one.text for one in self.transcribe(inputs, lens, how, keep=keep)]
         return numbered(texts, self.head.characters)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from supertune.contracts import (
     Input,
     Judged,
     Recording,
+    TermScore,
     Transcripts,
 )
 from supertune.contracts.speech import TRANSCRIPT, numbered, room_of, texts_of
@@ -113,6 +115,9 @@ class Transcribe:
                 "aligned": aligned,
             }
         }
+
+    def term_score(self, terms: Sequence[str]) -> TermScore:
+        return partial(transcripts.term_scores, terms)
 
     def doubt(self, answers: FloatArray, head: HeadSpec) -> FloatArray:
         return np.ones(len(answers))  # a text says nothing of its own errors

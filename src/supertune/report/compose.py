@@ -20,12 +20,14 @@ from supertune.contracts import (
     Judged,
     Notes,
     Reading,
+    Terming,
     Tuned,
     Vouching,
 )
 from supertune.evaluation import novelty
 from supertune.evaluation.breakdown import by_slice
 from supertune.evaluation.intervals import Estimate, from_folds, from_test, paired
+from supertune.evaluation.resampling import Score
 from supertune.evaluation.verdict import Verdict, verdict
 from supertune.pipeline import Workshop
 
@@ -34,7 +36,13 @@ CURVE_POINTS = 200
 
 def scores(workshop: Workshop, judged: Judged, names: Sequence[str]) -> dict[str, Estimate]:
     """The named metrics with their intervals."""
-    examples, score = judged.examples, workshop.score(judged.examples.labels)
+    return _scored(workshop.score(judged.examples.labels), workshop, judged, names)
+
+
+def _scored(
+    score: Score, workshop: Workshop, judged: Judged, names: Sequence[str]
+) -> dict[str, Estimate]:
+    examples = judged.examples
     shared: dict[str, Any] = {
         "seed": workshop.recipe.seed,
         "groups": examples.groups,
@@ -75,6 +83,30 @@ def breakdown(workshop: Workshop, judged: Judged, *, shown: bool) -> dict[str, A
     }
     own = workshop.objective.breakdown(judged, seed=seed, costs=costs, shown=shown)
     return {**own, "slices": slices}
+
+
+def terms(workshop: Workshop, judged: Judged, free: Mapping[str, Judged]) -> dict[str, Any]:
+    """``terms``: how many mentions of the recipe's hints are written as they should be, by the
+    model and by what costs nothing; empty without hints or a mention."""
+    judge, hints = workshop.objective, workshop.recipe.hints
+    if not hints or not isinstance(judge, Terming):
+        return {}
+    score = judge.term_score(hints)
+    targets = _targets(judged.examples)
+    given = score(judged.answers if judged.on_test else judged.answers[0], targets, None)
+    if not given["mentions"][0]:
+        return {}
+    name = "term_accuracy"
+    found = _scored(score, workshop, judged, [name])[name]
+    beside = {key: _scored(score, workshop, one, [name])[name] for key, one in free.items()}
+    return {
+        "terms": {
+            "given": len(hints),
+            "mentions": int(given["mentions"][0]),
+            "estimate": found.as_dict(),
+            "baselines": {key: one.as_dict() for key, one in beside.items()},
+        }
+    }
 
 
 def judgement(

@@ -85,6 +85,8 @@ def _environment() -> Environment:
         measured=wording.measured,
         first_upper=wording.first_upper,
         backbone=wording.backbone_name,
+        fine=lambda one: wording.Numerals(3).estimate(one, rows=False),
+        fine_gap=wording.Numerals(3).difference,
         rows_phrase=views.rows_phrase,
         compact=_compact,
         date=_date,

@@ -15,7 +15,13 @@ WIDTH = 90  # of a line of the table, less what stands between its columns
 def summary(report: Mapping[str, Any]) -> str:
     """Verdict, score, baselines, findings, cost and next steps, one thing a line."""
     parts = [
-        *(_verdict(report), _scores(report), trust.briefly(report), _candidates(report)),
+        *(
+            _verdict(report),
+            _scores(report),
+            _beside(report),
+            trust.briefly(report),
+            _candidates(report),
+        ),
         *(_findings(report), _advice(report), _facts(report), _next(report)),
     ]
     lines = "\n\n".join("\n".join(part) for part in parts if part)
@@ -46,6 +52,28 @@ def _scores(report: Mapping[str, Any]) -> list[str]:
         )
         lines.append(f"Weakest: {named}")
     return [title, *lines]
+
+
+def _beside(report: Mapping[str, Any]) -> list[str]:
+    """Terms that were asked for, and rows that must not be forgotten."""
+    fine, lines = wording.Numerals(3), []
+    if counted := report.get("terms"):
+        parts = [f"{wording.baseline_name(name)} {fine.estimate(one, rows=False)}"
+                 for name, one in counted["baselines"].items()]  # fmt: skip
+        lines.append(
+            f"Hints as they are said, of {wording.count(counted['mentions'], 'mention')}: "
+            + "; ".join([fine.estimate(counted["estimate"], rows=False), *parts])
+        )
+    for one in report.get("retained") or []:
+        spoken = f" ({one['language']})" if one["language"] else ""
+        lines.append(
+            f"Kept: {one['name']}{spoken}, {wording.count(one['rows'], 'row')}, "
+            f"{wording.metric_name(one['metric'])} "
+            f"{fine.value(one['before']['value'], one['metric'])} before, "
+            f"{fine.value(one['after']['value'], one['metric'])} now: "
+            f"{fine.difference(one['difference'])}"
+        )
+    return lines
 
 
 def _candidates(report: Mapping[str, Any]) -> list[str]:

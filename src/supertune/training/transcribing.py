@@ -36,7 +36,7 @@ from supertune.contracts import (
     Tuned,
     Written,
 )
-from supertune.contracts.speech import numbered
+from supertune.contracts.speech import listening_of, numbered
 from supertune.data.sounds import windows
 from supertune.training import worded
 from supertune.training.replay import MEMORY
@@ -79,7 +79,7 @@ class TunedTranscriber:
 
     def _answers(self, inputs: Sequence[Input], lens: Lens | None, *, keep: bool) -> FloatArray:
         assert lens is not None
-        how = Listening(language=lens.encoding.language)
+        how = listening_of(lens.encoding)
         texts = [one.text for one in self.transcribe(inputs, lens, how, keep=keep)]
         return numbered(texts, self.spec.characters)
 
@@ -133,8 +133,8 @@ def train(method: Method, problem: Problem, options: TranscriptionOptions) -> Tu
     allowed, proof = _windows(problem, lens, options.window, language)
     tunable = lens.backbone.inject(injection, seed=problem.seed)
     tuned = TunedTranscriber(injection, tunable, problem.head, language, allowed, proof)
-    with tunable:
-        tuned.losses = _descend(tuned, problem, options)
+    with tunable, worded.averaged(tunable, 0.0, options.interpolation) as stepped:
+        tuned.losses = _descend(tuned, problem, options, stepped)
     return tuned
 
 
@@ -197,7 +197,10 @@ def _targets(problem: Problem) -> Any:
 
 
 def _descend(
-    tuned: TunedTranscriber, problem: Problem, options: TranscriptionOptions
+    tuned: TunedTranscriber,
+    problem: Problem,
+    options: TranscriptionOptions,
+    stepped: worded.Stepped,
 ) -> list[tuple[float, float]]:
     import torch
 
@@ -223,7 +226,8 @@ def _descend(
             sums, counts = sums + (found * each).sum(), counts + (tokens * each).sum()
         return sums, counts
 
-    return worded.descended(tunable, problem, options, [len(text) for text in texts], summed)
+    lengths = [len(text) for text in texts]
+    return worded.descended(tunable, problem, options, lengths, summed, stepped)
 
 
 def _held(lens: Lens, clips: Sequence[Clip], cut: int) -> Callable[[int], FloatArray]:

@@ -110,11 +110,9 @@ def train(method: Method, problem: Problem, options: TranslationOptions) -> Tune
     tunable = lens.backbone.inject(injection, seed=problem.seed)
     tuned = TunedTranslator(injection, tunable, problem.head)
     with tunable:
-        start = {name: tensor.detach().clone() for name, tensor in tunable.named().items()}
-        tuned.losses, mean = _descend(tuned, problem, pairs, options)
-        for name, tensor in tunable.named().items():
-            moved = mean[name] - start[name]
-            tensor.data.copy_(start[name] + options.interpolation * moved)
+        share = options.averaging, options.interpolation
+        with worded.averaged(tunable, *share) as stepped:
+            tuned.losses = _descend(tuned, problem, pairs, options, stepped)
     return tuned
 
 
@@ -168,15 +166,18 @@ class Pairs:
 
 
 def _descend(
-    tuned: TunedTranslator, problem: Problem, pairs: Pairs, options: TranslationOptions
-) -> tuple[list[tuple[float, float]], dict[str, Any]]:
-    """The losses, and the tuned numbers, averaged over the last steps."""
+    tuned: TunedTranslator,
+    problem: Problem,
+    pairs: Pairs,
+    options: TranslationOptions,
+    stepped: worded.Stepped,
+) -> list[tuple[float, float]]:
     import torch
 
     lens, tunable = problem.lens, tuned.tunable
     assert lens is not None
     backbone, cut = translator(lens), worded.entry(tunable.cut, lens.backbone.offer)
-    held, averaged = _held(lens, pairs.sources, cut), _Average(tunable)
+    held = _held(lens, pairs.sources, cut)
     among = _among(backbone, pairs, held, cut) if options.vocabulary == "likely" else None
 
     def summed(chosen: list[int]) -> tuple[Any, Any]:
@@ -186,13 +187,8 @@ def _descend(
         each = torch.tensor(pairs.weights[chosen], dtype=sums.dtype, device=sums.device)
         return (sums * each).sum(), (counts * each).sum()
 
-    def stepped(step: int, steps: int) -> None:
-        if step >= min(steps - 1, round((1 - options.averaging) * steps)):
-            averaged.add()
-
     lengths = [len(text) for text in pairs.texts]
-    losses = worded.descended(tunable, problem, options, lengths, summed, stepped)
-    return losses, averaged.mean
+    return worded.descended(tunable, problem, options, lengths, summed, stepped)
 
 
 def _among(
@@ -206,23 +202,6 @@ def _among(
         states = backbone.states([held(i) for i in some], cut)
         found.append(backbone.likely(states, [pairs.texts[i] for i in some], BESIDE))
     return np.unique(np.concatenate(found))
-
-
-class _Average:
-    """The mean of the tuned numbers over some steps."""
-
-    def __init__(self, tunable: Tunable) -> None:
-        self.tunable, self.count = tunable, 0
-        self.mean: dict[str, Any] = {}
-
-    def add(self) -> None:
-        self.count += 1
-        for name, tensor in self.tunable.named().items():
-            now = tensor.detach()
-            if name not in self.mean:
-                self.mean[name] = now.clone()
-            else:
-                self.mean[name] += (now - self.mean[name]) / self.count
 
 
 def _held(lens: Lens, pieces: Sequence[Any], cut: int) -> Callable[[int], FloatArray]:

@@ -3,7 +3,8 @@ of an encoder."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -24,6 +25,7 @@ from supertune.contracts import (
 from supertune.training.steps import descend, set_rate, sound
 
 CLIPPED = 1.0  # norm of a gradient
+Stepped = Callable[[int, int], None]  # told a step, from 0, and how many there are
 
 
 class Keys(Protocol):
@@ -75,13 +77,40 @@ def injection_of(state: State) -> Injection:
     )
 
 
+@contextmanager
+def averaged(tunable: Tunable, averaging: float, interpolation: float) -> Iterator[Stepped]:
+    """Inside it tuning goes on; after it the tuned numbers are their mean over the last share
+    ``averaging`` of the steps, ``interpolation`` of the way from where they were to it."""
+    start = {name: tensor.detach().clone() for name, tensor in tunable.named().items()}
+    count, mean = 0, dict[str, Any]()
+
+    def stepped(step: int, steps: int) -> None:
+        nonlocal count
+        if step < min(steps - 1, round((1 - averaging) * steps)):
+            return
+        count += 1
+        for name, tensor in tunable.named().items():
+            now = tensor.detach()
+            if name not in mean:
+                mean[name] = now.clone()
+            else:
+                mean[name] += (now - mean[name]) / count
+
+    yield stepped
+    for name, tensor in tunable.named().items():
+        moved = mean[name]
+        if interpolation < 1:
+            moved = start[name] + interpolation * (moved - start[name])
+        tensor.data.copy_(moved)
+
+
 def descended(
     tunable: Tunable,
     problem: Problem,
     options: Keys,
     lengths: Sequence[int],
     summed: Callable[[list[int]], tuple[Any, Any]],
-    stepped: Callable[[int, int], None] | None = None,
+    stepped: Stepped | None = None,
 ) -> list[tuple[float, float]]:
     """The losses of a training, a token's on average, by step.
 

@@ -161,14 +161,15 @@ def test_silence_is_no_text(backbone: Any) -> None:
     assert (found.text, found.doubts) == ("", ("silence",))
 
 
-@pytest.mark.parametrize("kind", ["LORA", "unfreeze", "IA3", "adapter"])
+@pytest.mark.parametrize("kind", ["LORA", "unfreeze", "IA3", "adapter", "decoder_prompts"])
 def test_tuning_takes_a_step_and_leaves_the_weights_as_they_were(
     backbone: Any, states: Any, kind: str
 ) -> None:
     import torch
 
     before = backbone.fingerprint()
-    settings = {"LORA": {"r": 4}, "unfreeze": {"only": "biases"}}.get(kind, {})
+    settings: dict[str, Any] = {"LORA": {"r": 4}, "unfreeze": {"only": "biases"}}.get(kind, {})
+    settings = {"tokens": 3} if kind == "decoder_prompts" else settings
     tunable = backbone.inject(Injection(kind, (10, 11), settings), seed=0)
     assert not tunable.from_input
     texts = [backbone.spelled(text) for text in SAID.values()]
@@ -187,6 +188,33 @@ def test_tuning_takes_a_step_and_leaves_the_weights_as_they_were(
     assert losses[1] < losses[0]
     assert tunable.tuned_parameters > 0
     assert backbone.fingerprint() == before
+
+
+def test_prompts_of_a_decoder_are_read_with_and_without_kept_keys(
+    backbone: Any, states: Any, clips: Any
+) -> None:
+    import torch
+
+    tunable = backbone.inject(Injection("decoder_prompts", (8, 11), {"tokens": 3}), seed=0)
+    plain = backbone.written(states[:1], clips[:1], ["en"], Listening())[0]
+    with tunable:
+        assert {n: tuple(p.shape) for n, p in tunable.named().items()} == {
+            "decoder_prompts.8": (3, 512),
+            "decoder_prompts.11": (3, 512),
+        }
+        with torch.no_grad():
+            for prompt in tunable.parameters():
+                prompt.mul_(20)
+        found = backbone.written(states[:1], clips[:1], ["en"], Listening())[0]
+        texts = [backbone.spelled(found.text)]
+        with torch.no_grad():
+            sums, counts = backbone.losses(states[:1], texts, "en")
+    # Token by token over kept keys, and all at once, these are the same likelihoods.
+    assert found.surety == pytest.approx(-float(sums[0] / counts[0]), abs=1e-4)
+    assert found.surety != pytest.approx(plain.surety, abs=1e-4)
+    with pytest.raises(InputError) as caught:
+        backbone.inject(Injection("decoder_prompts", (2,), {"tokens": 3}), seed=0)
+    assert caught.value.code == "prompts_unsupported"
 
 
 def test_an_encoder_that_is_tuned_is_run_from_the_sound(backbone: Any, clips: Any) -> None:

@@ -9,7 +9,10 @@ from typing import Any
 from supertune.contracts import Offer
 
 CAPABILITIES = frozenset(
-    {"transcribe", "features", "blocks", "layers", "linears", "biases", "torch"}
+    {
+        *("transcribe", "features", "blocks", "layers", "linears", "biases", "torch"),
+        "decoder_prompts",
+    }
 )
 FAMILIES = frozenset({"whisper"})  # encoders and decoders that read a window of sound at a time
 

@@ -1,9 +1,9 @@
 """Tuned numbers put into a Transformers model and taken out again, weights untouched.
 
 One file a kind: ``unfreeze`` tunes copies of the weights themselves, ``bottleneck``,
-``deep_prompts`` and ``context`` are small modules of ours on hooks, and everything else is a type
-of ``peft``: ``peft_adapter`` for those that change layers, ``peft_prompts`` for those that put
-virtual tokens or keys and values before the text.
+``deep_prompts``, ``decoder_prompts`` and ``context`` are small modules of ours on hooks, and
+everything else is a type of ``peft``: ``peft_adapter`` for those that change layers,
+``peft_prompts`` for those that put virtual tokens or keys and values before the text.
 """
 
 from __future__ import annotations
@@ -53,6 +53,10 @@ def _made(backbone: TransformersBackbone, injection: Injection, seed: int) -> Tu
         from supertune.backbones.transformers.tuning.deep_prompts import DeepPrompts
 
         return DeepPrompts(backbone, injection, seed)
+    if injection.kind == "decoder_prompts":
+        from supertune.backbones.transformers.tuning.decoder_prompts import DecoderPrompts
+
+        return DecoderPrompts(backbone, injection, seed)
     if injection.kind == "context":
         from supertune.backbones.transformers.tuning.context import Context
 
