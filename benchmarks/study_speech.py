@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,11 @@ from supertune.pipeline import Candidate, Workshop
 DRAWS, LEARNED, TEST, GUARD = 3, 80, 1000, 60
 BACKBONE = "whisper-base"
 METHODS = ("lora",)
+# One draw of French each: what else may be tuned, and how far to go.
+OTHERS: dict[str, tuple[str, dict[str, Any]]] = {
+    "lora, half of the way": ("lora", {"interpolation": 0.5}),
+    "decoder_prompts": ("decoder_prompts", {}),
+}
 HINTED = "hints"  # without any training
 TERMS = {
     "fr": "dièse, étoile, Asterisk, Digium, Comedian, sourdine, boîte vocale, messagerie vocale, "
@@ -56,7 +61,7 @@ def plan(tiny: bool) -> list[Item]:
             *(_item(spoken, method, seed) for method in METHODS for seed in range(DRAWS)),
             _item(spoken, HINTED, 0),
         ]
-    ]
+    ] + [_item("fr", name, 0) for name in OTHERS]
 
 
 def _item(spoken: str, method: str, seed: int) -> Item:
@@ -71,7 +76,8 @@ def _item(spoken: str, method: str, seed: int) -> Item:
 
 
 def measure(item: Item) -> dict[str, Any]:
-    spoken, method = item["language"], item["method"]
+    spoken = item["language"]
+    method, options = OTHERS.get(item["method"], (item["method"], {}))
     train, test = few_clips(
         f"prompts-{spoken}",
         train_rows=item["learned"],
@@ -81,7 +87,7 @@ def measure(item: Item) -> dict[str, Any]:
     )
     if method == HINTED:
         return _hinted(spoken, item["seed"], train, test)
-    workshop, examples, judges = _read(spoken, method, item["seed"], train, test)
+    workshop, examples, judges = _read(spoken, method, item["seed"], train, test, options)
     english, _ = few_clips("prompts-en", train_rows=item["guard"], test_rows=0, seed=0, words=3)
     other, guard, _ = _read("en", method, item["seed"], english, [])
     start = time.process_time()
@@ -124,7 +130,12 @@ def _hinted(spoken: str, seed: int, train: Sequence[Any], test: Sequence[Any]) -
 
 
 def _read(
-    spoken: str, method: str, seed: int, train: Sequence[Any], test: Sequence[Any]
+    spoken: str,
+    method: str,
+    seed: int,
+    train: Sequence[Any],
+    test: Sequence[Any],
+    options: Mapping[str, Any] | None = None,
 ) -> tuple[Workshop, Examples, Examples]:
     settled = recipe(
         {
@@ -133,6 +144,7 @@ def _read(
             "method": method,
             "language": spoken,
             "seed": seed,
+            "options": dict(options or {}),
         }
     )
     found = pipeline.read(list(train), settled, list(test) or None)
