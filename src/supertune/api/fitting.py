@@ -96,8 +96,7 @@ def fit(
             about; they are used where the labelled rows do not speak against it.
         overwrite: whether ``output`` may replace a model folder.
         keep_rows: whether texts of the rows may go into the folder (report, ``rows.jsonl``).
-        keep: rows of what the untuned model can do and the tuned one must not forget, each as
-            ``data``, of recordings perhaps with the language behind it: ``"everyday.csv:en"``.
+        keep: rows of what must not be forgotten, each as `retained.read` takes it.
         from_: a model folder to go on from: its rows and settings, and the new rows.
         progress: called with (stage, done, total or None).
         began: called once, before anything is trained, with what was read and the seconds that
@@ -127,8 +126,7 @@ def fit(
     kept = retained.read(keep, run.workshop, [e.candidate.backbone for e in run.entries])
     if began is not None:
         began(run.reading, run.predicted)
-    decision, tuned = _tuned(run, _decide(run))
-    model = _finish(run, decision, tuned)
+    model = _finish(run, *_tuned(run, _decide(run)))
     retained.add(model, kept, run.examples)
     if output is not None:
         model.save(output, overwrite=overwrite)
