@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -290,3 +292,40 @@ def test_plain_peft_computes_the_same_bits_of_what_it_put_before_the_text(
     assert torch.equal(theirs, ours)
     width = plain.shape[1]
     assert float((theirs[:, -width:] - plain).abs().max()) > 1e-3
+
+
+def test_a_graph_answers_without_supertune_or_torch(fitted, reviews, tmp_path) -> None:
+    model, _ = fitted("lora")
+    done = supertune.export(model, tmp_path / "graph", format="onnx")
+    assert done["difference"] <= 1e-4
+    assert model.training_rows is not None
+    assert (done["rows"], done["answers_changed"]) == (len(model.training_rows), 0)
+    texts = [text for text, _ in reviews.held[:8]]
+    program = [sys.executable, str(tmp_path / "graph" / "predict.py"), *texts]
+    ran = subprocess.run(program, capture_output=True, text=True, encoding="utf-8", check=True)
+    found = [json.loads(line) for line in ran.stdout.splitlines()]
+    assert [one["answer"] for one in found] == model.predict(texts).tolist()
+    shares = np.array([one["probabilities"] for one in found])
+    np.testing.assert_allclose(shares, model.predict_proba(texts), atol=2e-4)
+    said = (tmp_path / "graph" / "predict.py").read_text("utf-8")
+    assert "import supertune" not in said
+    assert "torch" not in said
+
+
+def test_eight_bits_take_a_quarter_and_say_what_they_change(fitted, tmp_path) -> None:
+    model, _ = fitted("linear_probe")
+    done = supertune.export(model, tmp_path / "small", format="onnx", int8=True)
+    assert done["answers_changed"] <= 0.02
+    assert 1e-5 < done["difference"] < 0.5
+    assert done["bytes"] < 45_000_000
+
+
+def test_what_is_no_graph_says_why(fitted, words, tmp_path) -> None:
+    def refused(model: Any, **options: Any) -> str:
+        with pytest.raises(InputError) as caught:
+            supertune.export(model, tmp_path / "graph", **options)
+        assert list(tmp_path.iterdir()) == []
+        return caught.value.code
+
+    assert refused(words, format="onnx") == "nothing_to_export"
+    assert refused(fitted("lora")[0], int8=True) == "not_for_this_format"

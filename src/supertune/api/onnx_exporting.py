@@ -171,8 +171,11 @@ def _compared(model: Model, lens: Lens, folder: Path) -> Compared:
 
 
 def _rows(model: Model, lens: Lens) -> list[Input]:
-    """Texts that the model learned from and reads whole; examples where none are kept."""
+    """Texts that the model learned from and that both read alike: long ones where the model cuts
+    them too. Examples where none are kept."""
     kept: Sequence[Input] = () if model.training_rows is None else model.training_rows.inputs
+    if kept and lens.encoding.long_text == "truncate":
+        return list(kept[:CHECKED])
     whole = replace(lens.encoding, long_text="truncate", max_length=lens.backbone.offer.max_length)
     longest = _about(model, lens)["max_length"]
     some = list(kept[: 2 * CHECKED])
