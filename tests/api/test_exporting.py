@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -109,7 +111,7 @@ def test_merged_plain_transformers_computes_the_same(fitted, reviews, tmp_path, 
     from transformers import AutoModel, AutoTokenizer
 
     model, folder = fitted(kind)
-    done = supertune.export(folder, tmp_path / "plain", merge=True)
+    done = supertune.export(folder, tmp_path / "plain", format="merged")
     assert done["changed"] == (kind != "linear_probe")
     assert done["difference"] <= 1e-5
     ours, batch = hidden_of(model, reviews.texts[:6])
@@ -126,14 +128,16 @@ def test_merged_plain_transformers_computes_the_same(fitted, reviews, tmp_path, 
 
 
 @theirs
-@pytest.mark.parametrize(("kind", "merge"), [("lora", False), ("lora", True), ("full", True)])
+@pytest.mark.parametrize(
+    ("kind", "form"), [("lora", "peft"), ("lora", "merged"), ("full", "merged")]
+)
 def test_the_page_beside_it_gives_the_model_s_own_labels(
-    fitted, reviews, tmp_path, monkeypatch, kind, merge
+    fitted, reviews, tmp_path, monkeypatch, kind, form
 ) -> None:
     from supertune.catalogue.resolve import resolve
 
     model, _ = fitted(kind)
-    supertune.export(model, tmp_path / "plain", merge=merge)
+    supertune.export(model, tmp_path / "plain", format=form)
     texts = [text for text, _ in reviews.held[:8]]
     monkeypatch.chdir(tmp_path / "plain")
     said = run_page(tmp_path / "plain", texts, str(resolve("minilm").folder))
@@ -141,16 +145,16 @@ def test_the_page_beside_it_gives_the_model_s_own_labels(
 
 
 @theirs
-@pytest.mark.parametrize("merge", [False, True], ids=["adapter", "merged"])
+@pytest.mark.parametrize("form", ["peft", "merged"])
 @pytest.mark.parametrize("family", ["gpt2", "llama", "t5", "distilbert"])
 def test_the_page_is_right_for_other_families(
-    tiny_folder, tmp_path, monkeypatch, family, merge
+    tiny_folder, tmp_path, monkeypatch, family, form
 ) -> None:
     rows = [("a good film", "a"), ("very good", "a"), ("bad and dull", "b"), ("a long bad", "b")]
     folder = str(tiny_folder(family))
     options = {**FAST, **KINDS["lora"], "epochs": 3, "backbone": folder}
     model = supertune.fit(rows, **options)
-    supertune.export(model, tmp_path / "plain", merge=merge)
+    supertune.export(model, tmp_path / "plain", format=form)
     texts = ["good", "dull bad story", "the film was a story of two"]
     monkeypatch.chdir(tmp_path / "plain")
     said = run_page(tmp_path / "plain", texts, folder)
@@ -158,7 +162,7 @@ def test_the_page_is_right_for_other_families(
     logits = model.tuned.logits(texts, model.workshop.lens(model.backbone))
     scores = as_calibrated(logits, model.calibration)
     np.testing.assert_allclose(said["scores"].numpy(), scores, atol=1e-4)
-    if merge:
+    if form == "merged":
         config = json.loads((tmp_path / "plain" / "config.json").read_text("utf-8"))
         before = json.loads(Path(folder, "config.json").read_text("utf-8"))
         assert config["architectures"] == before["architectures"], "no head is lost"
@@ -167,7 +171,7 @@ def test_the_page_is_right_for_other_families(
 def test_a_merged_folder_is_a_backbone(fitted, reviews, tmp_path) -> None:
     model, _ = fitted("lora")
     plain = tmp_path / "plain"
-    supertune.export(model, plain, merge=True)
+    supertune.export(model, plain, format="merged")
     options = {**FAST, "method": "linear_probe"}
     again = supertune.fit(reviews.train, backbone=str(plain), **options)
     ours, theirs = (one.workshop.lens(one.backbone) for one in (model, again))
@@ -188,7 +192,7 @@ def test_no_file_names_a_place_on_this_machine(fitted, tmp_path) -> None:
     config = json.loads((tmp_path / "m" / "adapter_config.json").read_text("utf-8"))
     assert config["base_model_name_or_path"] == "own-backbone"
     supertune.export(model, tmp_path / "plain")
-    supertune.export(model, tmp_path / "merged", merge=True)
+    supertune.export(model, tmp_path / "merged", format="merged")
     for path in (*(tmp_path / "plain").iterdir(), *(tmp_path / "merged").iterdir()):
         if path.is_file():
             assert b"somebodys" not in path.read_bytes(), path.name
@@ -203,7 +207,7 @@ def test_what_cannot_be_exported_says_why(fitted, words, tmp_path) -> None:
 
     assert refused(words).code == "nothing_to_export"
     full = refused(fitted("full")[0])
-    assert (full.code, "--merge" in str(full.next)) == ("no_adapter", True)
+    assert (full.code, "--format merged" in str(full.next)) == ("no_adapter", True)
     probe = refused(fitted("linear_probe")[0])
     assert (probe.code, "the head in a file beside" in str(probe.next)) == ("no_adapter", True)
     assert refused(tmp_path / "nowhere").code == "model_missing"
@@ -237,7 +241,7 @@ def test_a_failure_half_way_leaves_what_was_there(fitted, tmp_path, monkeypatch)
     before = {path.name: path.read_bytes() for path in plain.iterdir()}
     monkeypatch.setattr(exporting, "SAME", -1.0)
     with pytest.raises(InputError) as caught:
-        supertune.export(model, plain, merge=True, overwrite=True)
+        supertune.export(model, plain, format="merged", overwrite=True)
     assert caught.value.code == "merge_differs"
     assert {path.name: path.read_bytes() for path in plain.iterdir()} == before
     assert list(tmp_path.iterdir()) == [plain]
@@ -288,3 +292,40 @@ def test_plain_peft_computes_the_same_bits_of_what_it_put_before_the_text(
     assert torch.equal(theirs, ours)
     width = plain.shape[1]
     assert float((theirs[:, -width:] - plain).abs().max()) > 1e-3
+
+
+def test_a_graph_answers_without_supertune_or_torch(fitted, reviews, tmp_path) -> None:
+    model, _ = fitted("lora")
+    done = supertune.export(model, tmp_path / "graph", format="onnx")
+    assert done["difference"] <= 1e-4
+    assert model.training_rows is not None
+    assert (done["rows"], done["answers_changed"]) == (len(model.training_rows), 0)
+    texts = [text for text, _ in reviews.held[:8]]
+    program = [sys.executable, str(tmp_path / "graph" / "predict.py"), *texts]
+    ran = subprocess.run(program, capture_output=True, text=True, encoding="utf-8", check=True)
+    found = [json.loads(line) for line in ran.stdout.splitlines()]
+    assert [one["answer"] for one in found] == model.predict(texts).tolist()
+    shares = np.array([one["probabilities"] for one in found])
+    np.testing.assert_allclose(shares, model.predict_proba(texts), atol=2e-4)
+    said = (tmp_path / "graph" / "predict.py").read_text("utf-8")
+    assert "import supertune" not in said
+    assert "torch" not in said
+
+
+def test_eight_bits_take_a_quarter_and_say_what_they_change(fitted, tmp_path) -> None:
+    model, _ = fitted("linear_probe")
+    done = supertune.export(model, tmp_path / "small", format="onnx", int8=True)
+    assert done["answers_changed"] <= 0.02
+    assert 1e-5 < done["difference"] < 0.5
+    assert done["bytes"] < 45_000_000
+
+
+def test_what_is_no_graph_says_why(fitted, words, tmp_path) -> None:
+    def refused(model: Any, **options: Any) -> str:
+        with pytest.raises(InputError) as caught:
+            supertune.export(model, tmp_path / "graph", **options)
+        assert list(tmp_path.iterdir()) == []
+        return caught.value.code
+
+    assert refused(words, format="onnx") == "nothing_to_export"
+    assert refused(fitted("lora")[0], int8=True) == "not_for_this_format"

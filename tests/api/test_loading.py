@@ -88,7 +88,7 @@ def test_what_is_read_back_can_be_exported_again(exported, tmp_path) -> None:
     supertune.export(again, tmp_path / "twice")
     for name in ("adapter_model.safetensors", "head.safetensors"):
         assert (tmp_path / "twice" / name).read_bytes() == (folder / name).read_bytes()
-    assert supertune.export(again, tmp_path / "merged", merge=True)["difference"] <= 1e-5
+    assert supertune.export(again, tmp_path / "merged", format="merged")["difference"] <= 1e-5
 
 
 def test_what_was_trained_elsewhere_is_saved_with_a_report_of_what_is_not_known(

@@ -10,16 +10,18 @@ from tests.conftest import Run
 def test_a_probe_is_merged_and_says_that_its_backbone_is_as_it_was(
     supertune: Run, probe: Path, here: Path
 ) -> None:
-    done = supertune("export", probe, "--to", "plain", "--merge")
+    done = supertune("export", probe, "--to", "plain", "--format", "merged")
     assert done.code == 0, done.err
     assert "plain: a transformers folder" in done.out
     assert "linear_probe tunes nothing in minilm" in done.out
     assert "supertune fit ROWS.csv --backbone plain" in done.out
-    again = supertune("export", probe, "--to", "plain", "--merge", "--json")
+    again = supertune("export", probe, "--to", "plain", "--format", "merged", "--json")
     assert (again.code, again.error["code"]) == (2, "output_exists")
-    third = supertune("export", probe, "--to", "plain", "--merge", "--json", "--overwrite")
+    third = supertune(
+        "export", probe, "--to", "plain", "--format", "merged", "--json", "--overwrite"
+    )
     assert third.code == 0, third.out
-    assert (third.answer["format"], third.answer["output"]) == ("transformers", "plain")
+    assert (third.answer["format"], third.answer["output"]) == ("merged", "plain")
     assert {"model.safetensors", "config.json", "head.safetensors"} <= {*third.answer["files"]}
 
 
@@ -36,4 +38,4 @@ def test_without_an_adapter_there_is_nothing_for_peft(
 def test_its_help_has_examples(supertune: Run) -> None:
     done = supertune("export", "--help")
     assert done.code == 0
-    assert "supertune export my-model --to my-transformer --merge" in done.out
+    assert "supertune export my-model --to my-transformer --format merged" in done.out

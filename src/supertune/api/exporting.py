@@ -1,4 +1,4 @@
-"""`supertune.export`: a tuned model in the plain format of peft or of transformers."""
+"""`supertune.export`: a tuned model in the plain format of peft, of transformers or of ONNX."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from tempfile import TemporaryDirectory
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 
 from supertune import __version__, registry
-from supertune.api import export_page
+from supertune.api import export_page, onnx_exporting
 from supertune.api.loading import load
+from supertune.api.onnx_exporting import PROBES
 from supertune.artifact import exports, foreign, tensor_bytes
 from supertune.artifact.states import json_bytes
 from supertune.artifact.tensors import Arrays
@@ -24,7 +26,8 @@ from supertune.pipeline import as_calibrated
 
 SAME = 1e-5  # of the largest value: what float32 rounding may make of merging
 _READOUT = ("head.weight", "head.bias", "words.scale", "words.bias")
-_PROBES = ("A short text.", "Another one, somewhat longer than the first, to compare by.", "42")
+
+Format = Literal["peft", "merged", "onnx"]
 
 
 @runtime_checkable
@@ -45,63 +48,99 @@ class Exporting(Protocol):
 
 
 def export(
-    model: Model | str | Path, to: str | Path, *, merge: bool = False, overwrite: bool = False
+    model: Model | str | Path,
+    to: str | Path,
+    *,
+    format: Format = "peft",
+    int8: bool = False,
+    overwrite: bool = False,
 ) -> dict[str, Any]:
-    """Write a model for plain peft or, with ``merge``, for plain transformers.
+    """Write a model for plain peft, plain transformers or plain onnxruntime.
 
     Args:
         model: a `Model` or its folder.
         to: the folder to write, whole or not at all.
-        merge: the backbone with the tuned numbers in its weights (float32), instead of the
-            adapter alone.
+        format: ``"peft"`` the adapter alone; ``"merged"`` a transformers folder of the backbone
+            with the tuned numbers in its weights (float32); ``"onnx"`` one graph from tokens to
+            answers, with its tokenizer and a program of 40 lines.
+        int8: of a graph, its weights in 8 bits, a quarter of the size.
         overwrite: whether an earlier export at ``to`` may be replaced.
 
     Returns:
-        ``output``, ``format`` (``"peft"`` or ``"transformers"``), ``method``, ``backbone``,
-        ``labels``, ``changed`` (whether the backbone's weights differ), ``difference`` (of merged
-        vectors from the model's own, relative to the largest), ``files``, ``bytes``, ``next``.
+        ``output``, ``format``, ``method``, ``backbone``, ``labels``, ``changed`` (whether the
+        backbone's weights differ), ``difference`` (of merged vectors from the model's own,
+        relative to the largest; of a graph's probabilities, or of its values relative to the
+        largest), ``rows`` and ``answers_changed`` (of a graph: how many rows were compared, and
+        the share of them that is answered otherwise), ``files``, ``bytes``, ``next``.
 
     Raises:
         InputError: ``output_exists`` and its like; ``nothing_to_export`` for a method without a
-            backbone, ``no_adapter``, ``cannot_merge`` with the reason; ``merge_differs`` when
-            what was merged does not compute the same.
+            backbone, ``no_adapter``, ``cannot_merge`` with the reason, ``no_onnx``;
+            ``merge_differs``, ``onnx_differs`` or ``int8_differs`` when what was written does not
+            compute the same; ``not_for_this_format``.
+        EnvironmentFault: ``extra_missing``.
     """
+    if int8 and format != "onnx":
+        raise InputError(
+            "not_for_this_format",
+            "Weights in 8 bits are written as ONNX alone.",
+            received=f"int8 with format {format}",
+            allowed="int8 with format onnx",
+            next="Add --format onnx, or leave --int8 out.",
+        )
     target = Path(to)
     exports.check(target, overwrite)
-    source = _sourced(model if isinstance(model, Model) else load(model), merge=merge)
+    source = _sourced(model if isinstance(model, Model) else load(model), merge=format != "peft")
     tuned, about = source.model, source.about
-    difference = []
+    compared: dict[str, Any] = {"difference": None}
 
     def fill(folder: Path) -> None:
-        if merge:
-            _merge(source, folder)
-            difference.append(_difference(source, folder))
+        if format == "onnx":
+            compared.update(_graph(source, folder, int8))
         else:
-            config = {
-                **(source.state.adapter_config or {}),
-                "base_model_name_or_path": about["base"],
-            }
-            (folder / foreign.CONFIG).write_bytes(json_bytes(config))
-            (folder / foreign.WEIGHTS).write_bytes(tensor_bytes(source.state.adapter))
-        (folder / foreign.HEAD).write_bytes(tensor_bytes(_as_torch(source.readout)))
-        (folder / foreign.HEAD_CONFIG).write_bytes(json_bytes(about))
-        opener = source.engine.auto_class(source.lens.backbone)
-        (folder / "README.md").write_bytes(export_page.page(about, opener).encode("utf-8"))
+            compared.update(_plain(source, folder, merge=format == "merged"))
 
     made = {"supertune": __version__, "method": tuned.method, "backbone": about["base"]}
     sizes = exports.write(target, made, fill, overwrite=overwrite)
     return {
         "output": str(target),
-        "format": "transformers" if merge else "peft",
+        "format": format,
         "method": tuned.method,
         "backbone": tuned.backbone,
         "labels": list(tuned.labels),
         "changed": about["changed"],
-        "difference": next(iter(difference), None),
+        **compared,
         "files": sorted(sizes),
         "bytes": sum(sizes.values()),
-        "next": _next(target, merge),
+        "next": _next(target, format),
     }
+
+
+def _graph(source: _Source, folder: Path, int8: bool) -> dict[str, Any]:
+    with TemporaryDirectory() as place:
+        _merge(source, Path(place))
+        found = onnx_exporting.write(source.model, source.readout, Path(place), folder, int8=int8)
+    return {
+        "difference": found.difference,
+        "rows": found.rows,
+        "answers_changed": found.changed,
+    }
+
+
+def _plain(source: _Source, folder: Path, *, merge: bool) -> dict[str, Any]:
+    about, difference = source.about, None
+    if merge:
+        _merge(source, folder)
+        difference = _difference(source, folder)
+    else:
+        config = {**(source.state.adapter_config or {}), "base_model_name_or_path": about["base"]}
+        (folder / foreign.CONFIG).write_bytes(json_bytes(config))
+        (folder / foreign.WEIGHTS).write_bytes(tensor_bytes(source.state.adapter))
+    (folder / foreign.HEAD).write_bytes(tensor_bytes(_as_torch(source.readout)))
+    (folder / foreign.HEAD_CONFIG).write_bytes(json_bytes(about))
+    opener = source.engine.auto_class(source.lens.backbone)
+    (folder / "README.md").write_bytes(export_page.page(about, opener).encode("utf-8"))
+    return {"difference": difference}
 
 
 @dataclass(frozen=True, eq=False)
@@ -221,7 +260,7 @@ def _difference(source: _Source, folder: Path) -> float:
     opened = registry.engine(ref.engine).open(
         BackboneRef(ref.name, ref.engine, folder), device=model.recipe.device, threads=None
     )
-    tokens = lens.backbone.tokens(_PROBES, lens.encoding)
+    tokens = lens.backbone.tokens(PROBES, lens.encoding)
     theirs = opened.features(tokens, lens.encoding, exact=False)
     with getattr(model.tuned, "tunable", None) or nullcontext(), lens.backbone.at("fp32"):
         ours = lens.backbone.features(tokens, lens.encoding, exact=False)
@@ -232,7 +271,7 @@ def _difference(source: _Source, folder: Path) -> float:
             "The merged backbone does not compute what the model computes.",
             received=f"vectors {difference:.1e} apart, of the largest value",
             allowed=f"at most {SAME:g}",
-            next="Leave --merge out, and report it with the output of `supertune doctor`.",
+            next="Leave --format merged out, and report it with the output of `supertune doctor`.",
         )
     return difference
 
@@ -243,21 +282,26 @@ def _no_adapter(model: Model, changed: bool) -> InputError:
     if own:
         tunes, then = "modules of its own", "Use its folder as it is, with `supertune predict`."
     elif changed:
-        tunes, then = "the backbone's weights themselves", "Add --merge for a transformers folder."
+        tunes, then = (
+            "the backbone's weights themselves",
+            "Add --format merged for a transformers folder.",
+        )
     else:
         tunes = "nothing in the backbone"
-        then = "Add --merge: the backbone as it is, and the head in a file beside it."
+        then = "Add --format merged: the backbone as it is, and the head in a file beside it."
     return InputError(
         "no_adapter",
         f"{model.method} tunes {tunes}, so there is no adapter for peft.",
         received=model.method,
-        allowed="methods through peft, such as lora" + ("" if own else "; or --merge"),
+        allowed="methods through peft, such as lora" + ("" if own else "; or --format merged"),
         next=then,
     )
 
 
-def _next(target: Path, merge: bool) -> list[str]:
+def _next(target: Path, format: Format) -> list[str]:
+    if format == "onnx":
+        return [f'python {target / onnx_exporting.PROGRAM} "a text"']
     page = f"Read how to load it: {target / 'README.md'}"
-    if merge:
+    if format == "merged":
         return [page, f"supertune fit ROWS.csv --backbone {target} -o NEW-MODEL"]
     return [page, f"supertune predict {target} NEW.csv -o predictions.csv"]

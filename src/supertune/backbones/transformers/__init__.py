@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from supertune.backbones.transformers import declared
-from supertune.contracts import BackboneRef, Injection, Offer
+from supertune.contracts import BackboneRef, Encoding, FloatArray, Injection, Offer
 from supertune.errors import InputError
 
 if TYPE_CHECKING:
@@ -76,6 +76,20 @@ class TransformersEngine:
         exporting.write_merged(
             ref, offer, folder, adapter=adapter, adapter_config=adapter_config, weights=weights
         )
+
+    def write_onnx(
+        self,
+        ref: BackboneRef,
+        offer: Offer,
+        encoding: Encoding,
+        head: tuple[FloatArray, FloatArray],
+        shares: str | None,
+        path: Path,
+    ) -> None:
+        """One ONNX file with a head on top; see `onnx_graph.write_onnx`."""
+        from supertune.backbones.transformers import onnx_graph
+
+        onnx_graph.write_onnx(ref, offer, encoding, head, shares, path)
 
     def adopt(
         self, backbone: Any, config: Mapping[str, Any], arrays: dict[str, Any]

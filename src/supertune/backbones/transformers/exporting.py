@@ -104,7 +104,7 @@ def _cannot(what: str, why: str) -> InputError:
         f"{what} cannot be merged into the backbone's weights: {why}.",
         received=what,
         allowed="LoRA and its like, and weights that were tuned themselves",
-        next="Leave --merge out, or fit with --method lora.",
+        next="Leave --format merged out, or fit with --method lora.",
     )
 
 

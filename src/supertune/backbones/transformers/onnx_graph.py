@@ -1,0 +1,126 @@
+"""An encoder of texts with a linear head as one ONNX graph, by torch's own exporter.
+
+The graph reads token ids and their mask, both (n, t) int64, and gives ``scores`` (n, C) and, of
+labels, ``probabilities`` (n, C). Rows and tokens may be of any number, up to the model's longest.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from supertune.backbones.transformers import loading
+from supertune.contracts import BackboneRef, Encoding, FloatArray, Offer
+from supertune.errors import InputError
+
+INPUTS = ("input_ids", "attention_mask")
+OPSET = 18
+_TOKENS = 6  # of the rows that the graph is traced with; no size of it is kept
+
+
+def write_onnx(
+    ref: BackboneRef,
+    offer: Offer,
+    encoding: Encoding,
+    head: tuple[FloatArray, FloatArray],
+    shares: str | None,
+    path: Path,
+) -> None:
+    """Write one self-contained file.
+
+    Args:
+        ref: the backbone, with whatever was tuned in its weights.
+        head: weights (C, d) and biases (C,).
+        shares: what makes probabilities of scores: ``softmax``, ``sigmoid``, or None.
+
+    Raises:
+        InputError: ``no_onnx`` where such a graph cannot be made.
+    """
+    pooling = encoding.pooling or offer.pooling
+    inner = encoding.layer not in (None, offer.depth) or encoding.prompt is not None
+    if (offer.modality, offer.family) != ("text", "encoder") or pooling not in ("mean", "cls"):
+        raise _refused(
+            ref.name, f"a {offer.family} model that reads {offer.modality} and pools by {pooling}"
+        )
+    if inner:
+        raise _refused(ref.name, "its vectors are those of an inner block, or at a prompt's answer")
+    model = loading.model(ref, offer)
+    body = loading.body(model, offer).float().eval()
+    body.set_attn_implementation("eager")  # the one without a branch on the mask's content
+    whole = _Whole(body, (pooling, offer.normalize, shares), *head).eval()
+    ids = torch.ones((2, _TOKENS), dtype=torch.int64)
+    sizes = dict.fromkeys((0, 1), torch.export.Dim.DYNAMIC)
+    outputs = ["scores"] if shares is None else ["scores", "probabilities"]
+    with _quiet(), torch.inference_mode(False), torch.no_grad():
+        program = torch.onnx.export(
+            whole,
+            (ids, torch.ones_like(ids)),
+            input_names=list(INPUTS),
+            output_names=outputs,
+            dynamic_shapes=(sizes, sizes),
+            opset_version=OPSET,
+            dynamo=True,
+            verbose=False,
+        )
+    assert program is not None
+    program.save(str(path), external_data=False)
+
+
+class _Whole(nn.Module):
+    """Tokens to scores."""
+
+    weight: torch.Tensor
+    bias: torch.Tensor
+
+    def __init__(
+        self, body: Any, how: tuple[str, bool, str | None], weight: FloatArray, bias: FloatArray
+    ) -> None:
+        super().__init__()
+        self.body = body
+        self.pooling, self.normalize, self.shares = how
+        self.register_buffer("weight", torch.as_tensor(weight, dtype=torch.float32))
+        self.register_buffer("bias", torch.as_tensor(bias, dtype=torch.float32))
+
+    def forward(self, input_ids: Any, attention_mask: Any) -> Any:
+        hidden = self.body(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+        vectors = hidden[:, 0]
+        if self.pooling == "mean":
+            mask = attention_mask.unsqueeze(-1).to(hidden.dtype)
+            vectors = (hidden * mask).sum(1) / mask.sum(1)
+        if self.normalize:
+            vectors = nn.functional.normalize(vectors, dim=-1)
+        scores = nn.functional.linear(vectors, self.weight, self.bias)
+        if self.shares is None:
+            return scores
+        return scores, scores.sigmoid() if self.shares == "sigmoid" else scores.softmax(-1)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without what the exporter says of itself: packages of other domains that are missing."""
+    log = logging.getLogger("torch.onnx")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings(), loading.quiet():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        log.setLevel(level)
+
+
+def _refused(name: str, what: str) -> InputError:
+    return InputError(
+        "no_onnx",
+        f"No ONNX graph is made of {name}: {what}.",
+        received=name,
+        allowed="encoders of texts that pool by mean or by their first token",
+        next="Leave --format onnx out, or fit on such a backbone: `supertune backbones`.",
+    )
