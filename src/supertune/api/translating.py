@@ -127,7 +127,7 @@ def _opened(
     model: Model | str | Path, device: str, threads: int | None
 ) -> tuple[Rendered, Workshop, Columns]:
     if isinstance(model, str | Path) and not (Path(model) / "supertune.json").is_file():
-        return _untuned(str(model), device, threads)
+        return untuned(str(model), device, threads)
     if isinstance(model, str | Path):
         from supertune.model import load
 
@@ -137,7 +137,7 @@ def _opened(
     return model.tuned, model.workshop, model.columns
 
 
-def _untuned(name: str, device: str, threads: int | None) -> tuple[Rendered, Workshop, Columns]:
+def untuned(name: str, device: str, threads: int | None) -> tuple[Rendered, Workshop, Columns]:
     keys: dict[str, Any] = {"device": device, "threads": threads, "precision": "fp32"}
     workshop = Workshop(Recipe(task=TASK, backbone=name, method="untuned", **keys))
     if "translate" not in workshop.offer(name).capabilities:
