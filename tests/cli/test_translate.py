@@ -114,7 +114,7 @@ def folded(pairs: Path) -> tune.Model:
 
 def test_a_model_leaves_to_a_person_what_it_is_not_sure_of(folded: tune.Model, pairs: Path) -> None:
     assert folded.calibration["confidence"].shape == (1, 8)
-    estimate = json.loads((pairs / "folded" / "report.json").read_text("utf-8"))["cv"]["chrf"]
+    estimate = json.loads((pairs / "folded" / "report.json").read_text("utf-8"))["estimate"]
     assert 0 <= estimate["low"] <= estimate["value"] <= estimate["high"] <= 100
     texts = ["Open the settings.", "aaaa bbbb cccc dddd"]
     none = folded.predictions(texts, max_error=0.05)
