@@ -23,6 +23,7 @@ NAMES = (
     "peft_speech",
     "pictures",
     "predict",
+    "translating",
     "many_pictures",
     "recommending",
     "few_labels",

@@ -20,6 +20,7 @@ ORDER = (
     "peft_speech",
     "pictures",
     "predict",
+    "translating",
     "many_pictures",
     "recommending",
     "many_adapters",

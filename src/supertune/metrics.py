@@ -87,6 +87,9 @@ LOSSES = frozenset(
 )
 """Metrics that are 0 at best and have no upper end, or one far away."""
 
+HIGHEST = {"chrf": 100.0, "bleu": 100.0, "exact": 1.0, "placeholders": 1.0}
+"""Metrics between 0 and this whose interval is none of a share of rows, and is cut there."""
+
 BINS = 10
 THRESHOLD = 0.5
 

@@ -50,7 +50,7 @@ def test_padding_is_not_seen_and_rows_can_be_let_go(tiny: BergamotForTranslation
         both = tiny(IDS, MASK, decoder_input_ids=WRITTEN).logits
         memory = tiny.decoder.begin(tiny.encoder(IDS, MASK).last_hidden_state, MASK)
         tiny.decoder(None, memory)
-        memory.take(torch.tensor([1]))
+        memory.take(torch.tensor([1]), torch.tensor([1]))
         later = tiny.words(tiny.decoder(WRITTEN[1:], memory))
     assert torch.allclose(alone, both[1:], atol=1e-6)
     assert torch.allclose(later, both[1:, 1:], atol=1e-6)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from tests.conftest import Run
 
@@ -100,6 +102,38 @@ def test_a_backbone_translates_as_it_is_with_a_glossary_and_a_beam(
     texts = [json.loads(one.out)["translations"][0]["translation"] for one in (plain, done)]
     assert "papel de parede" in texts[0]
     assert "plano de fundo" in texts[1]
+
+
+@pytest.fixture(scope="module")
+def folded(pairs: Path) -> tune.Model:
+    """Judged by folds; a method that is fitted in no time."""
+    few = {"backbone": BACKBONE, "method": "knn_memory", "folds": 2, "repeats": 1}
+    return tune.fit(pairs / "train.csv", output=pairs / "folded", task="translation",
+                    advice=False, threads=1, **few)  # fmt: skip
+
+
+def test_a_model_leaves_to_a_person_what_it_is_not_sure_of(folded: tune.Model, pairs: Path) -> None:
+    assert folded.calibration["confidence"].shape == (1, 8)
+    estimate = json.loads((pairs / "folded" / "report.json").read_text("utf-8"))["estimate"]
+    assert 0 <= estimate["low"] <= estimate["value"] <= estimate["high"] <= 100
+    texts = ["Open the settings.", "aaaa bbbb cccc dddd"]
+    none = folded.predictions(texts, max_error=0.05)
+    assert none.given == (None, None)  # eight rows prove nothing
+    assert none.marks()["abstained"] == 2
+    rows = np.linspace(-2.0, -0.01, 400)
+    enough = {"confidence": rows[None], "wrong": rows[None] < -1.0, "units": np.array([400])}
+    sure = replace(folded, calibration=enough)
+    least = sure.abstains(0.05)
+    assert least is not None
+    assert -1.2 < least.value < -0.8
+    told = tune.translate(sure, texts, max_error=0.05)
+    plain = tune.translate(sure, texts)
+    for one, other in zip(told, plain, strict=True):
+        given = not other["doubts"] and other["surety"] >= least.value
+        assert one["translation"] == (other["translation"] if given else None)
+    with pytest.raises(InputError) as caught:
+        tune.translate(BACKBONE, texts, max_error=0.05)
+    assert caught.value.code == "no_calibration"
 
 
 def test_an_interrupted_file_goes_on_behind_its_last_row(tmp_path: Path) -> None:

@@ -7,11 +7,21 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from benchmarks.translating import rates
 
 from supertune import registry
+from supertune.backbones.transformers.translation import beams
 from supertune.catalogue.corpora import few_pairs
 from supertune.config import method_options, recipe
-from supertune.contracts import Columns, Problem, TranslationOptions, options_of
+from supertune.contracts import (
+    Columns,
+    Problem,
+    Rendering,
+    Translated,
+    TranslationOptions,
+    options_of,
+)
 from supertune.errors import InputError
 from supertune.pipeline import Workshop
 from supertune.tasks.translation import TASK
@@ -105,6 +115,41 @@ def test_memory_of_pairs_answers_what_it_knows_and_speaks_up_near_it(problem: Pr
     inputs = [known, "Open the settings."]
     assert np.array_equal(tuned.logits(inputs, problem.lens), again.logits(inputs, problem.lens))
     assert settings.neighbours == 8
+
+
+def test_a_beam_over_many_texts_finds_what_it_finds_for_each_alone(problem: Problem) -> None:
+    """Texts of unequal length, which end at unequal times; the first of a beam is likelier than
+    what is written greedily."""
+    lens = problem.lens
+    assert lens is not None
+    backbone = translating.translator(lens)
+    pieces = translating.Pairs.of(problem, lens).sources
+    assert len(set(map(len, pieces))) > 3
+
+    def found(some: list[Any], beams: int) -> list[Translated]:
+        states = backbone.states(lens.activations(some, 6), 6)
+        return backbone.translated(states, some, Rendering(beams=beams, length_penalty=0.0))
+
+    together, alone = found(pieces, 3), [found([piece], 3)[0] for piece in pieces]
+    assert [one.text for one in together] == [one.text for one in alone]
+    assert np.allclose([one.surety for one in together], [one.surety for one in alone], atol=1e-4)
+    greedy = found(pieces, 1)
+    assert any(one.text != other.text for one, other in zip(together, greedy, strict=True))
+
+
+def test_the_largest_of_a_vocabulary_are_those_of_a_plain_search() -> None:
+    values = torch.randn(5, 1000 * beams.PART, generator=torch.Generator().manual_seed(0))
+    for few in (values, values[:, :1000]):
+        plain = few.topk(7)
+        found, places = beams.largest(few, 7)
+        assert torch.equal(found, plain.values)
+        assert torch.equal(places, plain.indices)
+
+
+def test_words_a_second_are_measured_on_real_texts() -> None:
+    found = rates(beams=1, threads=1, texts=3, alone=1, repeats=1)
+    assert found["words"] > 5
+    assert all(found[name][0] > 0 for name in ("clock", "processor", "single"))
 
 
 def _remembered(problem: Problem) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,10 @@ from pydantic import ValidationError
 from supertune import registry
 from supertune.config import Recipe, mistakes
 from supertune.contracts import Columns, HeadSpec, Rendered, Rendering, State
-from supertune.contracts.translation import LETTERS
+from supertune.contracts.translation import LETTERS, confidence
 from supertune.data import readers
 from supertune.errors import InputError
+from supertune.evaluation import abstaining
 from supertune.model import Model
 from supertune.pipeline import Workshop
 
@@ -37,6 +39,7 @@ def translate(
     text: str | None = None,
     device: str = "auto",
     threads: int | None = None,
+    max_error: float | None = None,
     progress: Progress | None = None,
     **settings: Any,
 ) -> list[dict[str, Any]]:
@@ -51,15 +54,18 @@ def translate(
         overwrite: whether ``output`` may be replaced.
         text: the column of texts.
         device, threads: where a backbone runs.
+        max_error: as in `supertune.Model.predictions`; what the model was fitted under by default.
         **settings: keys of `supertune.contracts.Rendering`: ``beams=4`` ...
 
     Returns:
-        For each text ``source``, ``translation``, ``surety`` (mean log-likelihood of a token) and
-        ``doubts``; with ``output`` nothing but how many there were and how many are doubtful.
+        For each text ``source``, ``translation`` (None where the model abstains), ``surety`` (mean
+        log-likelihood of a token) and ``doubts``; with ``output`` nothing but how many
+        there were and how many are doubtful.
 
     Raises:
         InputError: ``no_translator``, ``bad_option``, ``bad_glossary``, ``unknown_format``,
-            ``output_exists``, ``cannot_resume``, and what is wrong with the texts.
+            ``output_exists``, ``cannot_resume``, ``bad_max_error``, ``no_calibration``, and
+            what is wrong with the texts.
 
     Example:
         >>> supertune.translate("bergamot-en-pt", ["How are you?"])[0]["translation"]
@@ -67,13 +73,15 @@ def translate(
     """
     how = rendering({**settings, "glossary": _glossary(glossary)})
     place = None if output is None else _place(Path(output), overwrite)
+    model = _loaded(model, device, threads)
     rendered, workshop, columns = _opened(model, device, threads)
+    least = _least(model, max_error)
     if text is not None:
         columns = Columns(text=(text,))
-    rows = _rows(rendered, workshop, source, columns, how)
+    rows = _rows(rendered, workshop, source, columns, how, least)
     if place is None:
         return [row for part in rows(0) for row in _told(part, progress)]
-    key = _key(source, workshop, how, rendered)
+    key = _key(source, workshop, how, rendered, least)
     return [_written(place, rows, key, progress)]
 
 
@@ -123,21 +131,34 @@ def _bad_glossary(received: str) -> InputError:
     )
 
 
+def _loaded(model: Model | str | Path, device: str, threads: int | None) -> Model | str | Path:
+    """The model, or the name of a backbone."""
+    if isinstance(model, Model) or not (Path(model) / "supertune.json").is_file():
+        return model
+    from supertune.model import load
+
+    return load(model, device=device, threads=threads)
+
+
+def _least(model: Model | str | Path, max_error: float | None) -> float:
+    """The least confidence of a translation that is given."""
+    if isinstance(model, Model):
+        found = model.abstains(model.recipe.max_error if max_error is None else max_error)
+        return -math.inf if found is None else found.value
+    return -math.inf if max_error is None else abstaining.limit({}, max_error).value
+
+
 def _opened(
     model: Model | str | Path, device: str, threads: int | None
 ) -> tuple[Rendered, Workshop, Columns]:
-    if isinstance(model, str | Path) and not (Path(model) / "supertune.json").is_file():
-        return _untuned(str(model), device, threads)
-    if isinstance(model, str | Path):
-        from supertune.model import load
-
-        model = load(model, device=device, threads=threads)
+    if not isinstance(model, Model):
+        return untuned(str(model), device, threads)
     if not isinstance(model.tuned, Rendered):
         raise _no_translator(f"a model of {model.task}")
     return model.tuned, model.workshop, model.columns
 
 
-def _untuned(name: str, device: str, threads: int | None) -> tuple[Rendered, Workshop, Columns]:
+def untuned(name: str, device: str, threads: int | None) -> tuple[Rendered, Workshop, Columns]:
     keys: dict[str, Any] = {"device": device, "threads": threads, "precision": "fp32"}
     workshop = Workshop(Recipe(task=TASK, backbone=name, method="untuned", **keys))
     if "translate" not in workshop.offer(name).capabilities:
@@ -158,7 +179,12 @@ def _no_translator(received: str) -> InputError:
 
 
 def _rows(
-    rendered: Rendered, workshop: Workshop, source: Any, columns: Columns, how: Rendering
+    rendered: Rendered,
+    workshop: Workshop,
+    source: Any,
+    columns: Columns,
+    how: Rendering,
+    least: float = -math.inf,
 ) -> Callable[[int], Iterator[list[dict[str, Any]]]]:
     """Windows of translated rows behind the first so many."""
     lens = workshop.lens(workshop.recipe.backbone)
@@ -172,7 +198,9 @@ def _rows(
             yield [
                 {
                     "source": text,
-                    "translation": one.text,
+                    "translation": one.text
+                    if confidence(one.surety, one.doubts) >= least
+                    else None,
                     "surety": round(one.surety, 4),
                     "doubts": list(one.doubts),
                 }
@@ -211,14 +239,20 @@ def _place(output: Path, overwrite: bool) -> Path:
     return output
 
 
-def _key(source: Any, workshop: Workshop, how: Rendering, rendered: Rendered) -> str:
+def _key(source: Any, workshop: Workshop, how: Rendering, rendered: Rendered, least: float) -> str:
     """What a file that was begun must have in common with one that goes on."""
     state = rendered.state()
     digest = hashlib.sha256()
     for arrays in (state.arrays, state.adapter):
         for name, array in sorted(arrays.items()):
             digest.update(name.encode() + array.tobytes())
-    told = [str(source), workshop.recipe.backbone, how.model_dump(mode="json"), digest.hexdigest()]
+    told = [
+        str(source),
+        workshop.recipe.backbone,
+        how.model_dump(mode="json"),
+        str(least),
+        digest.hexdigest(),
+    ]
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
@@ -288,6 +322,6 @@ def _converted(part: Path, whole: Path, suffix: str) -> None:
             if suffix == ".jsonl":
                 out.write(line)
             elif suffix == ".txt":
-                out.write(" ".join(row["translation"].split("\n")) + "\n")
+                out.write(" ".join((row["translation"] or "").split("\n")) + "\n")
             else:
                 table.writerow((*list(row.values())[:3], " ".join(row["doubts"])))

@@ -72,7 +72,11 @@ def positions(length: int, width: int, start: int = 0) -> Tensor:
 
 
 class Attention(nn.Module):
-    """Attention of several heads; keys and values may be made beforehand."""
+    """Attention of several heads; keys and values may be made beforehand.
+
+    They may be of fewer rows than what asks: then each is asked by the same number of rows that
+    follow one another, as the hypotheses of a beam do.
+    """
 
     def __init__(self, config: BergamotConfig) -> None:
         super().__init__()
@@ -95,19 +99,20 @@ class Attention(nn.Module):
     def looked(self, hidden_states: Tensor, keys: Tensor, mask: Tensor | None) -> Tensor:
         """(B, T, S) how much the first head attends to what, which in the decoder's last layer was
         taught to look at the word that is translated."""
-        asked = self.split(self.q_proj(hidden_states))[:, :1]
+        rows, length, width = hidden_states.shape
+        asked = self.split(self.q_proj(hidden_states).view(len(keys), -1, width))[:, :1]
         scores = asked @ keys[:, :1].transpose(2, 3) / math.sqrt(asked.shape[-1])
         if mask is not None:
             scores = scores.masked_fill(~mask, -torch.inf)
-        return torch.softmax(scores, dim=-1)[:, 0]
+        return torch.softmax(scores, dim=-1).view(rows, length, -1)
 
     def forward(
         self, hidden_states: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None
     ) -> Tensor:
         """``mask`` (B, 1, 1, S) is true where there is something to attend to."""
-        asked = self.split(self.q_proj(hidden_states))
+        rows, length, width = hidden_states.shape
+        asked = self.split(self.q_proj(hidden_states).view(len(keys), -1, width))
         found = functional.scaled_dot_product_attention(asked, keys, values, attn_mask=mask)
-        rows, _, length, _ = found.shape
         joined: Tensor = self.out_proj(found.transpose(1, 2).reshape(rows, length, -1))
         return joined
 
@@ -196,12 +201,18 @@ class Memory:
     cells: list[Tensor]
     written: int = 0
 
-    def take(self, rows: Tensor) -> None:
-        """Go on with these rows alone, in this order."""
-        self.keys = [each[rows] for each in self.keys]
-        self.values = [each[rows] for each in self.values]
+    def take(self, rows: Tensor, sources: Tensor | None = None) -> None:
+        """Go on with these rows alone, in this order.
+
+        Args:
+            sources: if given, the sources that are gone on with; each has as many rows as another.
+        """
         self.cells = [each[rows] for each in self.cells]
-        self.mask = None if self.mask is None else self.mask[rows]
+        if sources is None:
+            return
+        self.keys = [each[sources] for each in self.keys]
+        self.values = [each[sources] for each in self.values]
+        self.mask = None if self.mask is None else self.mask[sources]
 
 
 class BergamotDecoder(nn.Module):

@@ -16,9 +16,10 @@ from supertune.cli.options import (
     Threads,
     Verbose,
     example,
+    share,
     terminal,
 )
-from supertune.cli.predict import read_as
+from supertune.cli.predict import MaxError, read_as
 from supertune.cli.progress import Progress
 from supertune.cli.terminal import Terminal
 
@@ -58,6 +59,7 @@ def translate(
     bias: Annotated[
         float, typer.Option("--bias", help="How much terms of the glossary are preferred.")
     ] = 15.0,
+    max_error: MaxError = None,
     text: Annotated[str | None, typer.Option("--text", help="The column of texts.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
     device: Device = None,
@@ -81,6 +83,7 @@ def translate(
             text=text,
             device=device or "auto",
             threads=threads,
+            max_error=share(max_error),
             progress=progress,
             beams=beams,
             bias=bias,
@@ -99,6 +102,6 @@ def _show(said: Terminal, done: list[dict[str, Any]]) -> None:
     said.result({"translations": done})
     for row in done[:_SHOWN]:
         notes = f"  ({', '.join(row['doubts'])})" if row["doubts"] else ""
-        said.say(f"{row['translation']}{notes}")
+        said.say(f"{'(no answer)' if row['translation'] is None else row['translation']}{notes}")
     if len(done) > _SHOWN:
         said.say(f"... and {len(done) - _SHOWN} more")

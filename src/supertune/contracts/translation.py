@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
+import numpy.typing as npt
 from pydantic import Field
 
 from supertune.contracts.answers import unlike
@@ -23,6 +24,7 @@ from supertune.contracts.speech import numbered, texts_of
 
 TRANSLATION = ("translation",)  # the one name of what is answered
 LETTERS = 1200  # characters of one answer at most, unless those that are learned from have more
+SURE, UNSURE = -100.0, -100.0  # a surety as a number below any doubt's, and the least that is kept
 DOUBTS = ("empty", "copied", "repeats", "length", "placeholders")  # see `Translated`
 
 # (B, d) where the next words of B texts are, and (B, V) log-likelihoods -> (B, V) others.
@@ -137,24 +139,35 @@ class Rendered(Tuned, Protocol):
         ...
 
 
+def confidence(surety: float, doubts: Sequence[str]) -> float:
+    """By which the translations are found that can be relied on: whatever something speaks against
+    comes behind all others."""
+    return 2 * UNSURE if doubts else surety
+
+
 def flagged(found: Sequence[Translated], width: int) -> FloatArray:
-    """(n, width) texts by number and what speaks against them; what is longer is cut."""
-    table = numbered([one.text for one in found], width - 1)
-    table = np.column_stack([table, np.full(len(found), -1.0)])
+    """(n, width) texts by number, what speaks against them and how sure the model was; what is
+    longer is cut."""
+    table = numbered([one.text for one in found], width - 2)
+    table = np.column_stack([table, np.full((len(found), 2), -1.0)])
     for row, one in enumerate(found):
         mask = sum(1 << place for place, name in enumerate(DOUBTS) if name in one.doubts)
-        table[row, min(len(one.text), width - 1)] = -1.0 - mask
+        place = min(len(one.text), width - 2)
+        table[row, place : place + 2] = -1.0 - mask, SURE + max(one.surety, UNSURE)
     return table
 
 
 def translations(answers: FloatArray) -> Translations:
     """The inverse of `flagged`."""
     table = np.asarray(answers)
-    masks = [round(-1 - low) for low in table.min(axis=1, initial=-1.0)] if len(table) else []
+    told = (table <= SURE).any(axis=1) if len(table) else np.zeros(0, dtype=bool)
+    masks = np.where(table <= SURE, -1.0, table).min(axis=1, initial=-1.0)
     doubts = tuple(
-        tuple(name for place, name in enumerate(DOUBTS) if mask >> place & 1) for mask in masks
+        tuple(name for place, name in enumerate(DOUBTS) if round(-1 - low) >> place & 1)
+        for low in masks.tolist()
     )
-    return Translations(tuple(texts_of(table)), table.shape[1], doubts)
+    surety = table.min(axis=1, initial=SURE) - SURE if told.all() else None
+    return Translations(tuple(texts_of(table)), table.shape[1], doubts, surety)
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,12 +177,15 @@ class Translations:
     Attributes:
         width: W, how many numbers an answer takes.
         doubts: why each may be wrong, as `Translated.doubts`; None where that was not asked.
-        likeness: as in `supertune.contracts.Predictions`.
+        surety: (n,) as `Translated.surety`; None where that is not known.
+        abstained, likeness: as in `supertune.contracts.Predictions`.
     """
 
     texts: tuple[str, ...]
     width: int = LETTERS
     doubts: tuple[tuple[str, ...], ...] | None = None
+    surety: FloatArray | None = None
+    abstained: npt.NDArray[np.bool_] | None = None
     likeness: FloatArray | None = None
 
     def __len__(self) -> int:
@@ -178,29 +194,55 @@ class Translations:
     @property
     def scored(self) -> FloatArray:
         doubts = self.doubts or ((),) * len(self)
-        found = [Translated(*one) for one in zip(self.texts, (0.0,) * len(self), doubts)]
-        return flagged(found, self.width)
+        sureties = [0.0] * len(self) if self.surety is None else self.surety.tolist()
+        return flagged(list(map(Translated, self.texts, sureties, doubts)), self.width)
+
+    @property
+    def given(self) -> tuple[str | None, ...]:
+        """The translations, None where the model abstains."""
+        if self.abstained is None:
+            return self.texts
+        pairs = zip(self.texts, self.abstained, strict=True)
+        return tuple(None if left else text for text, left in pairs)
+
+    @property
+    def confidence(self) -> FloatArray:
+        """(n,) by which the answers that are surest are found; see `confidence`."""
+        assert self.surety is not None
+        doubts = self.doubts or ((),) * len(self)
+        pairs = zip(self.surety.tolist(), doubts, strict=True)
+        return np.array([confidence(*one) for one in pairs])
 
     def columns(self) -> dict[str, list[Any]]:
-        """``translation``, and ``doubts`` where these are known."""
-        found: dict[str, list[Any]] = {TRANSLATION[0]: list(self.texts)}
+        """``translation`` (empty where the model abstains); ``surety``, ``doubts``, ``abstained``
+        and ``unlike`` where these are known."""
+        found: dict[str, list[Any]] = {TRANSLATION[0]: list(self.given)}
+        if self.surety is not None:
+            found["surety"] = [round(one, 4) for one in self.surety.tolist()]
         if self.doubts is not None:
             found["doubts"] = [", ".join(one) for one in self.doubts]
-        return {**found, **unlike(self.likeness)}
+        return {**found, **self._marked()}
+
+    def _marked(self) -> dict[str, list[bool]]:
+        left = {} if self.abstained is None else {"abstained": self.abstained.tolist()}
+        return {**left, **unlike(self.likeness)}
 
     def listed(self) -> list[dict[str, Any]]:
         cells = self.columns()
         return [dict(zip(cells, row, strict=True)) for row in zip(*cells.values(), strict=True)]
 
     def lines(self) -> list[str]:
-        return [text or "(nothing)" for text in self.texts]
+        lines = [text or "(nothing)" for text in self.texts]
+        for row, left in enumerate(self._marked().get("abstained", [])):
+            lines[row] = f"no answer; likeliest {lines[row]}" if left else lines[row]
+        return lines
 
     def counts(self) -> dict[str, int]:
         return {TRANSLATION[0]: len(self)}
 
     def marks(self) -> dict[str, int]:
         odd = {} if self.doubts is None else {"doubtful": sum(map(bool, self.doubts))}
-        return odd | {name: sum(cells) for name, cells in unlike(self.likeness).items()}
+        return odd | {name: sum(cells) for name, cells in self._marked().items()}
 
     def compared(self, likeness: FloatArray) -> Translations:
         return replace(self, likeness=likeness)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from supertune.evaluation.intervals import Estimate, clopper_pearson
 from supertune.evaluation.reliability import answered
 from supertune.evaluation.selective import Threshold, threshold
 
+Telling = Callable[[FloatArray, npt.NDArray[Any]], tuple[FloatArray, npt.NDArray[np.bool_]]]
 LIMITS = (0.01, 0.02, 0.05, 0.1, 0.2)  # errors that the report shows the price of
 ABOUT = (
     "thresholds on out-of-fold confidences, tested in a fixed order by the exact bound of Clopper "
@@ -88,13 +90,17 @@ def section(
     judged: Judged,
     costs: FloatArray | None,
     wanted: float | None,
+    told: Telling | None = None,
 ) -> dict[str, Any]:
     """``abstaining``: for some limits of errors the share of rows that would be answered, and of
-    test rows what came of it. ``wanted`` is the limit that the model was fitted under."""
+    test rows what came of it. ``wanted`` is the limit that the model was fitted under, ``told``
+    how sure answers are and whether they are right, where they are no probabilities of labels."""
     if "confidence" not in calibration:
         return {}
     limits = sorted({*LIMITS, *([] if wanted is None else [checked(wanted)])})
-    table = [_row(calibration, judged, costs, each) for each in limits]
+    table = [
+        _row(calibration, judged, each, told or partial(answered, costs=costs)) for each in limits
+    ]
     rows = int(calibration["units"][0])
     return {
         "abstaining": {
@@ -110,8 +116,8 @@ def section(
 def _row(
     calibration: Mapping[str, npt.NDArray[Any]],
     judged: Judged,
-    costs: FloatArray | None,
     max_error: float,
+    told: Telling,
 ) -> dict[str, Any]:
     found = limit(calibration, max_error)
     row: dict[str, Any] = {
@@ -126,7 +132,7 @@ def _row(
     if judged.on_test:
         targets = judged.examples.targets
         assert targets is not None
-        confidence, right = answered(judged.answers, targets, costs)
+        confidence, right = told(judged.answers, targets)
         given = confidence >= found.value
         row["test"] = {
             "rows": len(targets),

@@ -23,7 +23,7 @@ from supertune.contracts import FloatArray, IntArray
 from supertune.evaluation import spread as spreads
 from supertune.evaluation.resampling import Sampling, Score, averaged, quantiles, repeats_of
 from supertune.evaluation.spread import Spread
-from supertune.metrics import LOSSES, RATES
+from supertune.metrics import HIGHEST, LOSSES, RATES
 
 Z95 = 1.959963984540054
 
@@ -159,6 +159,8 @@ def enclosed(
         low, high = spreads.of_loss(value, sum(parts), sampling.units)
     else:
         low, high = spreads.plain(value, sum(parts), sampling.units)
+    if metric in HIGHEST:
+        low, high = max(0.0, low), min(HIGHEST[metric], high)
     return Estimate(metric, value, min(low, value), max(high, value), how, sampling.n)
 
 

@@ -27,7 +27,7 @@ def first(judged: Judged) -> FloatArray:
     return judged.answers if judged.on_test else judged.answers[0]
 
 
-def array(texts: Sequence[str]) -> npt.NDArray[Any]:
+def array(texts: Sequence[str | None]) -> npt.NDArray[Any]:
     """(n,) objects."""
     found = np.empty(len(texts), dtype=object)
     found[:] = texts

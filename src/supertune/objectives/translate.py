@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,8 @@ from supertune.contracts.translation import TRANSLATION
 from supertune.data.language import guess_language
 from supertune.data.pairs import rendering
 from supertune.errors import InputError
+from supertune.evaluation import abstaining
+from supertune.objectives import _far_off
 from supertune.objectives._refusals import own_weights, refuse_bounds, refuse_costs
 from supertune.objectives._worded import array, first, furthest, targets, wanted
 
@@ -116,7 +119,7 @@ class Translate:
             return {}
         examples, said = judged.examples, wanted(judged.examples)
         pair = [texts_of(first(one)) for one in (before, judged)]
-        worth = [_each(first(one), examples) for one in (before, judged)]
+        worth = [_far_off.worth(first(one), targets(examples)) for one in (before, judged)]
         gain = worth[1] - worth[0]
         changed = [i for i in range(len(said)) if pair[0][i] != pair[1][i]]
         order = sorted(changed, key=lambda i: (-gain[i], examples.rows[i]))
@@ -152,7 +155,7 @@ class Translate:
         them: hard, free, or wrongly aligned."""
         if not shown:
             return [], []
-        worth, written = _each(answers[0], examples), texts_of(answers[0])
+        worth, written = _far_off.worth(answers[0], targets(examples)), texts_of(answers[0])
         pairs = zip(written, wanted(examples), worth, strict=True)
         why = ["" if one == other else f"chrF++ {score:.0f}" for one, other, score in pairs]
         return furthest(examples, written, worth, why), []
@@ -163,12 +166,46 @@ class Translate:
         return {"labels": [{"name": TRANSLATION[0], "rows": len(examples)}], "words": words}
 
     def check(self, asked: Asked) -> None:
-        refuse_bounds(asked, "Translations", allowed=METRICS)
+        refuse_bounds(replace(asked, max_error=None), "Translations", allowed=METRICS)
+        if asked.max_error is not None:
+            abstaining.checked(asked.max_error)
+
+    def calibration(
+        self, answers: FloatArray, examples: Examples, costs: FloatArray | None
+    ) -> dict[str, npt.NDArray[Any]]:
+        """How sure translations of unseen rows were, and whether they were far off."""
+        return _far_off.kept(answers, examples)
+
+    def bounded(
+        self, answers: Answers, calibration: Mapping[str, npt.NDArray[Any]], asked: Asked
+    ) -> Answers:
+        """The answers, without those that a limit of errors forbids.
+
+        Raises:
+            InputError: ``no_intervals``, ``bad_max_error``, ``no_calibration``.
+        """
+        self.check(asked)
+        if asked.max_error is None:
+            return answers
+        assert isinstance(answers, Translations)
+        left = abstaining.abstentions(answers.confidence, calibration, asked.max_error)
+        return replace(answers, abstained=left)
+
+    def bounds(
+        self,
+        calibration: Mapping[str, npt.NDArray[Any]],
+        judged: Judged,
+        costs: FloatArray | None,
+        asked: Asked,
+    ) -> dict[str, Any]:
+        """``abstaining``: which share of rows is translated under which limit of errors; a
+        translation below 40 chrF++ counts as one."""
+        return abstaining.section(calibration, judged, costs, asked.max_error, _far_off.answered)
 
     def array(self, answers: Answers, head: HeadSpec) -> npt.NDArray[Any]:
-        """(n,) texts."""
+        """(n,) texts; None where the model abstains."""
         assert isinstance(answers, Translations)
-        return array(answers.texts)
+        return array(answers.given)
 
     def table(self, answers: Answers) -> FloatArray:
         raise InputError(
@@ -181,9 +218,3 @@ class Translate:
 
 
 OBJECTIVE = Translate()
-
-
-def _each(answers: FloatArray, examples: Examples) -> FloatArray:
-    """(n,) chrF++ of each row."""
-    rows = scoring.counted(answers, targets(examples))
-    return scoring.of_sums(rows, np.ones(len(rows)))["chrf"]

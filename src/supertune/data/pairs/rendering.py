@@ -125,7 +125,8 @@ def _all(texts: Sequence[str], asked: Asked) -> dict[str, Translated]:
     found: dict[str, Translated] = {}
     while order:
         limits.check()
-        count = max(1, min(len(order), TOKENS // max(1, len(pieces[order[0]]))))
+        room = max(1, AHEAD // asked.how.beams)
+        count = max(1, min(len(order), room, TOKENS // max(1, len(pieces[order[0]]))))
         taken, order = order[:count], order[count:]
         some = [pieces[i] for i in taken]
         states = backbone.states(activations(some, asked.cut), asked.cut)

@@ -1,18 +1,19 @@
 """Translations out of an encoder's states, token after token, with what was written kept.
 
-Greedy decoding takes all texts of a batch at once and lets go of those that have ended; a beam
-follows several translations of one text.
+All texts of a batch are written at once, and those that have ended are let go of; see `beams` for
+several hypotheses of each.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from supertune.backbones.transformers.translation import beams
+from supertune.backbones.transformers.translation.found import THINNED, Found
 from supertune.backbones.transformers.translation.terms import Terms, mentions
 from supertune.contracts import Rendering, Translated
 from supertune.contracts.translation import Mixing
@@ -23,19 +24,6 @@ if TYPE_CHECKING:
     from supertune.backbones.transformers.translation.model import States, TranslatorBackbone
 
 ROOM = 16  # tokens of a translation at most, besides those that follow from its source
-THINNED = 0.75  # share of a batch that goes on, below which the others are let go of
-
-
-@dataclass(frozen=True)
-class Found:
-    """Tokens without the last, and the sum of their log-likelihoods with it."""
-
-    tokens: tuple[int, ...]
-    total: float
-
-    @property
-    def mean(self) -> float:
-        return self.total / (len(self.tokens) + 1)
 
 
 def translated(
@@ -50,12 +38,11 @@ def translated(
 
     most = [ROOM + round(how.longest * len(piece)) for piece in sources]
     with backbone.lock, torch.inference_mode():
-        run = _Run(backbone, states, mixing, _terms(backbone, sources, how))
+        run = Run(backbone, states, mixing, _terms(backbone, sources, how))
         if how.beams == 1:
             found = _greedy(run, most, backbone.end)
         else:
-            found = [_beam(run.alone(row, how.beams), most[row], backbone.end, how)
-                     for row in range(len(states))]  # fmt: skip
+            found = beams.searched(run, most, backbone.end, how)
     texts = backbone.tokenizer.batch_decode(
         [one.tokens for one in found], skip_special_tokens=True, clean_up_tokenization_spaces=False
     )
@@ -76,7 +63,7 @@ def _terms(backbone: TranslatorBackbone, sources: Sequence[Piece], how: Renderin
     return Terms(held, how.bias) if any(held) else None
 
 
-class _Run:
+class Run:
     """A decoder on some states, with what it has written so far."""
 
     def __init__(
@@ -85,28 +72,16 @@ class _Run:
         states: States,
         mixing: Mixing | None,
         terms: Terms | None,
-        source: int | None = None,
     ) -> None:
-        self.backbone, self.states, self.mixing, self.terms = backbone, states, mixing, terms
-        self.source = source  # of all rows, where these are of one
+        self.backbone, self.mixing, self.terms = backbone, mixing, terms
         self.decoder = backbone.model.get_decoder()
         self.memory = self.decoder.begin(states.hidden, states.mask)
         self.looked: Any = None  # (B, S) at which token of the source each row looks
 
-    def alone(self, row: int, times: int) -> _Run:
-        """One row, so many times."""
-        from supertune.backbones.transformers.translation.model import States
-
-        wide = self.states.mask[row].sum()
-        hidden = self.states.hidden[row, :wide].expand(times, -1, -1)
-        mask = self.states.mask[row, :wide].expand(times, -1)
-        return _Run(self.backbone, States(hidden, mask), self.mixing, self.terms, row)
-
     def preferred(self, chances: Any, rows: Sequence[int], texts: Sequence[Sequence[int]]) -> Any:
-        """(B, V) with terms of the glossary raised."""
+        """(B, V) with terms of the glossary raised; ``rows`` are the sources of the ``texts``."""
         if self.terms is None:
             return chances
-        rows = rows if self.source is None else [self.source] * len(rows)
         return self.terms.preferred(chances, self.looked, rows, texts)
 
     def step(self, tokens: Any | None) -> Any:
@@ -136,12 +111,12 @@ class _Run:
         finally:
             handle.remove()
 
-    def take(self, rows: Any) -> None:
-        """Go on with these rows alone, in this order."""
-        self.memory.take(rows)
+    def take(self, rows: Any, sources: Any | None = None) -> None:
+        """See `supertune.architectures.bergamot.Memory.take`."""
+        self.memory.take(rows, sources)
 
 
-def _greedy(run: _Run, most: Sequence[int], end: int) -> list[Found]:
+def _greedy(run: Run, most: Sequence[int], end: int) -> list[Found]:
     import torch
 
     count = len(most)
@@ -167,47 +142,7 @@ def _greedy(run: _Run, most: Sequence[int], end: int) -> list[Found]:
         kept = np.flatnonzero(~ended[there])
         if len(kept) <= THINNED * len(there):
             rows = torch.from_numpy(kept).to(best.device)
-            run.take(rows)
+            run.take(rows, rows)
             there, best = there[kept], best[rows]
         chances = run.step(best)
     return [Found(tuple(text), float(total)) for text, total in zip(texts, sums, strict=True)]
-
-
-def _beam(run: _Run, most: int, end: int, how: Rendering) -> Found:
-    """The best of several translations by the log-likelihood of all tokens over a power of how
-    many they are."""
-    import torch
-
-    wide = how.beams
-    texts: list[list[int]] = [[] for _ in range(wide)]
-    chances = run.step(None)
-    sums = torch.full((wide,), -torch.inf, device=chances.device)
-    sums[0] = 0.0  # at first all are the same
-    done: list[tuple[float, Found]] = []
-    for _ in range(most):
-        check()
-        chances = run.preferred(chances, range(wide), texts)
-        best, places = (sums[:, None] + chances).flatten().topk(2 * wide)
-        following: list[tuple[int, int, float]] = []
-        for total, place in zip(best.tolist(), places.tolist(), strict=True):
-            row, token = divmod(place, chances.shape[1])
-            if total == -np.inf:
-                continue
-            if token == end:
-                worth = total / (len(texts[row]) + 1) ** how.length_penalty
-                done.append((worth, Found(tuple(texts[row]), total)))
-            elif len(following) < wide:
-                following.append((row, token, total))
-        if len(done) >= wide or not following:
-            break
-        following += [(following[-1][0], following[-1][1], -np.inf)] * (wide - len(following))
-        rows = torch.tensor([row for row, _, _ in following], device=chances.device)
-        tokens = torch.tensor([token for _, token, _ in following], device=chances.device)
-        sums = torch.tensor([total for _, _, total in following], device=chances.device)
-        texts = [[*texts[row], token] for row, token, _ in following]
-        run.take(rows)
-        chances = run.step(tokens)
-    if not done:
-        row = int(sums.argmax())
-        return Found(tuple(texts[row]), float(sums[row]))
-    return max(done, key=lambda one: one[0])[1]
