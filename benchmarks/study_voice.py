@@ -21,7 +21,7 @@ from supertune.config import recipe
 from supertune.contracts import Judged
 from supertune.pipeline import Candidate, Workshop
 
-DRAWS, LEARNED, TEST = 2, 60, 20
+DRAWS, LEARNED, TEST = 4, 60, 20
 BACKBONE = "piper-joe"
 METHODS = ("voice_map", "pitch_shift")
 CONSENT = "The speaker recorded these prompts to be published under CC-BY-SA."

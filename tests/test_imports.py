@@ -143,11 +143,8 @@ def test_every_package_imported_is_declared() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     extras = project["optional-dependencies"]
     wanted = [*project["dependencies"]]
-    wanted += [
-        one
-        for name in ("files", "vision", "speech", "translation", "diffusers", "search", "explain")
-        for one in extras[name]
-    ]
+    used = ("files", "vision", "speech", "microphone", "translation", "diffusers", "search")
+    wanted += [one for name in (*used, "explain") for one in extras[name]]
     declared = {_name(requirement) for requirement in wanted}
     # Recognised in what a person passes, and only if they imported it themselves.
     declared |= {"pandas", "polars", "datasets"}

@@ -12,6 +12,7 @@ from tests.conftest import Run
 
 import supertune as tune
 from supertune.catalogue.corpora import dataset
+from supertune.contracts import Recording
 from supertune.errors import InputError
 from supertune.report import text
 
@@ -228,3 +229,32 @@ def test_labels_have_no_untuned_model_that_could_forget(supertune: Run) -> None:
     with pytest.raises(InputError, match="nothing to forget") as caught:
         tune.fit(rows, keep=rows, task="text_classification", method="bag_of_words")
     assert caught.value.code == "nothing_to_forget"
+
+
+def test_a_microphone_is_heard_by_predict_and_transcribe(
+    fitted: tune.Model, first: str, supertune: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The microphone is a recording that stands for one."""
+    asked: list[float] = []
+
+    def recorded(seconds: float) -> Recording:
+        asked.append(seconds)
+        return Recording.of(Path(first).read_bytes(), "microphone")
+
+    monkeypatch.setattr("supertune.api.recorded", recorded)
+    done = supertune("transcribe", fitted.folder, "--mic", "4", "--json")
+    said = done.answer["recordings"][0]
+    assert said["recording"] == "microphone"
+    answers = supertune("predict", fitted.folder, "--mic", "3", "--json").answer
+    assert answers["predictions"][0]["transcript"] == said["text"] != ""
+    assert asked == [4.0, 3.0]
+
+
+@pytest.mark.parametrize("command", ["predict", "transcribe"])
+def test_a_microphone_and_a_file_are_not_both_read(
+    command: str, first: str, supertune: Run
+) -> None:
+    done = supertune(command, "whisper-base", first, "--mic", "3", "--json")
+    assert (done.code, done.error["code"]) == (2, "microphone_or_file")
+    none = supertune(command, "whisper-base", "--json")
+    assert (none.code, none.error["code"]) in {(2, "no_input"), (2, "no_recording")}

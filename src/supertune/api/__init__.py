@@ -13,6 +13,7 @@ from supertune.api.planning import plan
 from supertune.api.speaking import speak
 from supertune.api.transcribing import in_language, terms, transcribe
 from supertune.api.translating import translate
+from supertune.data.sounds.microphone import recorded
 from supertune.model import Model
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "load",
     "plan",
     "predict_many",
+    "recorded",
     "speak",
     "terms",
     "transcribe",

@@ -45,7 +45,7 @@ def went_on(
         if asked.settings:
             raise _not_a_generator(folder, asked.settings)
         return False
-    if asked.output is not None or not isinstance(source, list):
+    if asked.output is not None or not _texts(source):
         raise InputError(
             "generator_reads_texts",
             f"{folder} writes text, and here it goes on with texts on the command line alone.",
@@ -69,6 +69,10 @@ def went_on(
     if not said.quiet:
         said.next(steps)
     return True
+
+
+def _texts(source: Any) -> bool:
+    return isinstance(source, list) and all(isinstance(one, str) for one in source)
 
 
 def _not_a_generator(folder: Path, settings: Sequence[str]) -> InputError:

@@ -10,10 +10,11 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from supertune.cli.terminal import Terminal
-from supertune.errors import unknown_name
+from supertune.errors import InputError, unknown_name
 from supertune.limits import parse_share
 
 if TYPE_CHECKING:
+    from supertune.contracts import Recording
     from supertune.model import Model
 
 TALK = "How it speaks"
@@ -163,6 +164,33 @@ Labels = Annotated[
         help="Of a bare PEFT folder: its labels in order, if it has none.",
     ),
 ]
+
+
+Mic = Annotated[
+    float | None,
+    typer.Option(
+        "--mic", metavar="SECONDS", help="Record so long by a microphone, and read that instead."
+    ),
+]
+
+
+def heard(seconds: float, inputs: Any = None) -> Recording:
+    """What a microphone hears, where nothing else is named to be read.
+
+    Raises:
+        InputError: ``microphone_or_file``, and as `supertune.api.recorded`.
+    """
+    from supertune import api
+
+    if inputs:
+        raise InputError(
+            "microphone_or_file",
+            "What is read is given once.",
+            received=f"--mic {seconds:g} and {inputs if isinstance(inputs, str) else inputs[0]}",
+            allowed="--mic SECONDS, or what is to be read",
+            next="Leave one of them out.",
+        )
+    return api.recorded(seconds)
 
 
 def opened(

@@ -18,12 +18,14 @@ from supertune.cli.options import (
     Device,
     Json,
     Labels,
+    Mic,
     ModelFolder,
     NoColor,
     Quiet,
     Threads,
     Verbose,
     example,
+    heard,
     opened,
     share,
     terminal,
@@ -57,7 +59,7 @@ MaxError = Annotated[
 
 
 Inputs = Annotated[
-    list[str],
+    list[str] | None,
     typer.Argument(
         metavar="FILE | TEXT...",
         help="A file or folder, - for stdin, or texts (whatever is no file and has no file's "
@@ -91,12 +93,14 @@ Settings = Annotated[
         "supertune predict my-model new.csv -o answers.csv --max-error 5%",
         'supertune predict my-model "arrived broken, twice" "just what I needed"',
         "cat new.jsonl | supertune predict my-model - --format jsonl",
+        "supertune predict sounds-model --mic 5",
     ),
 )
 def predict(
     ctx: typer.Context,
     folder: ModelFolder,
-    inputs: Inputs,
+    inputs: Inputs = None,
+    mic: Mic = None,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="A .csv, .tsv, .jsonl or .parquet file; else stdout."),
@@ -123,7 +127,7 @@ def predict(
     from supertune.data.writers import RowWriter, StreamWriter, check_target
 
     said = terminal(ctx)
-    source = read_as(inputs)
+    source = read_as(inputs or []) if mic is None else [heard(mic, inputs)]
     texts = isinstance(source, list)
     asked = Asked(folder, source, output, tuple(settings or ()))
     if went_on(said, asked, device, threads, backbone, labels):
@@ -169,7 +173,19 @@ def _renamed(renamed: dict[str, str]) -> list[str]:
 
 
 def read_as(inputs: list[str]) -> Any:
-    """A file's name, or the texts themselves."""
+    """A file's name, or the texts themselves.
+
+    Raises:
+        InputError: ``no_input`` where there are none.
+    """
+    if not inputs:
+        raise InputError(
+            "no_input",
+            "There is nothing to answer.",
+            received="neither a file nor a text",
+            allowed="a file, a folder, - for stdin, texts, or --mic SECONDS",
+            next="For example supertune predict my-model new.csv -o answers.csv",
+        )
     if len(inputs) == 1:
         only = inputs[0]
         path_like = re.search(r"\.[A-Za-z0-9]{1,8}$", only) or "/" in only or "\\" in only

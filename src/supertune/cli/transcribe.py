@@ -11,16 +11,19 @@ from supertune.cli.options import (
     Command,
     Device,
     Json,
+    Mic,
     NoColor,
     Quiet,
     Threads,
     Verbose,
     example,
+    heard,
     terminal,
 )
 from supertune.cli.progress import Progress
 from supertune.cli.recipe_options import hinted
 from supertune.cli.terminal import Terminal
+from supertune.errors import InputError
 
 Formats = Annotated[
     list[str] | None,
@@ -36,6 +39,9 @@ Guard = Annotated[
     bool,
     typer.Option("--guard/--no-guard", help="Leave out what is written of silence, repeats."),
 ]
+Recordings = Annotated[
+    str | None, typer.Argument(help="A recording, a folder of recordings, or a table of them.")
+]
 app = typer.Typer(add_completion=False)
 _SHOWN = 20
 
@@ -45,6 +51,7 @@ _SHOWN = 20
     epilog=example(
         "supertune transcribe my-model call.wav --timestamps",
         "supertune transcribe whisper-base talks -o subtitles --format srt --language fr",
+        "supertune transcribe my-model --mic 10",
     ),
 )
 def transcribe(
@@ -52,9 +59,8 @@ def transcribe(
     model: Annotated[
         str, typer.Argument(help="A model folder of speech_to_text, or a backbone as it is.")
     ],
-    recordings: Annotated[
-        str, typer.Argument(help="A recording, a folder of recordings, or a table of them.")
-    ],
+    recordings: Recordings = None,
+    mic: Mic = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="A folder for a file a recording.")
     ] = None,
@@ -90,7 +96,7 @@ def transcribe(
     with Progress(said) as progress:
         done = api.transcribe(
             model,
-            recordings,
+            _source(recordings, mic),
             output=output,
             formats=tuple(formats or ()),
             overwrite=overwrite,
@@ -106,7 +112,21 @@ def transcribe(
         share, times = terms["accuracy"], terms["mentions"]
         said.say(f"hints: {share:.0%} of {times} mentions are written as the table says")
     more = f"supertune transcribe {model} {recordings} -o subtitles --format srt"
-    said.next([] if output is not None else [more])
+    said.next([more] if output is None and mic is None else [])
+
+
+def _source(recordings: str | None, mic: float | None) -> Any:
+    if mic is not None:
+        return [heard(mic, recordings)]
+    if recordings is None:
+        raise InputError(
+            "no_recording",
+            "There is nothing to write down.",
+            received="neither recordings nor --mic",
+            allowed="a recording, a folder or table of them, or --mic SECONDS",
+            next="For example supertune transcribe whisper-base talk.wav",
+        )
+    return recordings
 
 
 def _show(said: Terminal, done: list[dict[str, Any]], timestamps: bool) -> None:
