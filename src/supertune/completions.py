@@ -30,7 +30,8 @@ METRICS: Mapping[str, bool] = {
     "field_f1": True,
     "valid": True,
 }
-_WORD = re.compile(r"\w+|[^\w\s]")
+# Chinese and Japanese have no blanks: each sign counts for itself.
+_WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]|[^\W_\u3040-\u30ff\u3400-\u9fff]+")
 SMALL = 1e-12
 
 

@@ -1,4 +1,4 @@
-"""Answers to requests on a tiny random causal model: every method, restored, held to a structure."""
+"""Answers to requests on a tiny random causal model: every method, restored, constrained."""
 
 from __future__ import annotations
 
@@ -115,8 +115,8 @@ def test_sampling_is_the_same_by_seed_and_repetition_is_held_down(
 
     assert texts() == texts()
     assert texts() != texts(seed=5)
-    ids = [lens.backbone.tokenizer(t)["input_ids"] for t in texts(temperature=0.0,
-                                                                  repetition_penalty=10.0)]  # fmt: skip
+    written = texts(temperature=0.0, repetition_penalty=10.0)
+    ids = [lens.backbone.tokenizer(text)["input_ids"] for text in written]
     assert all(len(set(one)) >= 0.9 * len(one) for one in ids)
 
 
@@ -160,9 +160,12 @@ def test_what_has_too_many_tokens_is_refused_and_never_cut(folder: Path, problem
 def test_a_bad_structure_is_refused(
     folder: Path, problem: Problem, structure: Any, code: str
 ) -> None:
-    with pytest.raises(InputError) as refused:
+    def asked() -> None:
         tuned, *_ = fitted(folder, problem, "untuned", structure=structure)
         tuned.complete(["a"], problem.lens, tuned.writing)
+
+    with pytest.raises(InputError) as refused:
+        asked()
     assert refused.value.code == code
 
 

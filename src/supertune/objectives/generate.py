@@ -56,7 +56,9 @@ class Generate:
             found.append(Finding("few_rows", message, (), "info"))
         if len(examples) and structures.of_answers(wanted(examples)) is not None:
             message = "The answers have a structure in common; --set structure=answers holds "
-            message += "what is written to it."
+            message += "what is written to it"
+            objects = structures.object_of(wanted(examples)[0]) is not None
+            message += ", and --metric field_f1 scores by fields." if objects else "."
             found.append(Finding("structured_answers", message, (), "info"))
         return found
 
