@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field
@@ -67,7 +67,7 @@ class AsItAnswers:
         assert examples.targets is not None
         rows = [(str(a), str(b)) for a, b in zip(examples.inputs, examples.targets.tolist())]
         nearest = options.select == "nearest"
-        order = range(len(rows))
+        order = np.arange(len(rows))
         if not nearest:
             order = np.random.default_rng(problem.seed).permutation(len(rows))[: options.shots]
         return cls(problem.head, asking, tuple(rows[i] for i in order), options.shots, nearest)
@@ -121,7 +121,7 @@ class AsItAnswers:
         return shown
 
     def state(self) -> State:
-        held = {"asking": self.asking.as_dict()}
+        held: dict[str, Any] = {"asking": self.asking.as_dict()}
         if self.rows:
             rows = [list(row) for row in self.rows]
             held |= {"rows": rows, "shots": self.shots, "nearest": self.nearest}

@@ -152,7 +152,7 @@ class Generate:
             "no_probabilities",
             "Texts have no probabilities of classes.",
             received="predict_proba",
-            allowed="predict for texts, complete for how sure they are",
+            allowed="predict",
             next="Call model.predict(texts).",
         )
 

@@ -137,13 +137,14 @@ def _written(
             if texts[row] is not None:
                 continue
             scores = penalised(scores, found[row], how.repetition_penalty)
-            if masks[row] is not None:
-                scores = masks[row].masked(scores)
+            follows = masks[row]
+            if follows is not None:
+                scores = follows.masked(scores)
             token = generating.chosen(scores, how, drawn[row])
             found[row].append(token)
             sure[row] += float(scores[token] - _log_sum(scores))
             texts[row] = generating.ended(backbone, found[row], ends, how.stop)
-            if texts[row] is None and masks[row] is not None and masks[row].over(token):
+            if texts[row] is None and follows is not None and follows.over(token):
                 texts[row] = generating.as_text(backbone, found[row])
         if all(text is not None for text in texts) or step + 1 == how.max_new_tokens:
             break

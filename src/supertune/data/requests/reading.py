@@ -47,7 +47,7 @@ def arranged(table: Table) -> Table:
 
 def _instructed(table: Table, first: str, second: str) -> Table:
     """An instruction with the input that it is about, where there is one."""
-    made = []
+    made: list[str | None] = []
     for row, (what, about) in enumerate(zip(table.values[first], table.values[second])):
         if is_empty(what) and is_empty(about):
             made.append(None)
