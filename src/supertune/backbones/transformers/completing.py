@@ -110,7 +110,9 @@ def completed(
                 next="Shorten the text, or lower max_new_tokens. Nothing is cut here.",
             )
     written: list[Completed] = [Completed("")] * len(requests)
-    with backbone.lock, torch.inference_mode():
+    # One token at a time, a processor takes longer to round all weights than to multiply by them.
+    precision = "fp32" if backbone.device.type == "cpu" else backbone.precision
+    with backbone.lock, backbone.at(precision), torch.inference_mode():
         backbone.model.eval()
         alone = not backbone.keeps_past and not seq2seq
         for index, *_ in sorted_batches(requests, 1 if alone else TOKENS):
