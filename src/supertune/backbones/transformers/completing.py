@@ -13,6 +13,7 @@ import numpy as np
 
 from supertune.backbones.transformers import generating
 from supertune.backbones.transformers.batching import Piece, sorted_batches
+from supertune.backbones.transformers.precision import Precision
 from supertune.backbones.transformers.tokenizing import whole
 from supertune.contracts import Answering, Completed, FloatArray
 from supertune.errors import InputError
@@ -111,7 +112,7 @@ def completed(
             )
     written: list[Completed] = [Completed("")] * len(requests)
     # One token at a time, a processor takes longer to round all weights than to multiply by them.
-    precision = "fp32" if backbone.device.type == "cpu" else backbone.precision
+    precision: Precision = "fp32" if backbone.device.type == "cpu" else backbone.precision
     with backbone.lock, backbone.at(precision), torch.inference_mode():
         backbone.model.eval()
         alone = not backbone.keeps_past and not seq2seq
