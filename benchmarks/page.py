@@ -43,6 +43,7 @@ EVIDENCE = (
     "study_sound",
     "study_speech",
     "study_translation",
+    "study_text_generation",
     "study_generation",
     "study_detection",
     "study_curves",

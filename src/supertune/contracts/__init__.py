@@ -34,6 +34,15 @@ from supertune.contracts.backbone import (
     Tunable,
     naming_of,
 )
+from supertune.contracts.completion import (
+    Answering,
+    Completed,
+    Completing,
+    Completions,
+    Composing,
+    Structured,
+)
+from supertune.contracts.completion_keys import CompletionOptions
 from supertune.contracts.data import (
     Examples,
     Finding,
@@ -171,6 +180,7 @@ __all__ = [
     "OFFERED_BY",
     "STYLE_LOSSES",
     "UNLIKE",
+    "Answering",
     "Answers",
     "Asked",
     "Asking",
@@ -188,6 +198,11 @@ __all__ = [
     "Coefficient",
     "Columns",
     "Comparing",
+    "Completed",
+    "Completing",
+    "CompletionOptions",
+    "Completions",
+    "Composing",
     "Consenting",
     "Contrasting",
     "Contribution",
@@ -265,6 +280,7 @@ __all__ = [
     "State",
     "StateFile",
     "Still",
+    "Structured",
     "Stylized",
     "Stylizing",
     "Synthesising",

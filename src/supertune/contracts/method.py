@@ -329,6 +329,7 @@ ASKED_OF: Mapping[str, str] = {
     "stylize": "stylize",
     "transcribe": "transcribe",
     "translate": "translate",
+    "generate": "generate",
     "synthesise": "synthesise",
 }
 
@@ -337,7 +338,8 @@ def needed(method: Method, objective: str, offer: Offer) -> frozenset[str]:
     """What a method needs of a backbone for an objective."""
     if objective in ASKED_OF:
         return method.needs | {ASKED_OF[objective]}
-    answers_otherwise = offer.capabilities & {*ASKED_OF.values()}
+    # What writes texts may be asked for a word as well.
+    answers_otherwise = offer.capabilities & ({*ASKED_OF.values()} - {"generate"})
     return method.needs | ({"features"} if answers_otherwise else frozenset[str]())
 
 

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from pydantic import create_model
 
+from supertune.contracts.completion_keys import CompletionOptions
 from supertune.contracts.detection_keys import DetectionOptions
 from supertune.contracts.method import GradientOptions, Method, Options
 from supertune.contracts.transcription_keys import TranscriptionOptions
@@ -17,6 +18,7 @@ from supertune.contracts.translation_keys import TranslationOptions
 _OF: Mapping[str, tuple[type[Options], str]] = {
     "detect": (DetectionOptions, "Detectors"),
     "transcribe": (TranscriptionOptions, "Transcripts"),
+    "generate": (CompletionOptions, "Completions"),
     "translate": (TranslationOptions, "Translations"),
 }
 

@@ -101,7 +101,8 @@ class HeadSpec:
     (`supertune.contracts.Stylized`), or a text of so many ``characters`` at most
     (`supertune.contracts.Transcripts`), or so many ``figures`` of a spoken sentence
     (`supertune.contracts.Voiced`), or a ``translation`` of so many characters at most
-    (`supertune.contracts.Translations`), or a list of so many of the outputs at most, ``listed``
+    (`supertune.contracts.Translations`), or a ``completion`` of so many
+    (`supertune.contracts.Completions`), or a list of so many of the outputs at most, ``listed``
     with a score each (`supertune.contracts.Recommendations`)."""
 
     # What an answer may be made of instead of outputs, and how many numbers each takes.
@@ -113,6 +114,7 @@ class HeadSpec:
         "figures": 1,
         "listed": 2,
         "translation": 1,
+        "completion": 1,
     }
 
     outputs: int
@@ -125,6 +127,7 @@ class HeadSpec:
     figures: int = 0
     listed: int = 0
     translation: int = 0
+    completion: int = 0
 
     @property
     def kind(self) -> str:

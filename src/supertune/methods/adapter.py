@@ -29,7 +29,7 @@ class Adapter:
     summary = "Bottleneck adapters in the upper blocks: Houlsby, Pfeiffer or parallel placement"
     reference = "Houlsby et al. 2019; Pfeiffer et al. 2021; He et al. 2022, arXiv:2110.04366"
     needs = frozenset({"blocks", "linears", "torch"})
-    objectives = frozenset({"classify", "detect", "regress", "transcribe", "translate"})
+    objectives = frozenset({"classify", "detect", "generate", "regress", "transcribe", "translate"})
     simplicity = 44
     options: type[Options] = AdapterOptions
 

@@ -21,7 +21,7 @@ class BitFit:
     summary = "Only the biases of the upper blocks are tuned"
     reference = "Ben Zaken et al. 2022, arXiv:2106.10199"
     needs = frozenset({"biases", "blocks", "torch"})
-    objectives = frozenset({"classify", "regress", "transcribe", "translate"})
+    objectives = frozenset({"classify", "generate", "regress", "transcribe", "translate"})
     simplicity = 38
     options: type[Options] = BitFitOptions
 

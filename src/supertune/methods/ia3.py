@@ -22,7 +22,7 @@ class Ia3:
     summary = "One factor for each key, value and feed-forward number, through peft"
     reference = "Liu et al. 2022 (T-Few), arXiv:2205.05638"
     needs = frozenset({"blocks", "linears", "torch"})
-    objectives = frozenset({"classify", "regress", "transcribe", "translate"})
+    objectives = frozenset({"classify", "generate", "regress", "transcribe", "translate"})
     simplicity = 36
     options: type[Options] = Ia3Options
 

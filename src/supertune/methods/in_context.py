@@ -9,9 +9,9 @@ what the backbone reads. The same rows in front of every question are read once.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -29,6 +29,7 @@ from supertune.contracts import (
     State,
     as_json,
 )
+from supertune.methods._as_it_answers import AsItAnswers, ShownOptions
 from supertune.methods._asking import label_scores, learned_bias, prompt_of
 from supertune.methods._shown import Row, first_labels, in_turns, showing, written
 from supertune.methods._unit import unit
@@ -104,12 +105,15 @@ class InContext:
     summary = "Shows a language model answered rows, then asks; nothing trained"
     reference = "Brown et al. 2020, arXiv:2005.14165"
     needs = frozenset({"score_text", "features"})
-    objectives = frozenset({"classify"})
+    objectives = frozenset({"classify", "generate"})
     simplicity = 18
     holds_rows = True  # the rows shown are part of the model
     options: type[Options] = InContextOptions
+    options_for: ClassVar[Mapping[str, type[Options]]] = {"generate": ShownOptions}
 
-    def fit(self, problem: Problem, options: InContextOptions) -> Shown:
+    def fit(self, problem: Problem, options: Any) -> Shown | AsItAnswers:
+        if problem.head.completion:
+            return AsItAnswers.of(problem, options)
         lens, examples = problem.lens, problem.examples
         assert lens is not None
         prompt = prompt_of(problem)
@@ -139,7 +143,9 @@ class InContext:
         own = label_scores(lens, asked, part.examples.inputs)
         return learned_bias(part, asked, own, options.calibration)
 
-    def restore(self, state: State, head: HeadSpec, lens: Lens | None) -> Shown:
+    def restore(self, state: State, head: HeadSpec, lens: Lens | None) -> Shown | AsItAnswers:
+        if head.completion:
+            return AsItAnswers.restored(state, head)
         rows = tuple(
             (text if isinstance(text, str) else tuple(text), word)
             for text, word in state.settings["rows"]

@@ -53,7 +53,9 @@ class Lora:
     summary = "Low-rank updates of attention in the upper blocks, through peft"
     reference = "Hu et al. 2021, arXiv:2106.09685"
     needs = frozenset({"blocks", "linears", "torch"})
-    objectives = frozenset({"classify", "denoise", "detect", "regress", "transcribe", "translate"})
+    objectives = frozenset(
+        {"classify", "denoise", "detect", "generate", "regress", "transcribe", "translate"}
+    )
     simplicity = 40
     options: type[Options] = LoraOptions
     options_for: ClassVar[Mapping[str, type[Options]]] = {"denoise": LoraOfDenoisersOptions}

@@ -21,7 +21,7 @@ class TopBlocks:
     summary = "All weights of the topmost blocks are tuned, from a cache of what is below"
     reference = "Howard & Ruder 2018; Lee et al. 2019, arXiv:1911.03090"
     needs = frozenset({"blocks", "torch"})
-    objectives = frozenset({"classify", "detect", "regress", "transcribe", "translate"})
+    objectives = frozenset({"classify", "detect", "generate", "regress", "transcribe", "translate"})
     simplicity = 50
     options: type[Options] = TopBlocksOptions
 

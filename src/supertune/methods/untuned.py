@@ -1,11 +1,11 @@
 """A backbone as it is: a denoiser asked by the captions of pictures, what writes down speech,
-speaks or translates. Nothing is tuned."""
+speaks, translates or answers. Nothing is tuned."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +25,7 @@ from supertune.contracts import (
     Untuned,
 )
 from supertune.contracts.diffusion import DENOISER
+from supertune.methods._as_it_answers import AsItAnswers, UntunedWriterOptions
 from supertune.methods._as_it_speaks import AsItSpeaks
 from supertune.methods._as_it_translates import AsItTranslates
 from supertune.methods._as_it_writes import AsItWrites
@@ -85,7 +86,7 @@ class AsItIs:
         return State({})
 
 
-_AsItIs = AsItIs | AsItWrites | AsItSpeaks | AsItTranslates
+_AsItIs = AsItIs | AsItWrites | AsItSpeaks | AsItTranslates | AsItAnswers
 
 
 class UntunedMethod:
@@ -96,15 +97,18 @@ class UntunedMethod:
     reference = "Ho et al. 2020, arXiv:2006.11239; Radford et al. 2022, arXiv:2212.04356; "
     reference += "Kim et al. 2021, arXiv:2106.06103"
     needs = frozenset({"torch"})
-    objectives = frozenset({"denoise", "transcribe", "synthesise", "translate"})
+    objectives = frozenset({"denoise", "transcribe", "synthesise", "translate", "generate"})
     simplicity = 4
     options: type[Options] = UntunedOptions
+    options_for: ClassVar[Mapping[str, type[Options]]] = {"generate": UntunedWriterOptions}
 
     def fit(self, problem: Problem, options: Any) -> _AsItIs:
         if problem.head.figures:
             return AsItSpeaks.of(problem)
         if problem.head.translation:
             return AsItTranslates(problem.head)
+        if problem.head.completion:
+            return AsItAnswers.of(problem, options)
         if not problem.head.characters:
             return AsItIs(problem.head)
         assert problem.lens is not None
@@ -115,6 +119,8 @@ class UntunedMethod:
             return AsItSpeaks.restored(state)
         if head.translation:
             return AsItTranslates(head)
+        if head.completion:
+            return AsItAnswers.restored(state, head)
         if not head.characters:
             return AsItIs(head)
         return AsItWrites(head, state.settings["language"])

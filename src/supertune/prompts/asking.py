@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from supertune import registry
 from supertune.config import Recipe
 from supertune.contracts import Examples, Finding, Prompt, Task, Tuned, asked_by, fields_of
 from supertune.data.cells import listed
@@ -25,6 +26,8 @@ def check(recipe: Recipe, task: Task, examples: Examples) -> None:
             that are not asked in words.
     """
     said = [key for key in _KEYS if key in _given(recipe)]
+    if task.objective == "generate":
+        said = [key for key in said if key != "instruction"]
     if not said:
         return
     if not _in_words(task):
@@ -47,6 +50,9 @@ def prompts(recipe: Recipe, task: Task, examples: Examples) -> tuple[Prompt, ...
     """All prompts worth a try for these rows, the one to ask by first: the person's own, or
     presets by the names of the labels and the language of the rows. None where rows are not asked
     in words, or the labels' names cannot stand for them."""
+    if task.objective == "generate":  # what stands in front of each request
+        own = (recipe.instruction or "").strip()
+        return (Prompt("{text}", (), own, chat=recipe.chat is not False),)
     if not _in_words(task) or not examples.labels or not len(examples):
         return ()
     language = guess_language(map(as_one, examples.inputs))
@@ -59,6 +65,8 @@ def prompts(recipe: Recipe, task: Task, examples: Examples) -> tuple[Prompt, ...
 def unused(recipe: Recipe, tuned: Tuned) -> list[Finding]:
     """``prompt_not_used``: the person gave a prompt, and what was fitted does not ask in words."""
     said = [key for key in _KEYS if key in _given(recipe)]
+    if registry.task(recipe.task).objective == "generate":
+        return []
     if not said or asked_by(tuned) is not None:
         return []
     message = (

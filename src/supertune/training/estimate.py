@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from supertune import registry
 from supertune.contracts import (
+    CompletionOptions,
     DetectionOptions,
     GradientMethod,
     GradientOptions,
@@ -89,7 +90,7 @@ def fit_seconds(
         whole = float(passes(options, len(lengths)))
         return features * (offer.views + whole * (folds * LEARNING + 1))
     if isinstance(
-        options, DetectionOptions | TranscriptionOptions | TranslationOptions
+        options, DetectionOptions | TranscriptionOptions | TranslationOptions | CompletionOptions
     ):  # forward and backward, through a half at most
         return features * (1 + options.passes(len(lengths), 1.5) * (folds * LEARNING + 1))
     features *= offer.views

@@ -36,6 +36,7 @@ TRAINED_BY = {
     "figures": "voicing",
     "listed": "recommending",
     "translation": "translating",
+    "completion": "completing",
 }
 
 

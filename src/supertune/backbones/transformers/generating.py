@@ -178,9 +178,9 @@ def _check_length(backbone: TransformersBackbone, needed: int, room: int, what: 
 def _written(
     backbone: TransformersBackbone, pieces: Sequence[Piece], decoding: Decoding, kept: bool
 ) -> list[str]:
-    reader = _Reader(backbone, pieces, kept)
-    ends = _ends(backbone)
-    drawn = [_random(decoding, piece) for piece in pieces]
+    reader = Reader(backbone, pieces, kept)
+    ends = end_tokens(backbone)
+    drawn = [random_of(decoding, piece) for piece in pieces]
     found: list[list[int]] = [[] for _ in pieces]
     texts: list[str | None] = [None] * len(pieces)  # once ended
     forced = _forced(backbone)
@@ -190,19 +190,19 @@ def _written(
         for row, scores in enumerate(logits.float().cpu().numpy()):
             if texts[row] is None:
                 token = forced if step == 0 and forced is not None else None
-                token = _chosen(scores, decoding, drawn[row]) if token is None else token
+                token = chosen(scores, decoding, drawn[row]) if token is None else token
                 found[row].append(token)
-                texts[row] = _ended(backbone, found[row], ends, decoding.stop)
+                texts[row] = ended(backbone, found[row], ends, decoding.stop)
         if all(text is not None for text in texts) or step + 1 == decoding.max_new_tokens:
             break
         logits = reader.after([row[step] if step < len(row) else row[-1] for row in found])
     return [
-        _text(backbone, row) if text is None else text
+        as_text(backbone, row) if text is None else text
         for row, text in zip(found, texts, strict=True)
     ]
 
 
-class _Reader:
+class Reader:
     """Logits (rows, vocabulary) of what comes next, with tokens added one by one.
 
     Args:
@@ -324,7 +324,7 @@ def _steps(backbone: TransformersBackbone, pieces: Sequence[Piece], kept: bool) 
     """(steps, rows, vocabulary) with the texts' own first tokens put behind them."""
     import torch
 
-    reader = _Reader(backbone, pieces, kept)
+    reader = Reader(backbone, pieces, kept)
     added = [[piece.ids[step % len(piece.ids)] for piece in pieces] for step in range(_TRIES)]
     return torch.stack([reader.first(), *(reader.after(tokens) for tokens in added)]).float()
 
@@ -332,13 +332,13 @@ def _steps(backbone: TransformersBackbone, pieces: Sequence[Piece], kept: bool) 
 # --- which token, and when it is enough -------------------------------------------------------
 
 
-def _random(decoding: Decoding, piece: Piece) -> np.random.Generator:
+def random_of(decoding: Decoding, piece: Piece) -> np.random.Generator:
     """Of a text's own, so that what is drawn for it does not depend on others."""
     digest = hashlib.sha256(repr((decoding.seed, piece.ids)).encode()).digest()
     return np.random.default_rng(int.from_bytes(digest[:8], "little"))
 
 
-def _chosen(scores: FloatArray, decoding: Decoding, drawn: np.random.Generator) -> int:
+def chosen(scores: FloatArray, decoding: Decoding, drawn: np.random.Generator) -> int:
     """A token by its scores (vocabulary,)."""
     if not decoding.temperature:
         return int(scores.argmax())
@@ -351,24 +351,24 @@ def _chosen(scores: FloatArray, decoding: Decoding, drawn: np.random.Generator) 
     return int(order[np.searchsorted(cumulated, drawn.random() * cumulated[-1], side="right")])
 
 
-def _ended(
+def ended(
     backbone: TransformersBackbone, ids: list[int], ends: frozenset[int], stop: Sequence[str]
 ) -> str | None:
     """What was written, once it is enough."""
     if ids[-1] in ends:
-        return _text(backbone, ids[:-1])
+        return as_text(backbone, ids[:-1])
     if stop:
-        text = _text(backbone, ids)
+        text = as_text(backbone, ids)
         places = [text.index(one) for one in stop if one and one in text]
         return text[: min(places)] if places else None
     return None
 
 
-def _text(backbone: TransformersBackbone, ids: Sequence[int]) -> str:
+def as_text(backbone: TransformersBackbone, ids: Sequence[int]) -> str:
     return str(backbone.tokenizer.decode(list(ids), skip_special_tokens=True))
 
 
-def _ends(backbone: TransformersBackbone) -> frozenset[int]:
+def end_tokens(backbone: TransformersBackbone) -> frozenset[int]:
     """Tokens that end a text, by the model's own settings and its tokenizer's."""
     named = getattr(backbone.model.generation_config, "eos_token_id", None)
     listed = named if isinstance(named, list) else [named]

@@ -17,7 +17,14 @@ from typing import Any, Literal, cast
 import numpy as np
 import numpy.typing as npt
 
-from supertune.backbones.transformers import answering, declared, generating, loading, prompting
+from supertune.backbones.transformers import (
+    answering,
+    completing,
+    declared,
+    generating,
+    loading,
+    prompting,
+)
 from supertune.backbones.transformers.batching import Batch, BatchPlan, LayerReader, Reader, packs
 from supertune.backbones.transformers.cutting import Cutting
 from supertune.backbones.transformers.last_block import LastBlock
@@ -30,8 +37,10 @@ from supertune.backbones.transformers.texts import TextReader
 from supertune.backbones.transformers.tokenizing import Tokens
 from supertune.backbones.transformers.two_towers import TwoTowers, check_pooling, projected_width
 from supertune.contracts import (
+    Answering,
     Attributing,
     BackboneRef,
+    Completed,
     Decoding,
     Encoding,
     FloatArray,
@@ -242,6 +251,26 @@ class TransformersBackbone:
     def generate(self, texts: Sequence[str], decoding: Decoding, *, room: int = 0) -> list[str]:
         """See `supertune.contracts.Generating`."""
         return generating.generate(self, texts, decoding, room)
+
+    def requested(self, turns: Sequence[tuple[str, str]], chat: bool) -> Any:
+        """See `supertune.contracts.Completing`."""
+        return completing.requested(self, turns, chat)
+
+    def answered(self, request: Any, text: str) -> Any:
+        """See `supertune.contracts.Completing`."""
+        return completing.answered(self, request, text)
+
+    def answer_losses(
+        self, pieces: Sequence[Any], kept: Sequence[FloatArray] | None, cut: int
+    ) -> tuple[Any, Any]:
+        """See `supertune.contracts.Completing`."""
+        return completing.answer_losses(self, pieces, kept, cut)
+
+    def completed(
+        self, requests: Sequence[Any], how: Answering, *, room: int = 0
+    ) -> list[Completed]:
+        """See `supertune.contracts.Completing`."""
+        return completing.completed(self, requests, how, room)
 
     @cached_property
     def keeps_past(self) -> bool:

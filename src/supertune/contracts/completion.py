@@ -1,0 +1,177 @@
+"""Texts that answer a request: what a backbone that writes them owes, and what it is asked.
+
+A request is a text, or a conversation that ends before an answer, written as the JSON of its
+messages (`said`, `turns_of`). Answers pass through the straight line as texts by number
+(`supertune.contracts.speech.numbered`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, runtime_checkable
+
+from pydantic import Field
+
+from supertune.contracts.answers import unlike
+from supertune.contracts.backbone import Lens
+from supertune.contracts.data import FloatArray, Input
+from supertune.contracts.generation import Decoding
+from supertune.contracts.method import Options, Tuned
+from supertune.contracts.speech import numbered, texts_of
+
+COMPLETION = ("completion",)  # the one name of what is answered
+LETTERS = 1200  # characters of one answer at most, unless those that are learned from have more
+ROLES = ("system", "user", "assistant")
+
+Turns = tuple[tuple[str, str], ...]  # (role, content), in order
+# "answers": as the answers that are learned from are made; choices; a JSON schema; None: free.
+Structure = None | str | tuple[str, ...] | dict[str, Any]
+
+
+class Structured(Options):
+    """What answers may look like; see `supertune.structures`."""
+
+    structure: Structure = Field(
+        None,
+        description="what alone may be written: a JSON schema, a list of choices, or 'answers' for "
+        "objects made as the answers learned from are",
+    )
+
+
+class Answering(Decoding):
+    """How answers are written: as `Decoding`, and what may be written at all."""
+
+    repetition_penalty: float = Field(
+        1.0,
+        ge=1,
+        le=10,
+        description="scores of tokens that stand in the answer already are divided by it (CTRL, "
+        "arXiv:1909.05858)",
+    )
+    structure: Structure = None
+
+
+@dataclass(frozen=True)
+class Completed:
+    """One answer.
+
+    Attributes:
+        surety: the mean log-likelihood of its tokens, at most 0.
+        ended: whether the model ended it; otherwise it was cut off at ``max_new_tokens``.
+    """
+
+    text: str
+    surety: float = 0.0
+    ended: bool = True
+
+
+@runtime_checkable
+class Completing(Protocol):
+    """What a `Backbone` with ``generate`` among its capabilities also owes. Tensors are the
+    engine's own; inside ``with tunable:`` all but `activations` is as tuned."""
+
+    def requested(self, turns: Sequence[tuple[str, str]], chat: bool) -> Any:
+        """The piece of tokens that an answer follows; with the backbone's own chat template."""
+        ...
+
+    def answered(self, request: Any, text: str) -> Any:
+        """The request with an answer and its end behind it, read where each of its tokens is
+        foretold."""
+        ...
+
+    def answer_losses(
+        self, pieces: Sequence[Any], kept: Sequence[FloatArray] | None, cut: int
+    ) -> tuple[Any, Any]:
+        """(B,) sums over the answers' tokens of their negative log-likelihood, with gradients, and
+        (B,) how many these are; ``kept`` is what `activations` gave at ``cut``, None to begin at
+        the input."""
+        ...
+
+    def completed(
+        self, requests: Sequence[Any], how: Answering, *, room: int = 0
+    ) -> list[Completed]:
+        """(n,) answers; ``room`` positions are taken up by what is tuned.
+
+        Raises:
+            InputError: ``text_too_long``, ``bad_structure``.
+        """
+        ...
+
+
+@runtime_checkable
+class Composing(Tuned, Protocol):
+    """A `Tuned` that writes answers."""
+
+    @property
+    def writing(self) -> Answering:
+        """How it writes where nothing else is asked."""
+        ...
+
+    def complete(self, inputs: Sequence[Input], lens: Lens, how: Answering) -> list[Completed]:
+        """(n,) answers in the order of ``inputs``."""
+        ...
+
+
+def said(turns: Turns) -> str:
+    """Turns as one text: their JSON, or what the one user says."""
+    if len(turns) == 1 and turns[0][0] == "user":
+        return turns[0][1]
+    return json.dumps([{"role": a, "content": b} for a, b in turns], ensure_ascii=False)
+
+
+def turns_of(text: str) -> Turns:
+    """The inverse of `said`; what is no JSON of messages is what a user says."""
+    if text.startswith('[{"role"'):
+        try:
+            return tuple((str(one["role"]), str(one["content"])) for one in json.loads(text))
+        except (ValueError, KeyError, TypeError):
+            pass
+    return (("user", text),)
+
+
+@dataclass(frozen=True, eq=False)
+class Completions:
+    """Answers to n requests; see `supertune.contracts.Answers`.
+
+    Attributes:
+        width: W, how many numbers an answer takes.
+        likeness: as in `supertune.contracts.Predictions`.
+    """
+
+    texts: tuple[str, ...]
+    width: int = LETTERS
+    likeness: FloatArray | None = None
+
+    @classmethod
+    def of(cls, answers: FloatArray) -> Completions:
+        """The inverse of `scored`."""
+        return cls(tuple(texts_of(answers)), answers.shape[1])
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    @property
+    def scored(self) -> FloatArray:
+        return numbered(self.texts, self.width)
+
+    def columns(self) -> dict[str, list[Any]]:
+        """``completion``."""
+        return {COMPLETION[0]: list(self.texts), **unlike(self.likeness)}
+
+    def listed(self) -> list[dict[str, Any]]:
+        cells = self.columns()
+        return [dict(zip(cells, row, strict=True)) for row in zip(*cells.values(), strict=True)]
+
+    def lines(self) -> list[str]:
+        return [text or "(nothing)" for text in self.texts]
+
+    def counts(self) -> dict[str, int]:
+        return {COMPLETION[0]: len(self)}
+
+    def marks(self) -> dict[str, int]:
+        return {name: sum(cells) for name, cells in unlike(self.likeness).items()}
+
+    def compared(self, likeness: FloatArray) -> Completions:
+        return replace(self, likeness=likeness)
