@@ -37,7 +37,11 @@ from supertune.training.verify import verified
 METHODS = [n for n in registry.names("methods") if "rank" in registry.method(n).objectives]
 OF_TEXT = [name for name in METHODS if registry.method(name).needs]
 UNSEEN = "t9", "b9"  # nobody took these
-QUICK: dict[str, dict[str, Any]] = {"implicit_als": {"factors": 4}, "content_ridge": {"factors": 4}}
+QUICK: dict[str, dict[str, Any]] = {
+    "implicit_als": {"factors": 4},
+    "content_ridge": {"factors": 4},
+    "tuned_two_tower": {"factors": 8, "epochs": 1},
+}
 
 
 class Case:
