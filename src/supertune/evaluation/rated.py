@@ -104,7 +104,7 @@ def _additive(learnt: _Ratings, later: _Ratings, people: int, size: int) -> Floa
 def _means(of: IntArray, values: FloatArray, size: int, otherwise: float) -> FloatArray:
     count = np.bincount(of, minlength=size)
     total = np.bincount(of, values, size)
-    return np.where(count > 0, total / np.maximum(count, 1), otherwise)
+    return np.asarray(np.where(count > 0, total / np.maximum(count, 1), otherwise))
 
 
 def _error(told: FloatArray, later: _Ratings, sampling: Sampling) -> dict[str, float]:

@@ -17,7 +17,7 @@ from supertune.methods._recommending import Seen
 
 LENGTH = 50  # items of a history that are looked at, the last of them
 HALF = 5.0  # items after which one counts half as much, before training
-BATCH, LEAST = 128, 300  # people of a step; steps at least, where people are few
+BATCH = 128  # people of a step
 AHEAD, FLOOR = 20.0, 0.1  # items ahead at which what comes counts half; what it counts at least
 MOST, DRAWN = 8_000, 2_000  # known items beyond which a sample of so many stands for the others
 RIDGE = 10.0  # of how often items are taken on their descriptions, to begin with
@@ -55,7 +55,7 @@ def trained(seen: Seen, described: FloatArray, options: Any, seed: int) -> dict[
     model = _begun(described, known, count, options, generator)
     optimizer = torch.optim.Adam(model.tuned(), lr=options.learning_rate)
     each = -(-len(people) // BATCH)
-    epochs = max(options.epochs, -(-LEAST // max(1, each))) if people else 0
+    epochs = max(options.epochs, -(-options.least_steps // max(1, each))) if people else 0
     for epoch in range(epochs):
         order = drawn.permutation(len(people))
         for start in range(0, len(order), BATCH):

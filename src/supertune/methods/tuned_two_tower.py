@@ -31,6 +31,7 @@ class TwoTowerOptions(Options):
     ranges: ClassVar[Mapping[str, float]] = {"learning_rate": 3.0}
     factors: int = Field(64, ge=1, le=1024, description="numbers of an item's and person's vector")
     epochs: int = Field(80, ge=1, le=10_000, description="passes over the people")
+    least_steps: int = Field(300, ge=1, description="steps at least, where people are few")
     learning_rate: float = Field(0.005, gt=0, description="of Adam, falling to 0")
     shrink: float = Field(
         3.0, ge=0, description="people who took an item at which its own residual counts half"
