@@ -114,7 +114,7 @@ def _candidates(
     others = np.flatnonzero(left)
     some = np.sort(drawn.choice(others, min(DRAWN, len(others)), replace=False))
     weights = np.zeros(len(came) + len(some), dtype=np.float32)
-    weights[len(came) :] = np.log(len(others) / max(1, len(some)))
+    weights[len(came) :] = np.log(max(1, len(others)) / max(1, len(some)))
     return np.concatenate([came, some]), weights
 
 
