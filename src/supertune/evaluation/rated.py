@@ -98,7 +98,7 @@ def _additive(learnt: _Ratings, later: _Ratings, people: int, size: int) -> Floa
         left = learnt.values - middle - item[learnt.items]
         person = np.bincount(learnt.people, left, people) / gave
     told = middle + person[later.people] + item[later.items]
-    return np.clip(told, learnt.values.min(), learnt.values.max())
+    return np.asarray(np.clip(told, learnt.values.min(), learnt.values.max()))
 
 
 def _means(of: IntArray, values: FloatArray, size: int, otherwise: float) -> FloatArray:
