@@ -24,6 +24,8 @@ from supertune.contracts import FloatArray, Options
 from supertune.methods import _items
 from supertune.methods._recommending import Learnt, RankingMethod, Scorer, Seen
 
+PASS = 1e-7  # seconds of a person and an item in one pass
+
 
 class TwoTowerOptions(Options):
     """Keys of ``tuned_two_tower``."""
@@ -116,5 +118,6 @@ METHOD = RankingMethod(
     learn=_learn,
     revive=_revive,
     options=TwoTowerOptions,
+    cost=lambda options, people, items: PASS * options.epochs * people * min(items, 8_000),
     needs=frozenset({"features"}),
 )
