@@ -47,6 +47,9 @@ def test_a_fit_reports_lists_with_intervals_and_what_is_popular_beside(model):
         assert one["low"] <= one["value"] <= one["high"]
     assert report["test"]["low"] <= report["test"]["value"] <= report["test"]["high"]
     assert report["lists"]["by_history"][0]["people"] > 0
+    by_item = report["lists"]["by_item"]
+    assert {(one["from"], one["to"]) for one in by_item} <= {(0, 0), (1, 4), (5, 20), (21, None)}
+    assert all(0 <= one["recall@10"]["value"] <= 1 for one in by_item)
     curve = report["cold_start"]
     assert [one["known"] for one in curve] == [0, 1, 2, 5, 10, 20, None]
     assert curve[-1]["value"] == pytest.approx(report["test"]["value"])

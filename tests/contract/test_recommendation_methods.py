@@ -37,7 +37,11 @@ from supertune.training.verify import verified
 METHODS = [n for n in registry.names("methods") if "rank" in registry.method(n).objectives]
 OF_TEXT = [name for name in METHODS if registry.method(name).needs]
 UNSEEN = "t9", "b9"  # nobody took these
-QUICK: dict[str, dict[str, Any]] = {"implicit_als": {"factors": 4}, "content_ridge": {"factors": 4}}
+QUICK: dict[str, dict[str, Any]] = {
+    "implicit_als": {"factors": 4},
+    "content_ridge": {"factors": 4},
+    "tuned_two_tower": {"factors": 8, "epochs": 1, "least_steps": 60, "learning_rate": 0.02},
+}
 
 
 class Case:
@@ -173,6 +177,37 @@ def test_items_that_nobody_took_go_to_those_who_like_their_kind(name: str, lens:
         own, other = (index[f"{kind}9"] for kind in (likes, "bt"["tb".index(likes)]))
         right += row.index(own) < row.index(other)
     assert right > 0.8 * len(case.test)
+
+
+def test_a_sample_of_items_stands_for_all_of_them_in_the_sum_of_a_softmax() -> None:
+    from supertune.methods import _towers
+
+    drawn, size = np.random.default_rng(0), _towers.MOST + 500
+    scores = drawn.standard_normal(size)
+    came = [np.array([3, 7]), np.array([7, 11])]
+    sums = []
+    for _ in range(40):
+        candidates, stands_for = _towers._candidates(came, size, drawn)
+        assert {3, 7, 11} <= set(candidates.tolist())
+        assert len(set(candidates.tolist())) == len(candidates) < size
+        sums.append(np.exp(scores[candidates] + stands_for).sum())
+    assert np.mean(sums) == pytest.approx(np.exp(scores).sum(), rel=0.02)
+
+
+def test_two_towers_learn_from_a_sample_of_items_too(
+    lens: Lens | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from supertune.methods import _towers
+
+    monkeypatch.setattr(_towers, "MOST", 5)
+    monkeypatch.setattr(_towers, "DRAWN", 3)
+    case, base = Case("tuned_two_tower", lens), Case("popularity", lens)
+    assert case.test.targets is not None
+    own, other = (
+        ranking(one.places(case.test.inputs), case.test.targets)["ndcg@10"][0]
+        for one in (case, base)
+    )
+    assert own > other
 
 
 def test_heads_are_as_wide_as_lists() -> None:

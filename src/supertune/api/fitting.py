@@ -41,6 +41,7 @@ from supertune.contracts import (
     Voicing,
 )
 from supertune.errors import InputError
+from supertune.evaluation import rated
 from supertune.explaining import reported
 from supertune.limits import OutOfTime
 from supertune.model import Model, load
@@ -316,7 +317,8 @@ def _drawn(run: _Run, decision: Decision, tuned: Tuned) -> dict[str, Any]:
     workshop, backbone = run.workshop, decision.candidate.backbone
     lens = workshop.lens(backbone)
     if isinstance(tuned, Recommending):
-        return beginnings.section(tuned, run.reading.test, lens)
+        told = rated.section(run.examples, run.reading.whole, workshop.recipe.seed)
+        return beginnings.section(tuned, run.reading.test, lens) | told
     if lens is not None and isinstance(tuned, Painting):
         return painting.section(tuned, run.examples, lens, shown=run.keep_rows)
     if lens is not None and isinstance(tuned, Voicing):

@@ -208,6 +208,9 @@ class _Costs:
             method, options, offer, lengths, folds, self.speed(offer), classes
         )
         own = self._unlabelled_seconds(method, offer, folds)
+        learning = getattr(method, "learning_seconds", None)
+        if learning is not None:  # folds, the model that is judged, and the one that is kept
+            own += (folds + 2) * learning(options, self._inputs)
         return Entry(
             candidate,
             seconds + own,

@@ -22,6 +22,7 @@ from supertune.ranking import RANKING, TOP, per_person
 
 SHOWN = 5  # people of whom lists are shown
 SEEN = (1, 2, 5, 10, 20, 50)  # interactions, upper ends of the groups by which scores are shown
+KNOWN = ((0, 0), (1, 4), (5, 20), (21, np.inf))  # people who know an item, new and known ones
 DRAWS = 200  # of people, for the interval of what is no mean over people
 
 
@@ -45,7 +46,34 @@ def described(examples: Examples, answers: FloatArray, seed: int) -> dict[str, A
     }
     if varied is not None:
         found["diversity@10"] = _mean(varied[0], varied[1], sampling)
-    return {"whole": found, "by_history": by_history(people, examples, answers)}
+    return {
+        "whole": found,
+        "by_history": by_history(people, examples, answers),
+        "by_item": by_item(counts, examples, places),
+    }
+
+
+def by_item(counts: FloatArray, examples: Examples, places: IntArray) -> list[dict[str, Any]]:
+    """Recall@10 of those later items that so many people had known, of lists that rank all."""
+    assert examples.targets is not None
+    later = np.asarray(examples.targets)
+    known = np.where(later >= 0, counts[np.maximum(later, 0)], -1)
+    found = []
+    for least, most in KNOWN:
+        part = np.where((known >= least) & (known <= most), later, -1)
+        each, counted = per_person(places, part)
+        if counted.any():
+            recall = each[counted][:, list(RANKING).index("recall@10")]
+            error = float(recall.std() / np.sqrt(len(recall)))
+            upper = None if np.isinf(most) else int(most)
+            row = {
+                "from": least,
+                "to": upper,
+                "people": len(recall),
+                "later": int((part >= 0).sum()),
+            }
+            found.append({**row, "recall@10": {"value": float(recall.mean()), "error": error}})
+    return found
 
 
 def by_history(

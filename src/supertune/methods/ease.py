@@ -13,6 +13,7 @@ from pydantic import Field
 from supertune.contracts import FloatArray, IntArray, Options
 from supertune.methods._recommending import Learnt, RankingMethod, Scorer, Seen
 
+CUBE = 6e-11  # seconds of a closed form an item cubed
 MOST = 12_000  # items that are related to one another; their square is held three times
 
 
@@ -51,6 +52,11 @@ class Weights:
         return {"between": self.between, "related": self.related, "size": size}
 
 
+def cubed(items: int) -> float:
+    """Seconds of one closed form between so many items."""
+    return CUBE * float(min(items, MOST)) ** 3
+
+
 def often(seen: Seen) -> IntArray:
     """(w,) places of the items that somebody took, of `MOST` the most frequent ones."""
     count = np.bincount(seen.items, minlength=seen.size)
@@ -87,4 +93,5 @@ METHOD = RankingMethod(
     learn=_learn,
     revive=lambda arrays: Weights(arrays["between"], arrays["related"], int(arrays["size"][0])),
     options=EaseOptions,
+    cost=lambda options, people, items: cubed(items),
 )

@@ -22,6 +22,7 @@ from supertune.methods import _items
 from supertune.methods._items import Lending
 from supertune.methods._later import LaterOptions, Maps, learnt_maps
 from supertune.methods._recommending import Learnt, RankingMethod, Scorer, Seen
+from supertune.methods.ease import cubed
 from supertune.methods.sequential_ease import kept, revived
 
 
@@ -91,5 +92,6 @@ METHOD = RankingMethod(
     learn=_learn,
     revive=_revive,
     options=HybridOptions,
+    cost=lambda options, people, items: 25 * cubed(items),
     needs=frozenset({"features"}),
 )

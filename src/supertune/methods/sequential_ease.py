@@ -12,6 +12,7 @@ import numpy.typing as npt
 from supertune.contracts import FloatArray
 from supertune.methods._later import LaterOptions, Maps, learnt_maps
 from supertune.methods._recommending import Learnt, RankingMethod, Scorer, Seen
+from supertune.methods.ease import cubed
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,4 +70,5 @@ METHOD = RankingMethod(
     learn=_learn,
     revive=lambda arrays: Later(revived(arrays), int(arrays["size"][0])),
     options=LaterOptions,
+    cost=lambda options, people, items: 20 * cubed(items),
 )
