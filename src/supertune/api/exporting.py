@@ -80,14 +80,7 @@ def export(
             compute the same; ``not_for_this_format``.
         EnvironmentFault: ``extra_missing``.
     """
-    if int8 and format != "onnx":
-        raise InputError(
-            "not_for_this_format",
-            "Weights in 8 bits are written as ONNX alone.",
-            received=f"int8 with format {format}",
-            allowed="int8 with format onnx",
-            next="Add --format onnx, or leave --int8 out.",
-        )
+    _check_format(format, int8)
     target = Path(to)
     exports.check(target, overwrite)
     source = _sourced(model if isinstance(model, Model) else load(model), merge=format != "peft")
@@ -114,6 +107,17 @@ def export(
         "bytes": sum(sizes.values()),
         "next": _next(target, format),
     }
+
+
+def _check_format(format: Format, int8: bool) -> None:
+    if int8 and format != "onnx":
+        raise InputError(
+            "not_for_this_format",
+            "Weights in 8 bits are written as ONNX alone.",
+            received=f"int8 with format {format}",
+            allowed="int8 with format onnx",
+            next="Add --format onnx, or leave --int8 out.",
+        )
 
 
 def _graph(source: _Source, folder: Path, int8: bool) -> dict[str, Any]:
