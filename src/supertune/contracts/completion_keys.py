@@ -18,7 +18,7 @@ class CompletionOptions(Structured):
     instead: ClassVar[dict[str, Any]] = {}
     epochs: int = Field(5, ge=1, le=1000)
     learning_rate: float = Field(1e-3, gt=0, le=1)
-    batch_size: int = Field(8, ge=1, le=1024, description="answers a step")
+    batch_size: int = Field(4, ge=1, le=1024, description="answers a step")
     weight_decay: float = Field(0.01, ge=0)
 
     def passes(self, rows: int, tuned: float) -> float:

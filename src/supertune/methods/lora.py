@@ -15,8 +15,8 @@ class LoraOptions(GradientOptions):
     """Keys of ``lora``."""
 
     ranges: ClassVar[Mapping[str, float]] = {**GradientOptions.ranges, "rank": 4.0}
-    # Of .001, .003 and .006, on two draws a direction that no study judges by.
-    rates: ClassVar[Mapping[str, float]] = {"translate": 6e-3}
+    # Chosen on draws that no study judges by.
+    rates: ClassVar[Mapping[str, float]] = {"generate": 2e-3, "translate": 6e-3}
     rank: int = Field(8, ge=1, le=1024)
     alpha: float = Field(16.0, gt=0, description="the update is scaled by alpha / rank")
     lora_dropout: float = Field(0.0, ge=0, lt=1, description="of what enters the update")

@@ -84,7 +84,8 @@ def train(method: Method, problem: Problem, options: CompletionOptions) -> Tuned
     """
     lens = problem.lens
     assert lens is not None
-    injection = cast(GradientMethod, method).injection(lens.backbone.offer, options)
+    made = cast(GradientMethod, method).injection(lens.backbone.offer, options)
+    injection = worded.everywhere(made)
     asking = Asking.of(problem, options)
     pieces = _pieces(problem, asking, lens)
     tunable = lens.backbone.inject(injection, seed=problem.seed)

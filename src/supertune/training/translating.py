@@ -8,7 +8,7 @@ last steps (Polyak & Juditsky 1992; Izmailov et al. 2018, arXiv:1803.05407).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import numpy as np
@@ -127,12 +127,8 @@ def restore(
 
 
 def injected(method: GradientMethod, offer: Offer, options: Any) -> Injection:
-    """See `worded.injected`."""
-    made = worded.injected(method, offer, options)
-    # Attention to the source is a fifth of so small a decoder.
-    if made.kind == "LORA" and made.settings.get("target_modules") is None:
-        made = replace(made, settings={**made.settings, "target_modules": "all-linear"})
-    return made
+    """See `worded.injected` and `worded.everywhere`."""
+    return worded.everywhere(worded.injected(method, offer, options))
 
 
 @dataclass(frozen=True, eq=False)

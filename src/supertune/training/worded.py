@@ -50,6 +50,15 @@ def injected(method: GradientMethod, offer: Offer, options: Any) -> Injection:
     return method.injection(replace(offer, depth=whole, decoder_depth=0), options)
 
 
+def everywhere(injection: Injection) -> Injection:
+    """LoRA in all linear layers where none is named: those of attention are too few of a small
+    decoder."""
+    settings = injection.settings
+    if injection.kind != "LORA" or settings.get("target_modules") is not None:
+        return injection
+    return replace(injection, settings={**settings, "target_modules": "all-linear"})
+
+
 def entry(cut: int, offer: Offer) -> int:
     """Where a run begins: at the encoder's states, or at its inputs where it is tuned."""
     return offer.depth if cut >= offer.depth else 0
