@@ -325,3 +325,9 @@ def test_a_study_measures_what_it_is_asked_to(tmp_path: Path, capsys: Any) -> No
     assert not saved["whole"]
     with pytest.raises(SystemExit):
         command.main(study, ["--only", "b"])
+
+
+def test_words_a_second_are_measured_on_real_texts() -> None:
+    found = module("translating").rates(beams=1, threads=1, texts=3, alone=1, repeats=1)
+    assert found["words"] > 5
+    assert all(found[name][0] > 0 for name in ("clock", "processor", "single"))

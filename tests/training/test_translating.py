@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from benchmarks.translating import rates
 
 from supertune import registry
 from supertune.backbones.transformers.translation import beams
@@ -144,12 +143,6 @@ def test_the_largest_of_a_vocabulary_are_those_of_a_plain_search() -> None:
         found, places = beams.largest(few, 7)
         assert torch.equal(found, plain.values)
         assert torch.equal(places, plain.indices)
-
-
-def test_words_a_second_are_measured_on_real_texts() -> None:
-    found = rates(beams=1, threads=1, texts=3, alone=1, repeats=1)
-    assert found["words"] > 5
-    assert all(found[name][0] > 0 for name in ("clock", "processor", "single"))
 
 
 def _remembered(problem: Problem) -> Any:

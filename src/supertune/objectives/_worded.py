@@ -1,16 +1,19 @@
-"""Answers that are texts: what transcripts and translations share."""
+"""Answers that are texts: what transcripts, translations and answers to requests share."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from supertune.contracts import Examples, FloatArray, Judged
+from supertune.contracts.speech import texts_of
+from supertune.translations import marked
 
 ROWS_SHOWN = 60
+ALIGNED = 40  # rows that the report shows side by side
 
 
 def targets(examples: Examples) -> npt.NDArray[Any]:
@@ -32,6 +35,48 @@ def array(texts: Sequence[str | None]) -> npt.NDArray[Any]:
     found = np.empty(len(texts), dtype=object)
     found[:] = texts
     return found
+
+
+def side_by_side(
+    judged: Judged,
+    before: Judged | None,
+    shown: bool,
+    worth: Callable[[FloatArray, npt.NDArray[Any]], FloatArray],
+) -> dict[str, Any] | None:
+    """Source, reference, what the untuned model wrote and what this one writes; first those that
+    tuning changed most, for the better and for the worse. None without the untuned model on the
+    same rows.
+
+    Args:
+        worth: of answers (n, W) and targets (n,), how good each is (n,).
+    """
+    if before is None or len(before.examples) != len(judged.examples):
+        return None
+    examples, said = judged.examples, wanted(judged.examples)
+    pair = [texts_of(first(one)) for one in (before, judged)]
+    start, end = (worth(first(one), targets(examples)) for one in (before, judged))
+    gain = end - start
+    changed = [i for i in range(len(said)) if pair[0][i] != pair[1][i]]
+    order = sorted(changed, key=lambda i: (-gain[i], examples.rows[i]))
+    half = ALIGNED // 2
+    chosen = order if len(order) <= ALIGNED else [*order[:half], *order[-half:]]
+    return {
+        "changed": len(changed),
+        "better": int((gain[changed] > 0).sum()) if changed else 0,
+        "worse": int((gain[changed] < 0).sum()) if changed else 0,
+        "rows": len(said),
+        "pairs": [
+            {
+                "row": int(examples.rows[i]),
+                "source": str(examples.inputs[i]),
+                "reference": said[i],
+                "before": marked(said[i], pair[0][i]),
+                "after": marked(said[i], pair[1][i]),
+                "gain": round(float(gain[i]), 1),
+            }
+            for i in (chosen if shown else ())
+        ],
+    }
 
 
 def furthest(

@@ -25,11 +25,9 @@ from supertune.contracts.completion import COMPLETION
 from supertune.contracts.speech import numbered, room_of, texts_of
 from supertune.errors import InputError
 from supertune.objectives._refusals import own_weights, refuse_bounds, refuse_costs
-from supertune.objectives._worded import array, first, furthest, targets, wanted
-from supertune.translations import marked
+from supertune.objectives._worded import array, first, furthest, side_by_side, targets, wanted
 
 FEW = 20  # rows, below which little can be learned
-ALIGNED = 40  # rows that the report shows
 METRICS = "the metrics rouge_l, exact, token_f1, and of JSON objects field_f1 and valid"
 
 
@@ -85,38 +83,9 @@ class Generate:
     def side_by_side(
         self, judged: Judged, baselines: Mapping[str, Judged], shown: bool
     ) -> dict[str, Any]:
-        """``completed``: request, reference, what the untuned model wrote and what this one writes;
-        first those that tuning changed most, for the better and for the worse."""
-        before = baselines.get("untuned")
-        if before is None or len(before.examples) != len(judged.examples):
-            return {}
-        examples, said = judged.examples, wanted(judged.examples)
-        pair = [texts_of(first(one)) for one in (before, judged)]
-        worth = [scoring.each(first(one), targets(examples)) for one in (before, judged)]
-        gain = worth[1] - worth[0]
-        changed = [i for i in range(len(said)) if pair[0][i] != pair[1][i]]
-        order = sorted(changed, key=lambda i: (-gain[i], examples.rows[i]))
-        half = ALIGNED // 2
-        chosen = order if len(order) <= ALIGNED else [*order[:half], *order[-half:]]
-        return {
-            "completed": {
-                "changed": len(changed),
-                "better": int((gain[changed] > 0).sum()) if changed else 0,
-                "worse": int((gain[changed] < 0).sum()) if changed else 0,
-                "rows": len(said),
-                "pairs": [
-                    {
-                        "row": int(examples.rows[i]),
-                        "source": str(examples.inputs[i]),
-                        "reference": said[i],
-                        "before": marked(said[i], pair[0][i]),
-                        "after": marked(said[i], pair[1][i]),
-                        "gain": round(float(gain[i]), 1),
-                    }
-                    for i in (chosen if shown else ())
-                ],
-            }
-        }
+        """``completed``: see `_worded.side_by_side`."""
+        found = side_by_side(judged, baselines.get("untuned"), shown, scoring.each)
+        return {} if found is None else {"completed": found}
 
     def doubt(self, answers: FloatArray, head: HeadSpec) -> FloatArray:
         return np.ones(len(answers))  # a text says nothing of its own errors
