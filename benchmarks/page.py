@@ -48,6 +48,7 @@ EVIDENCE = (
     "study_detection",
     "study_curves",
     "study_recommendation",
+    "study_similar",
 )
 OPENING = """# Speed and memory
 

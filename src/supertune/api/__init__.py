@@ -8,6 +8,7 @@ from supertune.api.generating import Generator
 from supertune.api.labelling import label_next
 from supertune.api.loading import load
 from supertune.api.many import predict_many
+from supertune.api.neighbouring import similar_items
 from supertune.api.picturing import generate
 from supertune.api.planning import plan
 from supertune.api.speaking import speak
@@ -30,6 +31,7 @@ __all__ = [
     "plan",
     "predict_many",
     "recorded",
+    "similar_items",
     "speak",
     "terms",
     "transcribe",
