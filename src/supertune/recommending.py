@@ -295,6 +295,17 @@ def _item(catalogue: Catalogue, place: int, score: float) -> dict[str, Any]:
 
 def _of(catalogue: Catalogue, names: Sequence[str]) -> Any:
     """(I,) whether an item is of one of these categories."""
+    check_categories(catalogue, names)
+    wanted = set(names)
+    return np.array([bool(wanted & set(some)) for some in catalogue.categories])
+
+
+def check_categories(catalogue: Catalogue, names: Sequence[str]) -> None:
+    """Refuse a category that no item is of.
+
+    Raises:
+        InputError: ``unknown_category``.
+    """
     unknown = [name for name in names if name not in catalogue.kinds]
     if unknown:
         raise InputError(
@@ -304,8 +315,6 @@ def _of(catalogue: Catalogue, names: Sequence[str]) -> Any:
             allowed=listed(catalogue.kinds, 30) or "none: the items have no categories",
             next="Leave --category out, or name one of these.",
         )
-    wanted = set(names)
-    return np.array([bool(wanted & set(some)) for some in catalogue.categories])
 
 
 def _enough(items: int, rule: Rule | None) -> int:

@@ -5,6 +5,7 @@ from supertune.api.detecting import detect
 from supertune.api.exporting import export
 from supertune.api.fitting import fit
 from supertune.api.generating import Generator
+from supertune.api.item_tables import similar_in
 from supertune.api.labelling import label_next
 from supertune.api.loading import load
 from supertune.api.many import predict_many
@@ -31,6 +32,7 @@ __all__ = [
     "plan",
     "predict_many",
     "recorded",
+    "similar_in",
     "similar_items",
     "speak",
     "terms",

@@ -63,9 +63,8 @@ def similar_items(
             and what is wrong with a picture.
 
     Example:
-        >>> supertune.similar_items(
-        ...     ["a", "b", "c"], texts=["A red apple.", "A green apple.", "A hammer."], of="a", top=1
-        ... )["a"][0]["item"]
+        >>> said = ["A red apple.", "A green apple.", "A hammer."]
+        >>> supertune.similar_items(["a", "b", "c"], texts=said, of="a")["a"][0]["item"]
         'b'
     """
     ids = _ids(items)
@@ -77,11 +76,7 @@ def similar_items(
     said, shown = _texts(ids, texts), _pictures(ids, pictures)
     _check_said(ids, said, shown)
     workshop = Workshop(Recipe(task="recommendation", device=device, threads=threads))
-    views = {
-        "text": _view(workshop, text_backbone, "text", said),
-        "picture": _view(workshop, picture_backbone, "image", shown),
-    }
-    parts = {name: view for name, view in views.items() if view is not None}
+    parts = _views(workshop, text_backbone, said, picture_backbone, shown)
     whole = joined(parts, weight)
     return {
         ids[place]: near
@@ -130,6 +125,21 @@ def _cosine(part: FloatArray, one: int, other: int) -> float | None:
 
 def _rounded(score: float) -> float:
     return round(float(score), 6)
+
+
+def _views(
+    workshop: Workshop,
+    text_backbone: str,
+    said: Sequence[Input | None],
+    picture_backbone: str,
+    shown: Sequence[Input | None],
+) -> dict[str, FloatArray]:
+    """Of texts and of pictures, where any item has one."""
+    views = {
+        "text": _view(workshop, text_backbone, "text", said),
+        "picture": _view(workshop, picture_backbone, "image", shown),
+    }
+    return {name: view for name, view in views.items() if view is not None}
 
 
 def _view(

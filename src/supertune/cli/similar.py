@@ -1,8 +1,10 @@
-"""``supertune similar``: items like another, whether anybody has taken them or not."""
+"""``supertune similar``: items like another, whether anybody has taken them or not; by a model, or
+by the texts and pictures of a table alone."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
@@ -11,7 +13,6 @@ from supertune.cli.options import (
     Command,
     Device,
     Json,
-    ModelFolder,
     NoColor,
     Quiet,
     Threads,
@@ -20,9 +21,33 @@ from supertune.cli.options import (
     opened,
     terminal,
 )
+from supertune.cli.recipe_options import Picture, Text
 from supertune.cli.recommend import Category, Exclude, Top
+from supertune.errors import InputError
 
 app = typer.Typer(add_completion=False)
+TABLE = "A table of items"
+Weight = Annotated[
+    float | None,
+    typer.Option(
+        "--weight",
+        help="Of pictures, from 0, texts alone, to 1; 0.5 unless it is given.",
+        rich_help_panel=TABLE,
+    ),
+]
+TextBackbone = Annotated[
+    str | None,
+    typer.Option("--text-backbone", help="That reads texts; minilm.", rich_help_panel=TABLE),
+]
+PictureBackbone = Annotated[
+    str | None,
+    typer.Option(
+        "--picture-backbone", help="That reads pictures; efficientnet-lite0.", rich_help_panel=TABLE
+    ),
+]
+IdColumn = Annotated[
+    str | None, typer.Option("--item", help="The column of ids.", rich_help_panel=TABLE)
+]
 
 
 @app.command(
@@ -30,15 +55,25 @@ app = typer.Typer(add_completion=False)
     epilog=example(
         'supertune similar films-model "Toy Story"',
         "supertune similar shop-model sku-17 --top 5 --category shoes",
+        "supertune similar items.csv sku-17 --text title --picture photo",
     ),
 )
 def similar(
     ctx: typer.Context,
-    folder: ModelFolder,
+    source: Annotated[
+        Path,
+        typer.Argument(metavar="DIR|FILE", help="A model of recommendation, or a table of items."),
+    ],
     item: Annotated[str, typer.Argument(help="An item, by its id or its title.")],
     top: Top = 10,
     exclude: Exclude = None,
     category: Category = None,
+    text: Text = None,
+    picture: Picture = None,
+    id_column: IdColumn = None,
+    weight: Weight = None,
+    text_backbone: TextBackbone = None,
+    picture_backbone: PictureBackbone = None,
     backbone: BackboneAt = None,
     device: Device = None,
     threads: Threads = None,
@@ -49,13 +84,41 @@ def similar(
 ) -> None:
     """List the items that are most like one."""
     said = terminal(ctx)
-    model = opened(folder, device, threads, backbone)
-    found = model.similar(
-        item, top=top, exclude=tuple(exclude or ()), category=tuple(category or ())
-    )
-    steps = [f'supertune recommend {folder} --liked "{item}"']
+    of_tables = {
+        "text": text,
+        "picture": picture,
+        "id_column": id_column,
+        "weight": weight,
+        "text_backbone": text_backbone,
+        "picture_backbone": picture_backbone,
+    }
+    given = {name: value for name, value in of_tables.items() if value is not None}
+    how: dict[str, Any] = {
+        "top": top, "exclude": tuple(exclude or ()), "category": tuple(category or ())
+    }  # fmt: skip
+    if source.is_file():
+        from supertune.api.item_tables import similar_in
+
+        found = similar_in(source, item, **how, **given, device=device or "auto", threads=threads)
+        steps = [f"supertune fit interactions.csv --items {source} --task recommendation"]
+    else:
+        _refuse(given)
+        found = opened(source, device, threads, backbone).similar(item, **how)
+        steps = [f'supertune recommend {source} --liked "{item}"']
     said.result({"similar": found, "next": steps})
     for one in found:
         said.say(f"{one['rank']:>3}  {one['title']} ({one['item']})  {one['score']:.2f}")
     if not said.quiet:
         said.next(steps)
+
+
+def _refuse(given: dict[str, Any]) -> None:
+    if given:
+        name = next(iter(given))
+        raise InputError(
+            "option_of_tables",
+            "A model was tuned on its own columns and backbone.",
+            received=f"--{'item' if name == 'id_column' else name.replace('_', '-')}",
+            allowed="this option with a table of items",
+            next="Leave it out, or name the table: supertune similar items.csv ITEM.",
+        )
