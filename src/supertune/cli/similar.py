@@ -84,7 +84,7 @@ def similar(
 ) -> None:
     """List the items that are most like one."""
     said = terminal(ctx)
-    of_tables = {
+    of_tables: dict[str, Any] = {
         "text": text,
         "picture": picture,
         "id_column": id_column,
