@@ -192,7 +192,8 @@ def test_what_cannot_be_recommended_is_refused_by_name(model, asked, code):
 
 
 def test_the_command_line_does_all_of_it(tmp_path, supertune):
-    done = written(tmp_path / "interactions.csv", taken())
+    rated = [{**row, "rating": str(3 + int(row["item_id"][1:]) % 3)} for row in taken()]
+    done = written(tmp_path / "interactions.csv", rated)
     items = written(tmp_path / "items.csv", things())
     made = tmp_path / "m"
     keys = ["--task", "recommendation", "--method", "ease", "-o", made, "--json"]
@@ -211,6 +212,9 @@ def test_the_command_line_does_all_of_it(tmp_path, supertune):
     scored = supertune("evaluate", made, done, "--json")
     assert scored.code == 0, scored
     assert scored.answer["estimate"]["metric"] == "ndcg@10"
+    foreseen = scored.answer["ratings"]
+    assert foreseen["rmse"]["value"] < foreseen["baselines"]["person mean"]["value"]
+    assert "error of" in supertune("evaluate", made, done).out
     refused = supertune("recommend", made, "--liked", "zzz", "--json")
     assert (refused.code, refused.error["code"]) == (2, "unknown_item")
 

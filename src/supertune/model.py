@@ -397,7 +397,7 @@ class Model:
         examples = labelled(reading.train)
         findings = [finding.as_dict() for finding in reading.findings]
         answers = self._answers(examples.inputs)
-        return Judged(examples, answers.scored, True), findings
+        return Judged(examples, answers.scored, True, whole=reading.whole), findings
 
     def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
         """Write the model folder, whole or not at all.

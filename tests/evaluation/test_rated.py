@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 from tests.data.interactions.conftest import taken, things
 
-from supertune.contracts import Columns
+from supertune.contracts import LISTED, Columns, Judged
 from supertune.data.interactions import reading
 from supertune.evaluation import rated
+from supertune.objectives.rank import OBJECTIVE
 
 
 def told(rating):
@@ -29,6 +30,21 @@ def test_what_people_and_items_are_rated_is_found_and_beats_the_mean_of_either()
     assert found["slope"] > 0.8
     given = [group["given"] for group in found["groups"]]
     assert given[0] < given[-1]
+
+
+def test_rows_that_judge_a_model_are_judged_by_what_came_before_in_them():
+    rows = [{**row, "rating": str(of_both(row))} for row in taken(people=60)]
+    read = reading.learned({"interactions": rows, "items": things()}, Columns())
+    held = reading.judged(rows, read.columns, read.train.labels)
+    whole = rated.section(held.train, held.whole, 0)
+    assert whole["ratings"]["count"] == told(of_both)["ratings"]["count"]
+    lists = np.zeros((len(held.train), 2 * LISTED))
+    found = OBJECTIVE.breakdown(
+        Judged(held.train, lists, True, whole=held.whole), seed=0, costs=None, shown=False
+    )
+    assert found["ratings"] == whole["ratings"]
+    alone = Judged(held.train, lists, True)
+    assert "ratings" not in OBJECTIVE.breakdown(alone, seed=0, costs=None, shown=False)
 
 
 def test_ratings_by_chance_are_not_foreseen():

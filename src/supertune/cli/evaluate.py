@@ -119,6 +119,8 @@ def show(said: Terminal, found: dict[str, Any]) -> None:
     for column, parts in found["slices"].items():
         said.say()
         said.table((column, metric), [line(part["value"], part["estimate"]) for part in parts])
+    if found.get("ratings"):
+        _show_ratings(said, found["ratings"], numerals)
     _show_trust(said, found)
     for finding in found["findings"]:
         said.say(f"! {finding['message']}")
@@ -165,3 +167,17 @@ def _show_classes(said: Terminal, found: dict[str, Any], numerals: Numerals) -> 
             for part in found["per_class"]
         ],
     )
+
+
+def _show_ratings(said: Terminal, found: dict[str, Any], numerals: Numerals) -> None:
+    """How well later ratings follow from earlier ones of the same rows."""
+    ways = {"person and item": found["rmse"], **found["baselines"]}
+    said.say()
+    said.table(
+        (f"Root mean squared error of {found['count']:,} later ratings", "", "95 % interval"),
+        [
+            (name, numerals.value(one["value"]),
+             f"{numerals.value(one['low'])} to {numerals.value(one['high'])}")
+            for name, one in ways.items()
+        ],
+    )  # fmt: skip

@@ -21,12 +21,14 @@ ClassWeights = str | Mapping[str, float] | None
 
 @dataclass(frozen=True, eq=False)
 class Judged:
-    """Answers and what they are judged on: a test file (n, C), or folds (R, n, C)."""
+    """Answers and what they are judged on: a test file (n, C), or folds (R, n, C); ``whole`` holds
+    the same rows with what judges behind what was known, where rows are made so."""
 
     examples: Examples
     answers: FloatArray
     on_test: bool
     folds: int | None = None
+    whole: Examples | None = None
 
     @property
     def mean(self) -> FloatArray:

@@ -22,7 +22,7 @@ from supertune.contracts import (
     Recommendations,
 )
 from supertune.errors import InputError
-from supertune.evaluation import listed
+from supertune.evaluation import listed, rated
 from supertune.objectives._refusals import own_weights, refuse_bounds, refuse_costs
 from supertune.ranking import RANKING, TOP
 
@@ -69,12 +69,13 @@ class Rank:
         self, judged: Judged, *, seed: int, costs: FloatArray | None, shown: bool
     ) -> dict[str, Any]:
         """``lists``: coverage, novelty, diversity and popularity of the items recommended, and the
-        score by how much was known of a person; with ``shown`` examples of lists."""
+        score by how much was known of a person; with ``shown`` examples of lists. ``ratings``,
+        where people rate and judge by rows of their own, as `evaluation.rated.section` has it."""
         lists = judged.answers if judged.on_test else judged.answers[0]
-        found = {"lists": listed.described(judged.examples, lists, seed)}
+        found: dict[str, Any] = {"lists": listed.described(judged.examples, lists, seed)}
         if shown:
             found["lists"]["examples"] = listed.examples(judged.examples, lists)
-        return found
+        return found | rated.section(judged.examples, judged.whole, seed)
 
     def doubt(self, answers: FloatArray, head: HeadSpec) -> FloatArray:
         return np.ones(len(answers))  # scores of a list say nothing of its own error

@@ -79,7 +79,8 @@ def judged(source: Any, columns: Columns, ids: tuple[str, ...]) -> Reading:
     examples = _examples(
         [one.before for one in histories], [one.items[one.known :] for one in histories], rows, ids
     )
-    return Reading(examples, None, settled, (), (), tuple(findings), table.source)
+    whole = _examples(histories, [one.items[:0] for one in histories], rows, ids)
+    return Reading(examples, None, settled, (), (), tuple(findings), table.source, whole=whole)
 
 
 def stream(
