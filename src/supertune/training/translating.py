@@ -8,6 +8,7 @@ last steps (Polyak & Juditsky 1992; Izmailov et al. 2018, arXiv:1803.05407).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -50,7 +51,7 @@ PLAIN = Rendering()  # how answers are translated that are judged
 
 @dataclass(eq=False)
 class TunedTranslator:
-    """See `supertune.contracts.Rendered` and `supertune.contracts.Replaying`."""
+    """See `supertune.contracts.Aligning` and `supertune.contracts.Replaying`."""
 
     injection: Injection
     tunable: Tunable
@@ -76,12 +77,15 @@ class TunedTranslator:
         self, inputs: Sequence[Input], lens: Lens, how: Rendering, *, keep: bool = False
     ) -> Iterator[Translated]:
         """See `supertune.contracts.Rendered`."""
-        texts, cut = (
-            [str(value) for value in inputs],
-            worded.entry(self.tunable.cut, lens.backbone.offer),
-        )
-        with self.tunable:
+        texts = [str(value) for value in inputs]
+        with self.entered(lens) as cut:
             yield from rendering.translated(texts, lens, how, keep=keep, cut=cut)
+
+    @contextmanager
+    def entered(self, lens: Lens) -> Iterator[int]:
+        """See `supertune.contracts.Aligning`."""
+        with self.tunable:
+            yield worded.entry(self.tunable.cut, lens.backbone.offer)
 
     def state(self) -> State:
         return worded.written(self.injection, self.tunable)
