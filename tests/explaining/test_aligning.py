@@ -73,9 +73,9 @@ def test_words_are_written_from_those_that_a_dictionary_names(plain: Subject) ->
 
 def test_a_word_needs_what_was_looked_at_more_than_other_words(plain: Subject) -> None:
     assert plain.rows is not None
-    found = [aligned(plain, text, context=False) for text in plain.rows.inputs[:4]]
+    found = [aligned(plain, text, context=False) for text in plain.rows.inputs[:3]]
     tested = [one for each in found for one in each.words if one.holds is not None]
-    assert len(tested) == sum(one.tested for one in found) > 15
+    assert len(tested) == sum(one.tested for one in found) > 12
     falls = np.mean([one.falls for one in tested])
     assert falls > 4 * np.mean([one.other for one in tested])
     assert np.mean([one.holds for one in tested]) > 0.8
