@@ -18,6 +18,7 @@ from supertune.config import Recipe, method_options, recipe_text
 from supertune.contracts import (
     NOTHING_ASKED,
     UNLIKE,
+    Aligning,
     Answers,
     Asked,
     Columns,
@@ -36,7 +37,7 @@ from supertune.errors import InputError
 from supertune.evaluation import abstaining, novelty
 from supertune.evaluation.intervals import Estimate
 from supertune.evaluation.selective import Threshold
-from supertune.explaining import Explanation, Subject, explained
+from supertune.explaining import Alignment, Explanation, Subject, aligned, explained
 from supertune.pipeline import (
     Candidate,
     Workshop,
@@ -358,16 +359,20 @@ class Model:
         )
         return answer
 
-    def explain(self, value: Any, *, way: str | None = None, rows: bool = True) -> Explanation:
+    def explain(
+        self, value: Any, *, way: str | None = None, rows: bool = True
+    ) -> Explanation | Alignment:
         """Why the model answers one text (a tuple of texts, a row of numbers) as it does.
 
         Which words carried the answer, the fewest without which it would be another, the
         labelled rows behind it where they are kept, and how faithful all of that is: what the
-        answer loses without the words named, against words at random.
+        answer loses without the words named, against words at random. Of a translation, which word
+        was written from which, as faithfully measured, and the pairs most like it.
 
         Args:
             way: ``"terms"``, ``"token_states"``, ``"integrated_gradients"`` (needs the extra
-                ``explain``) or ``"occlusion"``; None takes the most faithful of those there are.
+                ``explain``) or ``"occlusion"``; None takes the most faithful of those there are. Of
+                a translation ``"attention"``.
             rows: whether labelled rows may be named.
 
         Raises:
@@ -380,7 +385,8 @@ class Model:
             self.workshop, self.tuned, self.labels, self.head, self.backbone, kept,
             self.columns.numbers,
         )  # fmt: skip
-        return explained(subject, asked, way=way, context=rows)
+        explaining = aligned if isinstance(self.tuned, Aligning) else explained
+        return explaining(subject, asked, way=way, context=rows)
 
     def _baselines(self, examples: Examples) -> dict[str, FloatArray]:
         """(n, C) answers of what costs nothing; all of them where the training rows are kept."""

@@ -75,6 +75,27 @@ def test_a_model_folder_answers_in_a_new_process_to_the_letter(
     assert json.loads(done.stdout) == here
 
 
+def test_explain_tells_word_by_word_what_was_written_from_what(
+    fitted: tune.Model, pairs: Path, supertune: Run
+) -> None:
+    assert fitted.training_rows is not None
+    text = str(fitted.training_rows.inputs[0])
+    found = fitted.explain(text)
+    done = supertune("explain", str(pairs / "model"), text, "--threads", "1", "--json")
+    assert done.code == 0, done.err
+    (told,) = json.loads(done.out)["explanations"]
+    assert told["answer"]["translation"] == fitted.predict([text])[0]
+    assert told["nearest"][0]["source"] == text
+    assert [one["text"] for one in told["words"]] == [one.word.text for one in found.words]
+    assert told["faithfulness"]["words"] == found.tested > 0
+    done = supertune("explain", str(pairs / "model"), text, "--threads", "1", "--no-rows")
+    assert done.code == 0, done.err
+    assert "Each word, and what the decoder looked at" in done.out
+    assert "Pairs learned from" not in done.out
+    refused = supertune("explain", str(pairs / "model"), text, "--way", "terms", "--json")
+    assert (refused.code, refused.error["code"]) == (2, "unknown_way")
+
+
 def test_predict_writes_translations_beside_the_rows(
     fitted: tune.Model, pairs: Path, supertune: Run, tmp_path: Path
 ) -> None:

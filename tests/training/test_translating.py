@@ -24,7 +24,7 @@ from supertune.contracts import (
 from supertune.errors import InputError
 from supertune.pipeline import Workshop
 from supertune.tasks.translation import TASK
-from supertune.training import fitting, translating
+from supertune.training import fitting, stopping, translating
 
 BACKBONE = "bergamot-en-pt"
 
@@ -44,7 +44,9 @@ def problem() -> Problem:
 
 def fitted(problem: Problem, method: str, **options: Any) -> Any:
     chosen = registry.method(method)
-    settings = method_options(shop(method, epochs=2, batch_size=4, **options).recipe, method)
+    settings = method_options(
+        shop(method, **{"epochs": 2, "batch_size": 4, **options}).recipe, method
+    )
     return fitting.fit(chosen, problem, settings), chosen, settings
 
 
@@ -91,6 +93,37 @@ def test_tuned_numbers_are_averaged_over_the_last_steps_and_may_go_half_the_way(
     assert np.allclose(half.tunable.kept[name] - start, (whole.tunable.kept[name] - start) / 2,
                        atol=1e-6)  # fmt: skip
     assert not np.array_equal(last.tunable.kept[name], whole.tunable.kept[name])
+
+
+def test_pairs_held_out_tell_when_to_stop_and_which_numbers_are_kept(problem: Problem) -> None:
+    learned, out = stopping.parted(problem.examples, 0.3, 0)
+    assert len(out) == 3
+    assert sorted([*learned, *out]) == list(range(len(problem.examples)))
+    keys = {"held_out": 0.3, "patience": 1, "learning_rate": 0.05, "epochs": 40}
+    tuned, *_ = fitted(problem, "bitfit", **keys)
+    losses = [loss for _, loss in tuned.held]
+    assert 2 <= len(losses) < 20  # at such a rate it soon gets worse
+    assert losses[-1] >= min(losses[:-1])
+    assert [one.name for one in tuned.notes().curves] == ["loss", "held-out loss"]
+    lens = problem.lens
+    assert lens is not None
+    backbone, pairs = translating.translator(lens), translating.Pairs.of(problem, lens)
+    rows = stopping.parted(problem.examples, 0.3, problem.seed)[1].tolist()
+    with tuned.entered(lens) as cut, torch.no_grad():
+        states = backbone.states(lens.activations([pairs.sources[i] for i in rows], cut), cut)
+        sums, counts = backbone.losses(states, [pairs.texts[i] for i in rows])
+    assert float(sums.sum() / counts.sum()) == pytest.approx(min(losses), abs=1e-4)
+
+
+def test_groups_are_held_out_whole_and_something_is_always_learned_from(problem: Problem) -> None:
+    grouped = replace(problem.examples, groups=np.array([0, 0, 0, 0, 0, 0, 1, 1, 1, 1]))
+    for seed in range(4):
+        learned, out = stopping.parted(grouped, 0.2, seed)
+        assert len(out) in (4, 6)
+        assert len(learned) + len(out) == 10
+    alone = replace(problem.examples, groups=np.zeros(10, dtype=np.int64))
+    assert len(stopping.parted(alone, 0.2, 0)[1]) == 0
+    assert len(stopping.parted(problem.examples, 0.0, 0)[1]) == 0
 
 
 def test_a_pair_with_more_tokens_than_are_read_is_refused_with_its_row(problem: Problem) -> None:

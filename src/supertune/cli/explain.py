@@ -25,7 +25,7 @@ from supertune.cli.options import (
 from supertune.cli.terminal import Terminal
 
 if TYPE_CHECKING:
-    from supertune.explaining import Explanation
+    from supertune.explaining import Alignment, Explanation
     from supertune.model import Model
 
 app = typer.Typer(add_completion=False)
@@ -35,7 +35,7 @@ Way = Annotated[
     typer.Option(
         "--way",
         help="terms, token_states, integrated_gradients (needs the extra explain) or occlusion; "
-        "by default the most faithful of those that the model allows.",
+        "by default the most faithful of those that the model allows; of a translation attention.",
     ),
 ]
 
@@ -92,11 +92,16 @@ def _inputs(model: Model, texts: list[str]) -> list[object]:
     return list(texts)
 
 
-def show(said: Terminal, found: Explanation) -> None:
-    """Marked words in colour where the terminal has any, in signs where it has none."""
+def show(said: Terminal, found: Explanation | Alignment) -> None:
+    """Marked words in colour where the terminal has any, in signs where it has none; word beside
+    word of what was translated."""
     from rich.text import Text
 
-    from supertune.explaining import wording
+    from supertune.explaining import Alignment, wording
+
+    if isinstance(found, Alignment):
+        said.say(str(found))
+        return
 
     said.say(wording.headline(found), style="bold")
     said.say()

@@ -13,6 +13,7 @@ Shapes: n rows, C labels, d features. Arrays are NumPy unless said otherwise.
 
 from __future__ import annotations
 
+from supertune.contracts.aligning import Aligning, Looking
 from supertune.contracts.answers import UNLIKE, Answers, Predictions, Values
 from supertune.contracts.backbone import (
     Backbone,
@@ -180,6 +181,7 @@ __all__ = [
     "OFFERED_BY",
     "STYLE_LOSSES",
     "UNLIKE",
+    "Aligning",
     "Answering",
     "Answers",
     "Asked",
@@ -243,6 +245,7 @@ __all__ = [
     "Layered",
     "Lens",
     "Listening",
+    "Looking",
     "Medium",
     "Method",
     "Modality",

@@ -29,6 +29,16 @@ class TranslationOptions(Options):
         lt=1,
         description="the last share of the steps, over which the tuned numbers are averaged",
     )
+    held_out: float = Field(
+        0.0,
+        ge=0,
+        le=0.5,
+        description="share of the pairs that are not learned from but tell when to stop; the "
+        "mean over the best epoch is kept; 0: all epochs over all pairs",
+    )
+    patience: int = Field(
+        2, ge=1, le=1000, description="epochs without a gain on these, after which it stops"
+    )
     vocabulary: Literal["likely", "whole"] = Field(
         "likely",
         description="words that compete while tuning: those of the translations and the likeliest "

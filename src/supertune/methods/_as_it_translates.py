@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 from supertune.contracts import FloatArray, HeadSpec, Input, Lens, Rendering, State, Translated
@@ -12,7 +13,7 @@ from supertune.data.pairs import rendering
 
 @dataclass(frozen=True, eq=False)
 class AsItTranslates:
-    """See `supertune.contracts.Rendered`."""
+    """See `supertune.contracts.Aligning`."""
 
     head: HeadSpec
 
@@ -37,6 +38,10 @@ class AsItTranslates:
     ) -> Iterator[Translated]:
         texts = [str(value) for value in inputs]
         yield from rendering.translated(texts, lens, how, keep=keep)
+
+    def entered(self, lens: Lens) -> AbstractContextManager[int]:
+        """See `supertune.contracts.Aligning`."""
+        return nullcontext(lens.backbone.offer.depth)
 
     def state(self) -> State:
         return State({})

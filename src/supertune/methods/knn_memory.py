@@ -6,6 +6,7 @@ A text that was learned from is answered with its own translation.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 
@@ -44,7 +45,7 @@ class KnnMemoryOptions(Options):
 
 @dataclass(frozen=True, eq=False)
 class Remembered:
-    """See `supertune.contracts.Rendered`. ``known`` are translations by their sources."""
+    """See `supertune.contracts.Aligning`. ``known`` are translations by their sources."""
 
     head: HeadSpec
     store: Datastore
@@ -77,6 +78,10 @@ class Remembered:
         for text in texts:
             said = self.known.get(_key(text))
             yield next(found) if said is None else Translated(said)
+
+    def entered(self, lens: Lens) -> AbstractContextManager[int]:
+        """See `supertune.contracts.Aligning`; the memory has no say in it."""
+        return nullcontext(lens.backbone.offer.depth)
 
     def state(self) -> State:
         arrays = {

@@ -8,6 +8,7 @@ last steps (Polyak & Juditsky 1992; Izmailov et al. 2018, arXiv:1803.05407).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -42,6 +43,7 @@ from supertune.errors import InputError
 from supertune.placeholders import shown
 from supertune.training import worded
 from supertune.training.replay import MEMORY
+from supertune.training.stopping import Watch, parted
 
 READ = 16  # pairs that are read at a time
 BESIDE = 16  # likeliest words of each place that compete with the right one
@@ -50,12 +52,13 @@ PLAIN = Rendering()  # how answers are translated that are judged
 
 @dataclass(eq=False)
 class TunedTranslator:
-    """See `supertune.contracts.Rendered` and `supertune.contracts.Replaying`."""
+    """See `supertune.contracts.Aligning` and `supertune.contracts.Replaying`."""
 
     injection: Injection
     tunable: Tunable
     spec: HeadSpec
     losses: list[tuple[float, float]] = field(default_factory=list)
+    held: list[tuple[float, float]] = field(default_factory=list)  # a token of pairs held out
 
     @property
     def tuned_parameters(self) -> int:
@@ -76,19 +79,22 @@ class TunedTranslator:
         self, inputs: Sequence[Input], lens: Lens, how: Rendering, *, keep: bool = False
     ) -> Iterator[Translated]:
         """See `supertune.contracts.Rendered`."""
-        texts, cut = (
-            [str(value) for value in inputs],
-            worded.entry(self.tunable.cut, lens.backbone.offer),
-        )
-        with self.tunable:
+        texts = [str(value) for value in inputs]
+        with self.entered(lens) as cut:
             yield from rendering.translated(texts, lens, how, keep=keep, cut=cut)
+
+    @contextmanager
+    def entered(self, lens: Lens) -> Iterator[int]:
+        """See `supertune.contracts.Aligning`."""
+        with self.tunable:
+            yield worded.entry(self.tunable.cut, lens.backbone.offer)
 
     def state(self) -> State:
         return worded.written(self.injection, self.tunable)
 
     def notes(self) -> Notes:
-        curve = Curve("loss", "step", tuple(self.losses))
-        return Notes((curve,) if self.losses else ())
+        known = {"loss": self.losses, "held-out loss": self.held}
+        return Notes(tuple(Curve(name, "step", tuple(one)) for name, one in known.items() if one))
 
 
 def translator(lens: Lens) -> Translating:
@@ -183,8 +189,47 @@ def _descend(
         each = torch.tensor(pairs.weights[chosen], dtype=sums.dtype, device=sums.device)
         return (sums * each).sum(), (counts * each).sum()
 
-    lengths = [len(text) for text in pairs.texts]
-    return worded.descended(tunable, problem, options, lengths, summed, stepped)
+    learned, out = parted(problem.examples, options.held_out, problem.seed)
+    lengths = [len(pairs.texts[i]) for i in learned]
+
+    def own(chosen: list[int]) -> tuple[Any, Any]:
+        return summed(learned[chosen].tolist())
+
+    if not len(out):
+        return worded.descended(tunable, problem, options, lengths, own, stepped)
+    judged = _judged(backbone, pairs, held, out.tolist(), cut)
+    watch = Watch(tunable, judged, options.patience, options.interpolation)
+    losses = worded.descended(
+        tunable, problem, options, lengths, own, watch.stepped, ended=watch.ended
+    )
+    watch.settle()
+    stepped(0, 1)  # what was kept is the mean that is interpolated to
+    tuned.held = watch.losses
+    return losses
+
+
+def _judged(
+    backbone: Translating,
+    pairs: Pairs,
+    held: Callable[[int], FloatArray],
+    rows: list[int],
+    cut: int,
+) -> Callable[[], float]:
+    """What a token of these pairs is unlikely by, of all words, with the numbers as they are."""
+
+    def loss() -> float:
+        import torch
+
+        total = tokens = 0.0
+        with torch.inference_mode():
+            for start in range(0, len(rows), READ):
+                some = rows[start : start + READ]
+                states = backbone.states([held(i) for i in some], cut)
+                sums, counts = backbone.losses(states, [pairs.texts[i] for i in some])
+                total, tokens = total + float(sums.sum()), tokens + float(counts.sum())
+        return total / tokens
+
+    return loss
 
 
 def _among(

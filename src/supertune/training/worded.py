@@ -120,6 +120,7 @@ def descended(
     lengths: Sequence[int],
     summed: Callable[[list[int]], tuple[Any, Any]],
     stepped: Stepped | None = None,
+    ended: Callable[[int], bool] | None = None,
 ) -> list[tuple[float, float]]:
     """The losses of a training, a token's on average, by step.
 
@@ -127,6 +128,7 @@ def descended(
         lengths: (n,) tokens of each text; those of like length are of one batch.
         summed: from the rows of a batch, the weighted sum of its losses and of its tokens.
         stepped: told the step, from 0, and how many there are.
+        ended: told how many steps were taken after each epoch; whether to stop there.
 
     Raises:
         SupertuneError: ``loss_not_finite``.
@@ -140,6 +142,7 @@ def descended(
     rng = np.random.default_rng(problem.seed)
     every = [batches(rng, np.array(lengths), options.batch_size) for _ in range(options.epochs)]
     order = [batch for epoch in every for batch in epoch]
+    epochs = set(np.cumsum([len(epoch) for epoch in every]).tolist())
     losses: list[tuple[float, float]] = []
     tunable.training(True)
     for step, chosen in enumerate(order):
@@ -152,6 +155,8 @@ def descended(
             stepped(step, len(order))
         if problem.progress is not None:
             problem.progress(step + 1, len(order))
+        if ended is not None and step + 1 in epochs and ended(step + 1):
+            break
     tunable.training(False)
     return losses
 

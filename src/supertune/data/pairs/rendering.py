@@ -61,6 +61,12 @@ def translated(
         yield from _some(texts[at : at + AHEAD], asked)
 
 
+def parts(text: str, lens: Lens) -> list[tuple[str, bool]]:
+    """The parts in which a text is translated, in their order, and of each whether it stays as it
+    is."""
+    return _parts(text, Asked(lens, Rendering(), False, lens.backbone.offer.depth, None))
+
+
 def _some(texts: Sequence[str], asked: Asked) -> list[Translated]:
     parts = [_parts(text, asked) for text in texts]
     wanted = dict.fromkeys(part for text in parts for part, plain in text if not plain)

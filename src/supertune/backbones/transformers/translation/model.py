@@ -6,7 +6,7 @@ numbers do not depend on the texts beside it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ import numpy.typing as npt
 from supertune.backbones.transformers.batching import Piece
 from supertune.backbones.transformers.model import TransformersBackbone
 from supertune.backbones.transformers.tokenizing import whole
-from supertune.backbones.transformers.translation import decoding
+from supertune.backbones.transformers.translation import decoding, looking
 from supertune.contracts import BackboneRef, FloatArray, IntArray, Offer, Rendering, Translated
 from supertune.contracts.translation import Mixing
 
@@ -120,8 +120,8 @@ class TranslatorBackbone(TransformersBackbone):
 
     # --- the decoder ---------------------------------------------------------------------------
 
-    def _before(self, states: States, texts: Sequence[Sequence[int]]) -> tuple[Any, Any]:
-        """(B, L, d) where each token is written, and (B, L) these tokens."""
+    def written(self, states: States, texts: Sequence[Sequence[int]]) -> tuple[Any, Any]:
+        """(B, L, d) where each token is written, and (B, L) these tokens, -100 behind them."""
         import torch
 
         longest = max(map(len, texts))
@@ -142,7 +142,7 @@ class TranslatorBackbone(TransformersBackbone):
     ) -> tuple[Any, Any]:
         import torch
 
-        hidden, wanted = self._before(states, texts)
+        hidden, wanted = self.written(states, texts)
         asked = wanted != IGNORED  # nothing else goes through the vocabulary
         right, few = wanted[asked], None
         if among is not None:
@@ -160,7 +160,7 @@ class TranslatorBackbone(TransformersBackbone):
         import torch
 
         with self.lock, torch.inference_mode():
-            hidden, wanted = self._before(states, texts)
+            hidden, wanted = self.written(states, texts)
             asked = wanted != IGNORED
             best = self.model.words(hidden[asked]).topk(count, dim=-1).indices
             found = torch.cat([best.flatten(), wanted[asked]]).unique()
@@ -173,7 +173,7 @@ class TranslatorBackbone(TransformersBackbone):
 
         found = []
         with self.lock, torch.inference_mode():
-            hidden, wanted = self._before(states, texts)
+            hidden, wanted = self.written(states, texts)
             for each, ids, text in zip(hidden, wanted, texts, strict=True):
                 each, ids = each[: len(text)], ids[: len(text), None]
                 chances = torch.log_softmax(self.model.words(each).float(), dim=-1)
@@ -189,3 +189,14 @@ class TranslatorBackbone(TransformersBackbone):
         mixing: Mixing | None = None,
     ) -> list[Translated]:
         return decoding.translated(self, states, sources, how, mixing)
+
+    # --- what is told of a translation ---------------------------------------------------------
+
+    def looked(self, states: States, texts: Sequence[Sequence[int]]) -> list[FloatArray]:
+        return looking.looked(self, states, texts)
+
+    def spans(self, text: str) -> list[tuple[int, int]]:
+        return self.tokenization.offsets(whole(text), None)
+
+    def hidden(self, piece: Piece, places: Collection[int]) -> Piece:
+        return looking.hidden(piece, places, int(self.tokenizer.unk_token_id))
