@@ -42,6 +42,24 @@ def hubert(folder: Path) -> Path:
     return _saved(HubertModel, HubertConfig(**WAVES), extractor, folder)
 
 
+def ctc(folder: Path, kind: str = "Wav2Vec2", *, depth: int = 3) -> Path:
+    """A tiny random wav2vec 2.0, ``Hubert`` or ``WavLM`` with a CTC head over capital letters."""
+    import json
+
+    import transformers
+
+    made = ["<pad>", "<s>", "</s>", "<unk>", "|", "'", *map(chr, range(ord("A"), ord("Z") + 1))]
+    folder.mkdir(parents=True, exist_ok=True)
+    vocabulary = folder / "vocab.json"
+    vocabulary.write_text(json.dumps({sign: place for place, sign in enumerate(made)}), "utf-8")
+    transformers.Wav2Vec2CTCTokenizer(str(vocabulary)).save_pretrained(folder)
+    sizes = {**WAVES, "num_hidden_layers": depth, "conv_stride": (5, 8, 4)}
+    numbers = {"vocab_size": len(made), "pad_token_id": 0, "ctc_loss_reduction": "sum"}
+    config = getattr(transformers, f"{kind}Config")(**sizes, **numbers)
+    extractor = transformers.Wav2Vec2FeatureExtractor(return_attention_mask=False)
+    return _saved(getattr(transformers, f"{kind}ForCTC"), config, extractor, folder)
+
+
 def ast(folder: Path) -> Path:
     """A tiny random AST, which reads patches of a spectrum of one length."""
     from transformers import ASTConfig, ASTFeatureExtractor, ASTModel

@@ -111,6 +111,12 @@ class Transcribing(Protocol):
         ...
 
     @property
+    def shorter(self) -> tuple[float, ...]:
+        """Shorter windows, in seconds, ascending, that may do as well and cost less; none where a
+        clip is read as long as it is."""
+        ...
+
+    @property
     def languages(self) -> tuple[str, ...]:
         """Codes of the languages that it writes down; empty where it knows one alone."""
         ...
@@ -125,7 +131,8 @@ class Transcribing(Protocol):
 
     def states(self, kept: Sequence[FloatArray], cut: int) -> Any:
         """(B, T, d) what the encoder gives of clips of one window, from what `activations` gave
-        for each; with gradients where it is tuned."""
+        for each, or whatever of the engine's own stands for it; with gradients where it is
+        tuned."""
         ...
 
     def losses(

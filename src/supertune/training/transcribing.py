@@ -2,7 +2,8 @@
 
 The encoder reads each recording once, in the shortest window that holds it, and its states are
 kept; where its blocks are tuned too, spectra are kept instead. A step goes through the decoder
-alone, and only tokens that count through the vocabulary.
+alone, and only tokens that count through the vocabulary. Of an encoder without a decoder the blocks
+below what is tuned read each recording once.
 """
 
 from __future__ import annotations
@@ -43,7 +44,6 @@ from supertune.training.replay import MEMORY
 
 TRIED = 24  # recordings by which shorter windows are proved
 WORSE = 0.02  # of their words, how many more may be wrong in them
-SHORT = (10.0, 20.0)  # seconds of windows; in one of 3 or 4 many words are lost
 
 
 @dataclass(eq=False)
@@ -104,7 +104,7 @@ class TunedTranscriber:
     def notes(self) -> Notes:
         curve = Curve("loss", "step", tuple(self.losses))
         read = " or ".join(f"{one:g}" for one in self.windows)
-        about = f"The encoder reads {read} s of each recording: no more than hold it."
+        about = f"Recordings are read in windows of at most {read} s: no more than hold them."
         if self.proof:
             about += (
                 " Untuned, {short:.1%} of the words of {rows:.0f} recordings learned from are "
@@ -159,7 +159,7 @@ def _windows(
     backbone = transcriber(lens)
     recordings = _recordings(problem)
     most = backbone.window
-    short = tuple(one for one in SHORT if one < most)
+    short = backbone.shorter
     if not isinstance(wanted, str):
         longer = tuple(one for one in (*short, most) if one > wanted)
         return (min(most, float(wanted)), *longer), {}

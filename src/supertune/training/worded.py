@@ -43,8 +43,10 @@ class Keys(Protocol):
 
 def injected(method: GradientMethod, offer: Offer, options: Any) -> Injection:
     """What the method tunes, of the decoder unless it is asked for more: the upper blocks are all
-    of the decoder's, the topmost its last ones."""
+    of the decoder's, the topmost its last ones; of an encoder alone those of its upper half."""
     depth, whole = offer.depth, offer.depth + offer.decoder_depth
+    if not offer.decoder_depth:
+        return method.injection(offer, options)
     if getattr(options, "blocks", None) in ("upper", "decoder"):
         options = options.model_copy(update={"blocks": tuple(range(depth, whole))})
     return method.injection(replace(offer, depth=whole, decoder_depth=0), options)
@@ -60,7 +62,10 @@ def everywhere(injection: Injection) -> Injection:
 
 
 def entry(cut: int, offer: Offer) -> int:
-    """Where a run begins: at the encoder's states, or at its inputs where it is tuned."""
+    """Where a run begins: at the encoder's states, or at its inputs where it is tuned; of an
+    encoder alone at the block that is reached first."""
+    if not offer.decoder_depth:
+        return min(cut, offer.depth)
     return offer.depth if cut >= offer.depth else 0
 
 

@@ -40,6 +40,10 @@ class TransformersEngine:
         from supertune.backbones.transformers.model import TransformersBackbone
 
         offer = self.offers(ref)
+        if "transcribe" in offer.capabilities and offer.family == "encoder":
+            from supertune.backbones.transformers.speech.ctc import CtcBackbone
+
+            return CtcBackbone(ref, offer, device=device, threads=threads, precision=precision)
         if "transcribe" in offer.capabilities:
             from supertune.backbones.transformers.speech.model import SpeechBackbone
 

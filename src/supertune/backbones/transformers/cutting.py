@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 # Where T5 and its like keep the relative positions that their first block makes.
 _HAS_POSITIONS, _POSITIONS = "has_relative_attention_bias", "relative_attention_bias"
+_BIAS = "rel_attn_embed"  # what WavLM's first block makes them of
 
 
 class Cutting:
@@ -222,7 +223,11 @@ class Cutting:
             with _giving(self.backbone.body, hidden):
                 yield
         else:
-            with _positions_lent(self.blocks, cut), self._without_lower(cut, hidden):
+            with (
+                _positions_lent(self.blocks, cut),
+                _bias_lent(self.blocks, cut),
+                self._without_lower(cut, hidden),
+            ):
                 yield
 
     @contextmanager
@@ -317,6 +322,22 @@ def _positions_lent(blocks: Any, cut: int) -> Iterator[None]:
     finally:
         setattr(borrower, _HAS_POSITIONS, False)
         delattr(borrower, _POSITIONS)
+
+
+@contextmanager
+def _bias_lent(blocks: Any, cut: int) -> Iterator[None]:
+    """Inside, the first of the blocks that still run makes WavLM's relative positions, which the
+    lowest block of all hands up."""
+    owner = next((n for n, m in blocks[0].named_modules() if hasattr(m, _BIAS)), None)
+    if owner is None or cut == 0 or hasattr(blocks[cut].get_submodule(owner), _BIAS):
+        yield
+        return
+    borrower = blocks[cut].get_submodule(owner)
+    setattr(borrower, _BIAS, getattr(blocks[0].get_submodule(owner), _BIAS))
+    try:
+        yield
+    finally:
+        delattr(borrower, _BIAS)
 
 
 class _Reached(Exception):

@@ -78,7 +78,8 @@ def offer(folder: Path) -> Offer:
         return declared_translators.offer(config, shapes)
     if declared_sounds.hears(config, processor):
         biases = "biases" in _capabilities(config, "encoder", shapes)
-        return declared_sounds.offer(config, processor, origin, shapes, biases)
+        found = declared_sounds.offer(config, processor, origin, shapes, biases)
+        return declared_speech.aligning(config, found)
     if declared_towers.are(config):
         return declared_towers.offer(config, processor, origin, shapes)
     if declared_pictures.is_of_pictures(config):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from supertune.contracts import Offer
@@ -14,6 +15,8 @@ CAPABILITIES = frozenset(
         "decoder_prompts",
     }
 )
+# Encoders of samples, with a head that gives each moment a character or none.
+ALIGNING = frozenset({"wav2vec2", "hubert", "wavlm"})
 FAMILIES = frozenset({"whisper"})  # encoders and decoders that read a window of sound at a time
 
 
@@ -43,3 +46,11 @@ def offer(
         modality="audio",
         positions=500,  # of a window of ten seconds
     )
+
+
+def aligning(config: Mapping[str, Any], found: Offer) -> Offer:
+    """The offer of an encoder of recordings, which writes down speech where it has a CTC head."""
+    named = "ForCTC" in str(config.get("architectures"))
+    if config.get("model_type") not in ALIGNING or not named:
+        return found
+    return replace(found, capabilities=found.capabilities | {"transcribe"})

@@ -146,7 +146,8 @@ def _class(offer: Offer) -> Any:
     import transformers
 
     if "transcribe" in offer.capabilities:
-        return transformers.AutoModelForSpeechSeq2Seq
+        two = offer.family == "seq2seq"
+        return transformers.AutoModelForSpeechSeq2Seq if two else transformers.AutoModelForCTC
     if "translate" in offer.capabilities:
         return transformers.AutoModelForSeq2SeqLM
     if "score_text" not in offer.capabilities:

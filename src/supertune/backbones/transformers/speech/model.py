@@ -34,6 +34,7 @@ from supertune.data.sounds import decoding as sounds
 from supertune.data.sounds import formats
 from supertune.limits import check
 
+SHORT = (10.0, 20.0)  # seconds of windows; in one of 3 or 4 many words are lost
 HELD = 300_000_000  # bytes of states that are held in memory for whoever asks next
 IGNORED = -100
 Numbers = Mapping[str, npt.NDArray[Any]]
@@ -74,6 +75,10 @@ class SpeechBackbone(TransformersBackbone):
     @property
     def window(self) -> float:
         return float(self.model.config.max_source_positions * 2 / self.spectrum.frames(1.0))
+
+    @property
+    def shorter(self) -> tuple[float, ...]:
+        return tuple(one for one in SHORT if one < self.window)
 
     @property
     def languages(self) -> tuple[str, ...]:
