@@ -9,17 +9,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 from pydantic import Field
 
-from supertune.contracts.answers import unlike
 from supertune.contracts.backbone import Lens
 from supertune.contracts.data import FloatArray, Input
 from supertune.contracts.generation import Decoding
 from supertune.contracts.method import Options, Tuned
-from supertune.contracts.speech import numbered, texts_of
+from supertune.contracts.speech import Texts, texts_of
 
 COMPLETION = ("completion",)  # the one name of what is answered
 LETTERS = 1200  # characters of one answer at most, unless those that are learned from have more
@@ -132,46 +131,15 @@ def turns_of(text: str) -> Turns:
 
 
 @dataclass(frozen=True, eq=False)
-class Completions:
-    """Answers to n requests; see `supertune.contracts.Answers`.
+class Completions(Texts):
+    """Answers to n requests."""
 
-    Attributes:
-        width: W, how many numbers an answer takes.
-        likeness: as in `supertune.contracts.Predictions`.
-    """
+    COLUMN = COMPLETION[0]
+    NOTHING = "(nothing)"
 
-    texts: tuple[str, ...]
     width: int = LETTERS
-    likeness: FloatArray | None = None
 
     @classmethod
     def of(cls, answers: FloatArray) -> Completions:
         """The inverse of `scored`."""
         return cls(tuple(texts_of(answers)), answers.shape[1])
-
-    def __len__(self) -> int:
-        return len(self.texts)
-
-    @property
-    def scored(self) -> FloatArray:
-        return numbered(self.texts, self.width)
-
-    def columns(self) -> dict[str, list[Any]]:
-        """``completion``."""
-        return {COMPLETION[0]: list(self.texts), **unlike(self.likeness)}
-
-    def listed(self) -> list[dict[str, Any]]:
-        cells = self.columns()
-        return [dict(zip(cells, row, strict=True)) for row in zip(*cells.values(), strict=True)]
-
-    def lines(self) -> list[str]:
-        return [text or "(nothing)" for text in self.texts]
-
-    def counts(self) -> dict[str, int]:
-        return {COMPLETION[0]: len(self)}
-
-    def marks(self) -> dict[str, int]:
-        return {name: sum(cells) for name, cells in unlike(self.likeness).items()}
-
-    def compared(self, likeness: FloatArray) -> Completions:
-        return replace(self, likeness=likeness)

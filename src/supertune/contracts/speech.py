@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -192,14 +192,17 @@ def room_of(targets: npt.NDArray[Any]) -> int:
 
 
 @dataclass(frozen=True, eq=False)
-class Transcripts:
-    """What is said in n recordings; see `supertune.contracts.Answers`.
+class Texts:
+    """Texts as answers to n rows; see `supertune.contracts.Answers`.
 
     Attributes:
-        texts: one a recording.
+        texts: one a row.
         width: W, how many numbers an answer takes.
         likeness: as in `supertune.contracts.Predictions`.
     """
+
+    COLUMN: ClassVar[str]
+    NOTHING: ClassVar[str]  # what a terminal shows of an empty text
 
     texts: tuple[str, ...]
     width: int = CHARACTERS
@@ -213,21 +216,29 @@ class Transcripts:
         return numbered(self.texts, self.width)
 
     def columns(self) -> dict[str, list[Any]]:
-        """``transcript``."""
-        return {TRANSCRIPT[0]: list(self.texts), **unlike(self.likeness)}
+        """`COLUMN`."""
+        return {self.COLUMN: list(self.texts), **unlike(self.likeness)}
 
     def listed(self) -> list[dict[str, Any]]:
         cells = self.columns()
         return [dict(zip(cells, row, strict=True)) for row in zip(*cells.values(), strict=True)]
 
     def lines(self) -> list[str]:
-        return [text or "(nothing is said)" for text in self.texts]
+        return [text or self.NOTHING for text in self.texts]
 
     def counts(self) -> dict[str, int]:
-        return {TRANSCRIPT[0]: len(self)}
+        return {self.COLUMN: len(self)}
 
     def marks(self) -> dict[str, int]:
         return {name: sum(cells) for name, cells in unlike(self.likeness).items()}
 
-    def compared(self, likeness: FloatArray) -> Transcripts:
+    def compared(self, likeness: FloatArray) -> Self:
         return replace(self, likeness=likeness)
+
+
+@dataclass(frozen=True, eq=False)
+class Transcripts(Texts):
+    """What is said in n recordings."""
+
+    COLUMN = TRANSCRIPT[0]
+    NOTHING = "(nothing is said)"

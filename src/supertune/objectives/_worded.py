@@ -8,12 +8,41 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from supertune.contracts import Examples, FloatArray, Judged
-from supertune.contracts.speech import texts_of
+from supertune.contracts import ClassWeights, Examples, FloatArray, HeadSpec, Judged
+from supertune.contracts.speech import numbered, room_of, texts_of
+from supertune.objectives._refusals import own_weights, refuse_costs
 from supertune.translations import marked
 
 ROWS_SHOWN = 60
 ALIGNED = 40  # rows that the report shows side by side
+
+
+class Worded:
+    """What judges of texts have in common; see `supertune.contracts.Judge`.
+
+    Attributes:
+        unweighable: said where classes are to be weighed.
+        allowed: the metrics that there are instead, in words.
+    """
+
+    unweighable: str
+    allowed: str
+
+    def row_weights(self, examples: Examples, classes: ClassWeights) -> FloatArray | None:
+        return own_weights(examples, classes, self.unweighable, allowed=self.allowed)
+
+    def costs(
+        self, labels: Sequence[str], matrix: Sequence[Sequence[float]] | None
+    ) -> FloatArray | None:
+        refuse_costs(matrix, "A word has no cost of its own.", allowed=self.allowed)
+        return None
+
+    def unknowing(self, examples: Examples) -> FloatArray:
+        """(n, W): nothing is written."""
+        return numbered([""] * len(examples), room_of(targets(examples)))
+
+    def doubt(self, answers: FloatArray, head: HeadSpec) -> FloatArray:
+        return np.ones(len(answers))  # a text says nothing of its own errors
 
 
 def targets(examples: Examples) -> npt.NDArray[Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from supertune import completions as scoring
@@ -13,7 +12,6 @@ from supertune import structures
 from supertune.contracts import (
     Answers,
     Asked,
-    ClassWeights,
     Completions,
     Examples,
     Finding,
@@ -22,22 +20,32 @@ from supertune.contracts import (
     Judged,
 )
 from supertune.contracts.completion import COMPLETION
-from supertune.contracts.speech import numbered, room_of, texts_of
+from supertune.contracts.speech import texts_of
 from supertune.errors import InputError
-from supertune.objectives._refusals import own_weights, refuse_bounds, refuse_costs
-from supertune.objectives._worded import array, first, furthest, side_by_side, targets, wanted
+from supertune.objectives._refusals import refuse_bounds
+from supertune.objectives._worded import (
+    Worded,
+    array,
+    first,
+    furthest,
+    side_by_side,
+    targets,
+    wanted,
+)
 
 FEW = 20  # rows, below which little can be learned
 METRICS = "the metrics rouge_l, exact, token_f1, and of JSON objects field_f1 and valid"
 
 
-class Generate:
+class Generate(Worded):
     """See `supertune.contracts.Judge`."""
 
     name = "generate"
     summary = "texts that answer a request"
     baselines = ("untuned",)
     backbones = ("smollm2",)
+    unweighable = "Texts have no classes to weigh."
+    allowed = METRICS
     tolerance = 0.0
     decider: str | None = None
     rivals = (("untuned", "the model as it was"),)
@@ -60,19 +68,6 @@ class Generate:
             found.append(Finding("structured_answers", message, (), "info"))
         return found
 
-    def row_weights(self, examples: Examples, classes: ClassWeights) -> FloatArray | None:
-        return own_weights(examples, classes, "Texts have no classes to weigh.", allowed=METRICS)
-
-    def costs(
-        self, labels: Sequence[str], matrix: Sequence[Sequence[float]] | None
-    ) -> FloatArray | None:
-        refuse_costs(matrix, "A word has no cost of its own.", allowed=METRICS)
-        return None
-
-    def unknowing(self, examples: Examples) -> FloatArray:
-        """(n, W): nothing is written."""
-        return numbered([""] * len(examples), room_of(targets(examples)))
-
     def breakdown(
         self, judged: Judged, *, seed: int, costs: FloatArray | None, shown: bool
     ) -> dict[str, Any]:
@@ -86,9 +81,6 @@ class Generate:
         """``completed``: see `_worded.side_by_side`."""
         found = side_by_side(judged, baselines.get("untuned"), shown, scoring.each)
         return {} if found is None else {"completed": found}
-
-    def doubt(self, answers: FloatArray, head: HeadSpec) -> FloatArray:
-        return np.ones(len(answers))  # a text says nothing of its own errors
 
     def rows_to_look_at(
         self, examples: Examples, answers: FloatArray, shown: bool

@@ -15,7 +15,6 @@ from supertune import transcripts
 from supertune.contracts import (
     Answers,
     Asked,
-    ClassWeights,
     Examples,
     Finding,
     FloatArray,
@@ -26,11 +25,11 @@ from supertune.contracts import (
     TermScore,
     Transcripts,
 )
-from supertune.contracts.speech import TRANSCRIPT, numbered, room_of, texts_of
+from supertune.contracts.speech import TRANSCRIPT, texts_of
 from supertune.data.sounds import playing
 from supertune.errors import InputError
-from supertune.objectives._refusals import own_weights, refuse_bounds, refuse_costs
-from supertune.objectives._worded import array, first, furthest, targets, wanted
+from supertune.objectives._refusals import refuse_bounds
+from supertune.objectives._worded import Worded, array, first, furthest, targets, wanted
 
 FEW = 10  # recordings, below which little can be learned
 ALIGNED, CONFUSIONS = 40, 20  # recordings and mistakes that the report shows
@@ -38,13 +37,15 @@ PLAYED = 12  # of the recordings, those that can be listened to there
 METRICS = "the metrics wer, cer and exact"
 
 
-class Transcribe:
+class Transcribe(Worded):
     """See `supertune.contracts.Judge`."""
 
     name = "transcribe"
     summary = "speech written down"
     backbones = ("whisper-base",)
     baselines = ("untuned",)
+    unweighable = "Transcripts have no classes to weigh."
+    allowed = METRICS
     tolerance = 0.0
     decider: str | None = None
     rivals = (("untuned", "the model as it was"),)
@@ -58,20 +59,6 @@ class Transcribe:
             return []
         message = f"{len(examples)} recordings are few to learn from; {FEW} to 100 serve better."
         return [Finding("few_recordings", message, (), "info")]
-
-    def row_weights(self, examples: Examples, classes: ClassWeights) -> FloatArray | None:
-        said = "Transcripts have no classes to weigh."
-        return own_weights(examples, classes, said, allowed=METRICS)
-
-    def costs(
-        self, labels: Sequence[str], matrix: Sequence[Sequence[float]] | None
-    ) -> FloatArray | None:
-        refuse_costs(matrix, "A word has no cost of its own.", allowed=METRICS)
-        return None
-
-    def unknowing(self, examples: Examples) -> FloatArray:
-        """(n, W): nothing is heard."""
-        return numbered([""] * len(examples), room_of(targets(examples)))
 
     def breakdown(
         self, judged: Judged, *, seed: int, costs: FloatArray | None, shown: bool
@@ -118,9 +105,6 @@ class Transcribe:
 
     def term_score(self, terms: Sequence[str]) -> TermScore:
         return partial(transcripts.term_scores, terms)
-
-    def doubt(self, answers: FloatArray, head: HeadSpec) -> FloatArray:
-        return np.ones(len(answers))  # a text says nothing of its own errors
 
     def rows_to_look_at(
         self, examples: Examples, answers: FloatArray, shown: bool

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from supertune import translations as scoring
 from supertune.contracts import (
     Answers,
     Asked,
-    ClassWeights,
     Examples,
     Finding,
     FloatArray,
@@ -22,27 +20,37 @@ from supertune.contracts import (
     Judged,
     Translations,
 )
-from supertune.contracts.speech import numbered, room_of, texts_of
+from supertune.contracts.speech import texts_of
 from supertune.contracts.translation import TRANSLATION
 from supertune.data.language import guess_language
 from supertune.data.pairs import rendering
 from supertune.errors import InputError
 from supertune.evaluation import abstaining
 from supertune.objectives import _far_off
-from supertune.objectives._refusals import own_weights, refuse_bounds, refuse_costs
-from supertune.objectives._worded import array, first, furthest, side_by_side, targets, wanted
+from supertune.objectives._refusals import refuse_bounds
+from supertune.objectives._worded import (
+    Worded,
+    array,
+    first,
+    furthest,
+    side_by_side,
+    targets,
+    wanted,
+)
 
 FEW = 50  # pairs, below which little can be learned
 TRANSLATORS = ("bergamot-en-pt", "bergamot-pt-en")
 METRICS = "the metrics chrf, bleu, ter, exact and placeholders"
 
 
-class Translate:
+class Translate(Worded):
     """See `supertune.contracts.Judge`."""
 
     name = "translate"
     summary = "texts put into another language"
     baselines = ("untuned", "copied")
+    unweighable = "Translations have no classes to weigh."
+    allowed = METRICS
     tolerance = 0.0
     decider: str | None = None
     rivals = (("untuned", "the model as it was"), ("copied", "the source itself"))
@@ -77,20 +85,6 @@ class Translate:
         message = f"{len(examples)} pairs are few to learn from; {FEW} to 500 serve better."
         return [Finding("few_pairs", message, (), "info")]
 
-    def row_weights(self, examples: Examples, classes: ClassWeights) -> FloatArray | None:
-        said = "Translations have no classes to weigh."
-        return own_weights(examples, classes, said, allowed=METRICS)
-
-    def costs(
-        self, labels: Sequence[str], matrix: Sequence[Sequence[float]] | None
-    ) -> FloatArray | None:
-        refuse_costs(matrix, "A word has no cost of its own.", allowed=METRICS)
-        return None
-
-    def unknowing(self, examples: Examples) -> FloatArray:
-        """(n, W): nothing is written."""
-        return numbered([""] * len(examples), room_of(targets(examples)))
-
     def breakdown(
         self, judged: Judged, *, seed: int, costs: FloatArray | None, shown: bool
     ) -> dict[str, Any]:
@@ -114,9 +108,6 @@ class Translate:
         """``translated``: see `_worded.side_by_side`."""
         found = side_by_side(judged, baselines.get("untuned"), shown, _far_off.worth)
         return {} if found is None else {"translated": found}
-
-    def doubt(self, answers: FloatArray, head: HeadSpec) -> FloatArray:
-        return np.ones(len(answers))  # a text says nothing of its own errors
 
     def rows_to_look_at(
         self, examples: Examples, answers: FloatArray, shown: bool
