@@ -8,6 +8,7 @@
 
     supertune.load("reviews-model").predict_proba(["arrived broken, twice"])
     print(supertune.plan("reviews.csv").text())    # what would be tried, before anything is
+    print(supertune.suited("reviews.csv").text())  # which pretrained models suit the rows, and why
     supertune.label_next("reviews-model", "pool.csv")    # which rows to label next, and why
 
 Everything the command line does, these names do. They are looked up on first use, so that
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
         similar_in,
         similar_items,
         speak,
+        suited,
         transcribe,
         translate,
     )
@@ -58,6 +60,7 @@ __all__ = [
     "similar_in",
     "similar_items",
     "speak",
+    "suited",
     "transcribe",
     "translate",
 ]

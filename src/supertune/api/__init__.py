@@ -13,6 +13,7 @@ from supertune.api.neighbouring import similar_items
 from supertune.api.picturing import generate
 from supertune.api.planning import plan
 from supertune.api.speaking import speak
+from supertune.api.suiting import suited
 from supertune.api.transcribing import in_language, terms, transcribe
 from supertune.api.translating import translate
 from supertune.data.sounds.microphone import recorded
@@ -35,6 +36,7 @@ __all__ = [
     "similar_in",
     "similar_items",
     "speak",
+    "suited",
     "terms",
     "transcribe",
     "translate",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from supertune import choose, pipeline, registry
 from supertune.api import meant, unlabelled
+from supertune.api.suiting import costs
 from supertune.catalogue.entries import model as catalogue_model
 from supertune.catalogue.resolve import fetched
 from supertune.choose import Entry
@@ -59,6 +60,10 @@ def plan(data: Any, *, test: Any = None, unlabeled: Any = None, **options: Any) 
             "data": compose.data_section(workshop, reading, examples, shown=True),
             "judged_on": _judged_on(workshop, reading),
             "findings": [f.as_dict() for f in (*findings, *_language(workshop, examples))],
+            "backbones": [
+                one.as_dict()
+                for one in choose.suiting(workshop, examples, choose.backbones(settled, examples))
+            ],
             "candidates": [_candidate(entry) for entry in entries],
             "unfit": _unfit(workshop, entries, examples.modality),
             "to_fetch": missing,
@@ -119,6 +124,16 @@ def _unfit(workshop: Workshop, entries: Sequence[Entry], rows: str) -> list[dict
     return reasons
 
 
+def _unfit_lines(unfit: Sequence[Mapping[str, str]]) -> list[str]:
+    """Methods of other tasks in one line, those that `auto` leaves to a person in another."""
+    others = [one["method"] for one in unfit if " serves " in one["why"]]
+    named = [one["method"] for one in unfit if one["why"] == choose.NOT_TRIED]
+    left = [one for one in unfit if one["method"] not in {*others, *named}]
+    lines = [f"  not {one['method']}: {one['why']}" for one in left]
+    lines += [f"  {choose.NOT_TRIED}: {', '.join(named)}"] if named else []
+    return lines + ([f"  for other tasks: {', '.join(others)}"] if others else [])
+
+
 def _next(data: Any, missing: list[dict[str, Any]], total: float, settled: Recipe) -> list[str]:
     from supertune.report.steps import spoken
 
@@ -144,13 +159,17 @@ def _lines(data: dict[str, Any]) -> list[str]:
             f"median {target['median']:.6g}"
         )
     lines += ["", f"Judged on {data['judged_on']}, by {data['metric']}."]
+    lines += ["", "Backbones"] if data["backbones"] else []
+    for one in data["backbones"]:
+        lines.append(f"  {one['name']}: {costs(one)}" if one["suits"] else f"  {one['name']}")
+        lines += [f"    {reason}" for reason in (*one["against"], *one["for"])]
     lines += ["", "Candidates"] if data["candidates"] else []
     for one in data["candidates"]:
         on = f" on {one['backbone']}" if one["backbone"] else ""
         lines.append(
             f"  {one['method']}{on}: about {duration(one['seconds'])}, {size(one['memory_bytes'])}"
         )
-    lines += [f"  not {one['method']}: {one['why']}" for one in data["unfit"]]
+    lines += _unfit_lines(data["unfit"])
     for one in data["to_fetch"]:
         amount = size(one["bytes"]) if one["bytes"] else "its size is not known"
         lines.append(f"  {one['name']} is fetched first ({amount})")

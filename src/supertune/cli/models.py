@@ -2,36 +2,94 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
 
 from supertune.catalogue import entries, hub, resolve
 from supertune.catalogue.entry import ModelEntry
+from supertune.cli import recipe_options as keys
 from supertune.cli.options import Command, Group, Json, NoColor, Quiet, Verbose, example, terminal
 from supertune.cli.progress import Progress
 from supertune.cli.terminal import Terminal
+from supertune.config import parse_settings
+from supertune.errors import InputError
 from supertune.report.wording import duration, size
 
 app = typer.Typer(
     cls=Group,
     invoke_without_command=True,
     add_completion=False,
-    help="List pretrained models, or fetch one.",
-    epilog=example("supertune models", "supertune models pull minilm"),
+    help="List pretrained models, say which suit your rows, or fetch one.",
+    epilog=example(
+        "supertune models",
+        "supertune models --for reviews.csv",
+        "supertune models --for pairs.tsv --task translation --backbone ./my-marian",
+        "supertune models pull minilm",
+    ),
 )
 
 
 @app.callback()
 def models(
     ctx: typer.Context,
+    rows: Annotated[
+        str | None,
+        typer.Option("--for", metavar="DATA", help="Rank the models by how they suit these rows."),
+    ] = None,
+    task: keys.TaskName = None,
+    text: keys.Text = None,
+    label: keys.Label = None,
+    backbone: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--backbone",
+            help="One more to be ranked: a folder, or an id of the hub that was fetched; "
+            "several times.",
+        ),
+    ] = None,
+    settings: keys.Settings = None,
     json: Json = False,
     verbose: Verbose = False,
     quiet: Quiet = False,
     no_color: NoColor = False,
 ) -> None:
-    if ctx.invoked_subcommand is None:
+    if ctx.invoked_subcommand is not None:
+        return
+    options = {"task": task, "text": tuple(text or ()), "label": label}
+    named = {key: value for key, value in options.items() if value}
+    if rows is None:
+        _unused({**named, "backbone": backbone, "set": settings})
         _list(terminal(ctx))
+    else:
+        _ranked(terminal(ctx), rows, backbone or [], {**parse_settings(settings or []), **named})
+
+
+def _unused(given: Mapping[str, Any]) -> None:
+    """Raises:
+    InputError: ``rows_missing``.
+    """
+    without = [f"--{name}" for name, value in given.items() if value]
+    if without:
+        raise InputError(
+            "rows_missing",
+            "The models are only listed where no rows are named.",
+            received=", ".join(without),
+            allowed="these beside --for DATA",
+            next="For example: supertune models --for reviews.csv",
+        )
+
+
+def _ranked(
+    terminal: Terminal, rows: str, backbones: Sequence[str], options: dict[str, Any]
+) -> None:
+    from supertune import api
+
+    with Progress(terminal):
+        found = api.suited(rows, backbones=backbones, **options)
+    terminal.result(found.data)
+    terminal.say(found.text())
 
 
 def _list(terminal: Terminal) -> None:
