@@ -19,6 +19,7 @@ NAMES = (
     "more_rows",
     "grid_search",
     "many_adapters",
+    "sharing",
     "peft_trainer",
     "peft_speech",
     "pictures",

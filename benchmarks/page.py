@@ -24,6 +24,7 @@ ORDER = (
     "many_pictures",
     "recommending",
     "many_adapters",
+    "sharing",
     "more_rows",
     "saved_sizes",
     "roofline",

@@ -50,6 +50,7 @@ from supertune.prompts import asking
 from supertune.report import advice, compose, steps
 from supertune.report.compose import finite
 from supertune.report.shown import Report
+from supertune.training import processes
 
 Progress = Callable[[str, int, int | None], None]
 
@@ -122,6 +123,7 @@ def fit(
     before = None if from_ is None else load(from_)
     earlier = {} if before is None else continuing.settings_of(before, options)
     settled, said = meant.settled(data, {**earlier, **options})
+    settled = processes.join(settled)
     run = _read(data, test, settled, before, keep_rows, progress, unlabeled)
     run = replace(run, reading=replace(run.reading, guesses=(*said, *run.reading.guesses)))
     kept = retained.read(keep, run.workshop, [e.candidate.backbone for e in run.entries])
@@ -129,7 +131,7 @@ def fit(
         began(run.reading, run.predicted)
     model = _finish(run, *_tuned(run, _decide(run)))
     retained.add(model, kept, run.examples)
-    if output is not None:
+    if output is not None and processes.first():
         model.save(output, overwrite=overwrite)
     return model
 

@@ -114,6 +114,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code (0 done, 2 can be mended, 1 else, 130 Ctrl-C)."""
     given = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
     _settle(given)
+    if not _speaks(given):
+        return 0
     terminal = Terminal(color="NO_COLOR" not in os.environ)
     try:
         program = get_command(app)
@@ -150,6 +152,17 @@ def _settle(given: Sequence[str]) -> None:
             import warnings
 
             warnings.simplefilter("ignore")
+
+
+def _speaks(given: Sequence[str]) -> bool:
+    """Whether this process has anything to do. Of several that ``accelerate launch`` started the
+    first speaks and writes; the others share a fit in silence, and nothing else."""
+    if os.environ.get("WORLD_SIZE", "1") == "1" or os.environ.get("RANK", "0") == "0":
+        return True
+    if "fit" not in given[:1]:
+        return False
+    sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115  until the process ends
+    return True
 
 
 def _hung_up() -> int:

@@ -181,13 +181,13 @@ class _Told:
 
 
 def _accumulation(run: _Run, losses: _Losses) -> Accumulation:
-    def forget() -> None:
-        for tensor in run.tensors():
-            tensor.grad = None
-
     compared = losses.compared if run.injection.criterion == "contrastive" else None
     return Accumulation(
-        run.splitting, partial=losses.share, rows=losses.read, whole=compared, forget=forget
+        run.splitting,
+        partial=losses.share,
+        rows=losses.read,
+        whole=compared,
+        tensors=run.tensors,
     )
 
 

@@ -23,6 +23,7 @@ from supertune.contracts import (
     State,
     Tuned,
 )
+from supertune.training import processes
 
 Folds = Sequence[tuple[IntArray, IntArray]]
 
@@ -43,6 +44,7 @@ TRAINED_BY = {
 def fit(method: Method, problem: Problem, options: Any) -> Tuned:
     """A fitted method; gradient methods go through the shared loop."""
     if isinstance(method, GradientMethod):
+        processes.check(problem.head)
         trained: Tuned = trainer(problem.head).train(method, problem, options)
         return trained
     return cast(Solver, method).fit(problem, options)

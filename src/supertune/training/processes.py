@@ -1,0 +1,104 @@
+"""One fit shared by several processes, as ``accelerate launch -m supertune fit`` starts them.
+
+Every process reads the same rows and walks the same line. In a step of gradient descent each
+differentiates the loss of its own rows, gradients are summed over all of them (data parallel), and
+each takes the same step: the losses are those of one process but for rounding, as long as nothing
+is dropped at random. What is not gradient descent is done by each of them alike, and the first
+alone speaks and writes.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+from supertune.config import Recipe
+from supertune.contracts import HeadSpec
+from supertune.errors import InputError
+from supertune.limits import cut
+
+Item = TypeVar("Item")
+
+
+def count() -> int:
+    """How many processes share this fit, as their launcher said."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def first() -> bool:
+    """Whether this process is the one that speaks and writes."""
+    return count() == 1 or os.environ.get("RANK", "0") == "0"
+
+
+def join(recipe: Recipe) -> Recipe:
+    """Meet the other processes, where there are any; the recipe, in which then nothing depends on
+    a clock.
+
+    Raises:
+        InputError: ``choice_not_shared`` where clocks would choose, each process its own.
+    """
+    if count() == 1:
+        return recipe
+    if "auto" in (recipe.method, recipe.backbone) or recipe.search:
+        raise InputError(
+            "choice_not_shared",
+            "Several processes share one fit, and their clocks would choose differently.",
+            received=f"method {recipe.method}, backbone {recipe.backbone}, search {recipe.search}",
+            allowed="a method and a backbone by name, and no search",
+            next="Fit with 'auto' in one process, then launch what it chose.",
+        )
+    import torch
+    from accelerate import PartialState
+
+    PartialState(cpu=not torch.cuda.is_available() or recipe.device == "cpu")
+    return recipe.model_copy(update={"max_candidates": recipe.max_candidates or 1})
+
+
+def check(head: HeadSpec) -> None:
+    """Raises:
+    InputError: ``training_not_shared`` where a loop of its own learns from whole steps.
+    """
+    if count() > 1 and head.kind:
+        raise InputError(
+            "training_not_shared",
+            "Only the training of labels and values is shared by processes so far.",
+            received=f"{count()} processes",
+            allowed="one process for this task",
+            next="Start it without the launcher.",
+        )
+
+
+def own(items: Sequence[Item]) -> tuple[Sequence[Item], int]:
+    """The items that this process sees to, and where they begin; all of them where there are too
+    few for every process to have one."""
+    if not shared(len(items)):
+        return items, 0
+    parts, rank = cut(items, count()), int(os.environ["RANK"])
+    return parts[rank], sum(len(part) for part in parts[:rank])
+
+
+def shared(items: int) -> bool:
+    """Whether so many are shared out."""
+    return items >= count() > 1
+
+
+def summed(tensor: Any) -> Any:
+    """The sum over all processes, in place."""
+    import torch.distributed
+
+    torch.distributed.all_reduce(tensor)
+    return tensor
+
+
+def sum_gradients(parameters: Sequence[Any]) -> None:
+    """Gradients become their sums over all processes; one that is missing counts as nought."""
+    import torch
+
+    for tensor in parameters:
+        if tensor.grad is None:
+            tensor.grad = torch.zeros_like(tensor)
+    flat = summed(torch.cat([tensor.grad.flatten() for tensor in parameters]))
+    parts = flat.split([tensor.numel() for tensor in parameters])
+    for tensor, part in zip(parameters, parts, strict=True):
+        tensor.grad.copy_(part.view_as(tensor))
