@@ -103,8 +103,8 @@ def summarise(draws: Sequence[Draw]) -> list[Figure]:
 BENCHMARK = Benchmark(
     name="sharing",
     question="What does a second process bring to training, and what a second thread?",
-    how=f"Training alone ({EPOCHS} epochs of {ROWS} texts of r8 in steps of 16, minilm, all blocks, "
-    "fp32), processes started by torch's launcher and met over gloo on one machine of two cores.",
+    how=f"Training alone ({EPOCHS} epochs of {ROWS} texts of r8 in steps of 16, minilm, all blocks,"
+    " fp32), processes started by torch's launcher and met over gloo on one machine of two cores.",
     peers=("accelerate",),
     plan=plan,
     measure=measure,
