@@ -31,6 +31,7 @@ ORDER = (
     ("tasks", "backbones", "methods"),
     ("training", "evaluation"),
     ("objectives",),
+    ("opening",),
     ("pipeline",),
     ("choose", "baselines", "explaining", "recommending"),
     ("artifact", "report"),

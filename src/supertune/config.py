@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from supertune import registry
 from supertune.contracts import Options, Pooling, ResizeMode, options_of
+from supertune.contracts.remote import consented
 from supertune.errors import InputError
 from supertune.limits import parse_bytes, parse_share
 
@@ -145,6 +146,25 @@ class Recipe(BaseModel):
     )
     device: str = "auto"
     threads: int | None = Field(None, ge=1)
+    base_url: str | None = Field(
+        None, description="address of a server that a backbone openai:MODEL is at"
+    )
+    # What follows is said anew each time: no model folder brings consent or limits of its own.
+    allow_remote: bool = Field(
+        default_factory=consented, exclude=True, description="rows may be sent to a server"
+    )
+    max_cost: float | None = Field(
+        None, ge=0, exclude=True, description="that requests to a server may cost together"
+    )
+    max_requests: int | None = Field(
+        None, ge=0, exclude=True, description="that may be sent to a server, retries included"
+    )
+    prices: str | None = Field(
+        None, exclude=True, description="file of prices: {MODEL: {input: 0.1, output: 0.4}}"
+    )
+    request_timeout: float = Field(
+        60.0, gt=0, exclude=True, description="seconds that one request to a server may take"
+    )
     options: dict[str, Any] = Field(default_factory=dict, description="the method's own keys")
 
     @field_validator("memory_limit", mode="before")

@@ -53,6 +53,7 @@ from supertune.training import drawing, fitting, painting
 from supertune.training.adopted import Adopted
 
 UNLABELLED = {"label_column_missing", "no_label_column", "no_labels", "no_targets"}
+BOUNDS = "calibration.safetensors"
 WINDOW = 4096  # inputs predicted at a time, so that memory does not grow with their number
 
 
@@ -421,7 +422,7 @@ class Model:
     def _files(self) -> dict[str, bytes]:
         files = artifact.states.files(self.tuned.state())
         if self.calibration:
-            files["calibration.safetensors"] = artifact.tensor_bytes(self.calibration)
+            files[BOUNDS] = artifact.tensor_bytes(self.calibration)
         if self.training_rows is not None:
             files["rows.jsonl"] = rows.to_lines(self.training_rows)
         files["recipe.yaml"] = recipe_text(self.recipe)
@@ -445,12 +446,14 @@ def load(
     device: str = "auto",
     threads: int | None = None,
     backbone: str | Path | None = None,
+    **remote: Any,
 ) -> Model:
     """A model folder as a `Model`; every file is verified before it is used.
 
     Args:
         device, threads: where to run; see ``supertune doctor``.
         backbone: where the backbone is now, if it was a folder that has moved since.
+        **remote: of one at a server ``allow_remote``, ``max_cost``, ``max_requests``, ``prices``.
 
     Raises:
         InputError: when the folder is missing, damaged, of a newer schema, or holds a pickle;
@@ -458,7 +461,7 @@ def load(
     """
     read = artifact.read(Path(folder))
     manifest = read.manifest
-    place: dict[str, Any] = {"device": device, "threads": threads}
+    place: dict[str, Any] = {"device": device, "threads": threads, **remote}
     if backbone is not None and manifest["backbone"] is not None:
         place["backbone"] = str(backbone)
     recipe = Recipe(**{"precision": "fp32", **manifest["recipe"], **place})
@@ -477,7 +480,6 @@ def load(
     columns = Columns(**{**manifest["columns"], **lists})
     if "rows.jsonl" in read.files:
         kept = rows.from_lines(read.text("rows.jsonl"), columns, tuple(manifest["labels"]))
-    bounds = "calibration.safetensors"
     return Model(
         recipe=recipe,
         labels=tuple(manifest["labels"]),
@@ -488,7 +490,7 @@ def load(
         tuned=tuned,
         folder=Path(folder),
         training_rows=kept,
-        calibration=read.arrays(bounds) if bounds in read.files else {},
+        calibration=read.arrays(BOUNDS) if BOUNDS in read.files else {},
         _workshop=workshop,
     )
 

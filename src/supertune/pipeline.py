@@ -13,29 +13,23 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from supertune import limits, registry
-from supertune.catalogue import hub
 from supertune.catalogue.entries import carrying, model
-from supertune.catalogue.places import cache_folder
-from supertune.catalogue.resolve import fetched, resolve
+from supertune.catalogue.resolve import fetched
 from supertune.config import Recipe, method_options
 from supertune.contracts import (
     Answers,
     Asked,
-    Backbone,
-    BackboneRef,
     Bounding,
     Calibrating,
     Columns,
     Consenting,
     Encoding,
-    Engine,
     Examples,
     Finding,
     FloatArray,
@@ -53,15 +47,16 @@ from supertune.contracts import (
     misfit,
     modality_of,
 )
+from supertune.contracts.remote import Account, Terms, account
 from supertune.errors import InputError, unknown_name
 from supertune.evaluation import novelty
 from supertune.evaluation.splits import feasible_folds, repeated_folds
+from supertune.opening import Progress, activation_cache, open_backbone, reference
 from supertune.prompts import asking
 from supertune.training import fitting
 from supertune.training.cache import ActivationCache
 from supertune.training.lens import CachedLens
 
-Progress = Callable[[str, int, int | None], None]
 Folds = list[list[tuple[IntArray, IntArray]]]
 
 
@@ -131,8 +126,9 @@ class Workshop:
 
     recipe: Recipe
     progress: Progress | None = None
-    store: ActivationCache = field(default_factory=lambda: activation_cache())
+    store: ActivationCache = field(default_factory=activation_cache)
     unlabelled: tuple[Input, ...] = ()  # rows without an answer, none of them among the examples
+    account: Account = field(default_factory=account)  # of what is sent to servers
     _lenses: dict[str, CachedLens] = field(default_factory=dict)
     _prompts: dict[tuple[str, ...], tuple[Prompt, ...]] = field(default_factory=dict)
 
@@ -171,6 +167,14 @@ class Workshop:
             hints=recipe.hints,
         )
 
+    @property
+    def terms(self) -> Terms:
+        """Under which conditions rows may be sent to a server."""
+        said = self.recipe
+        limits = said.max_cost, said.max_requests, said.prices, said.request_timeout
+        own = {"kept": self.store, "account": self.account}
+        return Terms(said.allow_remote, said.base_url, *limits, **own)
+
     def offer(self, backbone: str, *, fetch: bool = True) -> Offer:
         """What a backbone can do at the recipe's resolution; its files are fetched if need be, no
         weight is read. Without ``fetch`` one of the catalogue that is not here yet is described by
@@ -178,14 +182,14 @@ class Workshop:
         entry = model(backbone)
         if not fetch and entry is not None and fetched(entry) is None:
             return entry.offer.at(self.recipe.resolution)
-        ref = reference(backbone, self.progress, fetch=fetch)
+        ref = reference(backbone, self.progress, fetch=fetch, terms=self.terms)
         return registry.engine(ref.engine).offers(ref).at(self.recipe.resolution)
 
     def lens(self, backbone: str | None) -> CachedLens | None:
         if backbone is None:
             return None
         if backbone not in self._lenses:
-            ref = reference(backbone, self.progress)
+            ref = reference(backbone, self.progress, terms=self.terms)
             opened = open_backbone(ref, self.recipe)
             told = None if self.progress is None else partial(self.progress, f"encode {ref.name}")
             self._lenses[backbone] = CachedLens(opened, self.encoding(), self.store, told)
@@ -436,56 +440,3 @@ def predict(
     logits = as_calibrated(logits, calibration or {})
     head = workshop.task.head(examples)
     return workshop.task.decode(logits, examples.labels, head, workshop.costs(examples.labels))
-
-
-# --- backbones by name ------------------------------------------------------------------------
-
-_opened: dict[tuple[str | bool, ...], Backbone] = {}
-
-
-def engine_of(name: str) -> Engine:
-    """``ENGINE:NAME`` chooses an engine; without a prefix it is the catalogue's for that name, the
-    one that knows what is in that folder, or transformers."""
-    prefix, sign, _ = name.partition(":")
-    if sign and prefix in registry.names("backbones"):
-        return registry.engine(prefix)
-    entry = model(name)
-    if entry is not None:
-        return registry.engine(entry.engine)
-    return registry.engine_in(hub.cached(name) or Path(name).expanduser())
-
-
-def reference(name: str, progress: Progress | None = None, *, fetch: bool = True) -> BackboneRef:
-    """Where a backbone is; it is fetched into the cache when it is nowhere yet."""
-    engine = engine_of(name)
-    bare = name.removeprefix(f"{engine.name}:")
-    if not getattr(engine, "folders", False):
-        return BackboneRef(bare, engine.name)
-    located = resolve(bare, progress=progress, fetch=fetch)
-    if bare == name:  # only now is it known what a model that was fetched is
-        engine = engine_of(name)
-    # A folder's place on this machine is nobody's business in an adapter's files.
-    name = located.folder.resolve().name if located.source == "folder" else located.name
-    return BackboneRef(name, engine.name, located.folder)
-
-
-def open_backbone(ref: BackboneRef, recipe: Recipe) -> Backbone:
-    """The loaded backbone; one copy a process, shared by everything that tunes on it."""
-    key = (ref.engine, str(ref.folder or ref.name), recipe.device, recipe.packing)
-    if (*key, recipe.precision) not in _opened:
-        opened = registry.engine(ref.engine).open(
-            ref,
-            device=recipe.device,
-            threads=recipe.threads,
-            precision=recipe.precision,
-            packing=recipe.packing,
-        )
-        # Under "auto" and under what it came to, the same copy.
-        shared = _opened.setdefault((*key, opened.precision), opened)
-        _opened[(*key, recipe.precision)] = shared
-    return _opened[(*key, recipe.precision)]
-
-
-def activation_cache() -> ActivationCache:
-    """The cache on disk that all fits of this person share."""
-    return ActivationCache(cache_folder() / "activations")

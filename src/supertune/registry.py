@@ -120,6 +120,13 @@ def engine(name: str) -> Engine:
     return cast(Engine, _load("backbones", name))
 
 
+def engine_called(prefix: str) -> Engine | None:
+    """The engine that a name such as ``openai:MODEL`` chooses, by its key or its ``prefix``."""
+    if prefix in names("backbones"):
+        return engine(prefix)
+    return next((one for one in engines() if getattr(one, "prefix", None) == prefix), None)
+
+
 def engine_in(folder: Path) -> Engine:
     """The engine that knows a folder of files, by its ``listing``, the name of a file there, or by
     its ``model_types``, one of which config.json names; else that of transformers."""

@@ -14,7 +14,7 @@ from tests.conftest import write_wugs
 from tests.data.pictures.conftest import encoded, noise
 
 import supertune
-from supertune import pipeline
+from supertune import opening
 from supertune.errors import InputError
 
 FIT = ("rows", "--task", "image_generation", "--backbone", "pixel", "--set", "folds=2")
@@ -212,7 +212,7 @@ def test_a_bad_fit_is_refused(
     name: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(pipeline, "_opened", {})  # each "pixel" here is another one
+    monkeypatch.setattr(opening, "_opened", {})  # each "pixel" here is another one
     bad = FITS[name]
     shutil.copytree(pixel_pipeline, here / "pixel")
     bad.make(here)

@@ -9,16 +9,18 @@ from typing import get_args
 import numpy as np
 import pytest
 from tests.contract.combinations import METHODS
+from tests.openai_server import Hashes, Server
 
 import supertune
 from supertune import registry
 from supertune.config import Recipe
 from supertune.contracts import Capability, Encoding, misfit
 from supertune.contracts.method import OFFERED_BY
-from supertune.pipeline import Workshop, engine_of, reference
+from supertune.opening import engine_of, reference
+from supertune.pipeline import Workshop
 
 # A backbone for each engine; one that is not named here opens what has its own name.
-BACKBONES = {"transformers": "minilm"}
+BACKBONES = {"transformers": "minilm", "openai_api": "openai:hashes"}
 ENCODING = Encoding(max_length=32)
 
 
@@ -26,6 +28,15 @@ ENCODING = Encoding(max_length=32)
 ENGINES = [
     name for name in registry.names("backbones") if "text" in registry.engine(name).modalities
 ]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def server(own_activations):
+    """What the engine of servers asks: one of ours, on loopback."""
+    with Server(hashes=Hashes()) as one, pytest.MonkeyPatch.context() as environment:
+        environment.setenv("OPENAI_BASE_URL", one.url)
+        environment.setenv("SUPERTUNE_ALLOW_REMOTE", "1")
+        yield one
 
 
 @pytest.fixture(scope="session", params=ENGINES)

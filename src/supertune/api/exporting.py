@@ -189,7 +189,7 @@ def _merge(source: _Source, folder: Path) -> None:
 
 
 def _engine(model: Model) -> tuple[BackboneRef, Exporting]:
-    from supertune.pipeline import engine_of, reference
+    from supertune.opening import engine_of, reference
 
     if model.backbone is None:
         raise InputError(

@@ -47,7 +47,7 @@ from supertune.limits import OutOfTime
 from supertune.model import Model, load
 from supertune.pipeline import Workshop
 from supertune.prompts import asking
-from supertune.report import advice, compose, steps
+from supertune.report import advice, compose, remote, steps
 from supertune.report.compose import finite
 from supertune.report.shown import Report
 from supertune.training import processes
@@ -435,6 +435,7 @@ def _report(
         **_advice(run, decision),
     }
     report["cost"] = _cost(run, decision)
+    report |= remote.section(workshop.account, examples)
     report["sources"] = _sources(run)
     report["commands"] = steps.commands(report, None)
     report["next"] = steps.following(report, None)
@@ -447,6 +448,7 @@ def _noticed(run: _Run, decision: Decision, tuned: Tuned) -> list[Finding]:
         *asking.unused(run.given, tuned),
         *run.reading.findings,
         *run.workshop.store.findings,
+        *remote.findings(run.workshop.account, run.examples),
         *_notes(decision),
     ]
 

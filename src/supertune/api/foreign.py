@@ -9,7 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from supertune import pipeline
+from supertune import opening, pipeline
 from supertune.artifact import foreign as folders
 from supertune.artifact.foreign import PeftFolder
 from supertune.artifact.tensors import Arrays
@@ -81,7 +81,7 @@ def taken(folder: Path, given: Given, backbone: str | None, place: dict[str, Any
     name = _backbone(read, backbone)
     recipe = _recipe(read, name, given.task, place)
     workshop = pipeline.Workshop(recipe)
-    engine = pipeline.engine_of(name)
+    engine = opening.engine_of(name)
     if not isinstance(engine, Adopting):
         raise InputError(
             "engine_without_adapters",
@@ -148,7 +148,7 @@ def _backbone(read: PeftFolder, asked: str | None) -> str:
     wanted = [twins.get(name, name) for name in named if isinstance(name, str) and name]
     for name in wanted:
         try:
-            pipeline.reference(name)
+            opening.reference(name)
         except SupertuneError:
             continue
         return name

@@ -37,6 +37,7 @@ def load(
     template: str | None = None,
     words: Mapping[str, Sequence[str]] | None = None,
     rows: Any = None,
+    **remote: Any,
 ) -> Model: ...
 
 
@@ -51,6 +52,7 @@ def load(
     template: str | None = None,
     words: Mapping[str, Sequence[str]] | None = None,
     rows: Any = None,
+    **remote: Any,
 ) -> Model | Generator:
     """A folder that `supertune.fit` wrote as a `Model`; every file is verified before it is used.
 
@@ -68,6 +70,8 @@ def load(
         template, words: label words in a prompt, where there is no head, e.g.
             ``"{text} It was {answer}"`` and ``{"positive": ["good"], "negative": ["bad"]}``.
         rows: labelled rows, as `supertune.fit` takes them, to fit a head on.
+        **remote: where the backbone is at a server: ``allow_remote=True``, without which no row is
+            sent, ``max_cost``, ``max_requests``, ``prices``, as `supertune.fit` takes them.
 
     Raises:
         InputError: when the folder is missing, damaged, of a newer schema, or holds a pickle;
@@ -83,7 +87,7 @@ def load(
     if kind is None:
         if not given.nothing:
             raise _known_already(path)
-        return model.load(path, device=device, threads=threads, backbone=backbone)
+        return model.load(path, device=device, threads=threads, backbone=backbone, **remote)
     if kind == "setfit":
         return _load_setfit(path, given, place)
     return load_peft(path, given, None if backbone is None else str(backbone), place)

@@ -8,14 +8,16 @@ from typing import Any
 
 from supertune import choose, pipeline, registry
 from supertune.api import meant, unlabelled
+from supertune.api.fitting import fit
 from supertune.api.suiting import costs
 from supertune.catalogue.entries import model as catalogue_model
 from supertune.catalogue.resolve import fetched
 from supertune.choose import Entry
 from supertune.config import Recipe
-from supertune.contracts import Finding, Reading, misfit
+from supertune.contracts import Examples, Finding, Reading, misfit
+from supertune.contracts.remote import shared
 from supertune.pipeline import Workshop
-from supertune.report import compose
+from supertune.report import compose, remote
 from supertune.report.wording import duration, size
 
 
@@ -67,6 +69,7 @@ def plan(data: Any, *, test: Any = None, unlabeled: Any = None, **options: Any) 
             "candidates": [_candidate(entry) for entry in entries],
             "unfit": _unfit(workshop, entries, examples.modality),
             "to_fetch": missing,
+            **_remote(workshop, entries, examples, data, test, unlabeled, options),
             "seconds": total,
             "time_limit": settled.time_limit,
             "memory_bytes": max((e.memory_bytes for e in entries), default=0),
@@ -74,6 +77,26 @@ def plan(data: Any, *, test: Any = None, unlabeled: Any = None, **options: Any) 
             "next": _next(data, missing, total, settled),
         }
     )
+
+
+def _remote(
+    workshop: Workshop,
+    entries: Sequence[Entry],
+    examples: Examples,
+    data: Any,
+    test: Any,
+    unlabeled: Any,
+    options: dict[str, Any],
+) -> dict[str, Any]:
+    """``remote``: what a fit would send to a server, found by one that sends nothing and goes on
+    with numbers drawn at random in place of answers."""
+    names = {entry.candidate.backbone for entry in entries} - {None}
+    offers = [workshop.offer(str(name), fetch=False) for name in names]
+    if not any("remote" in offer.capabilities for offer in offers):
+        return {}
+    with shared(dry=True) as account:
+        fit(data, test=test, unlabeled=unlabeled, **options)
+    return remote.section(account, examples)
 
 
 def _missing(names: Sequence[str]) -> list[dict[str, Any]]:
@@ -173,6 +196,11 @@ def _lines(data: dict[str, Any]) -> list[str]:
     for one in data["to_fetch"]:
         amount = size(one["bytes"]) if one["bytes"] else "its size is not known"
         lines.append(f"  {one['name']} is fetched first ({amount})")
+    for one in data.get("remote") or []:
+        count = len(one["rows"]) + one["other_texts"]
+        lines.append(
+            f"  {one['model']} at {one['server']} would be sent {count} texts: {remote.took(one)}"
+        )
     lines += ["", *(f"! {f['message']}" for f in data["findings"])] if data["findings"] else []
     lines += [
         "",

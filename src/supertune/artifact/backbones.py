@@ -6,13 +6,15 @@ from typing import Any
 
 from supertune.contracts import Lens
 from supertune.errors import InputError
-from supertune.pipeline import Workshop, open_backbone, reference
+from supertune.pipeline import Workshop
 
 
 def same_backbone(workshop: Workshop, manifest: dict[str, Any]) -> Lens:
     """Raises: InputError ``backbone_changed`` where its weights are others."""
     backbone = workshop.recipe.backbone
-    opened = open_backbone(reference(backbone), workshop.recipe)
+    lens = workshop.lens(backbone)
+    assert lens is not None
+    opened = lens.backbone
     if opened.sha256 != manifest["backbone"]["sha256"]:
         raise InputError(
             "backbone_changed",
@@ -21,6 +23,4 @@ def same_backbone(workshop: Workshop, manifest: dict[str, Any]) -> Lens:
             allowed=f"weights sha256 {manifest['backbone']['sha256'][:16]}…",
             next="Put the original backbone back, or fit the model again.",
         )
-    lens = workshop.lens(backbone)
-    assert lens is not None
     return lens

@@ -105,7 +105,8 @@ class _Bench:
     def variant(self, keys: Mapping[str, Any], candidate: Candidate | None = None) -> FloatArray:
         """Out-of-fold answers (R, n, C) under other keys of the recipe, on the same folds."""
         changed = self.workshop.recipe.model_copy(update=dict(keys))
-        other = Workshop(changed, self.workshop.progress, self.workshop.store)
+        shop = self.workshop
+        other = Workshop(changed, shop.progress, shop.store, account=shop.account)
         return assess(other, candidate or self.candidate, self.examples, self.folds).answers
 
     def reading_seconds(self, backbone: str) -> float:

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from supertune.cli.options import (
+    AllowRemote,
     BackboneAt,
     Command,
     Device,
     Json,
     Labels,
+    MaxCost,
+    MaxRequests,
     ModelFolder,
     NoColor,
     Quiet,
@@ -68,6 +71,9 @@ def evaluate(
     ] = None,
     backbone: BackboneAt = None,
     labels: Labels = "",
+    allow_remote: AllowRemote = False,
+    max_cost: MaxCost = None,
+    max_requests: MaxRequests = None,
     device: Device = None,
     threads: Threads = None,
     json: Json = False,
@@ -78,7 +84,7 @@ def evaluate(
     """Score a model on labelled rows that it has not seen."""
 
     said = terminal(ctx)
-    model = opened(folder, device, threads, backbone, labels)
+    model = opened(folder, device, threads, backbone, labels, ctx.params)
     with Progress(said):
         if language is not None:
             from supertune import api

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from supertune.cli.options import (
+    AllowRemote,
     BackboneAt,
     Command,
     Device,
     Json,
     Labels,
+    MaxCost,
+    MaxRequests,
     ModelFolder,
     NoColor,
     NoRows,
@@ -61,6 +64,9 @@ def explain(
     way: Way = None,
     backbone: BackboneAt = None,
     labels: Labels = "",
+    allow_remote: AllowRemote = False,
+    max_cost: MaxCost = None,
+    max_requests: MaxRequests = None,
     device: Device = None,
     threads: Threads = None,
     no_rows: NoRows = False,
@@ -71,7 +77,7 @@ def explain(
 ) -> None:
     """Say which words and rows an answer came from, and what would change it."""
     said = terminal(ctx)
-    model = opened(folder, device, threads, backbone, labels)
+    model = opened(folder, device, threads, backbone, labels, ctx.params)
     found = [model.explain(one, way=way, rows=not no_rows) for one in _inputs(model, texts)]
     steps = [f"supertune evaluate {folder} LABELLED.csv"]
     said.result({"explanations": [one.as_dict() for one in found], "next": steps})

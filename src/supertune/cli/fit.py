@@ -10,9 +10,12 @@ import typer
 
 from supertune.cli import recipe_options as keys
 from supertune.cli.options import (
+    AllowRemote,
     Command,
     Device,
     Json,
+    MaxCost,
+    MaxRequests,
     NoColor,
     NoRows,
     Precision,
@@ -55,6 +58,8 @@ From = Annotated[
         "supertune fit sales.csv --task regression --label price",
         "supertune fit stamps/ --test more-stamps/",
         "supertune fit interactions.csv --items items.csv --task recommendation",
+        "supertune fit reviews.csv --backbone openai:text-embedding-3-small --allow-remote "
+        "--max-cost 0.05",
         "supertune fit reviews.csv --set advice=false",
     ),
 )
@@ -101,6 +106,11 @@ def fit(
     search: keys.Search = None,
     max_error: keys.MaxError = None,
     seed: keys.Seed = None,
+    base_url: keys.BaseUrl = None,
+    allow_remote: AllowRemote = False,
+    max_cost: MaxCost = None,
+    max_requests: MaxRequests = None,
+    prices: keys.Prices = None,
     precision: Precision = None,
     device: Device = None,
     threads: Threads = None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 TALK = "How it speaks"
 PLACE = "Where it runs"
+SERVER = "A backbone at a server"
 
 
 def terminal(ctx: typer.Context) -> Terminal:
@@ -136,6 +138,25 @@ Threads = Annotated[
     int | None,
     typer.Option("--threads", min=1, help="CPU threads; all by default.", rich_help_panel=PLACE),
 ]
+AllowRemote = Annotated[
+    bool,
+    typer.Option(
+        "--allow-remote",
+        help="Rows may be sent to the server of --backbone openai:MODEL; SUPERTUNE_ALLOW_REMOTE=1 "
+        "says so too.",
+        rich_help_panel=SERVER,
+    ),
+]
+MaxCost = Annotated[
+    float | None,
+    typer.Option(
+        "--max-cost", min=0, help="What its requests may cost together.", rich_help_panel=SERVER
+    ),
+]
+MaxRequests = Annotated[
+    int | None,
+    typer.Option("--max-requests", min=0, help="How many it may be sent.", rich_help_panel=SERVER),
+]
 NoRows = Annotated[
     bool,
     typer.Option(
@@ -193,14 +214,19 @@ def heard(seconds: float, inputs: Any = None) -> Recording:
     return api.recorded(seconds)
 
 
+REMOTE = ("allow_remote", "max_cost", "max_requests")
+
+
 def opened(
     folder: Path,
     device: str | None,
     threads: int | None,
     backbone: str | None = None,
     labels: str = "",
+    remote: Mapping[str, Any] | None = None,
 ) -> Model:
-    """The model in a folder, as the options of a command say."""
+    """The model in a folder, as the options of a command say; ``remote``: the parameters of one
+    that may send rows to a server."""
     from supertune import api
 
     return api.load(
@@ -209,6 +235,7 @@ def opened(
         threads=threads,
         backbone=backbone,
         labels=[name.strip() for name in labels.split(",") if name.strip()],
+        **{key: value for key in REMOTE if (value := (remote or {}).get(key)) not in (None, False)},
     )
 
 

@@ -6,9 +6,12 @@ import typer
 
 from supertune.cli import recipe_options as keys
 from supertune.cli.options import (
+    AllowRemote,
     Command,
     Device,
     Json,
+    MaxCost,
+    MaxRequests,
     NoColor,
     Precision,
     Quiet,
@@ -24,7 +27,11 @@ app = typer.Typer(add_completion=False)
 
 @app.command(
     cls=Command,
-    epilog=example("supertune plan reviews.csv", "supertune plan reviews.csv --method lora"),
+    epilog=example(
+        "supertune plan reviews.csv",
+        "supertune plan reviews.csv --method lora",
+        "supertune plan reviews.csv --backbone openai:text-embedding-3-small",
+    ),
 )
 def plan(
     ctx: typer.Context,
@@ -62,6 +69,11 @@ def plan(
     memory_limit: keys.MemoryLimit = None,
     max_candidates: keys.MaxCandidates = None,
     search: keys.Search = None,
+    base_url: keys.BaseUrl = None,
+    allow_remote: AllowRemote = False,
+    max_cost: MaxCost = None,
+    max_requests: MaxRequests = None,
+    prices: keys.Prices = None,
     precision: Precision = None,
     device: Device = None,
     threads: Threads = None,

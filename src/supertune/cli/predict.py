@@ -13,11 +13,14 @@ import typer
 
 from supertune.cli.going_on import Asked, went_on
 from supertune.cli.options import (
+    AllowRemote,
     BackboneAt,
     Command,
     Device,
     Json,
     Labels,
+    MaxCost,
+    MaxRequests,
     Mic,
     ModelFolder,
     NoColor,
@@ -115,6 +118,9 @@ def predict(
     settings: Settings = None,
     coverage: Coverage = None,
     max_error: MaxError = None,
+    allow_remote: AllowRemote = False,
+    max_cost: MaxCost = None,
+    max_requests: MaxRequests = None,
     device: Device = None,
     threads: Threads = None,
     json: Json = False,
@@ -136,7 +142,7 @@ def predict(
         check_target(output, overwrite=overwrite, source=source)
     elif said.json and not texts:
         raise _output_needed()
-    model = opened(folder, device, threads, backbone, labels)
+    model = opened(folder, device, threads, backbone, labels, ctx.params)
     separator, limit = model.columns.separator, share(max_error)
     with Progress(said) as progress:
         windows = _answered(model, source, ctx.params | {"max_error": limit}, progress)

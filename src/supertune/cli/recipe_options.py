@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from supertune.cli.options import seconds
+from supertune.cli.options import SERVER, seconds
 from supertune.errors import InputError
 
 COLUMNS = "Which column is what (guessed otherwise)"
@@ -261,6 +261,22 @@ MaxError = Annotated[
         rich_help_panel=CHOICE,
     ),
 ]
+BaseUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--base-url",
+        help="Of --backbone openai:MODEL: the server's address, https://HOST/v1.",
+        rich_help_panel=SERVER,
+    ),
+]
+Prices = Annotated[
+    str | None,
+    typer.Option(
+        "--prices",
+        help='A JSON or YAML file: {"my-model": {"input": 0.1, "output": 0.4}}, a million tokens.',
+        rich_help_panel=SERVER,
+    ),
+]
 Seed = Annotated[int | None, typer.Option("--seed", help="0 by default.", rich_help_panel=CHOICE)]
 
 
@@ -285,6 +301,7 @@ _KEYS = (
     *("task", "backbone", "method", "metric", "preset", "language"),
     *("memory_limit", "max_error", "max_candidates", "search"),
     *("seed", "precision", "device", "threads"),
+    *("base_url", "allow_remote", "max_cost", "max_requests", "prices"),
 )
 """Options whose name is the recipe's key."""
 

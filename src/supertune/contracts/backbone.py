@@ -11,6 +11,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 import numpy.typing as npt
 
 from supertune.contracts.data import FloatArray, Input
+from supertune.contracts.remote import Terms
 
 Capability = Literal[
     "features",  # one vector per input
@@ -47,11 +48,13 @@ ResizeMode = Literal["stretch", "pad", "crop"]  # how a picture becomes a square
 
 @dataclass(frozen=True)
 class BackboneRef:
-    """A backbone by name and where its files are. ``folder`` is None until it is fetched."""
+    """A backbone by name and where its files are. ``folder`` is None until it is fetched;
+    ``terms`` are those under which one at a server may be asked."""
 
     name: str
     engine: str
     folder: Path | None = None
+    terms: Terms | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -334,7 +337,8 @@ class Joining(Protocol):
 
 
 class Backbone(Protocol):
-    """A loaded pretrained model. Its own weights never change (``sha256`` stays true)."""
+    """A loaded pretrained model. Its own weights never change (``sha256`` stays true). One that
+    keeps what it answered by itself says so with an attribute ``keeps = True``."""
 
     ref: BackboneRef
     offer: Offer
@@ -394,7 +398,9 @@ class Engine(Protocol):
 
     One whose backbones are folders of files, which the catalogue may fetch, says so with an
     attribute ``folders = True``; one that wants folders of some types of model without being named
-    has these in an attribute ``model_types``, as ``config.json`` calls them.
+    has these in an attribute ``model_types``, as ``config.json`` calls them. One that is chosen
+    by another word than its name has it in an attribute ``prefix``, and one that keeps an account
+    for each fit, so that its backbones are not shared by several, says so with ``metered = True``.
     """
 
     name: str

@@ -40,6 +40,9 @@ def for_report(
     by their numbers; empty where the method is no closed form on texts."""
     method = registry.method(candidate.method)
     able = isinstance(tuned, Explains) and isinstance(method, FoldSolver)
+    lens = workshop.lens(candidate.backbone)
+    # Texts without some of their words would be sent, and paid for, by the hundred.
+    able = able and (lens is None or "remote" not in lens.backbone.offer.capabilities)
     if not able or examples.columns or not isinstance(workshop.objective, Contrasting):
         return []
     places = {int(number): i for i, number in enumerate(examples.rows)}

@@ -29,6 +29,7 @@ from supertune.contracts import (
     State,
     as_json,
 )
+from supertune.errors import InputError
 from supertune.methods._as_it_answers import AsItAnswers, ShownOptions
 from supertune.methods._asking import label_scores, learned_bias, prompt_of
 from supertune.methods._shown import Row, first_labels, in_turns, showing, written
@@ -104,7 +105,7 @@ class InContext:
     name = "in_context"
     summary = "Shows a language model answered rows, then asks; nothing trained"
     reference = "Brown et al. 2020, arXiv:2005.14165"
-    needs = frozenset({"score_text", "features"})
+    needs = frozenset({"score_text"})
     objectives = frozenset({"classify", "generate"})
     simplicity = 18
     holds_rows = True  # the rows shown are part of the model
@@ -119,6 +120,7 @@ class InContext:
         prompt = prompt_of(problem)
         vectors = np.zeros((0, 0), dtype=np.float32)
         if options.select != "random":
+            _refuse_without_vectors(lens, options.select)
             vectors = unit(lens.features(examples.inputs))
         order = _chosen(examples, vectors, options, problem.seed)
         rows = written(examples, prompt, order)
@@ -153,6 +155,18 @@ class InContext:
         prompt = Prompt.from_dict(state.settings["prompt"])
         shots = int(state.settings["shots"])
         return Shown(prompt, state.arrays["bias"], rows, state.arrays["vectors"], shots)
+
+
+def _refuse_without_vectors(lens: Lens, select: str) -> None:
+    offer = lens.backbone.offer
+    if "features" not in offer.capabilities:
+        raise InputError(
+            "select_needs_features",
+            f"{offer.architecture} gives no vectors to choose rows by.",
+            received=f"select {select}",
+            allowed="select random",
+            next="Leave --set select out, or take a backbone that offers features.",
+        )
 
 
 def _chosen(

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from supertune.report import references, views, wording
+from supertune.report import references, remote, views, wording
 from supertune.report.wording import Numerals, finite
 
 LABELS = 60
@@ -42,6 +42,7 @@ def markdown(report: Mapping[str, Any]) -> str:
         _use(report),
         _tuning(report),
         _voice(report),
+        remote.card([*map(_safe, report.get("remote") or [])]),
         _limits(report),
         _rows_inside(report),
         _reproduce(report),
@@ -210,6 +211,11 @@ def _voice(report: Mapping[str, Any]) -> str:
             "Do not use the voice for anything else, and tell listeners that it is synthetic.",
         ]
     )
+
+
+def _safe(sent: Mapping[str, Any]) -> dict[str, Any]:
+    """With names that do nothing in Markdown."""
+    return {**sent, "model": _plain(sent.get("model")), "server": _plain(sent.get("server"))}
 
 
 def _limits(report: Mapping[str, Any]) -> str:

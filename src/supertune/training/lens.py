@@ -65,7 +65,7 @@ class CachedLens:
     def _vectors(
         self, inputs: Sequence[Input], tap: str, run: Callable[..., FloatArray], prediction: bool
     ) -> FloatArray:
-        if prediction:
+        if prediction or getattr(self.backbone, "keeps", False):
             return self._predicted(tuple(inputs), tap, run)
         if not inputs:
             return run([], self.encoding)

@@ -15,7 +15,7 @@ from supertune import registry
 from supertune.backbones.voices import phonemes
 from supertune.contracts import Speaking, Synthesising
 from supertune.errors import EnvironmentFault, InputError
-from supertune.pipeline import engine_of, reference
+from supertune.opening import engine_of, reference
 
 STILL = Speaking(variation=0.0, rhythm=0.0)
 

@@ -1,0 +1,90 @@
+"""The engine for models at a server that speaks the OpenAI API; `openai:MODEL` names one.
+
+What a server does for a model is found out by texts of ours (`probing`); rows are sent with consent
+alone (`supertune.contracts.remote`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from supertune.contracts import BackboneRef, Capability, Offer
+from supertune.contracts.remote import Account, Terms
+
+if TYPE_CHECKING:
+    from supertune.backbones.openai_api.model import OpenAIBackbone
+    from supertune.backbones.openai_api.probing import Verified
+    from supertune.backbones.openai_api.sending import Sender
+
+_offers: dict[tuple[str, str], Offer] = {}  # found out in this process, by server and model
+LONGEST = 8192  # tokens, where a server does not say what it reads
+
+
+class OpenAIEngine:
+    """See `supertune.contracts.Engine`. Each fit opens its own, since it has its own account."""
+
+    name = "openai_api"
+    prefix = "openai"
+    summary = "Models at a server that speaks the OpenAI API: embeddings, and words by chat"
+    modalities: tuple[str, ...] = ("text",)
+    extra: str | None = "openai"
+    metered = True
+
+    def offers(self, ref: BackboneRef) -> Offer:
+        terms = ref.terms or Terms()
+        if terms.account.dry:  # what is asked to find out is no part of what a fit would send
+            terms = Terms(base_url=terms.base_url, timeout=terms.timeout, account=Account())
+        from supertune.backbones.openai_api.client import address
+
+        name = address(terms.base_url), ref.name
+        if name not in _offers:
+            _offers[name] = _offer(ref, _known(ref, terms)[1])
+        return _offers[name]
+
+    def open(
+        self,
+        ref: BackboneRef,
+        *,
+        device: str,
+        threads: int | None,
+        precision: str = "fp32",
+        packing: bool = True,
+    ) -> OpenAIBackbone:
+        from supertune.backbones.openai_api.model import OpenAIBackbone
+
+        sender, known = _known(ref, ref.terms or Terms())
+        return OpenAIBackbone(ref, _offer(ref, known), sender, known)
+
+
+def _known(ref: BackboneRef, terms: Terms) -> tuple[Sender, Verified]:
+    from supertune.backbones.openai_api.client import Client, address
+    from supertune.backbones.openai_api.counting import price
+    from supertune.backbones.openai_api.probing import verified
+    from supertune.backbones.openai_api.sending import Sender
+
+    client = Client(address(terms.base_url), terms.timeout)
+    sender = Sender(client, ref.name, terms, price(ref.name, terms.prices))
+    return sender, verified(sender)
+
+
+def _offer(ref: BackboneRef, known: Verified) -> Offer:
+    offered: set[Capability] = {"remote"}
+    if known.width:
+        offered.add("features")
+    if known.chat:
+        offered.add("score_text")
+    return Offer(
+        capabilities=frozenset(offered),
+        family="encoder" if known.width else "causal",
+        architecture=f"{ref.name} at a server",
+        width=known.width or 1,
+        depth=0,
+        parameters=0,
+        max_length=LONGEST,
+        pooling="mean",
+        languages=("*",),
+        chat=known.chat,
+    )
+
+
+ENGINE = OpenAIEngine()

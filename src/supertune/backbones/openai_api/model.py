@@ -1,0 +1,293 @@
+"""A model at a server that speaks the OpenAI API, as methods see it: vectors, and words scored.
+
+Nothing is sent without consent, nothing twice: an answer is kept under what it was asked by.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from supertune.backbones.openai_api import replies, words
+from supertune.backbones.openai_api.client import host
+from supertune.backbones.openai_api.counting import units
+from supertune.backbones.openai_api.probing import Verified
+from supertune.backbones.openai_api.sending import Request, Sender
+from supertune.backbones.openai_api.texts import Text, texts
+from supertune.contracts import (
+    BackboneRef,
+    Encoding,
+    FloatArray,
+    Injection,
+    Input,
+    Offer,
+    Prompt,
+    Tunable,
+)
+from supertune.contracts.remote import Kept
+from supertune.errors import InputError
+
+TEXTS = 64  # in one request
+PIECES = 20_000  # and so many pieces at most
+BYTES_AROUND = 16  # that a server adds to each text, at most
+LONGEST_ANSWER = 24  # tokens around a structured or written word
+
+Answer = npt.NDArray[Any]
+
+
+class OpenAIBackbone:
+    """See `supertune.contracts.Backbone`. ``keeps``: its answers are kept by itself."""
+
+    precision: Literal["fp32", "bf16"] = "fp32"
+    keeps = True
+
+    def __init__(self, ref: BackboneRef, offer: Offer, sender: Sender, known: Verified) -> None:
+        self.ref, self.offer, self.sender, self.known = ref, offer, sender, known
+        url = sender.client.url
+        self.sha256 = hashlib.sha256(f"openai|{url}|{sender.model}".encode()).hexdigest()
+        self.arithmetic = "openai"
+        self._own: dict[str, Answer] = {}  # where nothing is kept on disk, and in a dry run
+
+    def at(self, precision: Literal["fp32", "bf16"]) -> AbstractContextManager[None]:
+        return nullcontext()  # the server's own
+
+    def tokens(self, inputs: Sequence[Input], encoding: Encoding) -> list[tuple[Text, ...]]:
+        return texts(inputs, encoding)
+
+    def features(
+        self, tokens: Sequence[tuple[Text, ...]], encoding: Encoding, *, exact: bool = True
+    ) -> FloatArray:
+        """(n, d) float32; of a text in chunks the mean of theirs."""
+        flat = list({piece.whole: piece for row in tokens for piece in row}.values())
+        found = self._answers(
+            flat, [self._key("embeddings", one.whole) for one in flat], self._read
+        )
+        rows = [np.mean([found[one.whole] for one in row], axis=0) for row in tokens]
+        empty = np.zeros((0, self.offer.width), np.float32)
+        return np.stack(rows).astype(np.float32, copy=False) if rows else empty
+
+    def scores(
+        self, tokens: Sequence[tuple[Text, ...]], encoding: Encoding, *, exact: bool = True
+    ) -> FloatArray:
+        """(n, W) float32, see `words`."""
+        prompt = encoding.prompt
+        assert prompt is not None
+        labels = prompt.all_words
+        way = words.way(self.known.top, self.known.structured, labels)
+        flat = list({row[0].whole: row[0] for row in tokens}.values())
+        bodies = {one.whole: self._body(prompt, one, way) for one in flat}
+        keys = [self._key(way, json.dumps(bodies[one.whole], sort_keys=True)) for one in flat]
+
+        def ask(todo: Sequence[Text], keys: Sequence[str]) -> None:
+            self._ask(todo, keys, [bodies[one.whole] for one in todo], way)
+
+        found = self._answers(flat, keys, ask)
+        self.sender.sent.how = words.told(way)
+        scored = {text: _scored(answer, labels, way) for text, answer in found.items()}
+        rows = [scored[row[0].whole] for row in tokens]
+        return np.asarray(rows, dtype=np.float32).reshape(len(rows), len(labels))
+
+    # --- what is kept, and what is not yet ----------------------------------------------------
+
+    @property
+    def _kept(self) -> Kept | None:
+        return self.sender.terms.kept
+
+    def _key(self, what: str, text: str) -> str:
+        """The same for whoever asks the same of the same model."""
+        return hashlib.sha256(f"{self.sha256}|{what}|{text}".encode()).hexdigest()
+
+    def _answers(self, flat: Sequence[Text], keys: Sequence[str], ask: Any) -> dict[str, Answer]:
+        """By text; what is not kept is asked for now."""
+        account, sent = self.sender.terms.account, self.sender.sent
+        there: dict[str, Answer] = {key: self._own[key] for key in keys if key in self._own}
+        if self._kept is not None:
+            there |= self._kept.get([key for key in keys if key not in there])
+        todo = [i for i, key in enumerate(keys) if key not in there]
+        gone = [one.source for one, key in zip(flat, keys, strict=True) if key in there]
+        account.note(sent, gone, fresh=False)
+        if todo:
+            self._consent(len(todo))
+            asked = [keys[i] for i in todo]
+            ask([flat[i] for i in todo], asked)
+            there |= {key: self._own[key] for key in asked if key in self._own}
+            if self._kept is not None:
+                there |= self._kept.get([key for key in asked if key not in there])
+        return {one.whole: there[key] for one, key in zip(flat, keys, strict=True)}
+
+    def _consent(self, count: int) -> None:
+        terms = self.sender.terms
+        if terms.allowed or terms.account.dry:
+            return
+        where = host(self.sender.client.url)
+        raise InputError(
+            "remote_not_allowed",
+            f"Rows would leave this machine for {where}, and nobody has allowed it.",
+            received=f"{count} texts for {self.sender.model}",
+            allowed="--allow-remote, or SUPERTUNE_ALLOW_REMOTE=1 in the environment",
+            next="`supertune plan` with the same options says what would be sent and what it "
+            "costs; then add --allow-remote.",
+        )
+
+    def _keep(self, sent: Sequence[Text], answers: Mapping[str, Answer]) -> None:
+        account = self.sender.terms.account
+        account.note(self.sender.sent, [one.source for one in sent], fresh=True)
+        if self._kept is None or account.dry:
+            self._own.update(answers)
+        else:
+            self._kept.put(answers)
+
+    # --- vectors ------------------------------------------------------------------------------
+
+    def _read(self, todo: Sequence[Text], keys: Sequence[str]) -> None:
+        self.sender.sent.how = self.sender.sent.how or "vectors of texts"
+        parts = list(_batches(todo))
+        requests = [self._for_vectors([todo[i] for i in part]) for part in parts]
+
+        def keep(number: int, found: FloatArray) -> None:
+            part = parts[number]
+            answers = {keys[i]: row for i, row in zip(part, found, strict=True)}
+            self._keep([todo[i] for i in part], answers)
+
+        def read(number: int, reply: dict[str, Any]) -> FloatArray:
+            return replies.vectors(reply, len(parts[number]), self.known.width)
+
+        if self.sender.terms.account.dry:
+            for number, request in enumerate(requests):
+                self._counted(request)
+                keep(number, np.stack([_drawn(keys[i], self.known.width) for i in parts[number]]))
+            return
+        self.sender.all(requests, read, keep)
+
+    def _for_vectors(self, part: Sequence[Text]) -> Request:
+        body = {
+            "model": self.sender.model,
+            # A server refuses a text without a character.
+            "input": [one.whole or " " for one in part],
+            "encoding_format": "base64",
+        }
+        tokens = self.known.read.tokens(sum(units(one.whole) for one in part), len(part))
+        most = sum(len(one.whole.encode()) + BYTES_AROUND for one in part)
+        return Request("embeddings", body, (tokens, 0), (most, 0))
+
+    # --- words --------------------------------------------------------------------------------
+
+    def _body(self, prompt: Prompt, text: Text, way: words.Way) -> dict[str, Any]:
+        body: dict[str, Any] = {
+            "model": self.sender.model,
+            "messages": words.messages(prompt, text.fields),
+            "temperature": 0,
+            "seed": 0,
+        }
+        if way == "top_logprobs":
+            return body | {"logprobs": True, "top_logprobs": self.known.top, self.known.limit: 1}
+        longest = max(len(word.encode()) for word in prompt.all_words)
+        body[self.known.limit] = longest + LONGEST_ANSWER
+        if way == "structured":
+            body["response_format"] = words.structure(prompt.all_words)
+        return body
+
+    def _ask(
+        self,
+        todo: Sequence[Text],
+        keys: Sequence[str],
+        bodies: Sequence[dict[str, Any]],
+        way: words.Way,
+    ) -> None:
+        requests = [self._for_words(body, way) for body in bodies]
+
+        def keep(number: int, answer: Answer) -> None:
+            self._keep([todo[number]], {keys[number]: answer})
+
+        def read(number: int, reply: dict[str, Any]) -> Answer:
+            return _packed(replies.top(reply) if way == "top_logprobs" else replies.content(reply))
+
+        if self.sender.terms.account.dry:
+            for number, request in enumerate(requests):
+                self._counted(request)
+                keep(number, _packed([("", -1.0)] if way == "top_logprobs" else ""))
+            return
+        self.sender.all(requests, read, keep)
+
+    def _for_words(self, body: dict[str, Any], way: words.Way) -> Request:
+        said = [str(one["content"]) for one in body["messages"]]
+        tokens = self.known.asked.tokens(sum(map(units, said)))
+        most = sum(len(text.encode()) for text in said) + 16 * BYTES_AROUND
+        most += len(json.dumps(body.get("response_format", "")))
+        written = 1 if way == "top_logprobs" else LONGEST_ANSWER // 3
+        return Request("chat/completions", body, (tokens, written), (most, body[self.known.limit]))
+
+    def _counted(self, request: Request) -> None:
+        """Of a dry run: what the request would take."""
+        terms, sent, price = self.sender.terms, self.sender.sent, self.sender.price
+        terms.account.begin(sent, None, terms)
+        cost = None if price is None else price.of(request.tokens)
+        terms.account.end(sent, None, request.tokens, cost, estimated=True)
+
+    # --- what a server has none of ------------------------------------------------------------
+
+    def activations(
+        self, pieces: Sequence[Any], cut: int, *, dropout: float = 0.0, draw: int = 0
+    ) -> list[FloatArray]:
+        raise _nothing("the activations at a cut")
+
+    def tapped(self, cut: int) -> AbstractContextManager[Mapping[Any, FloatArray]]:
+        raise _nothing("the activations at a cut")
+
+    def inject(
+        self,
+        injection: Injection,
+        *,
+        seed: int,
+        numbers: Mapping[str, npt.NDArray[Any]] | None = None,
+    ) -> Tunable:
+        raise _nothing(injection.kind)
+
+
+def _batches(todo: Sequence[Text]) -> list[list[int]]:
+    """Places of the texts of each request."""
+    parts: list[list[int]] = []
+    size = 0
+    for place, text in enumerate(todo):
+        if not parts or len(parts[-1]) == TEXTS or size + len(text.ids) > PIECES:
+            parts.append([])
+            size = 0
+        parts[-1].append(place)
+        size += len(text.ids)
+    return parts
+
+
+def _packed(answer: Any) -> Answer:
+    """What was answered, as bytes in an array, which is what is kept."""
+    return np.frombuffer(json.dumps(answer).encode(), dtype=np.uint8)
+
+
+def _scored(answer: Answer, labels: tuple[str, ...], way: words.Way) -> FloatArray:
+    held = json.loads(np.asarray(answer, dtype=np.uint8).tobytes())
+    if way == "top_logprobs":
+        return words.by_tokens([(str(token), float(value)) for token, value in held], labels)
+    plain = tuple(word.strip() for word in labels)
+    word = replies.chosen(held, plain) if way == "structured" else None
+    return words.by_word(word or words.found(held, plain), labels)
+
+
+def _drawn(key: str, width: int) -> FloatArray:
+    """What stands for a vector that nobody was asked for."""
+    drawn = np.random.default_rng(int(key[:16], 16)).standard_normal(width)
+    return drawn.astype(np.float32)
+
+
+def _nothing(wanted: str) -> InputError:
+    return InputError(
+        "nothing_to_tune",
+        "A model at a server has neither blocks nor weights here.",
+        received=wanted,
+        allowed="methods that need features or score_text alone",
+        next="Choose linear_probe, nearest_centroid or zero_shot_prompt.",
+    )

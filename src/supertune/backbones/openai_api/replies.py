@@ -1,0 +1,96 @@
+"""What a reply must be before it is an answer; whatever else it is, it is refused by name."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from supertune.backbones.openai_api.client import Unanswered
+from supertune.contracts import FloatArray
+
+
+def vectors(reply: Mapping[str, Any], count: int, width: int | None) -> FloatArray:
+    """(count, d) float32 of an embeddings reply, in the order of the texts.
+
+    Raises:
+        Unanswered: another number of vectors, an order that is none, another width, what is no
+            finite number.
+    """
+    data = reply.get("data")
+    if not isinstance(data, list) or len(data) != count:
+        given = len(data) if isinstance(data, list) else "no"
+        raise Unanswered(f"{given} vectors for {count} texts", charged=True)
+    places = [one.get("index", at) if isinstance(one, dict) else -1 for at, one in enumerate(data)]
+    if sorted(map(str, places)) != sorted(map(str, range(count))):
+        raise Unanswered("vectors whose places are not those of the texts", charged=True)
+    ordered = sorted(zip(places, data, strict=True), key=lambda pair: pair[0])
+    found = [_vector(one.get("embedding")) for _, one in ordered]
+    widths = {len(one) for one in found}
+    if len(widths) != 1 or 0 in widths or (width is not None and widths != {width}):
+        said = " and ".join(map(str, sorted(widths)))
+        wanted = f", where {width} were verified" if width else ""
+        raise Unanswered(f"vectors of {said} numbers{wanted}", charged=True)
+    stacked = np.stack(found)
+    if not np.isfinite(stacked).all():
+        raise Unanswered("vectors with what is no finite number", charged=True)
+    return stacked
+
+
+def _vector(given: Any) -> FloatArray:
+    try:
+        if isinstance(given, str):
+            return np.frombuffer(base64.b64decode(given, validate=True), dtype="<f4")
+        return np.asarray(given, dtype=np.float32).reshape(-1)
+    except (TypeError, ValueError, binascii.Error):
+        raise Unanswered("a vector that is none", charged=True) from None
+
+
+def _choice(reply: Mapping[str, Any]) -> dict[str, Any]:
+    choices = reply.get("choices")
+    if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
+        raise Unanswered("an answer without a choice", again=True, charged=True)
+    return choices[0]
+
+
+def content(reply: Mapping[str, Any]) -> str:
+    """What the model wrote; of one that refused to, nothing."""
+    message = _choice(reply).get("message")
+    text = message.get("content") if isinstance(message, dict) else None
+    if text is None and isinstance(message, dict) and message.get("refusal"):
+        return ""
+    if not isinstance(text, str):
+        raise Unanswered("an answer without words", again=True, charged=True)
+    return text
+
+
+def top(reply: Mapping[str, Any]) -> list[tuple[str, float]]:
+    """The likeliest first tokens, each with its log-probability."""
+    held = _choice(reply).get("logprobs")
+    places = held.get("content") if isinstance(held, dict) else None
+    first = places[0] if isinstance(places, list) and places else None
+    listed = first.get("top_logprobs") if isinstance(first, dict) else None
+    if not isinstance(listed, list) or not listed:
+        raise Unanswered("an answer without the log-probabilities asked for", charged=True)
+    try:
+        found = [(str(one["token"]), float(one["logprob"])) for one in listed]
+    except (KeyError, TypeError, ValueError):
+        raise Unanswered("log-probabilities that are none", charged=True) from None
+    if any(math.isnan(value) or value > 1e-3 for _, value in found):
+        raise Unanswered("log-probabilities that are none", charged=True)
+    return found
+
+
+def chosen(text: str, words: tuple[str, ...]) -> str | None:
+    """The word that a structured answer holds; None where it is not of the form asked for."""
+    try:
+        held = json.loads(text)
+    except ValueError:
+        return None
+    word = held.get("answer") if isinstance(held, dict) else None
+    return word if word in words else None

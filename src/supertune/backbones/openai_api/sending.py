@@ -1,0 +1,207 @@
+"""Many requests to one server: several at a time, within limits, again where that may help.
+
+Before each attempt the account is asked, so that no limit is passed; an answer is kept as soon as
+it is there, so that whatever happens to the others it is not paid for again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeVar
+
+from supertune import limits
+from supertune.backbones.openai_api.client import Client, Unanswered, host
+from supertune.backbones.openai_api.counting import Price
+from supertune.contracts.remote import Sent, Terms
+from supertune.errors import EnvironmentFault, InputError, SupertuneError
+
+T = TypeVar("T")
+
+TRIES = 6
+BROKEN = 3  # attempts at what comes back broken
+PATIENCE = 120.0  # seconds that one request waits between its attempts, all together
+FIRST, LONGEST = 0.5, 20.0  # seconds of waiting where the server asks for none
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request, and what it may take at most.
+
+    Attributes:
+        tokens: read and written, as estimated; ``most`` is an upper bound of both.
+    """
+
+    route: str
+    body: Mapping[str, Any]
+    tokens: tuple[int, int]
+    most: tuple[int, int]
+
+    @property
+    def key(self) -> str:
+        text = json.dumps([self.route, self.body], sort_keys=True, ensure_ascii=False)
+        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+class Sender:
+    """Requests to one model on one account."""
+
+    def __init__(self, client: Client, model: str, terms: Terms, price: Price | None) -> None:
+        if terms.max_cost is not None and price is None:
+            raise InputError(
+                "price_unknown",
+                "A limit of costs needs a price, and that of this model is not known.",
+                received=f"--max-cost {terms.max_cost:g} for {model}",
+                allowed="a model of the price table, or a table of your own",
+                next='Give --prices FILE with {"' + model + '": {"input": 0.1, "output": 0.4}}, '
+                "a million tokens each.",
+            )
+        self.client, self.model, self.terms, self.price = client, model, terms, price
+        self._resume = 0.0  # nobody asks before, once the server has asked to wait
+        self._lock = threading.Lock()
+
+    @property
+    def sent(self) -> Sent:
+        return self.terms.account.of(self.model, host(self.client.url))
+
+    def all(
+        self,
+        requests: Sequence[Request],
+        read: Callable[[int, dict[str, Any]], T],
+        keep: Callable[[int, T], None],
+    ) -> None:
+        """Send all; ``read`` makes an answer of a reply or refuses it by `Unanswered`, ``keep``
+        gets each answer as it comes, in this thread.
+
+        Raises:
+            SupertuneError: of the first request that failed for good, once those under way have
+                ended and their answers are kept.
+        """
+        if not requests:
+            return
+        todo = iter(range(len(requests)))
+        running: dict[Future[T], int] = {}
+        failed: BaseException | None = None
+        with ThreadPoolExecutor(max(1, min(self.terms.at_once, len(requests)))) as pool:
+            try:
+                while True:
+                    while failed is None and len(running) < 2 * self.terms.at_once:
+                        number = next(todo, None)
+                        if number is None:
+                            break
+                        limits.check()
+                        job = pool.submit(self.one, requests[number], partial(read, number))
+                        running[job] = number
+                    if not running:
+                        break
+                    for job in wait(running, return_when=FIRST_COMPLETED).done:
+                        number = running.pop(job)
+                        error = None if job.cancelled() else job.exception()
+                        if error is None and not job.cancelled():
+                            keep(number, job.result())
+                        elif failed is None and error is not None:
+                            failed = error
+                            for other in running:
+                                other.cancel()
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+        if failed is not None:
+            raise failed
+
+    def one(self, request: Request, read: Callable[[dict[str, Any]], T]) -> T:
+        """The answer to one request, after as many attempts as it takes and is worth."""
+        waited, account = 0.0, self.terms.account
+        most = None if self.price is None else self.price.of(request.most)
+        for attempt in range(1, TRIES + 1):
+            self._pause()
+            account.begin(self.sent, most, self.terms)
+            used: tuple[int, int] = (0, 0)
+            counted = True
+            try:
+                reply = self.client.send(request.route, request.body, request.key)
+                used, counted = _usage(reply, request.tokens)
+                return read(reply)
+            except Unanswered as error:
+                if error.charged and used == (0, 0):
+                    used, counted = request.tokens, False
+                last = attempt == (BROKEN if error.charged else TRIES)
+                pause = _pause_for(error, attempt)
+                if not error.again or last or waited + pause > PATIENCE:
+                    raise self._given_up(error, attempt) from None
+                waited += pause
+                with self._lock:
+                    self._resume = max(self._resume, time.monotonic() + pause)
+            finally:
+                cost = None if self.price is None else self.price.of(used)
+                account.end(self.sent, most, used, cost, estimated=not counted)
+        raise AssertionError("unreachable")
+
+    def _pause(self) -> None:
+        while (left := self._resume - time.monotonic()) > 0:
+            time.sleep(min(left, 0.5))
+
+    def _given_up(self, error: Unanswered, attempts: int) -> SupertuneError:
+        where = f"{self.model} at {host(self.client.url)}"
+        received = error.what + (f", after {attempts} attempts" if attempts > 1 else "")
+        kept = "Answers so far are kept; the same command goes on from them."
+        if error.status in (401, 403):
+            return InputError(
+                "key_refused",
+                f"{where} refuses the key.",
+                received=received,
+                allowed="a key that is valid for this server and model",
+                next="Set OPENAI_API_KEY to a valid key. " + kept,
+            )
+        if error.status == 404:
+            return InputError(
+                "unknown_remote_model",
+                f"{where} is not there.",
+                received=received,
+                allowed="a model that the server lists under /models, at an address that ends "
+                "where its routes begin, often in /v1",
+                next="Correct --backbone openai:MODEL or --base-url.",
+            )
+        if error.status == 429 and not error.again:
+            return InputError(
+                "quota_used_up",
+                f"The quota for {where} is used up.",
+                received=received,
+                next=f"Raise it at the provider. {kept}",
+            )
+        if error.status in (400, 413, 422):
+            return InputError(
+                "request_refused",
+                f"{where} refuses a request.",
+                received=received,
+                next="Shorten texts with --set max_length=128, or choose another model. " + kept,
+            )
+        code = "reply_broken" if error.charged or error.status == 200 else "server_failed"
+        return EnvironmentFault(
+            code,
+            f"{where} does not answer as it should.",
+            received=received,
+            next=f"Try again later, or look at the server. {kept}",
+        )
+
+
+def _usage(reply: Mapping[str, Any], estimated: tuple[int, int]) -> tuple[tuple[int, int], bool]:
+    """Tokens read and written as the server counted them, and whether it did."""
+    usage = reply.get("usage")
+    if isinstance(usage, dict) and isinstance(usage.get("prompt_tokens"), int):
+        written = usage.get("completion_tokens")
+        return (usage["prompt_tokens"], written if isinstance(written, int) else 0), True
+    return estimated, False
+
+
+def _pause_for(error: Unanswered, attempt: int) -> float:
+    """As the server asks; else twice as long each time."""
+    if error.wait is not None:
+        return error.wait
+    return 0.0 if error.charged else min(LONGEST, FIRST * 2 ** (attempt - 1))

@@ -1,0 +1,103 @@
+"""Labels asked of smollm2 by chat, in each of the ways that a server may allow."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from tests.conftest import Files
+from tests.openai_server import Server
+
+import supertune
+from supertune.backbones.openai_api import replies, words
+from supertune.config import Recipe
+from supertune.contracts import Encoding, Prompt
+from supertune.pipeline import Workshop
+
+PROMPT = Prompt("{text} It was {answer}.", (("great",), ("terrible",)))
+TEXTS = ["a wonderful film, the best of this year", "a waste of time, dull and stupid"]
+
+
+def scored(server: Server, model: str, prompt: Prompt = PROMPT) -> np.ndarray:
+    workshop = Workshop(Recipe(base_url=server.url, allow_remote=True, threads=1))
+    lens = workshop.lens(f"openai:{model}")
+    assert lens is not None
+    found = lens.under(Encoding(max_length=48, prompt=prompt)).scores(TEXTS)
+    server.how = workshop.account.of(model, server.url[7:-3]).how  # type: ignore[attr-defined]
+    return found
+
+
+def test_words_are_scored_by_log_probabilities_where_the_server_gives_them(
+    server: Server,
+) -> None:
+    found = scored(server, "smollm2")
+    assert "log-probabilities" in server.how  # type: ignore[attr-defined]
+    assert found.shape == (2, 2)
+    assert np.isfinite(found).all()
+    lean = found[:, 0] - found[:, 1]
+    assert lean[0] > lean[1]
+
+
+def test_a_server_that_heeds_structures_alone_is_asked_by_them(server: Server) -> None:
+    found = scored(server, "structured")
+    assert "structured" in server.how  # type: ignore[attr-defined]
+    np.testing.assert_allclose(np.exp(found).sum(axis=1), 1.0, rtol=1e-5)
+
+
+def test_a_server_that_ignores_both_is_read_by_its_words(server: Server) -> None:
+    found = scored(server, "plain")
+    assert "looking for the words" in server.how  # type: ignore[attr-defined]
+    np.testing.assert_allclose(np.exp(found).sum(axis=1), 1.0, rtol=1e-5)
+
+
+def test_zero_shot_over_chat_is_fitted_saved_and_says_how_it_asks(
+    server: Server, reviews: Files, tmp_path: object
+) -> None:
+    rows = [*reviews.rows[:3], *reviews.rows[-3:]]
+    keys = {"base_url": server.url, "allow_remote": True, "max_length": 32, "threads": 1}
+    model = supertune.fit(
+        rows,
+        output=f"{tmp_path}/model",
+        backbone="openai:smollm2",
+        method="zero_shot_prompt",
+        folds=2,
+        repeats=1,
+        **keys,
+    )
+    (sent,) = model.report.data["remote"]
+    assert "log-probabilities" in sent["how"]
+    assert sent["rows"] == list(range(6)) or sent["all_rows"]
+    before = server.requests
+    asked = [text for text, _ in rows]
+    again = supertune.load(f"{tmp_path}/model")  # what is kept needs no consent
+    np.testing.assert_array_equal(again.predict_proba(asked), model.predict_proba(asked))
+    assert server.requests == before
+
+
+def test_a_token_that_begins_two_words_is_shared_out() -> None:
+    scores = words.by_tokens(
+        [(" pos", -0.5), (" great", -1.5), ("x", -4.0)], ("positive", "possible")
+    )
+    assert scores[0] == scores[1]
+    assert words.way(20, True, ("positive", "possible")) == "structured"
+    assert words.way(20, True, ("positive", "negative")) == "top_logprobs"
+    assert words.way(0, False, ("positive", "negative")) == "parsing"
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("It was great.", "great"),
+        ("Not terrible but great", "terrible"),
+        ("GREAT", "great"),
+        ("greatness", "great"),
+        ("neither", None),
+    ],
+)
+def test_the_first_word_that_stands_in_a_text_counts(text: str, word: str | None) -> None:
+    assert words.found(text, ("great", "terrible")) == word
+
+
+def test_a_structured_answer_of_another_form_is_none() -> None:
+    assert replies.chosen('{"answer": "great"}', ("great", "bad")) == "great"
+    for text in ("great", '{"answer": "good"}', "[1]", '{"word": "great"}'):
+        assert replies.chosen(text, ("great", "bad")) is None
