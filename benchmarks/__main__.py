@@ -27,6 +27,7 @@ NAMES = (
     "translating",
     "many_pictures",
     "recommending",
+    "remote",
     "few_labels",
 )  # the dearest last
 

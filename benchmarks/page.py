@@ -23,6 +23,7 @@ ORDER = (
     "translating",
     "many_pictures",
     "recommending",
+    "remote",
     "many_adapters",
     "sharing",
     "more_rows",

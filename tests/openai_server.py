@@ -58,6 +58,29 @@ class Hashes:
         )
 
 
+class Counted(Hashes):
+    """The same, whose tokens are counted by a real tokenizer."""
+
+    def __init__(self, name: str) -> None:
+        from transformers import AutoTokenizer
+
+        from supertune.opening import reference
+
+        super().__init__(32)
+        self.tokenizer: Any = AutoTokenizer.from_pretrained(str(reference(name).folder))
+
+    def embeddings(self, texts: list[str]) -> tuple[np.ndarray, int]:
+        return super().embeddings(texts)[0], sum(map(len, self.tokenizer(texts)["input_ids"]))
+
+    def chat(self, body: Mapping[str, Any]) -> Reply:
+        reply = super().chat(body)
+        said = self.tokenizer.apply_chat_template(
+            body["messages"], add_generation_prompt=True, tokenize=False
+        )
+        count = len(self.tokenizer(said, add_special_tokens=False)["input_ids"])
+        return reply | {"usage": {"prompt_tokens": count, "completion_tokens": 1}}
+
+
 class Embeddings:
     """Real vectors: minilm through supertune."""
 
@@ -336,5 +359,6 @@ def slow(handler: Handler, answer: Callable[[], Reply]) -> None:
 
 def silent(handler: Handler, answer: Callable[[], Reply]) -> None:
     """No answer in time."""
+    reply = answer()
     time.sleep(1.0)
-    handler.json(200, answer())
+    handler.json(200, reply)

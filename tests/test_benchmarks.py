@@ -161,7 +161,8 @@ def test_benchmarks_without_peers_run_at_tiny_size(tmp_path: Path) -> None:
         name for name in module("__main__").NAMES if not module("__main__").benchmark(name).peers
     ]
     quick = ["startup", "linear_probe", "saved_sizes", "roofline", "more_rows"]
-    dear = ["translating", "many_pictures", "recommending"]  # of these parts are tried elsewhere
+    # Of these parts are tried elsewhere.
+    dear = ["translating", "many_pictures", "recommending", "remote"]
     assert names == [*quick, *dear]
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks", *quick, "--tiny", str(tmp_path)],

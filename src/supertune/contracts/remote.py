@@ -60,7 +60,7 @@ class Account:
     dry: bool = False
     sent: dict[tuple[str, str], Sent] = field(default_factory=dict)
     _held: float = 0.0  # cost at most of what is under way
-    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    _lock: threading.Condition = field(default_factory=threading.Condition, repr=False)
 
     def of(self, model: str, server: str) -> Sent:
         with self._lock:
@@ -75,16 +75,24 @@ class Account:
         return sum(one.cost or 0.0 for one in self.sent.values())
 
     def begin(self, one: Sent, most: float | None, terms: Terms) -> None:
-        """Before every request: it is counted, and its cost, ``most`` at most, put aside.
+        """Before every request: it is counted, and its cost, ``most`` at most, put aside. Waits
+        while what others have put aside may yet leave enough.
 
         Raises:
             InputError: ``max_requests_reached`` or ``max_cost_reached``; nothing was sent then.
         """
         with self._lock:
+            while self._held > 1e-12 and self._over(most, terms):
+                self._lock.wait()
             if not self.dry:
                 self._check(most, terms)
             one.requests += 1
             self._held += most or 0.0
+
+    def _over(self, most: float | None, terms: Terms) -> bool:
+        if terms.max_cost is None:
+            return False
+        return self.cost + self._held + (most or 0.0) > terms.max_cost
 
     def _check(self, most: float | None, terms: Terms) -> None:
         if terms.max_requests is not None and self.requests >= terms.max_requests:
@@ -96,14 +104,11 @@ class Account:
                 next="Raise --max-requests and run the same command again: answers that are "
                 "kept cost nothing. `supertune plan` says how many are needed.",
             )
-        if terms.max_cost is None:
-            return
-        spent = self.cost + self._held
-        if spent + (most or 0.0) > terms.max_cost:
+        if self._over(most, terms):
             raise InputError(
                 "max_cost_reached",
                 "The next request might cost more than the limit; what was answered is kept.",
-                received=f"{spent:.6f} spent or under way, the next at most {most or 0.0:.6f}",
+                received=f"{self.cost:.6f} spent, the next at most {most or 0.0:.6f}",
                 allowed=f"at most {terms.max_cost:.6f}",
                 next="Raise --max-cost and run the same command again: answers that are kept "
                 "cost nothing. `supertune plan` says what is needed.",
@@ -125,6 +130,7 @@ class Account:
             one.tokens = [had + more for had, more in zip(one.tokens, tokens, strict=True)]
             one.estimated += sum(tokens) if estimated else 0
             one.cost = None if cost is None or one.cost is None else one.cost + cost
+            self._lock.notify_all()
 
     def note(self, one: Sent, sources: Sequence[str], *, fresh: bool) -> None:
         """Inputs by their keys (`source_of`) that went out now or earlier."""

@@ -197,10 +197,10 @@ def test_no_more_requests_than_allowed_are_sent_whatever_is_under_way(
 
 def test_costs_stay_within_their_limit_as_the_server_counts(hashes: Server, tmp_path: Path) -> None:
     prices = tmp_path / "prices.json"
-    prices.write_text('{"hashes": {"input": 1000000, "output": 1000000}}', "utf-8")
+    prices.write_text('{"hashes": {"input": 100000, "output": 100000}}', "utf-8")
     lens_of(hashes, PROMPT)
     begun = sum(hashes.tokens)
-    keys = {"prices": str(prices), "max_cost": 2000.0}
+    keys = {"prices": str(prices), "max_cost": 200.0}
     with pytest.raises(SupertuneError) as caught:
         lens_of(hashes, PROMPT, **keys).scores(texts(200))
     assert caught.value.code == "max_cost_reached"

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from typing import Any, TypeVar
 
 from supertune import limits
@@ -85,35 +86,35 @@ class Sender:
         """
         if not requests:
             return
-        todo = iter(range(len(requests)))
         running: dict[Future[T], int] = {}
-        failed: BaseException | None = None
         with ThreadPoolExecutor(max(1, min(self.terms.at_once, len(requests)))) as pool:
             try:
-                while True:
-                    while failed is None and len(running) < 2 * self.terms.at_once:
-                        number = next(todo, None)
-                        if number is None:
-                            break
-                        limits.check()
-                        job = pool.submit(self.one, requests[number], partial(read, number))
-                        running[job] = number
-                    if not running:
-                        break
-                    for job in wait(running, return_when=FIRST_COMPLETED).done:
-                        number = running.pop(job)
-                        error = None if job.cancelled() else job.exception()
-                        if error is None and not job.cancelled():
-                            keep(number, job.result())
-                        elif failed is None and error is not None:
-                            failed = error
-                            for other in running:
-                                other.cancel()
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
-        if failed is not None:
-            raise failed
+                self._through(pool, requests, running, read, keep)
+            finally:  # one failed, or a person interrupted: what is under way is paid for
+                for job in running:
+                    job.cancel()
+                for job in wait(running).done:
+                    if not job.cancelled() and job.exception() is None:
+                        keep(running[job], job.result())
+
+    def _through(
+        self,
+        pool: ThreadPoolExecutor,
+        requests: Sequence[Request],
+        running: dict[Future[T], int],
+        read: Callable[[int, dict[str, Any]], T],
+        keep: Callable[[int, T], None],
+    ) -> None:
+        todo = iter(range(len(requests)))
+        while True:
+            for number in islice(todo, 2 * self.terms.at_once - len(running)):
+                limits.check()
+                running[pool.submit(self.one, requests[number], partial(read, number))] = number
+            if not running:
+                return
+            for job in wait(running, return_when=FIRST_COMPLETED).done:
+                answer = job.result()
+                keep(running.pop(job), answer)
 
     def one(self, request: Request, read: Callable[[dict[str, Any]], T]) -> T:
         """The answer to one request, after as many attempts as it takes and is worth."""
@@ -150,6 +151,7 @@ class Sender:
     def _given_up(self, error: Unanswered, attempts: int) -> SupertuneError:
         where = f"{self.model} at {host(self.client.url)}"
         received = error.what + (f", after {attempts} attempts" if attempts > 1 else "")
+        received += f"; it asks to wait {error.wait:.0f} s" if error.wait else ""
         kept = "Answers so far are kept; the same command goes on from them."
         if error.status in (401, 403):
             return InputError(
