@@ -94,8 +94,7 @@ class Model:
 
     @property
     def workshop(self) -> Workshop:
-        if self._workshop is None:
-            self._workshop = Workshop(self.recipe)
+        self._workshop = self._workshop or Workshop(self.recipe)
         return self._workshop
 
     def predictions(
@@ -355,10 +354,8 @@ class Model:
             names = compose.available(self.workshop, judged.examples)
             scores = compose.scores(self.workshop, judged, names)
             there, answers = self._known(other, judged.examples, scores), judged.answers
-        answer: dict[str, Any] = finite(
-            shifted.section(self.workshop, lens, here, there, answers=answers)
-        )
-        return answer
+        found = shifted.section(self.workshop, lens, here, there, answers=answers)
+        return dict(finite(found))
 
     def explain(
         self, value: Any, *, way: str | None = None, rows: bool = True
@@ -475,14 +472,14 @@ def load(
     method = Adopted.from_dict(recipe.method, made) if made else registry.method(recipe.method)
     lens = same_backbone(workshop, manifest) if manifest["backbone"] is not None else None
     tuned = fitting.restore(method, state, None if made else method_options(recipe), head, lens)
-    kept = None
-    lists = {key: tuple(manifest["columns"].get(key, ())) for key in ("text", "slices", "numbers")}
-    columns = Columns(**{**manifest["columns"], **lists})
-    if "rows.jsonl" in read.files:
-        kept = rows.from_lines(read.text("rows.jsonl"), columns, tuple(manifest["labels"]))
+    said = manifest["columns"]
+    lists = {key: tuple(said.get(key, ())) for key in ("text", "slices", "numbers")}
+    columns = Columns(**{**said, **lists})
+    labels, known = tuple(manifest["labels"]), "rows.jsonl" in read.files
+    kept = rows.from_lines(read.text("rows.jsonl"), columns, labels) if known else None
     return Model(
         recipe=recipe,
-        labels=tuple(manifest["labels"]),
+        labels=labels,
         head=head,
         columns=columns,
         report=Report(read.json("report.json"), kept),

@@ -229,13 +229,16 @@ def opened(
     that may send rows to a server."""
     from supertune import api
 
+    said = remote or {}
     return api.load(
         folder,
         device=device or "auto",
         threads=threads,
         backbone=backbone,
         labels=[name.strip() for name in labels.split(",") if name.strip()],
-        **{key: value for key in REMOTE if (value := (remote or {}).get(key)) not in (None, False)},
+        **{
+            key: said[key] for key in REMOTE if said.get(key) is not None and said[key] is not False
+        },
     )
 
 

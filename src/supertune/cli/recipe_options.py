@@ -329,7 +329,10 @@ def recipe_values(given: Mapping[str, Any]) -> dict[str, Any]:
         named["verbalizer"] = parsed(given["verbalizer"])
     if given["time_limit"] is not None:
         named["time_limit"] = seconds(given["time_limit"])
-    return values | {key: value for key, value in named.items() if value not in (None, False, ())}
+    said = {key: value for key, value in named.items() if value is not None and value != ()}
+    return values | {
+        key: value for key, value in said.items() if value is not False
+    }  # 0 is a limit
 
 
 def hinted(given: Sequence[str] | None) -> tuple[str, ...]:

@@ -33,8 +33,11 @@ def test_words_are_scored_by_log_probabilities_where_the_server_gives_them(
     assert "log-probabilities" in server.how  # type: ignore[attr-defined]
     assert found.shape == (2, 2)
     assert np.isfinite(found).all()
-    lean = found[:, 0] - found[:, 1]
-    assert lean[0] > lean[1]
+    for text, row in zip(TEXTS, found, strict=True):
+        asked = {"messages": words.messages(PROMPT, (text,)), "top_logprobs": 20, "max_tokens": 1}
+        given = server.models["smollm2"].chat(asked)
+        expected = words.by_tokens(replies.top(given), PROMPT.all_words)
+        np.testing.assert_allclose(row, expected, atol=1e-4)
 
 
 def test_a_server_that_heeds_structures_alone_is_asked_by_them(server: Server) -> None:
