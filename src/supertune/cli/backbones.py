@@ -54,13 +54,17 @@ def backbones(
     speaker.next(steps)
 
 
+# What engines need beyond supertune's own dependencies, or take seconds to import.
+_PACKAGES = {"transformers": "transformers", "openai_api": "openai"}
+
+
 def _engine(engine: Engine) -> dict[str, Any]:
     return {
         "name": engine.name,
         "summary": engine.summary,
         "modalities": list(engine.modalities),
         "extra": engine.extra,
-        "installed": engine.name != "transformers" or find_spec("transformers") is not None,
+        "installed": find_spec(_PACKAGES.get(engine.name, "supertune")) is not None,
     }
 
 

@@ -94,6 +94,9 @@ def backbones() -> list[Known]:
 
 
 def _offered(engine: str, name: str, folder: Path | None) -> Known:
+    typical: Offer | None = getattr(registry.engine(engine), "typical", None)
+    if folder is None and typical is not None:
+        return Known(name, engine, typical, None)
     try:
         offer = registry.engine(engine).offers(BackboneRef(name, engine, folder))
     except SupertuneError as error:

@@ -20,6 +20,35 @@ _offers: dict[tuple[str, str], Offer] = {}  # found out in this process, by serv
 LONGEST = 8192  # tokens, where a server does not say what it reads
 
 
+def _described(name: str, *, width: int, features: bool, chat: bool) -> Offer:
+    offered: set[Capability] = {"remote"}
+    if features:
+        offered.add("features")
+    if chat:
+        offered.add("score_text")
+    return Offer(
+        capabilities=frozenset(offered),
+        family="encoder" if features else "causal",
+        architecture=f"{name} at a server",
+        width=width,
+        depth=0,
+        parameters=0,
+        max_length=LONGEST,
+        pooling="mean",
+        languages=("*",),
+        chat=chat,
+    )
+
+
+def _offer(ref: BackboneRef, known: Verified) -> Offer:
+    return _described(ref.name, width=known.width or 1, features=bool(known.width), chat=known.chat)
+
+
+def _typical() -> Offer:
+    """Of a server that does all that is asked of it."""
+    return _described("a model", width=1536, features=True, chat=True)
+
+
 class OpenAIEngine:
     """See `supertune.contracts.Engine`. Each fit opens its own, since it has its own account."""
 
@@ -29,6 +58,7 @@ class OpenAIEngine:
     modalities: tuple[str, ...] = ("text",)
     extra: str | None = "openai"
     metered = True
+    typical = _typical()
 
     def offers(self, ref: BackboneRef) -> Offer:
         terms = ref.terms or Terms()
@@ -65,26 +95,6 @@ def _known(ref: BackboneRef, terms: Terms) -> tuple[Sender, Verified]:
     client = Client(address(terms.base_url), terms.timeout)
     sender = Sender(client, ref.name, terms, price(ref.name, terms.prices))
     return sender, verified(sender)
-
-
-def _offer(ref: BackboneRef, known: Verified) -> Offer:
-    offered: set[Capability] = {"remote"}
-    if known.width:
-        offered.add("features")
-    if known.chat:
-        offered.add("score_text")
-    return Offer(
-        capabilities=frozenset(offered),
-        family="encoder" if known.width else "causal",
-        architecture=f"{ref.name} at a server",
-        width=known.width or 1,
-        depth=0,
-        parameters=0,
-        max_length=LONGEST,
-        pooling="mean",
-        languages=("*",),
-        chat=known.chat,
-    )
 
 
 ENGINE = OpenAIEngine()
