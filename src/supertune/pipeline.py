@@ -171,9 +171,16 @@ class Workshop:
     def terms(self) -> Terms:
         """Under which conditions rows may be sent to a server."""
         said = self.recipe
-        limits = said.max_cost, said.max_requests, said.prices, said.request_timeout
-        own = {"kept": self.store, "account": self.account}
-        return Terms(said.allow_remote, said.base_url, *limits, **own)
+        return Terms(
+            said.allow_remote,
+            said.base_url,
+            said.max_cost,
+            said.max_requests,
+            said.prices,
+            said.request_timeout,
+            kept=self.store,
+            account=self.account,
+        )
 
     def offer(self, backbone: str, *, fetch: bool = True) -> Offer:
         """What a backbone can do at the recipe's resolution; its files are fetched if need be, no
