@@ -52,6 +52,7 @@ class OpenAIBackbone:
         url = sender.client.url
         self.sha256 = hashlib.sha256(f"openai|{url}|{sender.model}".encode()).hexdigest()
         self.arithmetic = "openai"
+        self._sources: dict[str, list[str]] = {}
         self._own: dict[str, Answer] = {}  # where nothing is kept on disk, and in a dry run
 
     def at(self, precision: Literal["fp32", "bf16"]) -> AbstractContextManager[None]:
@@ -64,7 +65,7 @@ class OpenAIBackbone:
         self, tokens: Sequence[tuple[Text, ...]], encoding: Encoding, *, exact: bool = True
     ) -> FloatArray:
         """(n, d) float32; of a text in chunks the mean of theirs."""
-        flat = list({piece.whole: piece for row in tokens for piece in row}.values())
+        flat = self._distinct([piece for row in tokens for piece in row])
         found = self._answers(
             flat, [self._key("embeddings", one.whole) for one in flat], self._read
         )
@@ -80,7 +81,7 @@ class OpenAIBackbone:
         assert prompt is not None
         labels = prompt.all_words
         way = words.way(self.known.top, self.known.structured, labels)
-        flat = list({row[0].whole: row[0] for row in tokens}.values())
+        flat = self._distinct([row[0] for row in tokens])
         bodies = {one.whole: self._body(prompt, one, way) for one in flat}
         keys = [self._key(way, json.dumps(bodies[one.whole], sort_keys=True)) for one in flat]
 
@@ -110,8 +111,8 @@ class OpenAIBackbone:
         if self._kept is not None:
             there |= self._kept.get([key for key in keys if key not in there])
         todo = [i for i, key in enumerate(keys) if key not in there]
-        gone = [one.source for one, key in zip(flat, keys, strict=True) if key in there]
-        account.note(sent, gone, fresh=False)
+        gone = [one for one, key in zip(flat, keys, strict=True) if key in there]
+        account.note(sent, self._sources_of(gone), fresh=False)
         if todo:
             self._consent(len(todo))
             asked = [keys[i] for i in todo]
@@ -120,6 +121,16 @@ class OpenAIBackbone:
             if self._kept is not None:
                 there |= self._kept.get([key for key in asked if key not in there])
         return {one.whole: there[key] for one, key in zip(flat, keys, strict=True)}
+
+    def _distinct(self, given: Sequence[Text]) -> list[Text]:
+        """Each text once; of several inputs that become one text, all are known to be sent."""
+        self._sources = {}
+        for one in given:
+            self._sources.setdefault(one.whole, []).append(one.source)
+        return list({one.whole: one for one in given}.values())
+
+    def _sources_of(self, sent: Sequence[Text]) -> list[str]:
+        return [source for one in sent for source in self._sources[one.whole]]
 
     def _consent(self, count: int) -> None:
         terms = self.sender.terms
@@ -137,7 +148,7 @@ class OpenAIBackbone:
 
     def _keep(self, sent: Sequence[Text], answers: Mapping[str, Answer]) -> None:
         account = self.sender.terms.account
-        account.note(self.sender.sent, [one.source for one in sent], fresh=True)
+        account.note(self.sender.sent, self._sources_of(sent), fresh=True)
         if self._kept is None or account.dry:
             self._own.update(answers)
         else:

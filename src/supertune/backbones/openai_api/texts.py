@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from supertune.backbones.openai_api.counting import _PIECES, pieces
@@ -23,7 +23,7 @@ class Text:
 
     fields: tuple[str, ...]
     around: str
-    source: str
+    source: str = field(compare=False)
 
     @property
     def whole(self) -> str:
