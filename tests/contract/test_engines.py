@@ -30,7 +30,7 @@ ENGINES = [
 ]
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def server(own_activations):
     """What the engine of servers asks: one of ours, on loopback."""
     with Server(hashes=Hashes()) as one, pytest.MonkeyPatch.context() as environment:
@@ -39,32 +39,32 @@ def server(own_activations):
         yield one
 
 
-@pytest.fixture(scope="session", params=ENGINES)
+@pytest.fixture(scope="module", params=ENGINES)
 def engine(request):
     return registry.engine(request.param)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def backbone_name(engine):
     return BACKBONES.get(engine.name, f"{engine.name}:{engine.name}")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def ref(engine, backbone_name):
     return reference(backbone_name)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def backbone(engine, ref):
     return engine.open(ref, device="cpu", threads=1)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def tokens(backbone, news):
     return backbone.tokens(news.three.inputs, ENCODING)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def features(backbone, tokens):
     return backbone.features(tokens, ENCODING)
 

@@ -94,11 +94,12 @@ def backbones() -> list[Known]:
 
 
 def _offered(engine: str, name: str, folder: Path | None) -> Known:
-    typical: Offer | None = getattr(registry.engine(engine), "typical", None)
+    one = registry.engine(engine)
+    typical: Offer | None = getattr(one, "typical", None)
     if folder is None and typical is not None:
-        return Known(name, engine, typical, None)
+        return Known(f"{getattr(one, 'prefix', engine)}:MODEL", engine, typical, None)
     try:
-        offer = registry.engine(engine).offers(BackboneRef(name, engine, folder))
+        offer = one.offers(BackboneRef(name, engine, folder))
     except SupertuneError as error:
         return Known(name, engine, None, folder, error.message)
     return Known(name, engine, offer, folder)
