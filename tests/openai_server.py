@@ -73,6 +73,8 @@ class Counted(Hashes):
         return super().embeddings(texts)[0], sum(map(len, self.tokenizer(texts)["input_ids"]))
 
     def chat(self, body: Mapping[str, Any]) -> Reply:
+        if not self.tokenizer.chat_template:
+            raise Refused(404, "it does not chat")
         reply = super().chat(body)
         said = self.tokenizer.apply_chat_template(
             body["messages"], add_generation_prompt=True, tokenize=False

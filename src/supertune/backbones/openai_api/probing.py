@@ -21,6 +21,7 @@ from supertune.errors import InputError, SupertuneError
 
 TOP = 20  # likeliest tokens asked for; the most that the API allows
 SHORT = "library"
+SYSTEM = "You are asked something, and answer in a few words."
 STRANGE = ("zephyr", "quagmire")  # nobody answers so of their own accord
 ABSENT = {"request_refused", "unknown_remote_model", "server_failed", "reply_broken"}
 
@@ -123,7 +124,7 @@ def _asked(sender: Sender, text: str, known: Verified) -> tuple[Verified, tuple[
 
     def read(most: int, reply: dict[str, Any]) -> tuple[Verified, tuple[float, int]]:
         replies.content(reply)
-        count = _used(reply, text)
+        count = _used(reply, SYSTEM + text)
         try:
             given = len(replies.top(reply)) if most else 0
         except Unanswered:
@@ -167,7 +168,8 @@ def _heeds(sender: Sender, known: Verified) -> bool:
 def _body(sender: Sender, text: str, limit: str, most: int) -> dict[str, Any]:
     return {
         "model": sender.model,
-        "messages": [{"role": "user", "content": text}],
+        # As rows are asked: some templates say something of their own where no system does.
+        "messages": [{"role": "system", "content": SYSTEM}, {"role": "user", "content": text}],
         "temperature": 0,
         "seed": 0,
         limit: most,
