@@ -45,6 +45,8 @@ EVIDENCE = (
     "study_sound",
     "study_speech",
     "study_translation",
+    "study_trusted_translations",
+    "study_long_file",
     "study_text_generation",
     "study_generation",
     "study_detection",

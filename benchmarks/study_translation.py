@@ -64,7 +64,7 @@ def _item(direction: str, method: str, seed: int) -> Item:
 
 def measure(item: Item) -> dict[str, Any]:
     direction, method, seed = item["direction"], item["method"], item["seed"]
-    learned, judges = _rows(direction, seed, item["learned"], item["test"])
+    learned, judges = rows(direction, seed, item["learned"], item["test"])
     workshop = _workshop(direction, method, seed)
     start = time.process_time()
     tuned = pipeline.tune(workshop, Candidate(_name(direction), method), learned)
@@ -100,7 +100,7 @@ def _workshop(direction: str, method: str, seed: int) -> Workshop:
     return Workshop(recipe(keys))
 
 
-def _rows(direction: str, seed: int, learned: int, test: int) -> tuple[Examples, Examples]:
+def rows(direction: str, seed: int, learned: int, test: int) -> tuple[Examples, Examples]:
     train, held = few_pairs("gnome-help-pt", train_rows=learned, test_rows=test, seed=seed)
 
     def table(rows: Sequence[Any]) -> list[dict[str, str]]:
@@ -115,7 +115,7 @@ def _rows(direction: str, seed: int, learned: int, test: int) -> tuple[Examples,
 
 @cache
 def _untuned(direction: str, seed: int, learned: int, test: int) -> FloatArray:
-    train, judges = _rows(direction, seed, learned, test)
+    train, judges = rows(direction, seed, learned, test)
     workshop = _workshop(direction, "untuned", seed)
     model = pipeline.tune(workshop, Candidate(_name(direction), "untuned"), train)
     answers = model.logits(judges.inputs, workshop.lens(_name(direction)))
@@ -154,7 +154,7 @@ def _there(guard: int) -> tuple[str, ...]:
 def _by(direction: str, texts: Sequence[str]) -> FloatArray:
     """What the untuned model of a direction writes."""
     workshop = _workshop(direction, "untuned", 0)
-    learned, _ = _rows(direction, 0, 12, 6)
+    learned, _ = rows(direction, 0, 12, 6)
     model = pipeline.tune(workshop, Candidate(_name(direction), "untuned"), learned)
     return model.logits(list(texts), workshop.lens(_name(direction)))
 

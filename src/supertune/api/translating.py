@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from supertune import registry
 from supertune.config import Recipe, mistakes
-from supertune.contracts import Columns, HeadSpec, Rendered, Rendering, State
+from supertune.contracts import Columns, HeadSpec, Rendered, Rendering, State, Translated
 from supertune.contracts.translation import LETTERS, confidence
 from supertune.data import readers
 from supertune.errors import InputError
@@ -192,22 +192,27 @@ def _rows(
 
     def rows(done: int) -> Iterator[list[dict[str, Any]]]:
         for _, inputs in workshop.task.stream(source, columns, WINDOW):
-            left, done = inputs[done:], max(0, done - len(inputs))
-            texts = [str(value) for value in left]
+            known, done = min(done, len(inputs)), max(0, done - len(inputs))
+            if known == len(inputs):
+                continue
+            # A window that was begun is made anew as a whole: which texts share a batch moves the
+            # last digits, and an interrupted file should be the one that was not.
+            texts = [str(value) for value in inputs]
             made = rendered.translate(texts, lens, how)
-            yield [
-                {
-                    "source": text,
-                    "translation": one.text
-                    if confidence(one.surety, one.doubts) >= least
-                    else None,
-                    "surety": round(one.surety, 4),
-                    "doubts": list(one.doubts),
-                }
-                for text, one in zip(texts, made, strict=True)
-            ]
+            window = [_row(text, one, least) for text, one in zip(texts, made, strict=True)]
+            yield window[known:]
 
     return rows
+
+
+def _row(text: str, made: Translated, least: float) -> dict[str, Any]:
+    kept = confidence(made.surety, made.doubts) >= least
+    return {
+        "source": text,
+        "translation": made.text if kept else None,
+        "surety": round(made.surety, 4),
+        "doubts": list(made.doubts),
+    }
 
 
 def _told(part: list[dict[str, Any]], progress: Progress | None) -> list[dict[str, Any]]:

@@ -76,7 +76,13 @@ class Attention(nn.Module):
 
     They may be of fewer rows than what asks: then each is asked by the same number of rows that
     follow one another, as the hypotheses of a beam do.
+
+    Attributes:
+        front: (P, d) vectors that are attended to before all else, if there are any: prefix tuning
+            (Li & Liang 2021, arXiv:2101.00190).
     """
+
+    front: Tensor | None
 
     def __init__(self, config: BergamotConfig) -> None:
         super().__init__()
@@ -86,6 +92,7 @@ class Attention(nn.Module):
         self.k_proj = nn.Linear(width, width)
         self.v_proj = nn.Linear(width, width)
         self.out_proj = nn.Linear(width, width)
+        self.front = None
 
     def split(self, hidden: Tensor) -> Tensor:
         """(B, T, d) -> (B, heads, T, d / heads)."""
@@ -94,6 +101,9 @@ class Attention(nn.Module):
 
     def remembered(self, states: Tensor) -> tuple[Tensor, Tensor]:
         """Keys and values of what is attended to."""
+        if self.front is not None:
+            front = self.front.to(states.dtype).expand(len(states), -1, -1)
+            states = torch.cat([front, states], dim=1)
         return self.split(self.k_proj(states)), self.split(self.v_proj(states))
 
     def looked(self, hidden_states: Tensor, keys: Tensor, mask: Tensor | None) -> Tensor:
@@ -101,7 +111,8 @@ class Attention(nn.Module):
         taught to look at the word that is translated."""
         rows, length, width = hidden_states.shape
         asked = self.split(self.q_proj(hidden_states).view(len(keys), -1, width))[:, :1]
-        scores = asked @ keys[:, :1].transpose(2, 3) / math.sqrt(asked.shape[-1])
+        own = keys[:, :1, 0 if self.front is None else len(self.front) :]
+        scores = asked @ own.transpose(2, 3) / math.sqrt(asked.shape[-1])
         if mask is not None:
             scores = scores.masked_fill(~mask, -torch.inf)
         return torch.softmax(scores, dim=-1).view(rows, length, -1)
@@ -112,6 +123,9 @@ class Attention(nn.Module):
         """``mask`` (B, 1, 1, S) is true where there is something to attend to."""
         rows, length, width = hidden_states.shape
         asked = self.split(self.q_proj(hidden_states).view(len(keys), -1, width))
+        if self.front is not None and mask is not None:
+            seen = mask.new_ones(*mask.shape[:-1], len(self.front))
+            mask = torch.cat([seen, mask], dim=-1)
         found = functional.scaled_dot_product_attention(asked, keys, values, attn_mask=mask)
         joined: Tensor = self.out_proj(found.transpose(1, 2).reshape(rows, length, -1))
         return joined

@@ -362,9 +362,9 @@ def sources(given: Mapping[str, Any], values: dict[str, Any]) -> tuple[Any, Any]
     """What to read, and what to judge by: DATA and --test, else what the recipe names.
 
     A recipe may name a data set of the catalogue and how much of it to draw:
-    ``data: {dataset: bbc-news, per_class: 8, test_rows: 400}``, of pictures with boxes and of
-    recordings with transcripts ``{dataset: deepforest, train_rows: 2, test_rows: 2}``. Both keys
-    are taken out of ``values``.
+    ``data: {dataset: bbc-news, per_class: 8, test_rows: 400}``, of pictures with boxes, recordings
+    with transcripts and translations ``{dataset: deepforest, train_rows: 2, test_rows: 2}``. Both
+    keys are taken out of ``values``.
     """
     named, held_out = values.pop("data", None), values.pop("test", None)
     if given["data"] is not None:
@@ -387,13 +387,14 @@ def sources(given: Mapping[str, Any], values: dict[str, Any]) -> tuple[Any, Any]
 def drawn(wanted: dict[str, Any]) -> tuple[Any, Any]:
     """Labelled rows of a data set of the catalogue, or of a bundled table; others to judge by."""
     from supertune.catalogue import bundled, data_sets
-    from supertune.catalogue.corpora import dataset, few_clips, few_pictures, few_shot
+    from supertune.catalogue.corpora import dataset, few_clips, few_pairs, few_pictures, few_shot
 
     name = wanted.get("dataset")
     kind = next((one.kind for one in data_sets.DATASETS if one.name == name), "text")
     if kind == "interactions" and set(wanted) == {"dataset"}:
         return str(dataset(str(name))), None
-    without_classes = {"boxes": few_pictures, "speech": few_clips}.get(kind)
+    classless: dict[str, Any] = {"boxes": few_pictures, "speech": few_clips, "pairs": few_pairs}
+    without_classes = classless.get(kind)
     count = "per_class" if without_classes is None else "train_rows"
     numbers = {count: 8, "test_rows": 400, "seed": 0}
     given = {key: wanted.get(key, default) for key, default in numbers.items()}
@@ -414,5 +415,9 @@ def drawn(wanted: dict[str, Any]) -> tuple[Any, Any]:
             str(wanted["dataset"]), test_rows=given["test_rows"], seed=given["seed"]
         )
     if without_classes is not None:
-        return without_classes(str(wanted["dataset"]), **given)
+        sides = without_classes(str(wanted["dataset"]), **given)
+        if kind != "pairs":
+            return sides
+        names = ("source", "target", "page")
+        return tuple([dict(zip(names, row, strict=True)) for row in side] for side in sides)
     return few_shot(str(wanted["dataset"]), **given)

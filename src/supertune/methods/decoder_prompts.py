@@ -23,7 +23,7 @@ class DecoderPrompts:
     summary = "Trainable vectors that blocks of a decoder read beside the encoder's states"
     reference = "Li & Liang 2021, arXiv:2101.00190"
     needs = frozenset({"decoder_prompts", "blocks", "torch"})
-    objectives = frozenset({"transcribe"})
+    objectives = frozenset({"transcribe", "translate"})
     simplicity = 30
     options: type[Options] = DecoderPromptsOptions
 

@@ -3,6 +3,9 @@
 Prefix tuning of the attention from decoder to encoder (Li & Liang 2021, arXiv:2101.00190), each
 block with vectors of its own in the states' place, before keys and values are made of them. They
 take up no position of the decoder and are in its kept keys and values once a text is begun.
+
+Bergamot's own attention takes such vectors itself, in its encoder too, where they stand beside what
+each block attends to in the text.
 """
 
 from __future__ import annotations
@@ -40,7 +43,10 @@ class DecoderPrompts(TunableModel):
         for i, attention in self._attention.items():
             start = torch.randn(shape).to(self.backbone.device) * NOISE
             self._prompts[i] = torch.nn.Parameter(start)
-            _put_before(attention, self._prompts[i])
+            if hasattr(attention, "front"):
+                attention.front = self._prompts[i]
+            else:
+                _put_before(attention, self._prompts[i])
         self._put_given()
 
     def _taken(self) -> None:
@@ -63,11 +69,14 @@ def _put_before(attention: Any, prompt: Any) -> None:
 
 
 def _attention(backbone: TransformersBackbone, number: int, block: Any) -> Any:
-    """What of a block looks at the encoder.
+    """What of a block looks at the encoder, or at the text where that takes vectors itself.
 
     Raises:
         InputError: ``prompts_unsupported``.
     """
+    found = getattr(block, "encoder_attn", getattr(block, "self_attn", None))
+    if hasattr(found, "front"):
+        return found
     found = getattr(block, "encoder_attn", None)
     if found is None or "key_value_states" not in inspect.signature(found.forward).parameters:
         raise InputError(
