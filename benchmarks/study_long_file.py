@@ -24,7 +24,8 @@ from benchmarks import study_command
 from benchmarks.benchmark import Benchmark, Draw, Item
 from benchmarks.figures import Figure, median
 from benchmarks.timing import ROOT
-from supertune.api.translating import PART, WINDOW
+from supertune.api.resuming import part_of
+from supertune.api.translating import WINDOW
 from supertune.catalogue.corpora import few_pairs
 
 BACKBONE = "bergamot-en-pt"
@@ -97,7 +98,7 @@ def _process(
     source: Path, output: Path, stop: tuple[int, signal.Signals] | None, later: float
 ) -> dict[str, Any]:
     """One call of the command, stopped ``later`` seconds behind a line if that is asked."""
-    part = output.with_name(output.name + PART)
+    part = part_of(output)
     begun = _lines(part)
     command = [sys.executable, "-m", "supertune", "translate", BACKBONE, str(source)]
     command += ["-o", str(output), "--threads", "1", "--json", "--quiet"]

@@ -24,7 +24,7 @@ from supertune.config import recipe
 from supertune.contracts import Examples, FloatArray
 from supertune.pipeline import Candidate, Workshop
 
-DRAWS, PER_CLASS, TEST = 1, 8, 60
+DRAWS, PER_CLASS, TEST = 3, 8, 60
 BACKBONE, WORDS = "smollm2", 40
 RESAMPLED = 1000
 JUDGED = ("field_f1", "exact", "valid", "rouge_l")

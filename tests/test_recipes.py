@@ -26,9 +26,9 @@ def test_a_recipe_scores_what_its_first_lines_promise(
     command = re.search(r"^# supertune fit --recipe (\S+)", opening)
     assert command
     assert command[1] == f"recipes/{path.name}"
-    expected = re.search(r"Expect ([\w@]+) (\.?\d\d) \[(\.?\d\d), (\.?\d\d)\]", opening)
+    expected = re.search(r"Expect ([\w@]+) ([\d.]+) \[([\d.]+), ([\d.]+)\]", opening)
     assert expected
-    scale = 1 if expected[2].startswith(".") else 100  # scores of translations go up to 100
+    scale = 1 if "." in expected[2] else 100  # scores of translations go up to 100
     monkeypatch.chdir(tmp_path)
     assert main(["fit", "--recipe", str(path), "-o", "model", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         suited,
         transcribe,
         translate,
+        write,
     )
 
 __version__ = "0.1.0"
@@ -63,6 +64,7 @@ __all__ = [
     "suited",
     "transcribe",
     "translate",
+    "write",
 ]
 
 _PUBLIC = frozenset(__all__) - {"__version__"}

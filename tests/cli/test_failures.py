@@ -123,6 +123,7 @@ def test_an_interruption_is_exit_code_130(supertune, monkeypatch: pytest.MonkeyP
     plain = supertune("models")
     assert (plain.code, plain.out) == (130, "")
     assert "Interrupted" in plain.err
+    assert "  supertune models\n" in plain.err  # what to call again
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows sends no such signal to a child")

@@ -13,7 +13,7 @@ import pytest
 from tests.conftest import Run
 
 import supertune as tune
-from supertune.api import translating
+from supertune.api import resuming
 from supertune.catalogue.corpora import few_pairs
 from supertune.errors import InputError
 
@@ -157,6 +157,41 @@ def test_a_model_leaves_to_a_person_what_it_is_not_sure_of(folded: tune.Model, p
     assert caught.value.code == "no_calibration"
 
 
+def test_a_file_gone_on_with_in_the_middle_of_a_window_has_the_bytes_of_one_that_was_not_stopped(
+    pairs: Path, tmp_path: Path
+) -> None:
+    source, output = pairs / "train.csv", tmp_path / "out.jsonl"
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        tune.translate(BACKBONE, source, output=output, threads=1, progress=stop)
+    part = resuming.part_of(output)
+    kept = part.read_bytes().splitlines(keepends=True)
+    part.write_bytes(b"".join(kept[:4]))  # its key and three of eight rows
+    tune.translate(BACKBONE, source, output=output, threads=1)
+    assert output.read_bytes() == b"".join(kept[1:])
+
+
+def test_an_interrupted_command_names_what_it_kept_and_what_to_call_again(
+    supertune: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    output = tmp_path / "out.txt"
+
+    def stopped(*_: object, **__: object) -> None:
+        resuming.part_of(output).write_text('{"key": "a"}\n', encoding="utf-8")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(tune.api, "translate", stopped)
+    asked = ("translate", BACKBONE, "a file.txt", "-o", str(output))
+    done = supertune(*asked)
+    assert done.code == 130
+    assert f"What is done is in {output}.part" in " ".join(done.err.split())
+    assert f"  supertune translate {BACKBONE} 'a file.txt' -o {output}" in done.err
+    assert supertune(*asked, "--json").error["next"].endswith("--json")
+
+
 def test_an_interrupted_file_goes_on_behind_its_last_row(tmp_path: Path) -> None:
     """1,000 lines in their order, whatever stopped it, and nothing twice."""
     lines = [f"{number}." if number % 50 else f"Open file {number}." for number in range(1000)]
@@ -219,4 +254,4 @@ def test_formats_hold_the_same_rows(tmp_path: Path) -> None:
         with (tmp_path / name).open(encoding="utf-8", newline="") as stream:
             found = list(csv.DictReader(stream, delimiter=sign))
         assert [one["translation"] for one in found] == [one["translation"] for one in rows]
-    assert translating.FORMATS == (".jsonl", ".csv", ".tsv", ".txt")
+    assert resuming.FORMATS == (".jsonl", ".csv", ".tsv", ".txt")

@@ -174,3 +174,39 @@ def test_a_request_is_asked_as_the_model_was_taught(problem: Problem) -> None:
     assert problem.lens is not None
     (piece,) = asking.pieces(["hello"], problem.lens)
     assert problem.lens.backbone.tokenizer.decode(piece.ids) == "hello\n\n"
+
+
+def test_beams_find_what_transformers_own_search_finds(problem: Problem) -> None:
+    import torch
+
+    from supertune.contracts import Answering
+
+    lens = problem.lens
+    assert lens is not None
+    asked = writer(lens).requested((("user", "What is it?"),), True)
+    ids = torch.tensor([asked.ids])
+    found = lens.backbone.model.generate(
+        ids, attention_mask=torch.ones_like(ids), num_beams=3, num_return_sequences=3,
+        max_new_tokens=6, do_sample=False, eos_token_id=None, return_dict_in_generate=True,
+        output_scores=True,
+    )  # fmt: skip
+    how = Answering(max_new_tokens=6, beams=3, n_best=3)
+    (best,) = writer(lens).completed([asked], how)
+    ours = [best, *best.others]
+    texts = [lens.backbone.tokenizer.decode(one[len(asked.ids) :]) for one in found.sequences]
+    assert [one.text for one in ours] == [text.strip() for text in texts]
+    assert np.allclose([one.surety for one in ours], found.sequences_scores, atol=1e-5)
+
+
+def test_beams_keep_to_a_structure(problem: Problem) -> None:
+    pytest.importorskip("llguidance")
+    from supertune.contracts import Answering
+
+    lens = problem.lens
+    assert lens is not None
+    asked = writer(lens).requested((("user", "What is it?"),), True)
+    how = Answering(max_new_tokens=24, beams=3, n_best=2, structure=("sport", "news"))
+    (best,) = writer(lens).completed([asked], how)
+    found = [best, *best.others]
+    assert {one.text for one in found} <= {"sport", "news"}
+    assert all(one.ended for one in found)

@@ -16,6 +16,7 @@ from supertune.api.speaking import speak
 from supertune.api.suiting import suited
 from supertune.api.transcribing import in_language, terms, transcribe
 from supertune.api.translating import translate
+from supertune.api.writing import write
 from supertune.data.sounds.microphone import recorded
 from supertune.model import Model
 
@@ -40,4 +41,5 @@ __all__ = [
     "terms",
     "transcribe",
     "translate",
+    "write",
 ]

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import csv
-import hashlib
-import json
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from supertune import registry
+from supertune.api import resuming
+from supertune.api.resuming import Kind, Progress, Rows
 from supertune.config import Recipe, mistakes
 from supertune.contracts import Columns, HeadSpec, Rendered, Rendering, State, Translated
 from supertune.contracts.translation import LETTERS, confidence
@@ -24,9 +23,13 @@ from supertune.pipeline import Workshop
 
 TASK = "translation"
 WINDOW = 256
-FORMATS = (".jsonl", ".csv", ".tsv", ".txt")
-PART = ".part"
-Progress = Callable[[str, int, int | None], None]
+KIND = Kind(
+    "translate",
+    "translations",
+    ("source", "translation", "surety", "doubts"),
+    "doubtful",
+    lambda row: bool(row["doubts"]),
+)
 
 
 def translate(
@@ -72,7 +75,7 @@ def translate(
         'Como vai você?'
     """
     how = rendering({**settings, "glossary": _glossary(glossary)})
-    place = None if output is None else _place(Path(output), overwrite)
+    place = None if output is None else resuming.place(Path(output), overwrite, KIND)
     model = _loaded(model, device, threads)
     rendered, workshop, columns = _opened(model, device, threads)
     least = _least(model, max_error)
@@ -82,7 +85,7 @@ def translate(
     if place is None:
         return [row for part in rows(0) for row in _told(part, progress)]
     key = _key(source, workshop, how, rendered, least)
-    return [_written(place, rows, key, progress)]
+    return [resuming.written(place, rows, key, KIND, progress)]
 
 
 def rendering(settings: Mapping[str, Any]) -> Rendering:
@@ -185,7 +188,7 @@ def _rows(
     columns: Columns,
     how: Rendering,
     least: float = -math.inf,
-) -> Callable[[int], Iterator[list[dict[str, Any]]]]:
+) -> Rows:
     """Windows of translated rows behind the first so many."""
     lens = workshop.lens(workshop.recipe.backbone)
     assert lens is not None
@@ -221,112 +224,7 @@ def _told(part: list[dict[str, Any]], progress: Progress | None) -> list[dict[st
     return part
 
 
-# --- files that are gone on with ---------------------------------------------------------------
-
-
-def _place(output: Path, overwrite: bool) -> Path:
-    if output.suffix.lower() not in FORMATS:
-        raise InputError(
-            "unknown_format",
-            f"Translations are not written as {output.suffix or 'a file without an ending'}.",
-            received=output.name,
-            allowed=", ".join(FORMATS),
-            next="For example translations.jsonl.",
-        )
-    if output.exists() and not overwrite:
-        raise InputError(
-            "output_exists",
-            f"{output} is there already.",
-            received=str(output),
-            allowed="a new file",
-            next="Choose another name, or add --overwrite.",
-        )
-    return output
-
-
 def _key(source: Any, workshop: Workshop, how: Rendering, rendered: Rendered, least: float) -> str:
-    """What a file that was begun must have in common with one that goes on."""
     state = rendered.state()
-    digest = hashlib.sha256()
-    for arrays in (state.arrays, state.adapter):
-        for name, array in sorted(arrays.items()):
-            digest.update(name.encode() + array.tobytes())
-    told = [
-        str(source),
-        workshop.recipe.backbone,
-        how.model_dump(mode="json"),
-        str(least),
-        digest.hexdigest(),
-    ]
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
-
-
-def _written(
-    output: Path,
-    rows: Callable[[int], Iterator[list[dict[str, Any]]]],
-    key: str,
-    progress: Progress | None,
-) -> dict[str, Any]:
-    part = output.with_name(output.name + PART)
-    done, doubtful = _begun(part, key)
-    with part.open("a", encoding="utf-8", newline="\n") as stream:
-        if not part.stat().st_size:
-            stream.write(json.dumps({"key": key}) + "\n")
-        for window in rows(done):
-            for row in window:
-                stream.write(json.dumps(row, ensure_ascii=False) + "\n")
-                doubtful += bool(row["doubts"])
-            stream.flush()
-            done += len(window)
-            if progress is not None and window:
-                progress("translate", done, None)
-    whole = output.with_name(output.name + ".new")
-    _converted(part, whole, output.suffix.lower())
-    whole.replace(output)
-    part.unlink()
-    return {"output": str(output), "rows": done, "doubtful": doubtful}
-
-
-def _begun(part: Path, key: str) -> tuple[int, int]:
-    """How many rows are there already, and how many of them are doubtful; a last line that was cut
-    off is taken away."""
-    if not part.is_file() or not part.stat().st_size:
-        return 0, 0
-    done = doubtful = end = 0
-    with part.open("rb") as stream:
-        for number, line in enumerate(stream):
-            if not line.endswith(b"\n"):
-                break
-            row = json.loads(line)
-            if number == 0 and row.get("key") != key:
-                raise InputError(
-                    "cannot_resume",
-                    f"{part.name} was begun from another source, model or setting.",
-                    received=str(part),
-                    allowed="the same call once more",
-                    next=f"Delete {part.name} to begin anew.",
-                )
-            if number:
-                done += 1
-                doubtful += bool(row["doubts"])
-            end += len(line)
-    with part.open("rb+") as stream:
-        stream.truncate(end)
-    return done, doubtful
-
-
-def _converted(part: Path, whole: Path, suffix: str) -> None:
-    """The rows of a part as a file of that kind; in lines of texts, line breaks become blanks."""
-    with part.open(encoding="utf-8") as given, whole.open("w", encoding="utf-8", newline="") as out:
-        next(given)
-        table = csv.writer(out, delimiter="\t" if suffix == ".tsv" else ",", lineterminator="\n")
-        if suffix in (".csv", ".tsv"):
-            table.writerow(("source", "translation", "surety", "doubts"))
-        for line in given:
-            row = json.loads(line)
-            if suffix == ".jsonl":
-                out.write(line)
-            elif suffix == ".txt":
-                out.write(" ".join((row["translation"] or "").split("\n")) + "\n")
-            else:
-                table.writerow((*list(row.values())[:3], " ".join(row["doubts"])))
+    told = [str(source), workshop.recipe.backbone, how.model_dump(mode="json"), str(least)]
+    return resuming.key(told, state.arrays, state.adapter)

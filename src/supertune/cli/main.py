@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -31,6 +32,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "predict": "Answer new rows: a file, stdin or texts.",
         "detect": "Find things on pictures: COCO JSON, and pictures with boxes drawn.",
         "translate": "Put texts and files of any size into another language.",
+        "write": "Answer requests by a model of text_generation: texts and files of any size.",
         "transcribe": "Write down what is said in recordings, with times and subtitles.",
         "speak": "Speak a text by a tuned voice, or by a backbone as it is.",
         "recommend": "Recommend items to somebody, from what they like, with a reason for each.",
@@ -136,7 +138,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         problem, foreseen = explained(error)
         return terminal.failure(problem, trace=not foreseen)
     if code == INTERRUPTED:
-        return terminal.interrupted()
+        return terminal.interrupted(shlex.join(["supertune", *given]))
     return code if isinstance(code, int) else 0
 
 

@@ -415,9 +415,13 @@ def drawn(wanted: dict[str, Any]) -> tuple[Any, Any]:
             str(wanted["dataset"]), test_rows=given["test_rows"], seed=given["seed"]
         )
     if without_classes is not None:
-        sides = without_classes(str(wanted["dataset"]), **given)
-        if kind != "pairs":
-            return sides
-        names = ("source", "target", "page")
-        return tuple([dict(zip(names, row, strict=True)) for row in side] for side in sides)
+        train, held = without_classes(str(wanted["dataset"]), **given)
+        if kind == "pairs":
+            return _named(train), _named(held)
+        return train, held
     return few_shot(str(wanted["dataset"]), **given)
+
+
+def _named(pairs: Sequence[tuple[str, str, str]]) -> list[dict[str, str]]:
+    """Pairs as rows whose columns say what they are, documents kept together."""
+    return [dict(zip(("source", "target", "page"), pair, strict=True)) for pair in pairs]

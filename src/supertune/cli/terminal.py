@@ -28,13 +28,15 @@ INTERRUPTED = 130
 class Terminal:
     """The options that say how to speak, and the two streams.
 
-    ``verbose`` adds logs and tracebacks, ``quiet`` leaves only results and errors.
+    ``verbose`` adds logs and tracebacks, ``quiet`` leaves only results and errors. ``goes_on`` is
+    what a command that is interrupted has kept, if the same command goes on behind it.
     """
 
     json: bool = False
     verbose: bool = False
     quiet: bool = False
     color: bool = True
+    goes_on: str = ""
     stdout: TextIO = field(default_factory=lambda: sys.stdout)
     stderr: TextIO = field(default_factory=lambda: sys.stderr)
 
@@ -139,14 +141,21 @@ class Terminal:
         table.add_row(f"{title}:", Text(_shortened(text)))
         self.err.print(table)
 
-    def interrupted(self) -> int:
-        """Ctrl-C. Everything is written beside its place and renamed when it is whole."""
+    def interrupted(self, command: str) -> int:
+        """Ctrl-C. Everything is written beside its place and renamed when it is whole.
+
+        Args:
+            command: what to call again.
+        """
         message = "Interrupted. Nothing was left half-written; what was cached will be used again."
+        if self.goes_on:
+            message = f"Interrupted. {self.goes_on}; the same command goes on behind it."
         if self.json:
-            stopped = SupertuneError("interrupted", message, next="Run the same command again.")
+            stopped = SupertuneError("interrupted", message, next=command)
             self.result({"error": stopped.as_dict()})
         else:
             self.err.print(message, markup=False, style="yellow")
+            self.err.print(f"  {command}", markup=False, soft_wrap=True, style="cyan")
         return INTERRUPTED
 
 

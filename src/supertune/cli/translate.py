@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -73,7 +75,7 @@ def translate(
     from supertune import api
 
     said = terminal(ctx)
-    with Progress(said) as progress:
+    with kept_of(said, output), Progress(said) as progress:
         done = api.translate(
             model,
             read_as(texts),
@@ -105,3 +107,17 @@ def _show(said: Terminal, done: list[dict[str, Any]]) -> None:
         said.say(f"{'(no answer)' if row['translation'] is None else row['translation']}{notes}")
     if len(done) > _SHOWN:
         said.say(f"... and {len(done) - _SHOWN} more")
+
+
+@contextmanager
+def kept_of(said: Terminal, output: Path | None) -> Iterator[None]:
+    """Inside, an interruption tells where the rows are that were written."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        from supertune.api.resuming import part_of
+
+        kept = None if output is None else part_of(output)
+        if kept is not None and kept.exists():
+            said.goes_on = f"What is done is in {kept}"
+        raise

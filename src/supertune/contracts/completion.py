@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from supertune.contracts.backbone import Lens
 from supertune.contracts.data import FloatArray, Input
@@ -50,6 +50,24 @@ class Answering(Decoding):
         "arXiv:1909.05858)",
     )
     structure: Structure = None
+    beams: int = Field(1, ge=1, le=16, description="answers that are followed at a time")
+    n_best: int = Field(
+        1,
+        ge=1,
+        le=16,
+        description="answers that are told of each request, at most as many as beams",
+    )
+    length_penalty: float = Field(
+        1.0, ge=0, le=5, description="a beam ranks by log-likelihood / length to this power"
+    )
+
+    @model_validator(mode="after")
+    def _agreeing(self) -> Answering:
+        if self.n_best > self.beams:
+            raise ValueError(f"n_best is {self.n_best}, and at most as many as beams, {self.beams}")
+        if self.beams > 1 and self.temperature:
+            raise ValueError("beams follow the likeliest answers; leave temperature at 0")
+        return self
 
 
 @dataclass(frozen=True)
@@ -59,11 +77,13 @@ class Completed:
     Attributes:
         surety: the mean log-likelihood of its tokens, at most 0.
         ended: whether the model ended it; otherwise it was cut off at ``max_new_tokens``.
+        others: the next best, where more than one was asked for.
     """
 
     text: str
     surety: float = 0.0
     ended: bool = True
+    others: tuple[Completed, ...] = ()
 
 
 @runtime_checkable

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from supertune.backbones.transformers import generating
+from supertune.backbones.transformers import beam_search, generating
 from supertune.backbones.transformers.batching import Piece, sorted_batches
 from supertune.backbones.transformers.precision import Precision
 from supertune.backbones.transformers.tokenizing import whole
@@ -115,6 +115,8 @@ def completed(
     precision: Precision = "fp32" if backbone.device.type == "cpu" else backbone.precision
     with backbone.lock, backbone.at(precision), torch.inference_mode():
         backbone.model.eval()
+        if how.beams > 1:
+            return [beam_search.searched(backbone, one, how, allowed) for one in requests]
         alone = not backbone.keeps_past and not seq2seq
         for index, *_ in sorted_batches(requests, 1 if alone else TOKENS):
             part = [requests[i] for i in index]
@@ -145,7 +147,7 @@ def _written(
                 scores = follows.masked(scores)
             token = generating.chosen(scores, how, drawn[row])
             found[row].append(token)
-            sure[row] += float(scores[token] - _log_sum(scores))
+            sure[row] += float(scores[token] - log_sum(scores))
             texts[row] = generating.ended(backbone, found[row], ends, how.stop)
             if texts[row] is None and follows is not None and follows.over(token):
                 texts[row] = generating.as_text(backbone, found[row])
@@ -172,6 +174,6 @@ def penalised(scores: FloatArray, tokens: Sequence[int], penalty: float) -> Floa
     return changed
 
 
-def _log_sum(scores: FloatArray) -> float:
+def log_sum(scores: FloatArray) -> float:
     top = float(scores.max())
     return top + float(np.log(np.exp(scores - top).sum()))

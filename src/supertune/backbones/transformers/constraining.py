@@ -86,6 +86,10 @@ class Followed:
     def __init__(self, matcher: Any) -> None:
         self.matcher = matcher
 
+    def copied(self) -> Followed:
+        """Another answer with the same beginning."""
+        return Followed(self.matcher.deep_copy())
+
     def masked(self, scores: FloatArray) -> FloatArray:
         """(vocabulary,) with what may not come next at minus infinity."""
         bits = np.frombuffer(self.matcher.compute_bitmask(), dtype=np.uint8)

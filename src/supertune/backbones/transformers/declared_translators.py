@@ -8,9 +8,7 @@ from typing import Any
 
 from supertune.contracts import Offer
 
-CAPABILITIES = frozenset(
-    {"translate", "blocks", "linears", "biases", "decoder_prompts", "torch"}
-)
+CAPABILITIES = frozenset({"translate", "blocks", "linears", "biases", "decoder_prompts", "torch"})
 FAMILIES = frozenset({"bergamot"})
 LANGUAGES = ("source_language", "target_language")
 

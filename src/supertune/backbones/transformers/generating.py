@@ -232,6 +232,17 @@ class Reader:
         self.added = torch.cat([self.added, new], dim=1)
         return self._of_decoder() if self.seq2seq else self._of_stack(new)
 
+    def take(self, rows: Sequence[int]) -> None:
+        """Go on with these rows, of which there are as many as before and all of one text."""
+        import torch
+
+        chosen = torch.tensor(rows, device=self.added.device)
+        self.added = self.added[chosen]
+        if self.past is not None and not hasattr(self.past, "reorder_cache"):
+            self.kept, self.past = False, None  # read anew from here on
+        if self.past is not None:
+            self.past.reorder_cache(chosen)
+
     def _of_stack(self, new: Any) -> Any:
         import torch
 
@@ -352,7 +363,7 @@ def chosen(scores: FloatArray, decoding: Decoding, drawn: np.random.Generator) -
 
 
 def ended(
-    backbone: TransformersBackbone, ids: list[int], ends: frozenset[int], stop: Sequence[str]
+    backbone: TransformersBackbone, ids: Sequence[int], ends: frozenset[int], stop: Sequence[str]
 ) -> str | None:
     """What was written, once it is enough."""
     if ids[-1] in ends:
