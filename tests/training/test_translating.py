@@ -50,7 +50,9 @@ def fitted(problem: Problem, method: str, **options: Any) -> Any:
     return fitting.fit(chosen, problem, settings), chosen, settings
 
 
-@pytest.mark.parametrize("method", ["lora", "bitfit", "adapter", "ia3", "top_blocks"])
+@pytest.mark.parametrize(
+    "method", ["lora", "bitfit", "adapter", "ia3", "top_blocks", "decoder_prompts"]
+)
 def test_each_method_makes_the_pairs_likelier_and_comes_back_to_the_letter(
     problem: Problem, method: str
 ) -> None:
@@ -62,6 +64,24 @@ def test_each_method_makes_the_pairs_likelier_and_comes_back_to_the_letter(
     inputs = problem.examples.inputs[:3]
     again = fitting.restore(chosen, tuned.state(), settings, problem.head, problem.lens)
     assert np.array_equal(tuned.logits(inputs, problem.lens), again.logits(inputs, problem.lens))
+
+
+def test_prompts_stand_in_front_of_what_any_block_attends_to(problem: Problem) -> None:
+    """Of the encoder too; where the decoder looks is told of the text alone."""
+    tuned, *_ = fitted(problem, "decoder_prompts", blocks=(0, 7), tokens=3, epochs=1)
+    assert (tuned.tunable.cut, tuned.tuned_parameters) == (0, 2 * 3 * 256)
+    lens = problem.lens
+    assert lens is not None
+    backbone, pairs = translating.translator(lens), translating.Pairs.of(problem, lens)
+    plain = backbone.states(lens.backbone.activations(pairs.sources, 0), 0).hidden
+    with tuned.entered(lens) as cut, torch.no_grad():
+        states = backbone.states(lens.activations(pairs.sources, cut), cut)
+        looked = backbone.looked(states, pairs.texts)  # type: ignore[attr-defined]
+    assert not torch.allclose(states.hidden, plain, atol=1e-3)
+    shapes = [(len(text), len(source)) for text, source in zip(pairs.texts, pairs.sources)]
+    assert [one.shape for one in looked] == shapes
+    again = backbone.states(lens.backbone.activations(pairs.sources, 0), 0).hidden
+    assert torch.equal(again, plain)
 
 
 def test_losses_over_kept_states_are_those_from_the_text_on(problem: Problem) -> None:

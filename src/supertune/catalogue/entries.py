@@ -329,7 +329,9 @@ MODELS = (
             summary=f"Bergamot tiny: translates {source} to {target}; from 8-bit weights",
             licence="MIT (package; upstream does not say)",
             offer=Offer(
-                capabilities=frozenset({"translate", "blocks", "linears", "biases", "torch"}),
+                capabilities=frozenset(
+                    {"translate", "blocks", "linears", "biases", "decoder_prompts", "torch"}
+                ),
                 family="seq2seq",
                 architecture="BergamotForTranslation",
                 width=256,
