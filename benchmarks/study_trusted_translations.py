@@ -104,11 +104,7 @@ def _of(kind: str, limit: float, own: Sequence[dict[str, Any]]) -> list[Figure]:
     found = [mean(f"{name}: translated", [100 * one["answered"] for one in own], "%")]
     errors = [100 * one["error"] for one in own if one["error"] is not None]
     if errors:
-        found.append(
-            median(f"{name}: wrong of these", errors, "%", at_most=100 * limit)
-            if kind == KINDS[True]
-            else median(f"{name}: wrong of these", errors, "%")
-        )
+        found.append(median(f"{name}: wrong of these", errors, "%", at_most=100 * limit))
     return found
 
 
