@@ -47,7 +47,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "tasks": "List the tasks: what goes in, what comes out, how it is scored.",
         "methods": "List the methods, what each needs and which options it takes.",
         "backbones": "List the engines and pretrained models, and which methods fit each.",
-        "models": "List pretrained models, or fetch one.",
+        "models": "List pretrained models, say which suit your rows, or fetch one.",
         "data": "List data sets, or fetch one.",
     },
     "This machine": {
