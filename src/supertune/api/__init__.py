@@ -9,6 +9,7 @@ from supertune.api.item_tables import similar_in
 from supertune.api.labelling import label_next
 from supertune.api.loading import load
 from supertune.api.many import predict_many
+from supertune.api.many_fits import Outcome, fit_many
 from supertune.api.neighbouring import similar_items
 from supertune.api.picturing import generate
 from supertune.api.planning import plan
@@ -23,10 +24,12 @@ from supertune.model import Model
 __all__ = [
     "Generator",
     "Model",
+    "Outcome",
     "compare",
     "detect",
     "export",
     "fit",
+    "fit_many",
     "generate",
     "in_language",
     "label_next",

@@ -27,6 +27,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "demo": "Fit BBC news from 8 labels a class, and show how to do it with your file.",
         "plan": "Say what a fit would read, try, take and cost, before anything is trained.",
         "fit": "Tune a pretrained model on a few labelled rows and report how good it is.",
+        "fit-many": "Fit a model for each of many files; one that was interrupted goes on.",
         "label": "Say which rows of an unlabelled pool to label next, and take their labels by "
         "single keys.",
         "predict": "Answer new rows: a file, stdin or texts.",
@@ -73,7 +74,8 @@ class Commands(TyperGroup):
         if cmd_name not in SUMMARIES:
             return None
         if cmd_name not in self.commands:
-            module = importlib.import_module(f"supertune.cli.{cmd_name}")
+            place = cmd_name.replace("-", "_")
+            module = importlib.import_module(f"supertune.cli.{place}")
             self.commands[cmd_name] = get_command(module.app)
         return self.commands[cmd_name]
 

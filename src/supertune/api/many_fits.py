@@ -1,0 +1,177 @@
+"""`supertune.fit_many`: many small tasks over one backbone, here or by Ray over machines.
+
+Every task is a fit of its own: nothing passes from one to another but what is frozen. What one
+refuses is told beside what the others gave; folders that are there already are left as they are,
+so a run that ended too soon goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from supertune.api.fitting import fit
+from supertune.errors import EnvironmentFault, InputError, SupertuneError
+from supertune.report.wording import headline, metric_name, numerals
+
+LOCAL = "local"  # of `ray`: a cluster of this machine alone, for this run
+RETRIES = 3  # of a task whose worker died
+
+Progress = Callable[[str, int, int | None], None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one task.
+
+    Attributes:
+        status: ``"fitted"``, ``"there"`` (the folder was, and was left) or ``"refused"``.
+        score: the report's own: ``value``, ``low`` and ``high`` of the 95 % interval, ``metric``.
+        said: the same in words, with the rows behind it.
+        error: why it was refused, as `SupertuneError.as_dict` says it.
+    """
+
+    name: str
+    folder: str
+    status: str
+    rows: int = 0
+    method: str | None = None
+    score: Mapping[str, Any] | None = None
+    said: str = ""
+    error: Mapping[str, str | None] | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def fit_many(
+    tasks: Mapping[str, Any] | Sequence[str | Path],
+    output: str | Path,
+    *,
+    ray: str | None = None,
+    workers: int | None = None,
+    progress: Progress | None = None,
+    **options: Any,
+) -> list[Outcome]:
+    """Fit a model for each of many tasks, each into a folder of its own below ``output``.
+
+    The same threads give the same bytes, in this process or in any other, as long as no clock
+    chooses: name a method, or set ``max_candidates``.
+
+    Args:
+        tasks: by name what `supertune.fit` takes as data; or files, named by their stem.
+        output: made if need be; ``output/NAME`` is the folder of a task.
+        ray: None fits one after another here. ``"local"`` starts a Ray cluster on this machine, and
+            an address (``"auto"``, ``"ray://head:10001"``) is of one that runs; its machines see
+            ``output`` and the files under the same paths. A worker that dies is replaced and its
+            task begun again.
+        workers: of a local cluster; as many as there are cores by default.
+        progress: called with (stage, done, total).
+        **options: as in `supertune.fit`, for every task.
+
+    Returns:
+        One `Outcome` a task, in the order of ``tasks``.
+
+    Raises:
+        InputError: ``no_tasks``, ``task_named_twice``, ``bad_task_name``.
+        EnvironmentFault: ``extra_missing`` without Ray.
+    """
+    named = _named(tasks)
+    folder = Path(output)
+    folder.mkdir(parents=True, exist_ok=True)
+    jobs = [(name, data, str(folder.absolute() / name), options) for name, data in named.items()]
+    if ray is None:
+        found = (_one(*job) for job in jobs)
+        return list(_told(found, len(jobs), progress))
+    with _cluster(ray, workers) as cluster:
+        return list(_told(_spread(cluster, jobs), len(jobs), progress))
+
+
+def _named(tasks: Mapping[str, Any] | Sequence[str | Path]) -> dict[str, Any]:
+    if isinstance(tasks, Mapping):
+        found = dict(tasks)
+    else:
+        found = {}
+        for path in map(Path, tasks):
+            if path.stem in found:
+                raise InputError(
+                    "task_named_twice",
+                    "Two files would become models of the same name.",
+                    received=f"{found[path.stem]} and {path}",
+                    allowed="files whose names differ before the ending",
+                    next="Rename one of them, or give a mapping of names in Python.",
+                )
+            found[path.stem] = str(path.absolute())
+    if not found:
+        raise InputError(
+            "no_tasks",
+            "There is nothing to fit.",
+            allowed="one file a task, or more",
+            next="For example: supertune fit-many tasks/*.csv -o models",
+        )
+    for name in found:
+        if not name or Path(name).name != name:
+            raise InputError(
+                "bad_task_name",
+                "The name of a task is the name of its folder.",
+                received=repr(name),
+                allowed="a name without a path",
+                next="Rename the task.",
+            )
+    return found
+
+
+def _one(name: str, data: Any, folder: str, options: Mapping[str, Any]) -> Outcome:
+    if (Path(folder) / "supertune.json").is_file():  # folders appear whole or not at all
+        return Outcome(name, folder, "there")
+    try:
+        model = fit(data, output=folder, **options)
+    except SupertuneError as error:
+        return Outcome(name, folder, "refused", error=error.as_dict())
+    report = model.report.data
+    score = headline(report)
+    return Outcome(
+        name,
+        folder,
+        "fitted",
+        report["data"]["rows"],
+        model.method,
+        score,
+        f"{metric_name(report['metric'])} {numerals(report).estimate(score)}",
+    )
+
+
+def _told(found: Iterator[Outcome], total: int, progress: Progress | None) -> Iterator[Outcome]:
+    for done, outcome in enumerate(found, start=1):
+        if progress is not None:
+            progress(f"{outcome.name}: {outcome.status}", done, total)
+        yield outcome
+
+
+@contextmanager
+def _cluster(address: str, workers: int | None) -> Iterator[Any]:
+    """Ray, started or joined, and left as it was found."""
+    try:
+        import ray
+    except ImportError as error:
+        raise EnvironmentFault(
+            "extra_missing",
+            "Ray is not installed.",
+            received=f"ray {address}",
+            next='pip install "supertune[ray]", or leave --ray out.',
+        ) from error
+    where = {"num_cpus": workers} if address == LOCAL else {"address": address}
+    with ray.init(include_dashboard=False, log_to_driver=False, logging_level="ERROR", **where):
+        yield ray
+
+
+def _spread(ray: Any, jobs: Sequence[tuple[Any, ...]]) -> Iterator[Outcome]:
+    """Outcomes in the order of the tasks, whichever is ready first."""
+    # A worker has one core, and as many threads unless the options say otherwise.
+    remote = ray.remote(num_cpus=1, max_retries=RETRIES)(_one)
+    waiting = [remote.remote(*job) for job in jobs]
+    for ready in waiting:
+        yield ray.get(ready)
