@@ -7,6 +7,7 @@ so a run that ended too soon goes on where it stopped.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -164,7 +165,9 @@ def _cluster(address: str, workers: int | None) -> Iterator[Any]:
             next='pip install "supertune[ray]", or leave --ray out.',
         ) from error
     where = {"num_cpus": workers} if address == LOCAL else {"address": address}
-    with ray.init(include_dashboard=False, log_to_driver=False, logging_level="ERROR", **where):
+    with ray.init(
+        include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR, **where
+    ):
         yield ray
 
 

@@ -64,7 +64,12 @@ def fit_many(
     from supertune.config import parse_settings
 
     said = terminal(ctx)
-    given = {"task": task, "text": tuple(text or ()), "label": label, "backbone": backbone}
+    given: dict[str, Any] = {
+        "task": task,
+        "text": tuple(text or ()),
+        "label": label,
+        "backbone": backbone,
+    }
     given |= {"method": method, "threads": threads}
     options = parse_settings(settings or [])
     options |= {key: value for key, value in given.items() if value}
