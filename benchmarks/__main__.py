@@ -20,6 +20,7 @@ NAMES = (
     "grid_search",
     "many_adapters",
     "sharing",
+    "many_tasks",
     "peft_trainer",
     "peft_speech",
     "pictures",

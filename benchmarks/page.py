@@ -26,6 +26,7 @@ ORDER = (
     "remote",
     "many_adapters",
     "sharing",
+    "many_tasks",
     "more_rows",
     "saved_sizes",
     "roofline",

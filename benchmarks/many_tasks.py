@@ -1,0 +1,124 @@
+"""200 small tasks over one backbone: one after another, and by workers of Ray, one killed."""
+
+from __future__ import annotations
+
+import csv
+import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks import figures
+from benchmarks.benchmark import Benchmark, Draw, Item
+from benchmarks.figures import Figure
+from benchmarks.rows import mixed
+from benchmarks.timing import lap
+
+ROWS, WORKERS = 40, 2
+OPTIONS: dict[str, Any] = {
+    "method": "linear_probe",
+    "backbone": "minilm",
+    "threads": 1,
+    "advice": False,
+    "repeats": 1,
+}
+
+
+def plan(tiny: bool) -> list[Item]:
+    return [{"tasks": 2 if tiny else 200, "rows": ROWS}]
+
+
+def measure(item: Item) -> dict[str, Any]:
+    """Seconds of each way with an empty cache of activations, and whether the models are equal."""
+    import supertune
+    from benchmarks.supertune_side import own_cache
+
+    with tempfile.TemporaryDirectory() as place:
+        files = _files(Path(place), item["tasks"])
+        told: dict[str, list[Any]] = {}
+        seconds: dict[str, float] = {}
+        for way, extra in {"one after another": {}, "ray": {"ray": "local"}}.items():
+            killer = threading.Thread(target=_kill_one, args=(0.5 * sum(seconds.values()) / 2,))
+            if extra:
+                killer.start()
+                extra = {**extra, "workers": WORKERS}
+            with own_cache():
+
+                def run(way: str = way, extra: dict[str, Any] = extra) -> None:
+                    folder = Path(place) / way.replace(" ", "-")
+                    told[way] = supertune.fit_many(files, folder, **extra, **OPTIONS)
+
+                seconds[way] = lap(run)
+            if extra:
+                killer.join()
+        same = [_numbers(a) == _numbers(b) for a, b in zip(*told.values(), strict=True)]
+        lost = sum(one.status != "fitted" for found in told.values() for one in found)
+    return {"seconds": seconds, "same": sum(same), "lost": lost}
+
+
+def _files(place: Path, count: int) -> list[Path]:
+    """Tasks of rows of their own, no row in two."""
+    rows = mixed("pang-lee", ROWS * count)
+    found = []
+    for number in range(count):
+        path = place / f"task{number:03}.csv"
+        with path.open("w", newline="", encoding="utf-8") as stream:
+            writer = csv.writer(stream)
+            writer.writerow(["text", "label"])
+            writer.writerows(rows[number * ROWS : (number + 1) * ROWS])
+        found.append(path)
+    return found
+
+
+def _numbers(outcome: Any) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in Path(outcome.folder).glob("*.safetensors")}
+
+
+def _kill_one(after: float) -> None:
+    """A worker in the middle of the run."""
+    import psutil
+
+    time.sleep(after)
+    until = time.monotonic() + 300
+    while time.monotonic() < until:
+        for worker in psutil.Process().children(recursive=True):
+            if worker.is_running() and "ray::_one" in " ".join(worker.cmdline()):
+                worker.kill()
+                return
+        time.sleep(0.05)
+
+
+def summarise(draws: Sequence[Draw]) -> list[Figure]:
+    found = []
+    for draw in draws:
+        seconds, count = draw["seconds"], draw["tasks"]
+        alone, spread = seconds["one after another"], seconds["ray"]
+        title = f"{count} tasks of {ROWS} rows"
+        found += [
+            figures.median(f"{title}, one after another, a task", [alone / count], "s"),
+            figures.median(
+                f"{title}: {WORKERS} workers, one of them killed, against one process",
+                [alone / spread],
+                "x",
+            ),
+            figures.median(
+                f"{title}: models equal to the byte", [draw["same"]], "models", at_least=count
+            ),
+            figures.median(f"{title}: lost", [draw["lost"]], "models", at_most=0),
+        ]
+    return found
+
+
+BENCHMARK = Benchmark(
+    name="many_tasks",
+    question="What do workers bring to many small tasks, and is anything lost when one dies?",
+    how="`supertune.fit_many` of `linear_probe` on minilm with its report, one thread a process, "
+    f"caches of activations empty; {ROWS} film review sentences a task, none in two. A worker of "
+    "Ray's local cluster is killed in the middle of its run.",
+    peers=("ray",),
+    plan=plan,
+    measure=measure,
+    figures=summarise,
+)
