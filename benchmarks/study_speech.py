@@ -31,7 +31,7 @@ OTHERS: dict[str, tuple[str, dict[str, Any]]] = {
     "lora, half of the way": ("lora", {"interpolation": 0.5}),
     "decoder_prompts": ("decoder_prompts", {}),
 }
-HINTED = "hints"  # without any training
+HINTED, WORDED = "hints", "texts"  # without any training
 TERMS = {
     "fr": "dièse, étoile, Asterisk, Digium, Comedian, sourdine, boîte vocale, messagerie vocale, "
     "préposé, numéro de poste, mot de passe, participant, répertoire, déverrouiller, session, "
@@ -46,7 +46,8 @@ _HOW = (
     f"{LEARNED} prompts of three words or more, of which no two say the same, are drawn and "
     f"learned from with the method's defaults; all others of that kind judge. {GUARD} English "
     "prompts are written down before and after. Hints are 20 names and terms that the "
-    "untuned model is given, chosen once by reading the prompts. The interval of the difference "
+    "untuned model is given, chosen once by reading the prompts; texts are what the prompts "
+    "learned from say, without a recording of them. The interval of the difference "
     "is a bootstrap over the clips that judge, each before and after (percentiles, 2,000 samples)."
 )
 
@@ -60,6 +61,7 @@ def plan(tiny: bool) -> list[Item]:
         for item in [
             *(_item(spoken, method, seed) for method in METHODS for seed in range(DRAWS)),
             _item(spoken, HINTED, 0),
+            _item(spoken, WORDED, 0),
         ]
     ] + [_item("fr", name, 0) for name in OTHERS]
 
@@ -85,8 +87,8 @@ def measure(item: Item) -> dict[str, Any]:
         seed=item["seed"],
         words=3,
     )
-    if method == HINTED:
-        return _hinted(spoken, item["seed"], train, test)
+    if method in (HINTED, WORDED):
+        return _told(spoken, method, item["seed"], train, test)
     workshop, examples, judges = _read(spoken, method, item["seed"], train, test, options)
     english, _ = few_clips("prompts-en", train_rows=item["guard"], test_rows=0, seed=0, words=3)
     other, guard, _ = _read("en", method, item["seed"], english, [])
@@ -110,8 +112,10 @@ def measure(item: Item) -> dict[str, Any]:
     }
 
 
-def _hinted(spoken: str, seed: int, train: Sequence[Any], test: Sequence[Any]) -> dict[str, Any]:
-    """The untuned model with and without terms that may be said."""
+def _told(
+    spoken: str, method: str, seed: int, train: Sequence[Any], test: Sequence[Any]
+) -> dict[str, Any]:
+    """The untuned model with and without terms that may be said, or what the others say."""
     shop, examples, judges = _read(spoken, "untuned", seed, train, test)
     lens = shop.lens(BACKBONE)
     model: Any = pipeline.tune(shop, Candidate(BACKBONE, "untuned"), examples)
@@ -119,8 +123,10 @@ def _hinted(spoken: str, seed: int, train: Sequence[Any], test: Sequence[Any]) -
     said = [str(one) for one in judges.targets]  # type: ignore[union-attr]
     found: dict[str, Any] = {}
     counts = []
-    for name, hints in (("before", ()), ("after", terms)):
-        how = Listening(language=spoken, hints=hints)
+    texts = tuple(str(one) for one in examples.targets)  # type: ignore[union-attr]
+    given = {"hints": terms} if method == HINTED else {"domain_text": texts}
+    for name, more in (("before", {}), ("after", given)):
+        how = Listening(language=spoken, **more)
         texts = [one.text for one in model.transcribe(judges.inputs, lens, how, keep=True)]
         counts.append(np.array([transcripts.errors(*pair) for pair in zip(said, texts)]))
         found[f"wer_{name}"] = _rate(counts[-1])
@@ -172,8 +178,8 @@ def figures(draws: Sequence[Draw]) -> list[Figure]:
     found = []
     for (method, spoken), own in by_cell.items():
         name = f"{SPOKEN[spoken]}, {method}"
-        if method == HINTED:
-            found += _of_hints(name, own)
+        if method in (HINTED, WORDED):
+            found += _of_told(name, own)
             continue
         saved = [100 * (1 - one["wer_after"] / one["wer_before"]) for one in own]
         lost = [100 * (one["wer_after_english"] - one["wer_before_english"]) for one in own]
@@ -194,7 +200,7 @@ def figures(draws: Sequence[Draw]) -> list[Figure]:
     return found
 
 
-def _of_hints(name: str, own: Sequence[Draw]) -> list[Figure]:
+def _of_told(name: str, own: Sequence[Draw]) -> list[Figure]:
     """Whether terms are written more often as they are said, and what else that costs."""
     right = f"{name}: terms written as they are said"
     return [

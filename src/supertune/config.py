@@ -76,6 +76,11 @@ class Recipe(BaseModel):
         description="names and terms that may be said: preferred where speech is written down, "
         "and counted in the report",
     )
+    domain_text: tuple[str, ...] = Field(
+        (),
+        description="texts of the field, without recordings, whose turns of phrase are likelier "
+        "where speech is written down",
+    )
     class_weights: Literal["balanced"] | dict[str, float] | None = None
     cost_matrix: tuple[tuple[float, ...], ...] | None = Field(
         None, description="cost of answering column j when row i is true, labels in order"

@@ -165,6 +165,7 @@ class Workshop:
             resize_mode=recipe.resize_mode,
             language=recipe.language,
             hints=recipe.hints,
+            domain_text=recipe.domain_text,
         )
 
     @property

@@ -19,6 +19,7 @@ from supertune.report import text
 FIT = {"backbone": "whisper-base", "task": "speech_to_text", "method": "lora", "epochs": 2}
 LEARNED = ("agent-loginok", "vm-goodbye", "conf-kicked", "agent-loggedoff")
 HINTS = ("only person", "Zoiper")
+FIELD = ("You are the only person who is here.", "Goodbye")  # the last is what a row says
 JUDGED = ("conf-onlyperson", "agent-incorrect")
 
 
@@ -40,7 +41,7 @@ def prompts(tmp_path_factory: pytest.TempPathFactory, own_activations: Path) -> 
 def fitted(prompts: Path) -> tune.Model:
     return tune.fit(
         prompts / "train.csv", output=prompts / "model", test=prompts / "test.csv",
-        batch_size=2, window=6, advice=False, time_limit=600, hints=HINTS,
+        batch_size=2, window=6, advice=False, time_limit=600, hints=HINTS, domain_text=FIELD,
         keep=[f"{prompts / 'test.csv'}:fr"], **FIT,
     )  # fmt: skip
 
@@ -78,6 +79,7 @@ def test_hints_and_what_must_not_be_forgotten_are_in_the_report(
     assert (terms["given"], terms["mentions"]) == (2, 1)
     assert terms["estimate"]["value"] == 1.0
     assert set(terms["baselines"]) == {"untuned"}
+    assert "--keep test.csv:fr" in report["commands"]["repeat"]
     (kept,) = report["retained"]
     assert (kept["language"], kept["rows"]) == ("fr", len(JUDGED))
     # English written down as if it were French.
@@ -87,9 +89,30 @@ def test_hints_and_what_must_not_be_forgotten_are_in_the_report(
     page = (prompts / "model" / "report.html").read_text("utf-8").replace("\xa0", " ")
     assert "What it must not forget" in page
     assert "1 mention of the 2 names" in page
+    assert report["domain_text"] == {"texts": 1, "words": 8}
+    assert "the untuned model beside it too" in page
+    assert FIELD[0] not in page
+    assert "domain_text_repeats" in [one["code"] for one in report["findings"]]
     said = text.summary(report)
     assert "Kept: test.csv (fr), 2 rows, wer" in said
     assert "Hints as they are said, of 1 mention: 1" in said
+
+
+def test_a_plan_counts_what_must_not_be_forgotten(prompts: Path, supertune: Run) -> None:
+    asked = (
+        "plan",
+        prompts / "train.csv",
+        "--task",
+        "speech_to_text",
+        "--method",
+        "lora",
+        "--json",
+    )
+    told = supertune(*asked).answer
+    more = supertune(*asked, "--keep", f"{prompts / 'test.csv'}:fr").answer
+    assert more["keep"] == [{"name": "test.csv", "rows": len(JUDGED)}]
+    assert more["seconds"] > told["seconds"]
+    assert "--keep test.csv:fr" in more["next"][-1]
 
 
 def test_a_model_folder_answers_in_a_new_process_to_the_letter(
@@ -211,6 +234,7 @@ def test_rows_that_cannot_be_learned_from_are_refused(
         (["--keep", "{test}:klingon"], "file_missing"),
         (["--keep", "{test}:xx"], "unknown_language"),
         (["--hint", "no-such.txt"], "file_missing"),
+        (["--domain-text", "no-such.txt"], "file_missing"),
     ],
 )
 def test_what_cannot_be_kept_or_preferred_is_refused_before_a_fit(

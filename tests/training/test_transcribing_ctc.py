@@ -102,3 +102,16 @@ def test_methods_that_need_a_decoder_and_letters_that_are_not_known_are_refused(
     with pytest.raises(InputError) as caught:
         tune.fit(odd, method="bitfit", epochs=1, folds=2, **asked)
     assert caught.value.code == "characters_unknown"
+
+
+@pytest.mark.parametrize("told", ["hints", "domain_text"])
+@pytest.mark.parametrize("asked", [tune.fit, tune.plan])
+def test_hints_are_refused_before_any_work(folder: Path, rows: Path, asked: Any, told: str) -> None:
+    done: list[str] = []
+    more = {"progress": lambda stage, *_: done.append(stage)} if asked is tune.fit else {}
+    given = {"task": "speech_to_text", "backbone": str(folder), "method": "lora", "threads": 1}
+    with pytest.raises(InputError) as caught:
+        asked(rows, **{told: ("Zoiper",)}, **given, **more)
+    assert caught.value.code == f"{told}_unsupported"
+    assert {"hints": "--hint", "domain_text": "--domain-text"}[told] in str(caught.value.next)
+    assert set(done) <= {"read rows"}

@@ -10,16 +10,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from supertune import __version__, artifact, baselines, choose, limits, pipeline, registry
+from supertune import __version__, artifact, baselines, choose, limits, pipeline
 from supertune.api import (
     before_after,
     before_speech,
     beginnings,
     continuing,
+    domain_texts,
     machine,
     meant,
     painting,
     retained,
+    rowless,
     unlabelled,
 )
 from supertune.choose import Decision, Entry, levers
@@ -40,7 +42,6 @@ from supertune.contracts import (
     Tuned,
     Voicing,
 )
-from supertune.errors import InputError
 from supertune.evaluation import rated
 from supertune.explaining import reported
 from supertune.limits import OutOfTime
@@ -71,6 +72,7 @@ class _Run:
     keep_rows: bool
     given: Recipe  # as the person gave it
     unlabeled: Any = None
+    kept: tuple[retained.Kept, ...] = ()
 
 
 def fit(
@@ -126,11 +128,11 @@ def fit(
     settled = processes.join(settled)
     run = _read(data, test, settled, before, keep_rows, progress, unlabeled)
     run = replace(run, reading=replace(run.reading, guesses=(*said, *run.reading.guesses)))
-    kept = retained.read(keep, run.workshop, [e.candidate.backbone for e in run.entries])
+    run = _keeping(run, keep)
     if began is not None:
         began(run.reading, run.predicted)
     model = _finish(run, *_tuned(run, _decide(run)))
-    retained.add(model, kept, run.examples)
+    retained.add(model, run.kept, run.examples)
     if output is not None and processes.first():
         model.save(output, overwrite=overwrite)
     return model
@@ -151,6 +153,7 @@ def _read(
         reading = pipeline.read(data, settled, test)
     else:
         reading = continuing.read(before, data, settled, test)
+    settled, reading = domain_texts.apart(settled, reading)
     given, settled = settled, pipeline.as_written(settled, reading)
     told = pipeline.noticed(reading.train, settled)
     reading = replace(reading, findings=(*reading.findings, *told))
@@ -160,10 +163,10 @@ def _read(
     pipeline.check_settings(workshop, examples)
     reading = unlabelled.added(workshop, reading, unlabeled)
     if not keep_rows:
-        _refuse_rows(settled)
+        rowless.check_method(settled)
     entries = choose.candidates(workshop, examples)  # fetches what is not there yet
     if not keep_rows and workshop.unlabelled:
-        _refuse_unlabelled(entries)
+        rowless.check_unlabelled(entries)
     started = time.monotonic()
     return _Run(
         data,
@@ -174,42 +177,18 @@ def _read(
         entries,
         started,
         started - read_at,
-        choose.expected_seconds(workshop, entries, examples, reading.test),
+        0.0,
         keep_rows,
         given,
         unlabeled,
     )
 
 
-def _refuse_rows(settled: Recipe) -> None:
-    method = settled.method
-    if method == "auto":
-        return
-    said_by = registry.method(method), method_options(settled, method)
-    if any(getattr(one, "holds_rows", False) for one in said_by):
-        raise InputError(
-            "method_holds_rows",
-            f"A model of {method} is made of labelled rows, so none can be left out.",
-            received="no rows may be kept",
-            allowed="a method that keeps numbers alone, such as zero_shot_prompt or linear_probe",
-            next="Leave --no-rows out, or choose another --method.",
-        )
-
-
-def _refuse_unlabelled(entries: Sequence[Entry]) -> None:
-    holding = [
-        entry.candidate.method
-        for entry in entries
-        if getattr(registry.method(entry.candidate.method), "holds_unlabelled", False)
-    ]
-    if holding:
-        raise InputError(
-            "method_holds_rows",
-            f"A model of {holding[0]} keeps some of the rows without an answer, to be judged by.",
-            received="no rows may be kept, and rows without an answer",
-            allowed="one of both",
-            next="Leave --no-rows or --unlabeled out.",
-        )
+def _keeping(run: _Run, keep: Sequence[Any]) -> _Run:
+    kept = retained.read(keep, run.workshop, [e.candidate.backbone for e in run.entries])
+    expected, test = [one.expected for one in kept], run.reading.test
+    seconds = choose.expected_seconds(run.workshop, run.entries, run.examples, test, kept=expected)
+    return replace(run, kept=kept, predicted=seconds)
 
 
 def _decide(run: _Run) -> Decision:
@@ -428,7 +407,7 @@ def _report(
         "findings": [finding.as_dict() for finding in noticed],
         "candidates": compose.candidates(decision),
         "choice": None if decision.choice is None else decision.choice.why,
-        "recipe": workshop.recipe.model_dump(mode="json"),
+        **compose.recipe_section(workshop.recipe),
         **compose.tuning(workshop, decision.candidate.backbone, tuned),
         "versions": machine.versions(backbone=decision.candidate.backbone is not None),
         **_explanations(run, decision, tuned, rows),
@@ -472,9 +451,13 @@ def _advice(run: _Run, decision: Decision) -> dict[str, Any]:
     return {"advice": advice.section(found, run.workshop.metric)}
 
 
-def _sources(run: _Run) -> dict[str, str | None]:
-    found = {"data": steps.spoken(run.data), "test": steps.spoken(run.test)}
-    return found if run.unlabeled is None else {**found, "unlabeled": steps.spoken(run.unlabeled)}
+def _sources(run: _Run) -> dict[str, Any]:
+    found: dict[str, Any] = {"data": steps.spoken(run.data), "test": steps.spoken(run.test)}
+    if run.unlabeled is not None:
+        found["unlabeled"] = steps.spoken(run.unlabeled)
+    if run.kept:
+        found["keep"] = [one.source for one in run.kept if one.source is not None]
+    return found
 
 
 def _notes(decision: Decision) -> list[Finding]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from supertune import choose, pipeline, registry
-from supertune.api import meant, unlabelled
+from supertune.api import domain_texts, meant, retained, unlabelled
 from supertune.api.fitting import fit
 from supertune.api.suiting import costs
 from supertune.catalogue.entries import model as catalogue_model
@@ -34,7 +34,14 @@ class Plan:
     __str__ = __repr__ = text
 
 
-def plan(data: Any, *, test: Any = None, unlabeled: Any = None, **options: Any) -> Plan:
+def plan(
+    data: Any,
+    *,
+    test: Any = None,
+    unlabeled: Any = None,
+    keep: Sequence[Any] = (),
+    **options: Any,
+) -> Plan:
     """Read and check the rows, and say what `fit` would try. Nothing is trained or downloaded.
 
     Arguments as in `supertune.fit`.
@@ -45,6 +52,7 @@ def plan(data: Any, *, test: Any = None, unlabeled: Any = None, **options: Any) 
     settled, said = meant.settled(data, options)
     reading = pipeline.read(data, settled, test)
     reading = replace(reading, guesses=(*said, *reading.guesses))
+    settled, reading = domain_texts.apart(settled, reading)
     settled = pipeline.as_written(settled, reading)
     workshop = Workshop(settled)
     examples = pipeline.labelled(reading.train)
@@ -53,7 +61,11 @@ def plan(data: Any, *, test: Any = None, unlabeled: Any = None, **options: Any) 
     entries = choose.candidates(workshop, examples, fetch=False)
     findings = [*reading.findings, *pipeline.noticed(reading.train, settled)]
     missing = _missing(choose.backbones(settled, examples))
-    total = choose.expected_seconds(workshop, entries, examples, reading.test, fetch=False)
+    kept = retained.read(keep, workshop, ())
+    expected = [one.expected for one in kept]
+    total = choose.expected_seconds(
+        workshop, entries, examples, reading.test, fetch=False, kept=expected
+    )
     return Plan(
         {
             "task": settled.task,
@@ -61,6 +73,7 @@ def plan(data: Any, *, test: Any = None, unlabeled: Any = None, **options: Any) 
             "rows": len(examples),
             "data": compose.data_section(workshop, reading, examples, shown=True),
             "judged_on": _judged_on(workshop, reading),
+            "keep": [{"name": one.name, "rows": len(one.examples)} for one in kept],
             "findings": [f.as_dict() for f in (*findings, *_language(workshop, examples))],
             "backbones": [
                 one.as_dict()
@@ -74,7 +87,7 @@ def plan(data: Any, *, test: Any = None, unlabeled: Any = None, **options: Any) 
             "time_limit": settled.time_limit,
             "memory_bytes": max((e.memory_bytes for e in entries), default=0),
             "disk_bytes": max((e.disk_bytes for e in entries), default=0),
-            "next": _next(data, missing, total, settled),
+            "next": _next(data, missing, total, settled, kept),
         }
     )
 
@@ -157,12 +170,19 @@ def _unfit_lines(unfit: Sequence[Mapping[str, str]]) -> list[str]:
     return lines + ([f"  for other tasks: {', '.join(others)}"] if others else [])
 
 
-def _next(data: Any, missing: list[dict[str, Any]], total: float, settled: Recipe) -> list[str]:
+def _next(
+    data: Any,
+    missing: list[dict[str, Any]],
+    total: float,
+    settled: Recipe,
+    kept: Sequence[retained.Kept],
+) -> list[str]:
     from supertune.report.steps import spoken
 
     source = spoken(data) or "ROWS.csv"
     if settled.task != Recipe.model_fields["task"].default:
         source += f" --task {settled.task}"
+    source += "".join(f" --keep {one.source}" for one in kept if one.source is not None)
     steps = []
     if missing:
         steps.append(f"supertune models pull {missing[0]['name']}")
@@ -182,6 +202,8 @@ def _lines(data: dict[str, Any]) -> list[str]:
             f"median {target['median']:.6g}"
         )
     lines += ["", f"Judged on {data['judged_on']}, by {data['metric']}."]
+    for one in data["keep"]:
+        lines.append(f"Not to be forgotten: {one['name']}, {one['rows']} rows, before and after.")
     lines += ["", "Backbones"] if data["backbones"] else []
     for one in data["backbones"]:
         lines.append(f"  {one['name']}: {costs(one)}" if one["suits"] else f"  {one['name']}")

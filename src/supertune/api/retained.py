@@ -23,6 +23,7 @@ from supertune.report import compose, steps, wording
 from supertune.report.compose import finite
 
 UNTUNED = "untuned"
+OTHER = 1.5  # what another language takes, beside that which was learned from
 _LANGUAGE = re.compile(r"(?P<source>.+):(?P<language>[a-z]{2,3})")
 
 
@@ -33,6 +34,13 @@ class Kept:
     name: str
     language: str | None
     examples: Examples
+    source: str | None = None  # as a command names it, with the language
+
+    @property
+    def expected(self) -> tuple[Examples, float]:
+        """For `choose.expected_seconds`: what is spoken in another language is heard in whole
+        windows by the tuned model too."""
+        return self.examples, 1.0 if self.language is None else OTHER
 
 
 def read(
@@ -71,7 +79,9 @@ def _read(source: Any, number: int, workshop: Workshop, backbones: Sequence[str 
         _check(language, None if lens is None else lens.backbone)
     found = registry.task(workshop.recipe.task).read(source, Columns(), labels=())
     examples = pipeline.labelled(found.train)
-    return Kept(steps.spoken(source) or f"rows {number}", language, examples)
+    spoken = steps.spoken(source)
+    named_as = spoken if spoken is None or language is None else f"{spoken}:{language}"
+    return Kept(spoken or f"rows {number}", language, examples, named_as)
 
 
 def _check(language: str | None, backbone: Any) -> None:
@@ -104,7 +114,10 @@ def add(model: Model, kept: Sequence[Kept], learned: Examples) -> None:
 def _compared(model: Model, kept: Kept, learned: Examples) -> dict[str, Any]:
     recipe, backbone = model.recipe, model.backbone
     if kept.language is not None:
-        recipe = recipe.model_copy(update={"language": kept.language})
+        # Texts of a field are of one language, that which was learned from.
+        same = kept.language == getattr(model.tuned, "language", None)
+        other = {} if same else {"domain_text": ()}
+        recipe = recipe.model_copy(update={"language": kept.language, **other})
     shop = Workshop(recipe, store=model.workshop.store)
     before, after = Candidate(backbone, UNTUNED), Candidate(backbone, model.method)
     tuned = {"before": pipeline.tune(shop, before, learned), "after": model.tuned}

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from supertune import registry, transcripts
+from supertune.api import domain_texts
 from supertune.artifact.swap import whole_text
 from supertune.config import Recipe, mistakes
 from supertune.contracts import Columns, HeadSpec, Listening, Recording, State, Writing, Written
@@ -46,7 +47,7 @@ def transcribe(
         overwrite: whether files may be replaced.
         device, threads: where a backbone runs.
         **settings: keys of `supertune.contracts.Listening`: ``language="fr"``,
-            ``hints=("Asterisk",)``, ``beams=4``, ``timestamps=True`` ...
+            ``hints=("Asterisk",)``, ``domain_text=(...)``, ``beams=4``, ``timestamps=True`` ...
 
     Returns:
         For each recording ``recording`` (its name), ``text``, ``language``, ``segments`` (each
@@ -56,7 +57,7 @@ def transcribe(
 
     Raises:
         InputError: ``no_transcriber``, ``bad_option``, ``unknown_format``, ``output_exists``,
-            ``unknown_language``, and what is wrong with the recordings.
+            ``unknown_language``, ``domain_text_too_long``, and what is wrong with the recordings.
 
     Example:
         >>> supertune.transcribe("my-model", "calls", output="texts", formats=["srt"])
@@ -66,8 +67,8 @@ def transcribe(
     writing, workshop, columns = _opened(model, device, threads)
     lens = workshop.lens(workshop.recipe.backbone)
     assert lens is not None
-    if "hints" not in settings:
-        how = how.model_copy(update={"hints": lens.encoding.hints})
+    domain_texts.check(how.domain_text)
+    how = how.model_copy(update=_as_fitted(writing, workshop.recipe, settings))
     found: list[dict[str, Any]] = []
     for one, said, known in _written(writing, lens, source, columns, workshop, how, progress):
         row = {"recording": str(one), **asdict(said)}
@@ -107,7 +108,8 @@ def in_language(model: Model, language: str) -> Model:
     """
     if not isinstance(model.tuned, Writing):
         raise _no_transcriber(f"a model of {model.task}")
-    recipe = model.recipe.model_copy(update={"language": language})
+    other = {} if language == model.tuned.language else {"domain_text": ()}
+    recipe = model.recipe.model_copy(update={"language": language, **other})
     return replace(model, recipe=recipe, _workshop=Workshop(recipe, store=model.workshop.store))
 
 
@@ -141,6 +143,14 @@ def _formats(given: Sequence[str]) -> set[str]:
             next="For example srt for subtitles.",
         )
     return set(given)
+
+
+def _as_fitted(writing: Writing, recipe: Recipe, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What the model was fitted with, where nothing else is said. Texts are of one language."""
+    keys = [key for key in ("hints", "domain_text") if key not in settings]
+    if settings.get("language") not in (None, writing.language):
+        keys = [key for key in keys if key != "domain_text"]
+    return {key: getattr(recipe, key) for key in keys}
 
 
 def _opened(

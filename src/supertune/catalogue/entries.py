@@ -300,6 +300,7 @@ MODELS = (
                     "biases",
                     "torch",
                     "decoder_prompts",
+                    "hints",
                 }
             ),
             family="seq2seq",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 from supertune import limits, registry
 from supertune.choose import prior
@@ -24,13 +24,16 @@ def candidates(workshop: Workshop, examples: Examples, *, fetch: bool = True) ->
     """What could be fitted, from cheap to dear; what cannot be says why.
 
     Raises:
-        InputError: when a method and a backbone that were asked for by name do not fit.
+        InputError: when a method and a backbone that were asked for by name do not fit;
+            ``hints_unsupported``, ``domain_text_unsupported``.
     """
     recipe, rows = workshop.recipe, examples.modality
     if rows == "numbers" and recipe.backbone not in ("auto", "none"):
         raise _no_backbone_reads(recipe.backbone, examples)
     entries: list[Entry] = []
     offers, reasons = _offers(workshop, examples, fetch)
+    if offers or not reasons:
+        _refuse_hints(recipe, offers)
     costs = _Costs(workshop, examples)
     for method in _methods(workshop, rows):
         named = registry.method(method)
@@ -91,6 +94,23 @@ def _no_backbone_reads(backbone: str, examples: Examples) -> InputError:
     )
 
 
+def _refuse_hints(recipe: Recipe, offers: Mapping[str, Offer]) -> None:
+    """What is told of words is refused where nothing would listen to it."""
+    deaf = [name for name, offer in offers.items() if "hints" not in offer.capabilities]
+    asked = {"hints": recipe.hints, "domain_text": recipe.domain_text}
+    for key, given in asked.items():
+        if not given or (offers and not deaf):
+            continue
+        option = {"hints": "--hint", "domain_text": "--domain-text"}[key]
+        raise InputError(
+            f"{key}_unsupported",
+            f"{deaf[0] if deaf else 'What takes no backbone'} has no use for {option}.",
+            received=f"{option} {given[0][:60]}",
+            allowed="what writes down speech with a decoder, such as whisper-base",
+            next=f"Leave {option} out, or choose another --backbone.",
+        )
+
+
 def _count_encoding_once(entries: list[Entry]) -> None:
     """What is solved on features that an earlier candidate has read takes no reading."""
     read: set[str] = set()
@@ -112,9 +132,15 @@ def expected_seconds(
     test: Examples | None,
     *,
     fetch: bool = True,
+    kept: Sequence[tuple[Examples, float]] = (),
 ) -> float:
     """What the candidates and the rows to judge by are expected to take together, at most the
-    time limit for several candidates; ``fetch`` as in `Workshop.offer`."""
+    time limit for several candidates; ``fetch`` as in `Workshop.offer`.
+
+    Args:
+        kept: more rows that are judged before and after, which the time limit does not know, and
+            how much dearer than others they are.
+    """
     loads = any(registry.method(entry.candidate.method).needs for entry in entries)
     # What is trained alone, with rows to judge by, is fitted once.
     once = len(entries) == 1 and entries[0].trained and test is not None
@@ -122,13 +148,17 @@ def expected_seconds(
     total = sum(e.predicted_seconds * (e.final_share if once else 1.0) for e in entries)
     total += estimate.LOADING if loads else 0.0
     total += judging_seconds(workshop, examples, test, fetch=fetch) if loads else 0.0
-    return min(total, workshop.recipe.time_limit) if len(entries) > 1 else total
+    total = min(total, workshop.recipe.time_limit) if len(entries) > 1 else total
+    return total + sum(
+        dearer * judging_seconds(workshop, examples, rows, fetch=fetch) for rows, dearer in kept
+    )
 
 
 def judging_seconds(
     workshop: Workshop, examples: Examples, test: Examples | None, *, fetch: bool = True
 ) -> float:
-    """One reading of the test rows by the dearest backbone."""
+    """What the model and what costs nothing take to answer the test rows, by the dearest backbone:
+    one reading of them, unless the method's keys say more (``judged``)."""
     if test is None:
         return 0.0
     recipe = workshop.recipe
@@ -136,7 +166,9 @@ def judging_seconds(
     if not offers:
         return 0.0
     known = speed(recipe.device, recipe.threads, recipe.precision)
-    return max(
+    names = _methods(workshop, examples.modality)
+    judged: list[float] = [getattr(method_options(recipe, one), "judged", 1.0) for one in names]
+    return max(judged, default=1.0) * max(
         estimate.reading_seconds(test.inputs, offer, recipe.max_length, known) for offer in offers
     )
 

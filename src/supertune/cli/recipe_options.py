@@ -60,6 +60,15 @@ Hint = Annotated[
         rich_help_panel=CHOICE,
     ),
 ]
+DomainText = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--domain-text",
+        metavar="FILE",
+        help="Sentences as they may be said, one a line, without recordings; several times.",
+        rich_help_panel=CHOICE,
+    ),
+]
 Text = Annotated[
     list[str] | None,
     typer.Option("--text", help="Text column; repeat it to join several.", rich_help_panel=COLUMNS),
@@ -323,6 +332,7 @@ def recipe_values(given: Mapping[str, Any]) -> dict[str, Any]:
     named["unlabeled"] = given.get("unlabeled")
     named["keep"] = tuple(given.get("keep") or ())
     named["hints"] = hinted(given.get("hint"))
+    named["domain_text"] = of_field(given.get("domain_text"))
     if given["verbalizer"] is not None:
         from supertune.prompts.verbalizer import parsed
 
@@ -333,6 +343,15 @@ def recipe_values(given: Mapping[str, Any]) -> dict[str, Any]:
     return values | {
         key: value for key, value in said.items() if value is not False
     }  # 0 is a limit
+
+
+def of_field(given: Sequence[str] | None) -> tuple[str, ...]:
+    """The lines of files that ``--domain-text`` names; see `domain_texts.read`."""
+    if not given:
+        return ()
+    from supertune.api import domain_texts
+
+    return domain_texts.read(given)
 
 
 def hinted(given: Sequence[str] | None) -> tuple[str, ...]:

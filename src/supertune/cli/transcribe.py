@@ -21,7 +21,7 @@ from supertune.cli.options import (
     terminal,
 )
 from supertune.cli.progress import Progress
-from supertune.cli.recipe_options import hinted
+from supertune.cli.recipe_options import hinted, of_field
 from supertune.cli.terminal import Terminal
 from supertune.errors import InputError
 
@@ -33,6 +33,14 @@ Hints = Annotated[
     list[str] | None,
     typer.Option(
         "--hint", help="A name or term that may be said, or a .txt file of them; several times."
+    ),
+]
+Texts = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--domain-text",
+        metavar="FILE",
+        help="Sentences as they may be said, one a line; several times.",
     ),
 ]
 Guard = Annotated[
@@ -51,6 +59,7 @@ _SHOWN = 20
     epilog=example(
         "supertune transcribe my-model call.wav --timestamps",
         "supertune transcribe whisper-base talks -o subtitles --format srt --language fr",
+        "supertune transcribe whisper-base calls --language fr --domain-text manual.txt",
         "supertune transcribe my-model --mic 10",
     ),
 )
@@ -69,6 +78,7 @@ def transcribe(
         str | None, typer.Option("--language", help="Code such as fr; else the model's, or heard.")
     ] = None,
     hint: Hints = None,
+    domain_text: Texts = None,
     beams: Annotated[int, typer.Option("--beams", help="Texts followed at a time, 1 to 16.")] = 1,
     timestamps: Annotated[
         bool, typer.Option("--timestamps", help="Say when each piece begins and ends.")
@@ -88,11 +98,11 @@ def transcribe(
     """Write down what is said in recordings."""
     from supertune import api
 
-    said = terminal(ctx)
-    settings: dict[str, Any] = {"language": language, "beams": beams}
-    hints = hinted(hint)
-    settings |= {"hints": hints} if hints else {}
+    said, hints = terminal(ctx), hinted(hint)
+    told = {"hints": hints, "domain_text": of_field(domain_text)}
+    settings: dict[str, Any] = {key: given for key, given in told.items() if given}
     settings |= {"timestamps": timestamps, "overlap": overlap, "guard": guard}
+    settings |= {"language": language, "beams": beams}
     with Progress(said) as progress:
         done = api.transcribe(
             model,

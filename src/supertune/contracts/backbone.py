@@ -34,6 +34,7 @@ Capability = Literal[
     "denoise",  # it draws pictures of a text, by taking noise away
     "stylize",  # it paints a picture again in a style
     "transcribe",  # it writes down speech
+    "hints",  # and prefers names and terms that it is told of
     "translate",  # it puts texts into another language
     "synthesise",  # it speaks texts
     "torch",  # parameters can be tuned in this process
@@ -160,12 +161,14 @@ class Encoding:
     resize_mode: ResizeMode | None = None
     language: str | None = None  # that is spoken; frozen parts do not depend on it
     hints: tuple[str, ...] = ()  # names and terms that may be said; nor on these
+    domain_text: tuple[str, ...] = ()  # texts of the field; nor on these
 
     def __repr__(self) -> str:
         """Without what is not set of pictures, so that no text's key depends on it."""
         later = {"resolution", "layer", "resize_mode"}
         held = [(field.name, getattr(self, field.name)) for field in fields(self)]
-        held = [(name, value) for name, value in held if name not in ("language", "hints")]
+        told = ("language", "hints", "domain_text")
+        held = [(name, value) for name, value in held if name not in told]
         said = (f"{k}={v!r}" for k, v in held if k not in later or v is not None)
         return f"Encoding({', '.join(said)})"
 

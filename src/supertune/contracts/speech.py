@@ -57,6 +57,12 @@ class Listening(Options):
     bias: float = Field(
         2.0, ge=0, le=20, description="how much hints are preferred, in nats a token; 0: not at all"
     )
+    domain_text: tuple[str, ...] = Field(
+        (), description="texts of the field, whose turns of phrase are then likelier"
+    )
+    domain_weight: float = Field(
+        0.2, ge=0, le=2, description="how much these texts count beside what is heard; 0: not"
+    )
     beams: int = Field(1, ge=1, le=16, description="texts that are followed at a time")
     timestamps: bool = Field(False, description="say when each piece begins and ends")
     overlap: float = Field(
@@ -69,7 +75,9 @@ class Listening(Options):
 
 def listening_of(encoding: Encoding) -> Listening:
     """How recordings are written down where nobody says otherwise."""
-    return Listening(language=encoding.language, hints=encoding.hints)
+    return Listening(
+        language=encoding.language, hints=encoding.hints, domain_text=encoding.domain_text
+    )
 
 
 @dataclass(frozen=True)
@@ -160,6 +168,11 @@ class Transcribing(Protocol):
 @runtime_checkable
 class Writing(Tuned, Protocol):
     """A `Tuned` that writes down speech."""
+
+    @property
+    def language(self) -> str | None:
+        """That it was held to, or tuned on; None: as it is heard."""
+        ...
 
     def transcribe(
         self, inputs: Sequence[Input], lens: Lens, how: Listening, *, keep: bool = False

@@ -8,14 +8,18 @@ from pydantic import Field
 
 from supertune.contracts.method import Options
 
-DECODED = 0.6  # what a step over a recording takes, of a pass of it through the encoder
-CHECKED = 2.0  # what writing down a recording takes, and proving its window
+# Measured in passes of a recording through the encoder, in its shortest window (docs/log.md).
+DECODED = 0.53  # a step over it, of which the encoder has no part
+PROVED, TRIED = 4.6, 24  # written down in whole and in short windows; so many at most
+WATCHED, CHECKED = 2.0, 8  # written down twice when the fit is done; so many at most
+ENCODED = 0.8  # that is not counted elsewhere
 
 
 class TranscriptionOptions(Options):
     """Recipe keys of every method trained by the likelihood of transcripts."""
 
     ranges: ClassVar[dict[str, float]] = {"learning_rate": 5.0, "epochs": 2.0}
+    judged: ClassVar[float] = 7.0  # passes that a row to judge by takes: tuned, and untuned whole
     epochs: int = Field(5, ge=1, le=1000)
     learning_rate: float = Field(1e-3, gt=0, le=1)
     batch_size: int = Field(8, ge=1, le=1024, description="recordings a step")
@@ -37,4 +41,6 @@ class TranscriptionOptions(Options):
 
     def passes(self, rows: int, tuned: float) -> float:
         """What a fit takes, in passes of each row through the encoder."""
-        return CHECKED + self.epochs * DECODED * tuned
+        proved = PROVED * min(TRIED, rows) if self.window == "auto" else 0.0
+        once = proved + WATCHED * min(CHECKED, rows)
+        return ENCODED + once / max(1, rows) + self.epochs * DECODED * tuned

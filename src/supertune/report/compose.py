@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from supertune.choose import Decision
+from supertune.config import Recipe
 from supertune.contracts import (
     UNLIKE,
     Asked,
@@ -83,6 +84,15 @@ def breakdown(workshop: Workshop, judged: Judged, *, shown: bool) -> dict[str, A
     }
     own = workshop.objective.breakdown(judged, seed=seed, costs=costs, shown=shown)
     return {**own, "slices": slices}
+
+
+def recipe_section(recipe: Recipe) -> dict[str, Any]:
+    """``recipe`` as it was resolved; of texts of the field only how many ``texts`` and ``words``
+    there are, as ``domain_text``."""
+    texts = recipe.domain_text
+    words = sum(len(text.split()) for text in texts)
+    told = {"domain_text": {"texts": len(texts), "words": words}} if texts else {}
+    return {"recipe": recipe.model_dump(mode="json", exclude={"domain_text"}), **told}
 
 
 def terms(workshop: Workshop, judged: Judged, free: Mapping[str, Judged]) -> dict[str, Any]:

@@ -39,6 +39,8 @@ def commands(report: Mapping[str, Any], folder: Path | None) -> dict[str, str]:
     repeat += ["--test", shlex.quote(test)] if test else []
     pool = sources.get("unlabeled")
     repeat += ["--unlabeled", shlex.quote(pool)] if pool else []
+    for kept in sources.get("keep") or ():
+        repeat += ["--keep", shlex.quote(kept)]
     repeat += ["--recipe", shlex.quote(f"{name}/recipe.yaml"), "-o", shlex.quote(f"{name}-again")]
     # A folder is the usual source of pictures and of recordings, with a folder a label.
     read = _columns(report)

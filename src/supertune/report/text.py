@@ -64,6 +64,8 @@ def _beside(report: Mapping[str, Any]) -> list[str]:
             f"Hints as they are said, of {wording.count(counted['mentions'], 'mention')}: "
             + "; ".join([fine.estimate(counted["estimate"], rows=False), *parts])
         )
+    if told := report.get("domain_text"):
+        lines.append(f"Worded by {wording.count(told['texts'], 'text')} of the field.")
     for one in report.get("retained") or []:
         spoken = f" ({one['language']})" if one["language"] else ""
         lines.append(

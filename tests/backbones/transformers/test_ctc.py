@@ -207,9 +207,10 @@ def test_repeats_are_one_letter_unless_a_blank_stands_between(one: Any) -> None:
 
 def test_what_greedy_decoding_cannot_do_is_refused(one: Any) -> None:
     states = one.states(one.activations(clips(one)[:1], 3), 3)
-    for option, given in (("beams", {"beams": 2}), ("hints", {"hints": ("Zoiper",)})):
+    asked = {"beams": 2, "hints": ("Zoiper",), "domain_text": ("Hang up.",)}
+    for option, value in asked.items():
         with pytest.raises(InputError) as caught:
-            one.written(states, clips(one)[:1], [""], Listening(**given))
+            one.written(states, clips(one)[:1], [""], Listening(**{option: value}))
         assert caught.value.code == f"{option}_unsupported"
 
 

@@ -161,6 +161,37 @@ def test_silence_is_no_text(backbone: Any) -> None:
     assert (found.text, found.doubts) == ("", ("silence",))
 
 
+def test_texts_of_a_field_move_likelihood_among_words_alone(backbone: Any) -> None:
+    import torch
+
+    words = backbone.vocabulary
+    told = ("Press pound to hang up.", "Press star to hang up.")
+    asked = Listening(domain_text=told, domain_weight=0.5, timestamps=True)
+    rules, plain = Rules(words, asked), Rules(words, Listening(timestamps=True))
+    press, pound = words.plain(" Press pound")[:2]
+    given = torch.randn(1, 51865, generator=torch.Generator().manual_seed(0))
+    given[0, words.first_time :] -= 20  # a word comes next, not a time
+    times = [words.first_time, press]
+    before, after = (one.allowed(given, [times])[0] for one in (plain, rules))
+    assert torch.equal(torch.isinf(before), torch.isinf(after))
+    rest = torch.isfinite(before)
+    rest[: words.end] = False
+    assert torch.equal(before[rest], after[rest])
+    whole = [torch.logsumexp(one[: words.end], dim=0) for one in (before, after)]
+    assert float(whole[0]) == pytest.approx(float(whole[1]), abs=1e-4)
+    gained = (after - before)[: words.end]
+    assert int(torch.nan_to_num(gained, -9.0).argmax()) in (pound, words.plain(" Press star")[1])
+
+
+def test_texts_of_a_field_change_what_is_written(backbone: Any, states: Any, clips: Any) -> None:
+    plain = backbone.written(states, clips, ["en"] * 3, Listening())
+    told = tuple(one.text.replace("You are", "Thou art") for one in plain)
+    how = Listening(domain_text=told, domain_weight=2.0)
+    assert "Thou art" in backbone.written(states, clips, ["en"] * 3, how)[1].text
+    off = Listening(domain_text=told, domain_weight=0.0)
+    assert backbone.written(states, clips, ["en"] * 3, off) == plain
+
+
 @pytest.mark.parametrize("kind", ["LORA", "unfreeze", "IA3", "adapter", "decoder_prompts"])
 def test_tuning_takes_a_step_and_leaves_the_weights_as_they_were(
     backbone: Any, states: Any, kind: str

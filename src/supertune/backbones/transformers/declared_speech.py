@@ -12,7 +12,7 @@ from supertune.contracts import Offer
 CAPABILITIES = frozenset(
     {
         *("transcribe", "features", "blocks", "layers", "linears", "biases", "torch"),
-        "decoder_prompts",
+        *("decoder_prompts", "hints"),
     }
 )
 # Encoders of samples, with a head that gives each moment a character or none.

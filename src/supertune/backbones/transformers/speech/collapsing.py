@@ -32,18 +32,26 @@ def refuse(how: Listening, name: str) -> None:
     """What greedy decoding cannot do.
 
     Raises:
-        InputError: ``beams_unsupported``, ``hints_unsupported``.
+        InputError: ``beams_unsupported``, ``hints_unsupported``, ``domain_text_unsupported``.
     """
-    asked = {"beams": how.beams > 1, "hints": bool(how.hints and how.bias)}
+    asked = {
+        "beams": how.beams > 1,
+        "hints": bool(how.hints and how.bias),
+        "domain_text": bool(how.domain_text and how.domain_weight),
+    }
     for option, given in asked.items():
         if given:
             raise InputError(
                 f"{option}_unsupported",
                 f"{name} writes the likeliest character of each moment, one text at a time.",
-                received=f"{option} {getattr(how, option)}",
+                received=_shown(option, getattr(how, option)),
                 allowed=f"no {option} with a CTC model",
                 next=f"Leave {option} out, or choose a backbone with a decoder: whisper-base.",
             )
+
+
+def _shown(option: str, value: Any) -> str:
+    return f"{len(value)} texts" if option == "domain_text" else f"{option} {value}"
 
 
 def emitted(chances: Any, blank: int) -> list[Emitted]:

@@ -1,8 +1,10 @@
-"""Which tokens may come next: none that mean something else, times in order, hints preferred.
+"""Which tokens may come next: none that mean something else, times in order, hints preferred, and
+what the field's texts say.
 
 Times follow Radford et al. 2022 (arXiv:2212.04356): they come in pairs but at the ends, never run
 backwards, and one is written where all times together are likelier than any word. Hints are
-preferred token by token along a tree of their tokens (shallow fusion; Zhao et al. 2019).
+preferred token by token along a tree of their tokens (shallow fusion; Zhao et al. 2019), and what
+the texts of a field make likely by `expecting`.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from supertune.contracts import Listening
 
 if TYPE_CHECKING:
+    from supertune.backbones.transformers.speech.expecting import Prior
     from supertune.backbones.transformers.speech.vocabulary import Vocabulary
 
 FIRST = 0.5  # of the bias for the first token of a hint, which other words begin with too
@@ -25,6 +28,8 @@ class Rules:
     def __init__(self, words: Vocabulary, how: Listening) -> None:
         self.words, self.how = words, how
         self.tree = _tree(words, how.hints) if how.hints and how.bias else {}
+        told = how.domain_text and how.domain_weight
+        self.prior = words.prior(how.domain_text) if told else None
         self._never: Any = None
 
     def allowed(self, logits: Any, texts: Sequence[Sequence[int]]) -> Any:
@@ -47,11 +52,24 @@ class Rules:
         for row, text in enumerate(texts):
             if not text and words.suppressed_first:
                 found[row, torch.tensor(words.suppressed_first)] = -torch.inf
+            if self.prior is not None:
+                self._expect(self.prior, found[row], text)
             if self.tree:
                 self._prefer(found[row], text)
             if self.how.timestamps:
                 self._timed(found[row], text)
         return found
+
+    def _expect(self, prior: Prior, row: Any, text: Sequence[int]) -> None:
+        """Among words alone: all of them together stay as likely as they were."""
+        import torch
+
+        weight, words = self.how.domain_weight, row[: self.words.end]
+        before = torch.logsumexp(words, dim=0)
+        tokens, raised = prior.raised([token for token in text if token < self.words.end])
+        words += weight * torch.from_numpy(prior.alone).to(row)
+        words[torch.from_numpy(tokens)] += weight * torch.from_numpy(raised).to(row)
+        words += before - torch.logsumexp(words, dim=0)
 
     def _prefer(self, row: Any, text: Sequence[int]) -> None:
         bias = self.how.bias

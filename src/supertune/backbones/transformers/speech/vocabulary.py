@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from supertune.backbones.transformers.speech.expecting import Prior
 from supertune.errors import InputError, unknown_name
 
 SPACING = 0.02  # seconds between two tokens of times
@@ -30,6 +31,7 @@ class Vocabulary:
         self.silence = self.no_times - 1  # "nothing is said" stands in front of it
         self.suppressed = tuple(settings.get("suppress_tokens") or ())
         self.suppressed_first = tuple(settings.get("begin_suppress_tokens") or ())
+        self._prior: tuple[tuple[str, ...], Prior] | None = None
         self.latest_first = int(settings.get("max_initial_timestamp_index") or 50)
 
     @property
@@ -63,6 +65,13 @@ class Vocabulary:
             told = self.plain(" " + ", ".join(hints) + ".")
             said = [int(self.settings["prev_sot_token_id"]), *told[:_HINTS], *said]
         return said
+
+    def prior(self, texts: tuple[str, ...]) -> Prior:
+        """What texts of a field make likely; that of the last ones is held."""
+        if self._prior is None or self._prior[0] != texts:
+            rows = [self.plain(" " + " ".join(text.split())) for text in texts]
+            self._prior = texts, Prior(rows, self.end)
+        return self._prior[1]
 
     def plain(self, text: str) -> list[int]:
         """The tokens of a text alone."""
