@@ -125,8 +125,7 @@ def fit(
     before = None if from_ is None else load(from_)
     earlier = {} if before is None else continuing.settings_of(before, options)
     settled, said = meant.settled(data, {**earlier, **options})
-    settled = processes.join(settled)
-    run = _read(data, test, settled, before, keep_rows, progress, unlabeled)
+    run = _read(data, test, processes.join(settled), before, keep_rows, progress, unlabeled)
     run = replace(run, reading=replace(run.reading, guesses=(*said, *run.reading.guesses)))
     run = _keeping(run, keep)
     if began is not None:

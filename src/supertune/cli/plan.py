@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import typer
 
 from supertune.cli import recipe_options as keys
@@ -21,6 +23,10 @@ from supertune.cli.options import (
     terminal,
 )
 from supertune.cli.progress import Progress
+
+if TYPE_CHECKING:
+    from supertune.api.planning import Plan
+    from supertune.cli.terminal import Terminal
 
 app = typer.Typer(add_completion=False)
 
@@ -86,12 +92,15 @@ def plan(
     no_color: NoColor = False,
 ) -> None:
     """Say what a fit would read, try, take and cost, before anything is trained."""
-    from supertune import api
+    from supertune.api import plan as planned
 
-    said = terminal(ctx)
-    values = keys.recipe_values(ctx.params)
+    said, values = terminal(ctx), keys.recipe_values(ctx.params)
     source, held = keys.sources(ctx.params, values)
     with Progress(said):
-        found = api.plan(source, test=held, **values)
+        found = planned(source, test=held, **values)
+    _told(said, found)
+
+
+def _told(said: Terminal, found: Plan) -> None:
     said.result(found.data)
     said.say(found.text())
