@@ -80,6 +80,7 @@ def test_predictions_need_their_own_consent_and_keep_to_their_own_limit(
     done = supertune("predict", "m", "a text of its own", "--json", "--allow-remote")
     assert done.code == 0, done.out
     assert server.requests == before + 1
+    assert "1 request" in done.err.replace("\N{NO-BREAK SPACE}", " ")
 
 
 @pytest.mark.parametrize(

@@ -29,14 +29,26 @@ def remembered(name: str, measure: Callable[[], Value]) -> Value:
     known = _read(path)
     if key not in known:
         value = measure()
-        known = {**_read(path), key: value}  # another process may have added something meanwhile
-        partial = path.with_name(f"{path.name}.{os.getpid()}")
-        with suppress(OSError):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            partial.write_text(json.dumps(known, indent=1, sort_keys=True), encoding="utf-8")
-            os.replace(partial, path)
+        # Another process may have added something meanwhile.
+        _write(path, {**_read(path), key: value})
         return value
     return known[key]
+
+
+def forget(name: str) -> None:
+    """Have it measured again the next time."""
+    path, key = cache_folder() / FILE, f"{machine()}|{name}"
+    known = _read(path)
+    if known.pop(key, None) is not None:
+        _write(path, known)
+
+
+def _write(path: Path, known: dict[str, Value]) -> None:
+    partial = path.with_name(f"{path.name}.{os.getpid()}")
+    with suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_text(json.dumps(known, indent=1, sort_keys=True), encoding="utf-8")
+        os.replace(partial, path)
 
 
 @cache

@@ -157,6 +157,14 @@ MaxRequests = Annotated[
     int | None,
     typer.Option("--max-requests", min=0, help="How many it may be sent.", rich_help_panel=SERVER),
 ]
+Prices = Annotated[
+    str | None,
+    typer.Option(
+        "--prices",
+        help='A JSON or YAML file: {"my-model": {"input": 0.1, "output": 0.4}}, a million tokens.',
+        rich_help_panel=SERVER,
+    ),
+]
 NoRows = Annotated[
     bool,
     typer.Option(
@@ -214,7 +222,7 @@ def heard(seconds: float, inputs: Any = None) -> Recording:
     return api.recorded(seconds)
 
 
-REMOTE = ("allow_remote", "max_cost", "max_requests")
+REMOTE = ("allow_remote", "max_cost", "max_requests", "prices")
 
 
 def opened(
@@ -240,6 +248,15 @@ def opened(
             key: said[key] for key in REMOTE if said.get(key) is not None and said[key] is not False
         },
     )
+
+
+def told_sent(terminal: Terminal, model: Model) -> None:
+    """What answers took that came from a server; of others nothing."""
+    from supertune.report import remote
+
+    for one in model.workshop.account.section(()):
+        count = one["other_texts"]
+        terminal.note(f"{count} texts, {one['model']} at {one['server']}: {remote.took(one)}")
 
 
 def share(text: str | None) -> float | None:

@@ -24,6 +24,7 @@ from supertune.cli.options import (
     Mic,
     ModelFolder,
     NoColor,
+    Prices,
     Quiet,
     Threads,
     Verbose,
@@ -32,6 +33,7 @@ from supertune.cli.options import (
     opened,
     share,
     terminal,
+    told_sent,
 )
 from supertune.cli.progress import Progress
 from supertune.cli.terminal import Terminal
@@ -121,6 +123,7 @@ def predict(
     allow_remote: AllowRemote = False,
     max_cost: MaxCost = None,
     max_requests: MaxRequests = None,
+    prices: Prices = None,
     device: Device = None,
     threads: Threads = None,
     json: Json = False,
@@ -143,6 +146,7 @@ def predict(
     elif said.json and not texts:
         raise _output_needed()
     model = opened(folder, device, threads, backbone, labels, ctx.params)
+    ctx.call_on_close(lambda: told_sent(said, model))
     separator, limit = model.columns.separator, share(max_error)
     with Progress(said) as progress:
         windows = _answered(model, source, ctx.params | {"max_error": limit}, progress)

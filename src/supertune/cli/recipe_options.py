@@ -278,14 +278,6 @@ BaseUrl = Annotated[
         rich_help_panel=SERVER,
     ),
 ]
-Prices = Annotated[
-    str | None,
-    typer.Option(
-        "--prices",
-        help='A JSON or YAML file: {"my-model": {"input": 0.1, "output": 0.4}}, a million tokens.',
-        rich_help_panel=SERVER,
-    ),
-]
 Seed = Annotated[int | None, typer.Option("--seed", help="0 by default.", rich_help_panel=CHOICE)]
 
 

@@ -69,7 +69,12 @@ class OpenAIBackbone:
         found = self._answers(
             flat, [self._key("embeddings", one.whole) for one in flat], self._read
         )
-        rows = [np.mean([found[one.whole] for one in row], axis=0) for row in tokens]
+        rows = [
+            found[row[0].whole]
+            if len(row) == 1
+            else np.mean([found[one.whole] for one in row], axis=0)
+            for row in tokens
+        ]
         empty = np.zeros((0, self.offer.width), np.float32)
         return np.stack(rows).astype(np.float32, copy=False) if rows else empty
 

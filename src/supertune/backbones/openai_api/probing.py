@@ -2,7 +2,7 @@
 
 Servers accept fields that they do not heed, so each is tried: are there vectors, are there
 log-probabilities, is a structured answer held to its structure where the model would say something
-else? Once found it is kept on disk, by server and model; `forget` has it found again.
+else? Once found it is kept on disk, by server and model, until an answer is not what it should be.
 """
 
 from __future__ import annotations
@@ -53,8 +53,7 @@ def verified(sender: Sender) -> Verified:
         InputError: ``nothing_offered`` where there are neither vectors nor answers.
         SupertuneError: where the server cannot be asked at all.
     """
-    name = f"openai {sender.client.url} {sender.model}"
-    kept: Any = remembered(name, lambda: asdict(_found(sender)))
+    kept: Any = remembered(sender.known_as, lambda: asdict(_found(sender)))
     return Verified(**{**kept, "read": Rate(**kept["read"]), "asked": Rate(**kept["asked"])})
 
 

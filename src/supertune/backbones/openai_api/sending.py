@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 from supertune import limits
 from supertune.backbones.openai_api.client import Client, Unanswered, host
 from supertune.backbones.openai_api.counting import Price
+from supertune.catalogue.measured import forget
 from supertune.contracts.remote import Sent, Terms
 from supertune.errors import EnvironmentFault, InputError, SupertuneError
 
@@ -70,6 +71,11 @@ class Sender:
     @property
     def sent(self) -> Sent:
         return self.terms.account.of(self.model, host(self.client.url))
+
+    @property
+    def known_as(self) -> str:
+        """The name under which it is kept what the server does for the model."""
+        return f"openai {self.client.url} {self.model}"
 
     def all(
         self,
@@ -135,6 +141,8 @@ class Sender:
                 last = attempt == (BROKEN if error.charged else TRIES)
                 pause = _pause_for(error, attempt)
                 if not error.again or last or waited + pause > PATIENCE:
+                    if error.charged or error.status in (400, 404, 422):
+                        forget(self.known_as)  # it may do other things than it did
                     raise self._given_up(error, attempt) from None
                 waited += pause
                 with self._lock:
