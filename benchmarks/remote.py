@@ -226,7 +226,7 @@ BENCHMARK = Benchmark(
     question="What does our client add to the bare `openai` client, and is a plan's cost right?",
     how=f"A server of ours on loopback; {AT_ONCE} requests at a time on both sides, interleaved. "
     "Ours checks limits before each request and keeps each answer on disk. Held against a bound "
-    "where minilm (64 texts a request) or smollm2 answers; where hashes do, the difference is said. "
+    "where minilm (64 texts a request) or smollm2 answers; where hashes do, the difference. "
     "Costs: the plan against what the server counts by the tokenizers of minilm and smollm2.",
     peers=(),
     plan=plan,
