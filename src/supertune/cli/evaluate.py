@@ -84,7 +84,6 @@ def evaluate(
     no_color: NoColor = False,
 ) -> None:
     """Score a model on labelled rows that it has not seen."""
-
     said = terminal(ctx)
     model = opened(folder, device, threads, backbone, labels, ctx.params)
     with Progress(said):

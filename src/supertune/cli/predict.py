@@ -133,7 +133,7 @@ def predict(
 ) -> None:
     """Answer new rows: a file, stdin or texts. An adapter of peft that was trained to write text
     goes on with texts instead."""
-    from supertune.data.writers import RowWriter, StreamWriter, check_target
+    from supertune.data.writers import RowWriter, check_target
 
     said = terminal(ctx)
     source = read_as(inputs or []) if mic is None else [heard(mic, inputs)]
@@ -158,11 +158,7 @@ def predict(
         elif texts:
             _shown(said, model, list(windows), limit)
         else:
-            stream = StreamWriter(said.stdout, f".{format_}", separator=separator)
-            for line in _write(stream, windows).sentences(model, limit):
-                said.note(line)
-            for line in _renamed(stream.renamed):
-                said.note(line)
+            _streamed(said, model, f".{format_}", windows, limit)
 
 
 def _output_needed() -> InputError:
@@ -209,6 +205,22 @@ def _exists(name: str) -> bool:
         return Path(name).exists()
     except (OSError, ValueError):  # a text too long for a name, or with a NUL
         return False
+
+
+def _streamed(
+    said: Terminal,
+    model: Model,
+    form: str,
+    windows: Iterator[tuple[Any, Answers]],
+    limit: float | None,
+) -> None:
+    from supertune.data.writers import StreamWriter
+
+    stream = StreamWriter(said.stdout, form, separator=model.columns.separator)
+    for line in _write(stream, windows).sentences(model, limit):
+        said.note(line)
+    for line in _renamed(stream.renamed):
+        said.note(line)
 
 
 def _answered(
