@@ -168,7 +168,8 @@ def judging_seconds(
     known = speed(recipe.device, recipe.threads, recipe.precision)
     names = _methods(workshop, examples.modality)
     judged: list[float] = [getattr(method_options(recipe, one), "judged", 1.0) for one in names]
-    return max(judged, default=1.0) * max(
+    own = [getattr(registry.method(one), "answering_seconds", 0.0) for one in names]
+    return max(own, default=0.0) * len(test) + max(judged, default=1.0) * max(
         estimate.reading_seconds(test.inputs, offer, recipe.max_length, known) for offer in offers
     )
 

@@ -36,6 +36,8 @@ TRACTS = (1.0, 1.06, 1.12, 1.18, 1.24)  # that are tried, or their inverses for 
 TRIED = 12  # sentences that tell the tract
 AROUND = (-4, -2, 0, 2, 4)  # frames that the map reads
 SMOOTH = 7  # frames that its answer is averaged over
+ANSWERING = 4.0  # seconds in which a sentence is spoken and judged beside others (docs/log.md)
+WATCHED = 8  # sentences that a finished voice speaks again, twice
 TEMPOS = 0.6, 1.6  # how much slower or faster it may come to speak
 
 
@@ -132,6 +134,12 @@ def bare(text: str, how: Speaking, lens: Lens, change: Change) -> FloatArray:
     samples = voice.spoken(text, how.model_copy(update={"speed": speed}))
     samples = shifting.tract(samples, change.tract)
     return shifting.shifted(samples, voice.rate, change.pitch / change.tract)
+
+
+def learning_seconds(rows: int, each: float) -> float:
+    """For each of two folds, the voice that is judged and the one that is kept, a quarter of what
+    all of them take: 4 times ``each`` seconds a sentence, and watching what was learned."""
+    return each * rows + ANSWERING / 4 * min(WATCHED, rows)
 
 
 # --- learning ----------------------------------------------------------------------------------

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import Field
 
-from supertune.contracts import HeadSpec, Lens, Options, Problem, State
+from supertune.contracts import HeadSpec, Input, Lens, Options, Problem, State
 from supertune.methods import _converting
 
 
@@ -32,6 +33,10 @@ class PitchShift:
     objectives = frozenset({"synthesise"})
     simplicity = 9
     options: type[Options] = PitchShiftOptions
+    answering_seconds = _converting.ANSWERING
+
+    def learning_seconds(self, options: Any, inputs: Sequence[Input]) -> float:
+        return _converting.learning_seconds(len(inputs), 0.45)
 
     def fit(self, problem: Problem, options: Any) -> _converting.Converted:
         return _converting.learned(problem, tract=options.tract, mapped=False, ridge=0.0)
