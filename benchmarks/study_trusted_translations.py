@@ -8,7 +8,11 @@ from __future__ import annotations
 import sys
 from collections import defaultdict
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from benchmarks import study_command
 from benchmarks.benchmark import Benchmark, Draw, Item
@@ -16,7 +20,7 @@ from benchmarks.figures import Figure, mean, median
 from supertune import pipeline
 from supertune.catalogue.corpora import few_pairs
 from supertune.config import recipe
-from supertune.contracts import Examples
+from supertune.contracts import Examples, FloatArray
 from supertune.evaluation import abstaining
 from supertune.evaluation.intervals import clopper_pearson
 from supertune.objectives import _far_off
@@ -38,16 +42,12 @@ def plan(tiny: bool) -> list[Item]:
 
 
 def measure(item: Item) -> dict[str, Any]:
-    keys = {"task": "translation", "backbone": BACKBONE, "method": METHOD, "seed": item["seed"]}
-    workshop = Workshop(recipe({**keys, "threads": 1, "repeats": 1}))
+    workshop = _workshop(item["seed"])
     learned, judges = _rows(workshop, item)
     candidate = Candidate(BACKBONE, METHOD)
     assessed = pipeline.assess(workshop, candidate, learned, workshop.folds(learned))
     kept = _far_off.kept(assessed.answers, learned)
-    tuned = pipeline.tune(workshop, candidate, learned)
-    answers = tuned.logits(judges.inputs, workshop.lens(BACKBONE))
-    assert judges.targets is not None
-    confidence, right = _far_off.answered(answers, judges.targets)
+    confidence, right = _judged(item["seed"], item["learned"], item["test"])
     limits = []
     for limit in LIMITS:
         found = abstaining.limit(kept, limit)
@@ -71,6 +71,25 @@ def measure(item: Item) -> dict[str, Any]:
         "judged_on": len(judges),
         "limits": limits,
     }
+
+
+def _workshop(seed: int) -> Workshop:
+    keys = {"task": "translation", "backbone": BACKBONE, "method": METHOD, "seed": seed}
+    return Workshop(recipe({**keys, "threads": 1, "repeats": 1}))
+
+
+@cache
+def _judged(seed: int, learned: int, test: int) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
+    """How sure the model of all pairs is of the others, and whether it is right: the same whether
+    it is told of pages or not."""
+    workshop = _workshop(seed)
+    train, judges = _rows(
+        workshop, {"pages": False, "seed": seed, "learned": learned, "test": test}
+    )
+    tuned = pipeline.tune(workshop, Candidate(BACKBONE, METHOD), train)
+    assert judges.targets is not None
+    answers = tuned.logits(judges.inputs, workshop.lens(BACKBONE))
+    return _far_off.answered(answers, judges.targets)
 
 
 def _rows(workshop: Workshop, item: Item) -> tuple[Examples, Examples]:
