@@ -31,6 +31,7 @@ from supertune.contracts import (
     Problem,
     Reading,
     Recommending,
+    options_of,
 )
 from supertune.data.interactions import reading
 from supertune.methods._recommending import seen_by, top
@@ -106,7 +107,8 @@ def _fitted(method: str, people: Sequence[History], seed: int) -> Recommending:
     lens = workshop.lens(BACKBONE) if found.needs else None
     examples = replace(_films().train, inputs=tuple(people), targets=None)
     head = HeadSpec(len(examples.labels), listed=LISTED)
-    tuned = fitting.fit(found, Problem(examples, head, lens, seed), found.options())
+    options = options_of(found, "rank")()
+    tuned = fitting.fit(found, Problem(examples, head, lens, seed), options)
     assert isinstance(tuned, Recommending)
     return tuned
 

@@ -136,6 +136,7 @@ from supertune.contracts.objective import (
     bounded,
 )
 from supertune.contracts.own_loops import options_of
+from supertune.contracts.ranking_keys import RankingOptions
 from supertune.contracts.speech import (
     Clip,
     Listening,
@@ -263,6 +264,7 @@ __all__ = [
     "Predictions",
     "Problem",
     "Prompt",
+    "RankingOptions",
     "Reading",
     "Recognising",
     "Recommendations",

@@ -12,12 +12,14 @@ from pydantic import create_model
 from supertune.contracts.completion_keys import CompletionOptions
 from supertune.contracts.detection_keys import DetectionOptions
 from supertune.contracts.method import GradientOptions, Method, Options
+from supertune.contracts.ranking_keys import RankingOptions
 from supertune.contracts.transcription_keys import TranscriptionOptions
 from supertune.contracts.translation_keys import TranslationOptions
 
 _OF: Mapping[str, tuple[type[Options], str]] = {
     "detect": (DetectionOptions, "Detectors"),
     "transcribe": (TranscriptionOptions, "Transcripts"),
+    "rank": (RankingOptions, "Rankings"),
     "generate": (CompletionOptions, "Completions"),
     "translate": (TranslationOptions, "Translations"),
 }

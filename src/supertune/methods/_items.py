@@ -19,16 +19,29 @@ MOST_KINDS = 500
 
 def described(learnt: Learnt) -> FloatArray:
     """(I, d) float32: text, categories and years, each centred and of one mean square."""
-    assert learnt.content is not None
-    parts = [learnt.content, _kinds(learnt.catalogue), _bumps(learnt.catalogue.years)]
-    views = [_even(part) for part in parts if part is not None]
+    views = [(part - _even(part)[0]) / _even(part)[1] for part in _parts(learnt)]
     whole: FloatArray = np.concatenate(views, axis=1) / np.sqrt(len(views))
     return whole.astype(np.float32)
 
 
-def _even(part: FloatArray) -> FloatArray:
-    away = part - part.mean(axis=0)
-    return np.asarray(away / max(float(np.sqrt((away**2).sum(axis=1).mean())), 1e-12))
+def placed(learnt: Learnt) -> tuple[FloatArray, float]:
+    """The mean that is taken from contents, and what they are then divided by: so they become the
+    first columns of `described`."""
+    parts = _parts(learnt)
+    mean, size = _even(parts[0])
+    return mean, size * float(np.sqrt(len(parts)))
+
+
+def _parts(learnt: Learnt) -> list[FloatArray]:
+    assert learnt.content is not None
+    more = _kinds(learnt.catalogue), _bumps(learnt.catalogue.years)
+    return [learnt.content, *(part for part in more if part is not None)]
+
+
+def _even(part: FloatArray) -> tuple[FloatArray, float]:
+    """The mean (d,), and the root of the mean square around it."""
+    mean = part.mean(axis=0)
+    return mean, max(float(np.sqrt(((part - mean) ** 2).sum(axis=1).mean())), 1e-12)
 
 
 def _kinds(catalogue: Catalogue) -> FloatArray | None:

@@ -250,16 +250,11 @@ class RankingMethod:
         return self.cost(options, len(inputs), items)
 
     def fit(self, problem: Problem, options: Any) -> Ranker:
-        histories = [one for one in problem.examples.inputs if isinstance(one, History)]
-        catalogue = histories[0].catalogue or _bare(problem.examples.labels)
-        content = content_of(catalogue, problem.lens) if self.needs else None
-        seen = seen_by(histories, catalogue)
-        learnt = Learnt(histories, catalogue, seen, content, problem.seed)
-        return Ranker(self.learn(learnt, options), catalogue)
+        learnt = learnt_of(problem, reads=bool(self.needs))
+        return Ranker(self.learn(learnt, options), learnt.catalogue)
 
     def restore(self, state: State, head: HeadSpec, lens: Lens | None) -> Ranker:
-        catalogue = _catalogue(state.files[ITEMS].arrays)
-        return Ranker(self.revive(state.arrays), catalogue)
+        return restored(self.revive, state)
 
     def out_of_fold(
         self, problem: Problem, options: Any, folds: Sequence[tuple[IntArray, IntArray]]
@@ -274,6 +269,20 @@ class RankingMethod:
             before = [one.before for one in asked if isinstance(one, History)]
             answers.append(self.fit(part, options).logits(before, problem.lens))
         return answers
+
+
+def learnt_of(problem: Problem, *, reads: bool) -> Learnt:
+    """What a problem says; with ``reads`` what its backbone makes of items' texts."""
+    histories = [one for one in problem.examples.inputs if isinstance(one, History)]
+    catalogue = histories[0].catalogue or _bare(problem.examples.labels)
+    content = content_of(catalogue, problem.lens) if reads else None
+    seen = seen_by(histories, catalogue)
+    return Learnt(histories, catalogue, seen, content, problem.seed)
+
+
+def restored(revive: Restore, state: State) -> Ranker:
+    """The inverse of `Ranker.state`."""
+    return Ranker(revive(state.arrays), _catalogue(state.files[ITEMS].arrays))
 
 
 def _bare(ids: tuple[str, ...]) -> Catalogue:

@@ -6,7 +6,7 @@ d numbers that describe an item, k of a vector.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -39,35 +39,72 @@ class Batch:
 
 def trained(seen: Seen, described: FloatArray, options: Any, seed: int) -> dict[str, Any]:
     """What `tuned_two_tower.Towers` holds, from what people took and (I, d) descriptions."""
-    import torch
+    training = Training.begun(seen, described, options, seed)
+    training.descend()
+    return training.model.carried_out(described, training.known)
 
-    count = np.bincount(seen.items, minlength=seen.size)
-    known = np.flatnonzero(count)
-    place = np.full(seen.size, -1, dtype=np.int64)
-    place[known] = np.arange(len(known))
-    starts = seen.ends - seen.lengths
-    people = [
-        (place[seen.items[a:b]], bool(ordered))
-        for a, b, ordered in zip(starts, seen.ends, seen.ordered, strict=True)
-        if b - a > 1
-    ]
-    drawn, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
-    model = _begun(described, known, count, options, generator)
-    optimizer = torch.optim.Adam(model.tuned(), lr=options.learning_rate)
-    each = -(-len(people) // BATCH)
-    epochs = max(options.epochs, -(-options.least_steps // max(1, each))) if people else 0
-    for epoch in range(epochs):
-        order = drawn.permutation(len(people))
-        for start in range(0, len(order), BATCH):
-            check()
-            chosen = [people[i] for i in order[start : start + BATCH]]
-            loss = model.loss(_batch(chosen, len(known), options.forget, drawn), options, generator)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-        for group in optimizer.param_groups:
-            group["lr"] = options.learning_rate * (1 - (epoch + 1) / epochs)
-    return model.carried_out(described, known)
+
+@dataclass(eq=False)
+class Training:
+    """Towers on their way.
+
+    Attributes:
+        people: items of each, as places among the known ones, and whether they have an order.
+        known: (w,) places of the items that somebody took.
+        drawn, generator: of chance.
+    """
+
+    people: list[tuple[IntArray, bool]]
+    known: IntArray
+    model: _Model
+    options: Any
+    drawn: np.random.Generator
+    generator: Any
+
+    @classmethod
+    def begun(cls, seen: Seen, described: FloatArray, options: Any, seed: int) -> Training:
+        """Untrained towers of (I, d) descriptions."""
+        import torch
+
+        count = np.bincount(seen.items, minlength=seen.size)
+        known = np.flatnonzero(count)
+        place = np.full(seen.size, -1, dtype=np.int64)
+        place[known] = np.arange(len(known))
+        starts = seen.ends - seen.lengths
+        people = [
+            (place[seen.items[a:b]], bool(ordered))
+            for a, b, ordered in zip(starts, seen.ends, seen.ordered, strict=True)
+            if b - a > 1
+        ]
+        drawn, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
+        model = _begun(described, known, count, options, generator)
+        return cls(people, known, model, options, drawn, generator)
+
+    def descend(self) -> None:
+        """All steps, of descriptions as they are."""
+        import torch
+
+        options, people = self.options, self.people
+        optimizer = torch.optim.Adam(self.model.tuned(), lr=options.learning_rate)
+        each = -(-len(people) // BATCH)
+        epochs = max(options.epochs, -(-options.least_steps // max(1, each))) if people else 0
+        for epoch in range(epochs):
+            order = self.drawn.permutation(len(people))
+            for start in range(0, len(order), BATCH):
+                check()
+                loss = self.loss(order[start : start + BATCH])
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+            for group in optimizer.param_groups:
+                group["lr"] = options.learning_rate * (1 - (epoch + 1) / epochs)
+
+    def loss(self, chosen: IntArray, described: Any = None) -> Any:
+        """The mean loss of some people, under other descriptions (w, d) where they are given."""
+        model = self.model if described is None else replace(self.model, described=described)
+        people = [self.people[i] for i in chosen]
+        batch = _batch(people, len(self.known), self.options.forget, self.drawn)
+        return model.loss(batch, self.options, self.generator)
 
 
 # --- what a step is given ---------------------------------------------------------------------

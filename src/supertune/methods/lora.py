@@ -54,7 +54,16 @@ class Lora:
     reference = "Hu et al. 2021, arXiv:2106.09685"
     needs = frozenset({"blocks", "linears", "torch"})
     objectives = frozenset(
-        {"classify", "denoise", "detect", "generate", "regress", "transcribe", "translate"}
+        {
+            "classify",
+            "denoise",
+            "detect",
+            "generate",
+            "rank",
+            "regress",
+            "transcribe",
+            "translate",
+        }
     )
     simplicity = 40
     options: type[Options] = LoraOptions

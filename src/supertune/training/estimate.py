@@ -21,6 +21,7 @@ from supertune.contracts import (
     Input,
     Method,
     Offer,
+    RankingOptions,
     TranscriptionOptions,
     TranslationOptions,
     modality_of,
@@ -90,7 +91,12 @@ def fit_seconds(
         whole = float(passes(options, len(lengths)))
         return features * (offer.views + whole * (folds * LEARNING + 1))
     if isinstance(
-        options, DetectionOptions | TranscriptionOptions | TranslationOptions | CompletionOptions
+        options,
+        DetectionOptions
+        | TranscriptionOptions
+        | TranslationOptions
+        | CompletionOptions
+        | RankingOptions,
     ):  # forward and backward, through a half at most
         return features * (1 + options.passes(len(lengths), 1.5) * (folds * LEARNING + 1))
     features *= offer.views
