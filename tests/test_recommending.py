@@ -191,7 +191,8 @@ def test_what_cannot_be_recommended_is_refused_by_name(model, asked, code):
     assert caught.value.next
 
 
-def test_the_command_line_does_all_of_it(tmp_path, supertune):
+def test_the_command_line_does_all_of_it(tmp_path, supertune, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     rated = [{**row, "rating": str(3 + int(row["item_id"][1:]) % 3)} for row in taken()]
     done = written(tmp_path / "interactions.csv", rated)
     items = written(tmp_path / "items.csv", things())
@@ -215,6 +216,14 @@ def test_the_command_line_does_all_of_it(tmp_path, supertune):
     foreseen = scored.answer["ratings"]
     assert foreseen["rmse"]["value"] < foreseen["baselines"]["person mean"]["value"]
     assert "error of" in supertune("evaluate", made, done).out
+    as_new = supertune("evaluate", made, done, "--hold-out", "users", "--json")
+    assert as_new.answer["rows"] == 40
+    assert as_new.answer["estimate"] != scored.answer["estimate"]
+    refused = supertune("evaluate", made, done, "--hold-out", "items", "--json")
+    assert (refused.code, refused.error["code"]) == (2, "bad_hold_out")
+    (tmp_path / "shop_rules.py").write_text("def teas(item):\n    return item['item'][0] == 't'\n")
+    ruled = supertune("recommend", made, "--liked", "b1", "--rule", "shop_rules:teas", "--json")
+    assert {one["item"][0] for one in ruled.answer["recommended"]} == {"t"}
     refused = supertune("recommend", made, "--liked", "zzz", "--json")
     assert (refused.code, refused.error["code"]) == (2, "unknown_item")
 

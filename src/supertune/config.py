@@ -100,10 +100,10 @@ class Recipe(BaseModel):
     )
     user: str | None = Field(None, description="column of interactions that says who")
     item: str | None = Field(None, description="column of interactions that says with what")
-    hold_out: Literal["last", "last_one", "time"] | None = Field(
+    hold_out: Literal["last", "last_one", "time", "users", "items"] | None = Field(
         None,
-        description="interactions that judge: the last fifth of each person's, their last one, or "
-        "the last tenth of all",
+        description="interactions that judge: the last fifth of each person's, their last one, "
+        "the last tenth of all; a fifth of the people by their first 5, or a fifth of the items",
     )
     clear_ids: bool = Field(
         False, description="keep people's own ids in the model folder, not a salted hash"

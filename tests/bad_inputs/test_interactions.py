@@ -93,6 +93,10 @@ BAD = {
         said="--time NAME",
     ),
     "a split that there is not": asked("bad_recipe", "--set", "hold_out=half", said="hold_out"),
+    "items held out of too few": asked("too_few_items", "--hold-out", "items"),
+    "people held out of nobody": rows(
+        "too_few_rows", TITLE + "a,i1,1\nb,i2,2\nc,i3,2\n", "--hold-out", "users"
+    ),
     "items that are not those": items(
         "no_known_items", "item_id,title\nx1,one\nx2,two\n", said="x1"
     ),

@@ -27,8 +27,10 @@ from supertune.contracts import (
     State,
     StateFile,
     Tuned,
+    options_of,
 )
 from supertune.data.interactions import reading
+from supertune.methods._recommending import top
 from supertune.pipeline import Workshop
 from supertune.ranking import ranking
 from supertune.training import fitting
@@ -41,6 +43,7 @@ QUICK: dict[str, dict[str, Any]] = {
     "implicit_als": {"factors": 4},
     "content_ridge": {"factors": 4},
     "tuned_two_tower": {"factors": 8, "epochs": 1, "least_steps": 60, "learning_rate": 0.02},
+    "lora": {"epochs": 1, "rank": 2, "blocks": (5,)},
 }
 
 
@@ -49,7 +52,7 @@ class Case:
         read = reading.learned(SOURCE, Columns())
         assert read.test is not None
         self.method, self.rows, self.test = registry.method(name), read.train, read.test
-        self.options = self.method.options(**QUICK.get(name, {}))
+        self.options = options_of(self.method, "rank")(**QUICK.get(name, {}))
         self.lens = lens if self.method.needs else None
         self.head = registry.task("recommendation").head(self.rows)
         self.tuned = cache(self.fit)
@@ -112,7 +115,7 @@ def test_it_survives_being_written_down(case: Case) -> None:
             for name, one in state.files.items()
         },
     )
-    again = case.method.restore(kept, case.head, case.lens)  # type: ignore[attr-defined]
+    again: Any = fitting.restore(case.method, kept, case.options, case.head, case.lens)
     asked = [replace(one, catalogue=None) for one in case.test.inputs[:5]]
     np.testing.assert_array_equal(
         again.logits(asked, case.lens), case.tuned().logits(case.test.inputs[:5], case.lens)
@@ -139,6 +142,14 @@ def test_folds_are_learned_from_apart_and_judged_by_what_was_known(case: Case) -
     alone = case.fit(case.rows.take(train))
     before = [case.rows.inputs[i].before for i in test]  # type: ignore[union-attr]
     np.testing.assert_array_equal(found, alone.logits(before, case.lens))
+
+
+def test_of_some_items_alone_these_are_ranked(case: Case) -> None:
+    one = replace(case.test.inputs[0], among=np.array([3, 11, 14, 19]))  # type: ignore[type-var]
+    whole = case.places(case.test.inputs[:1])[0].tolist()
+    asked = [place for place in whole if place in (3, 11, 14, 19)]
+    found = case.places([one])[0].tolist()
+    assert found == asked + [-1] * (LISTED - len(asked))
 
 
 def test_a_person_with_no_items_that_are_known_is_answered_too(case: Case) -> None:
@@ -208,6 +219,25 @@ def test_two_towers_learn_from_a_sample_of_items_too(
         for one in (case, base)
     )
     assert own > other
+
+
+@pytest.mark.parametrize("size", [5, 101, 30_000])
+@pytest.mark.parametrize("kind", ["distinct", "level", "few"])
+def test_lists_are_those_of_a_full_sort_with_the_earlier_of_equal_scores_first(
+    size: int, kind: str
+) -> None:
+    drawn = np.random.default_rng(size)
+    scores = drawn.standard_normal((3, size)).astype(np.float32)
+    if kind == "level":
+        scores = np.round(scores)
+    if kind == "few":
+        scores[:, drawn.permutation(size)[: max(0, size - 50)]] = -np.inf
+    places, best = top(scores.copy(), LISTED)
+    for row, found, values in zip(scores, places, best, strict=True):
+        order = np.argsort(-row, kind="stable")
+        order = order[np.isfinite(row[order])][:LISTED]
+        assert found.tolist() == order.tolist() + [-1] * (LISTED - len(order))
+        np.testing.assert_array_equal(values[: len(order)], row[order])
 
 
 def test_heads_are_as_wide_as_lists() -> None:

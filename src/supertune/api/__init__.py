@@ -5,6 +5,7 @@ from supertune.api.detecting import detect
 from supertune.api.exporting import export
 from supertune.api.fitting import fit
 from supertune.api.generating import Generator
+from supertune.api.holding_out import judged_by
 from supertune.api.item_tables import similar_in
 from supertune.api.labelling import label_next
 from supertune.api.loading import load
@@ -32,6 +33,7 @@ __all__ = [
     "fit_many",
     "generate",
     "in_language",
+    "judged_by",
     "label_next",
     "load",
     "plan",

@@ -41,6 +41,7 @@ app = typer.Typer(add_completion=False)
         "supertune evaluate my-model held-out.csv",
         "supertune evaluate my-model held-out.csv --slice country",
         "supertune evaluate my-model --shift next-year.csv",
+        "supertune evaluate shop-model this-month.csv --hold-out users",
     ),
 )
 def evaluate(
@@ -70,6 +71,15 @@ def evaluate(
         str | None,
         typer.Option("--language", help="Of recordings, where it is not that of the fitted rows."),
     ] = None,
+    hold_out: Annotated[
+        str | None,
+        typer.Option(
+            "--hold-out",
+            metavar="WHAT",
+            help="Of interactions, those that judge: last (a fifth of each person's), last_one, "
+            "time (the latest tenth of all), users (all but their first 5).",
+        ),
+    ] = None,
     backbone: BackboneAt = None,
     labels: Labels = "",
     allow_remote: AllowRemote = False,
@@ -91,6 +101,10 @@ def evaluate(
             from supertune import api
 
             model = api.in_language(model, language)
+        if hold_out is not None:
+            from supertune import api
+
+            model = api.judged_by(model, hold_out)
         found = model.evaluate(
             data, text=tuple(text or ()), label=label, slices=tuple(slice_ or ()), shift=shift
         )

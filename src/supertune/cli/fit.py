@@ -58,6 +58,7 @@ From = Annotated[
         "supertune fit calls.csv --language fr --hint names.txt --keep everyday.csv:en",
         "supertune fit calls.csv --task speech_to_text --domain-text manual.txt",
         "supertune fit sales.csv --task regression --label price",
+        "supertune fit taken.csv --items items.csv --task recommendation --hold-out users",
         "supertune fit stamps/ --test more-stamps/",
         "supertune fit interactions.csv --items items.csv --task recommendation",
         "supertune fit reviews.csv --backbone openai:text-embedding-3-small --allow-remote "
@@ -83,6 +84,7 @@ def fit(
     items: keys.Items = None,
     user: keys.User = None,
     item: keys.Item = None,
+    hold_out: keys.HoldOut = None,
     label: keys.Label = None,
     template: keys.Template = None,
     pair: keys.Pair = False,

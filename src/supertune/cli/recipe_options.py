@@ -140,6 +140,16 @@ Item = Annotated[
     str | None,
     typer.Option("--item", help="Column of the item it was.", rich_help_panel=COLUMNS),
 ]
+HoldOut = Annotated[
+    str | None,
+    typer.Option(
+        "--hold-out",
+        metavar="WHAT",
+        help="Interactions that judge: last (a fifth of each person's), last_one, time (the latest "
+        "tenth of all), users (a fifth of them, new to the model) or items (likewise).",
+        rich_help_panel=COLUMNS,
+    ),
+]
 Verbalizer = Annotated[
     str | None,
     typer.Option(
@@ -290,6 +300,7 @@ _KEYS = (
         "consent",
         "user",
         "item",
+        "hold_out",
         "label",
         "template",
         "pair",

@@ -37,6 +37,7 @@ Category = Annotated[
     epilog=example(
         'supertune recommend films-model --liked "Toy Story" --liked "Babe"',
         "supertune recommend films-model --user 196 --diversity 0.3 --category Comedy",
+        "supertune recommend shop-model --user 17 --rule shop_rules:in_stock",
     ),
 )
 def recommend(
@@ -55,6 +56,15 @@ def recommend(
     diversity: Annotated[
         float, typer.Option("--diversity", help="From 0, the best, to 1, unlike one another.")
     ] = 0.0,
+    rule: Annotated[
+        str | None,
+        typer.Option(
+            "--rule",
+            metavar="MODULE:FUNCTION",
+            help="Your own function, called with each item (item, title, categories, score); False "
+            "keeps it out. Its module is imported from this folder or where it is installed.",
+        ),
+    ] = None,
     backbone: BackboneAt = None,
     device: Device = None,
     threads: Threads = None,
@@ -64,7 +74,10 @@ def recommend(
     no_color: NoColor = False,
 ) -> None:
     """Recommend items to somebody, from what they like, with a reason for each."""
+    from supertune.cli import rules
+
     said = terminal(ctx)
+    own = None if rule is None else rules.rule(rule)
     model = opened(folder, device, threads, backbone)
     found = model.recommend(
         tuple(liked or ()),
@@ -73,6 +86,7 @@ def recommend(
         exclude=tuple(exclude or ()),
         category=tuple(category or ()),
         diversity=diversity,
+        rule=own,
     )
     steps = [f'supertune similar {folder} "{found[0]["item"]}"'] if found else []
     said.result({"recommended": found, "next": steps})

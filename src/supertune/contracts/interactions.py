@@ -62,6 +62,7 @@ class History:
         known: how many of the first ones a model is given when it is judged by what comes later;
             all of them where nothing does.
         catalogue: what the places mean; None where only a model knows.
+        among: (c,) places that are ranked for them, None: all.
     """
 
     person: str
@@ -70,6 +71,7 @@ class History:
     ratings: _Array
     known: int
     catalogue: Catalogue | None = None
+    among: _Array | None = None
 
     def __len__(self) -> int:
         return len(self.items)
@@ -96,6 +98,8 @@ class History:
         digest = hashlib.sha256(str(self.known).encode())
         for array, kind in ((self.items, "<i8"), (self.times, "<f8"), (self.ratings, "<f8")):
             digest.update(np.ascontiguousarray(array, dtype=kind).tobytes())
+        if self.among is not None:
+            digest.update(np.ascontiguousarray(self.among, dtype="<i8").tobytes())
         return digest.hexdigest()
 
     def __eq__(self, other: object) -> bool:

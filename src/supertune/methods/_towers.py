@@ -99,12 +99,13 @@ class Training:
             for group in optimizer.param_groups:
                 group["lr"] = options.learning_rate * (1 - (epoch + 1) / epochs)
 
-    def loss(self, chosen: IntArray, described: Any = None) -> Any:
-        """The mean loss of some people, under other descriptions (w, d) where they are given."""
+    def loss(self, chosen: IntArray, described: Any = None, bare: Any = None) -> Any:
+        """The mean loss of some people, under other descriptions (w, d) where they are given, while
+        items ``bare`` (w,) go without their residual."""
         model = self.model if described is None else replace(self.model, described=described)
         people = [self.people[i] for i in chosen]
         batch = _batch(people, len(self.known), self.options.forget, self.drawn)
-        return model.loss(batch, self.options, self.generator)
+        return model.loss(batch, self.options, self.generator, bare)
 
 
 # --- what a step is given ---------------------------------------------------------------------
@@ -180,10 +181,12 @@ class _Model:
         mapped, own = tower
         return self.described[rows] @ mapped + (self.weight * kept)[rows] * own[rows]
 
-    def loss(self, batch: Batch, options: Any, generator: Any) -> Any:
+    def loss(self, batch: Batch, options: Any, generator: Any, bare: Any = None) -> Any:
         import torch
 
         kept = torch.rand(self.weight.shape, generator=generator) >= options.without
+        if bare is not None:
+            kept &= ~torch.from_numpy(bare)[:, None]
         kept = kept.to(self.weight)
         asked, inverse = np.unique(np.maximum(batch.items, 0), return_inverse=True)
         keys = self.rows(self.read, torch.from_numpy(asked), kept)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -44,11 +45,16 @@ class Factors:
         return int(self.items.size)
 
     def scores(self, seen: Seen) -> FloatArray:
-        return np.asarray(self.people(seen) @ self.items.T)
+        return np.asarray(self.people(seen).astype(self.items.dtype) @ self.items.T)
 
     def people(self, seen: Seen) -> FloatArray:
         """(n, k)."""
-        return solved(seen.matrix, self.items, self.strength, self.confidence)
+        return _each(seen.matrix, self.items, self.shared, self.confidence)
+
+    @cached_property
+    def shared(self) -> FloatArray:
+        """(k, k) what is the same for everybody; of a million items not to be computed twice."""
+        return _shared(self.items, self.strength)
 
     def vectors(self) -> FloatArray:
         return self.items
@@ -71,15 +77,22 @@ def factored(taken: Any, options: AlsOptions, seed: int) -> tuple[FloatArray, Fl
 
 def solved(taken: Any, others: FloatArray, strength: float, confidence: float) -> FloatArray:
     """(n, k) vectors of the rows of a sparse matrix (n, I), given those of its columns (I, k)."""
-    others = np.asarray(others, dtype=np.float64)
-    width = others.shape[1]
-    shared = others.T @ others + strength * np.eye(width)
-    found = np.zeros((taken.shape[0], width))
+    return _each(taken, others, _shared(others, strength), confidence)
+
+
+def _shared(others: FloatArray, strength: float) -> FloatArray:
+    wide = np.asarray(others, dtype=np.float64)
+    return np.asarray(wide.T @ wide + strength * np.eye(wide.shape[1]))
+
+
+def _each(taken: Any, others: FloatArray, shared: FloatArray, confidence: float) -> FloatArray:
+    found = np.zeros((taken.shape[0], len(shared)))
     for row in range(taken.shape[0]):
         if row % 1024 == 0:
             check()
         own = others[taken.indices[taken.indptr[row] : taken.indptr[row + 1]]]
         if len(own):
+            own = own.astype(np.float64)
             inner = shared + confidence * own.T @ own
             found[row] = np.linalg.solve(inner, (1 + confidence) * own.sum(axis=0))
     return found

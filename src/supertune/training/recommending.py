@@ -1,10 +1,10 @@
 """What reads texts of items, tuned by which items people took next, through two towers.
 
-The towers of `tuned_two_tower` are trained on frozen vectors first; then the backbone is tuned with
-them. A step reads some texts anew, from the kept cut on, and takes the others as they were last read
-(as a memory of vectors: Wang et al. 2020, arXiv:1912.06798), so the softmax is over all items and a
-step costs no more than its texts. What answers afterwards are vectors of items; no text is read
-again.
+The towers of `tuned_two_tower` are trained on frozen vectors first; then the backbone is tuned
+with them. A step reads some texts anew, from the kept cut on, and takes the others as they were
+last read (a memory of vectors: Wang et al. 2020, arXiv:1912.06798), so the softmax is over all
+items and a step costs no more than its texts. What answers afterwards are vectors of items; no text
+is read again.
 """
 
 from __future__ import annotations
@@ -205,7 +205,8 @@ class _Towers:
         training = self.training
         count = min(people, len(training.people))
         chosen = training.drawn.choice(len(training.people), count, replace=False)
-        return training.loss(chosen, current[torch.from_numpy(training.known)])
+        bare = np.isin(training.known, self.said[part])  # so that it serves new items too
+        return training.loss(chosen, current[torch.from_numpy(training.known)], bare)
 
     def _columns(self, vectors: Any) -> Any:
         import torch

@@ -19,6 +19,7 @@ import numpy as np
 from supertune.contracts import Catalogue, Columns, Finding, FloatArray, History, IntArray
 from supertune.data import number_cells
 from supertune.data.cells import as_label, as_number, as_time, counted, is_empty, shown
+from supertune.data.interactions import cold
 from supertune.data.table import Table
 from supertune.errors import InputError
 
@@ -168,8 +169,10 @@ def _known(times: FloatArray, hold_out: str | None, latest: float) -> int:
     count = len(times)
     if hold_out == "time":
         return int((times < latest).sum())
-    if count < 2:
+    if hold_out == "items" or count < 2:
         return count
+    if hold_out == "users":
+        return cold.shown(count)
     return count - (1 if hold_out == "last_one" else max(1, round(SHARE * count)))
 
 
@@ -223,7 +226,7 @@ def _busy(histories: Sequence[History], counts: IntArray) -> list[Finding]:
 
 def _overlap(histories: Sequence[History], columns: Columns) -> list[Finding]:
     """A leak from the future: what others did later than what judges is learned from."""
-    if columns.time is None or columns.hold_out == "time":
+    if columns.time is None or columns.hold_out not in (None, "last", "last_one"):
         return []
     judging = [one.times[one.known :].min() for one in histories if one.known < len(one)]
     if not judging:

@@ -18,8 +18,8 @@ from supertune.contracts import (
     Reading,
 )
 from supertune.data.cells import counted, listed
+from supertune.data.interactions import cold, items, sources
 from supertune.data.interactions import histories as people
-from supertune.data.interactions import items, sources
 from supertune.data.interactions.columns import settle
 from supertune.data.interactions.histories import Events
 from supertune.data.table import Table
@@ -47,10 +47,13 @@ def learned(source: Any, wanted: Columns, test: Any = None) -> Reading:
     salt = "" if columns.clear_ids else people.salt_of(found)
     catalogue = replace(catalogue, salt=salt)
     histories, rows = people.gathered(found, catalogue, columns)
-    _enough(histories, catalogue, table.source)
+    _enough(histories, catalogue, table.source, columns.hold_out)
     findings += people.noticed(found, histories, columns)
     held = None if test is None else _later(test, columns, histories, catalogue)
-    train, judged, whole = _sides(histories, rows, catalogue, held)
+    if held is None and columns.hold_out in ("users", "items"):
+        train, judged, whole = _new(histories, rows, catalogue, columns.hold_out, findings)
+    else:
+        train, judged, whole = _sides(histories, rows, catalogue, held)
     return Reading(
         train=train,
         test=judged,
@@ -72,6 +75,8 @@ def judged(source: Any, columns: Columns, ids: tuple[str, ...]) -> Reading:
     """
     table = sources.read(sources.parts(source)[0])
     settled = settle(table, columns, None).columns
+    if settled.hold_out == "items":  # those of a model that is kept are all known to it
+        settled = replace(settled, hold_out="last")
     found = people.events(table, settled)
     catalogue = items.bare(ids)
     found, findings = _only_known(found, catalogue, table.source)
@@ -193,6 +198,37 @@ def _sides(
     return train, _examples(before, later, rows, ids).take(judging), whole
 
 
+def _new(
+    histories: Sequence[History],
+    rows: IntArray,
+    catalogue: Catalogue,
+    kind: str,
+    findings: list[Finding],
+) -> tuple[Examples, Examples, Examples]:
+    """The same where people or items judge that are left out of learning."""
+    ids = catalogue.ids
+    full = [replace(one, known=_inner(len(one))) for one in histories]
+    if kind == "users":
+        out = cold.people(histories)
+        learnt, from_rows = [one for one, gone in zip(full, out, strict=True) if not gone], ~out
+        before = [one.before for one in histories]
+        later = [one.items[one.known :] for one in histories]
+        judging = np.flatnonzero(out)
+        findings += cold.told(kind, len(judging))
+    else:
+        gone = cold.items(histories, ids)
+        left = [cold.without(one, gone) for one in histories]
+        from_rows = np.array([len(one) > 0 for one in left])
+        learnt = [replace(one, known=_inner(len(one))) for one in left if len(one)]
+        before = [cold.asked_about(one, np.flatnonzero(gone)) for one in left]
+        later = [one.items[gone[one.items]] for one in histories]
+        judging = np.flatnonzero([len(one) > 0 for one in later])
+        findings += cold.told(kind, int(gone.sum()))
+    train = _examples(learnt, [one.items[one.known :] for one in learnt], rows[from_rows], ids)
+    whole = _examples(full, [one.items[one.known :] for one in full], rows, ids)
+    return train, _examples(before, later, rows, ids).take(judging), whole
+
+
 def _inner(count: int) -> int:
     """How much of what is learned from is known where it chooses between methods."""
     return count if count < 2 else count - max(1, round(people.SHARE * count))
@@ -239,8 +275,10 @@ def _later(
     return later
 
 
-def _enough(histories: Sequence[History], catalogue: Catalogue, source: str) -> None:
-    judging = sum(one.known < len(one) for one in histories)
+def _enough(
+    histories: Sequence[History], catalogue: Catalogue, source: str, hold_out: str | None
+) -> None:
+    judging = sum(one.known < len(one) or hold_out == "items" for one in histories)
     if judging < people.FEWEST or len(catalogue) < 3:
         raise InputError(
             "too_few_rows",
