@@ -20,7 +20,7 @@ rows = [(f"{word} of the day", label) for label, words in
         for word in words]
 heard = {}
 for method in registry.methods():
-    why = misfit(method, "rank", None)
+    why = misfit(method, "stylize", None)
     backbone = "none" if method.needs else "minilm"
     try:
         supertune.fit(rows, method=method.name, backbone=backbone)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -43,7 +44,7 @@ QUICK: dict[str, dict[str, Any]] = {
     "implicit_als": {"factors": 4},
     "content_ridge": {"factors": 4},
     "tuned_two_tower": {"factors": 8, "epochs": 1, "least_steps": 60, "learning_rate": 0.02},
-    "lora": {"epochs": 1, "rank": 2, "blocks": (5,)},
+    "lora": {"epochs": 1, "rank": 2, "blocks": (5,), "factors": 8, "least_steps": 60},
 }
 
 
@@ -70,9 +71,15 @@ def lens(own_activations: Path) -> Lens | None:
     return Workshop(Recipe(task="recommendation", threads=1)).lens("minilm")
 
 
+@pytest.fixture(scope="module")
+def cases(lens: Lens | None) -> Callable[[str], Case]:
+    """By the name of a method, each fitted once."""
+    return cache(lambda name: Case(name, lens))
+
+
 @pytest.fixture(scope="module", params=METHODS)
-def case(request: Any, lens: Lens | None) -> Case:
-    return Case(request.param, lens)
+def case(request: Any, cases: Callable[[str], Case]) -> Case:
+    return cases(request.param)
 
 
 def stored(tuned: Tuned) -> dict[str, bytes]:
@@ -166,8 +173,10 @@ def test_items_have_vectors_by_which_they_are_alike(case: Case) -> None:
 
 
 @pytest.mark.parametrize("name", [n for n in METHODS if n != "popularity"])
-def test_it_beats_what_is_popular_where_people_differ(name: str, lens: Lens | None) -> None:
-    case, base = Case(name, lens), Case("popularity", lens)
+def test_it_beats_what_is_popular_where_people_differ(
+    name: str, cases: Callable[[str], Case]
+) -> None:
+    case, base = cases(name), cases("popularity")
     assert case.test.targets is not None
     own, other = (
         ranking(one.places(case.test.inputs), case.test.targets)["ndcg@10"][0]
@@ -177,8 +186,10 @@ def test_it_beats_what_is_popular_where_people_differ(name: str, lens: Lens | No
 
 
 @pytest.mark.parametrize("name", OF_TEXT)
-def test_items_that_nobody_took_go_to_those_who_like_their_kind(name: str, lens: Lens) -> None:
-    case = Case(name, lens)
+def test_items_that_nobody_took_go_to_those_who_like_their_kind(
+    name: str, cases: Callable[[str], Case]
+) -> None:
+    case = cases(name)
     index = {item: case.rows.labels.index(item) for item in UNSEEN}
     right = 0
     for one, row in zip(case.test.inputs, case.places(case.test.inputs).tolist(), strict=True):
@@ -206,13 +217,13 @@ def test_a_sample_of_items_stands_for_all_of_them_in_the_sum_of_a_softmax() -> N
 
 
 def test_two_towers_learn_from_a_sample_of_items_too(
-    lens: Lens | None, monkeypatch: pytest.MonkeyPatch
+    lens: Lens | None, cases: Callable[[str], Case], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from supertune.methods import _towers
 
     monkeypatch.setattr(_towers, "MOST", 5)
     monkeypatch.setattr(_towers, "DRAWN", 3)
-    case, base = Case("tuned_two_tower", lens), Case("popularity", lens)
+    case, base = Case("tuned_two_tower", lens), cases("popularity")
     assert case.test.targets is not None
     own, other = (
         ranking(one.places(case.test.inputs), case.test.targets)["ndcg@10"][0]

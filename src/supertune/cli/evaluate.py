@@ -30,9 +30,20 @@ from supertune.cli.recipe_options import Label, Slice, Text
 from supertune.cli.terminal import Terminal
 
 if TYPE_CHECKING:
+    from supertune.model import Model
     from supertune.report.wording import Numerals
 
 app = typer.Typer(add_completion=False)
+
+HoldOut = Annotated[
+    str | None,
+    typer.Option(
+        "--hold-out",
+        metavar="WHAT",
+        help="Of interactions, those that judge: last (a fifth of each person's), last_one, "
+        "time (the latest tenth of all), users (all but their first 5).",
+    ),
+]
 
 
 @app.command(
@@ -71,15 +82,7 @@ def evaluate(
         str | None,
         typer.Option("--language", help="Of recordings, where it is not that of the fitted rows."),
     ] = None,
-    hold_out: Annotated[
-        str | None,
-        typer.Option(
-            "--hold-out",
-            metavar="WHAT",
-            help="Of interactions, those that judge: last (a fifth of each person's), last_one, "
-            "time (the latest tenth of all), users (all but their first 5).",
-        ),
-    ] = None,
+    hold_out: HoldOut = None,
     backbone: BackboneAt = None,
     labels: Labels = "",
     allow_remote: AllowRemote = False,
@@ -97,14 +100,7 @@ def evaluate(
     said = terminal(ctx)
     model = opened(folder, device, threads, backbone, labels, ctx.params)
     with Progress(said):
-        if language is not None:
-            from supertune import api
-
-            model = api.in_language(model, language)
-        if hold_out is not None:
-            from supertune import api
-
-            model = api.judged_by(model, hold_out)
+        model = _otherwise(model, language, hold_out)
         found = model.evaluate(
             data, text=tuple(text or ()), label=label, slices=tuple(slice_ or ()), shift=shift
         )
@@ -117,6 +113,15 @@ def evaluate(
         for line in found.get("shift", {}).get("text", ()):
             said.say(line)
         said.next(steps)
+
+
+def _otherwise(model: Model, language: str | None, hold_out: str | None) -> Model:
+    """The model, asked in another language, or judged by other interactions, than in its fit."""
+    from supertune import api
+
+    if language is not None:
+        model = api.in_language(model, language)
+    return model if hold_out is None else api.judged_by(model, hold_out)
 
 
 def show(said: Terminal, found: dict[str, Any]) -> None:

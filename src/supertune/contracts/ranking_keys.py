@@ -18,6 +18,8 @@ class RankingOptions(Options):
     batch_size: int = Field(128, ge=1, le=4096, description="texts a step; others as last read")
     weight_decay: float = Field(0.01, ge=0)
     people: int = Field(256, ge=1, le=8192, description="people a step")
+    factors: int = Field(64, ge=1, le=1024, description="numbers of an item's and person's vector")
+    least_steps: int = Field(300, ge=1, description="of the towers before, at least")
     towers_learning_rate: float = Field(
         5e-4, gt=0, le=1, description="of both towers, once the backbone is tuned with them"
     )

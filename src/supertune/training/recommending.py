@@ -104,7 +104,7 @@ def train(method: Method, problem: Problem, options: RankingOptions) -> TunedRan
     learnt = learnt_of(problem, reads=True)
     injection = cast(GradientMethod, method).injection(lens.backbone.offer, options)
     tunable = lens.backbone.inject(injection, seed=problem.seed)
-    towers = _Towers.begun(learnt, tunable, lens, problem.seed)
+    towers = _Towers.begun(learnt, tunable, lens, options)
     towers.training.descend()
     with tunable:
         losses = towers.descend(options, problem.progress)
@@ -145,7 +145,9 @@ class _Towers:
     size: float
 
     @classmethod
-    def begun(cls, learnt: Learnt, tunable: Tunable, lens: Lens, seed: int) -> _Towers:
+    def begun(
+        cls, learnt: Learnt, tunable: Tunable, lens: Lens, options: RankingOptions
+    ) -> _Towers:
         import torch
 
         catalogue = learnt.catalogue
@@ -153,7 +155,8 @@ class _Towers:
         rows = Rows([catalogue.texts[i] for i in said], tunable, lens)
         described = _items.described(learnt)
         mean, size = _items.placed(learnt)
-        training = _towers.Training.begun(learnt.seen, described, TwoTowerOptions(), seed)
+        keys = TwoTowerOptions(factors=options.factors, least_steps=options.least_steps)
+        training = _towers.Training.begun(learnt.seen, described, keys, learnt.seed)
         kept = torch.from_numpy(described)
         return cls(training, said, rows, tunable, kept, torch.from_numpy(mean), size)
 
