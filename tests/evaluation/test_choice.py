@@ -89,6 +89,13 @@ def test_the_simplest_within_one_standard_error_wins_in_the_order_given():
     assert choose(candidates, targets, ["d", "c", "b", "a"], tolerance=1.0).winner == "d"
 
 
+def test_of_equals_the_one_that_does_what_rows_cannot_judge_wins_and_the_reason_says_what():
+    given, targets = answering({"reaches": 50, "simple": 51})
+    choice = choose(given, targets, tolerance=1.0, serving={"reaches": "also ranks 3 items"})
+    assert choice.winner == "reaches"
+    assert "also ranks 3 items, which these rows cannot judge" in choice.why
+
+
 def test_without_a_tolerance_the_best_wins_wherever_it_stands():
     candidates, targets = answering({"a": 40, "b": 46, "c": 48, "d": 47})
     for order in ("abcd", "dcba"):

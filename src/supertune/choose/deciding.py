@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -182,12 +183,18 @@ def _choose(workshop: Workshop, examples: Examples, run: list[Entry]) -> Choice:
     answers: dict[str, FloatArray] = {
         str(entry.candidate): entry.assessed.answers for entry in run if entry.assessed
     }
-    order = [str(e.candidate) for e in sorted(run, key=lambda e: e.simplicity)]
-    return _corrected(workshop, examples, answers, order)
+    order = [str(e.candidate) for e in sorted(run, key=lambda e: e.preference)]
+    serving = {str(entry.candidate): entry.favoured for entry in run if entry.favoured}
+    return _corrected(workshop, examples, answers, order, serving=serving)
 
 
 def _corrected(
-    workshop: Workshop, examples: Examples, answers: dict[str, FloatArray], order: list[str]
+    workshop: Workshop,
+    examples: Examples,
+    answers: dict[str, FloatArray],
+    order: list[str],
+    *,
+    serving: Mapping[str, str] | None = None,
 ) -> Choice:
     assert examples.targets is not None
     rival = workshop.objective.rivals[0][0]
@@ -200,6 +207,7 @@ def _corrected(
         order,
         tolerance=workshop.objective.tolerance,
         decider=workshop.objective.decider,
+        serving=serving or {},
         seed=workshop.recipe.seed,
         baseline=answers.get(rival) if len(answers) > 1 else None,
         groups=examples.groups,

@@ -29,6 +29,7 @@ class Entry:
         place: of its backbone among those that are tried; -1 for none.
         gain: what it is expected to add to a linear head on its backbone, in points.
         seconds: spent on it so far.
+        favoured: what it does that the rows cannot judge, if anything (`Leaning`).
         folds_done: of a candidate that is compared fold by fold.
         outlook: after the last fold, for one that was stopped because it could not win.
     """
@@ -43,6 +44,7 @@ class Entry:
     unwise: str = ""
     gain: float = 0.0
     place: int = -1
+    favoured: str = ""
     status: Status = "skipped"
     why: str = ""
     assessed: Assessed | None = None
@@ -60,6 +62,11 @@ class Entry:
     def simplicity(self) -> tuple[int, int]:
         """From simple to elaborate: of equally good candidates the lowest wins."""
         return registry.method(self.candidate.method).simplicity, self.place
+
+    @property
+    def preference(self) -> tuple[bool, int, int]:
+        """The same, behind those that serve what the rows cannot judge."""
+        return not self.favoured, *self.simplicity
 
     @property
     def comparing_seconds(self) -> float:

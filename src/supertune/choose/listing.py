@@ -8,7 +8,7 @@ from supertune import limits, registry
 from supertune.choose import prior
 from supertune.choose.entries import Entry
 from supertune.config import Recipe, method_options
-from supertune.contracts import Examples, GradientMethod, Method, Offer, misfit
+from supertune.contracts import Examples, GradientMethod, Leaning, Method, Offer, misfit
 from supertune.data.language import speaks
 from supertune.errors import EnvironmentFault, InputError, SupertuneError
 from supertune.pipeline import Candidate, Workshop, check
@@ -54,6 +54,11 @@ def candidates(workshop: Workshop, examples: Examples, *, fetch: bool = True) ->
             check(workshop, candidate, rows, fetch=fetch)
             entries.append(costs.entry(candidate, offer, place))
     if entries:
+        judge = workshop.objective
+        if isinstance(judge, Leaning):
+            favoured, said = judge.leaning(examples)
+            for entry in entries:
+                entry.favoured = said if entry.candidate.method in favoured else ""
         entries.sort(key=lambda e: (e.trained, -e.gain, e.place, e.simplicity))
         _count_encoding_once(entries)
         return entries

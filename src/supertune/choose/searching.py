@@ -90,7 +90,7 @@ def searched(
     trials = _trials(workshop, decision, examples, deadline, clock, space)
     answers = {
         str(entry.candidate): entry.assessed.answers
-        for entry in sorted(decision.entries, key=lambda one: one.simplicity)
+        for entry in sorted(decision.entries, key=lambda one: one.preference)
         if entry.assessed is not None
     }
     name = str(decision.candidate)

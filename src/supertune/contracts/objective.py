@@ -58,8 +58,8 @@ class Judge(Protocol):
 
     One that few backbones of the catalogue serve names them in an attribute ``backbones``, or
     where they depend on the examples a function of these; `auto` then tries these. What not every
-    kind of answer has is promised apart: `Floored`, `Juxtaposing`, `Terming`, `Calibrating`,
-    `Bounding`, `Vouching`, `Shifting`, `supertune.contracts.Contrasting`.
+    kind of answer has is promised apart: `Leaning`, `Floored`, `Juxtaposing`, `Terming`,
+    `Calibrating`, `Bounding`, `Vouching`, `Shifting`, `supertune.contracts.Contrasting`.
     """
 
     name: str
@@ -148,6 +148,17 @@ class Consenting(Protocol):
         Raises:
             InputError: ``consent_missing``.
         """
+        ...
+
+
+@runtime_checkable
+class Leaning(Protocol):
+    """A `Judge` of rows that may hold what they cannot judge."""
+
+    def leaning(self, examples: Examples) -> tuple[frozenset[str], str]:
+        """Methods that serve what no row here judges, which of equally good ones are taken rather
+        than simpler ones, and what they do, in words behind their name; none where there is nothing
+        of that kind."""
         ...
 
 

@@ -77,6 +77,7 @@ def corrected_choice(
     tolerance: float,
     seed: int,
     decider: str | None = None,
+    serving: Mapping[str, str] | None = None,
     baseline: FloatArray | None = None,
     groups: IntArray | None = None,
     weights: FloatArray | None = None,
@@ -95,7 +96,8 @@ def corrected_choice(
         candidates: name -> (R, n, C) out-of-fold predictions on the same folds.
         targets: (n,) or (n, C).
         larger: whether more of the metric is better.
-        order: the names, simplest first.
+        order: the names, simplest first; those of ``serving`` before them.
+        serving: what some of them do that these rows cannot judge, to be said where it decides.
         tolerance: by how many standard errors the one that is chosen may be worse than the best.
         decider: a loss among the metrics that ``score`` gives.
         baseline: (R, n, C) of what the winner is compared with, if anything.
@@ -116,7 +118,7 @@ def corrected_choice(
     spread = [spreads.spread(each, sampling, folds) for each in by_repeat]
     contest = _Contest(
         metric, larger, metric in rates, metric in losses, source, sampling, tuple(order), spread,
-        tolerance, decider,
+        tolerance, decider, serving or {},
     )  # fmt: skip
 
     def apart(winner: int) -> Spread:
@@ -162,6 +164,7 @@ class _Contest:
     spread: Sequence[Spread]
     tolerance: float
     decider: str | None
+    serving: Mapping[str, str]
 
     def within(self, scores: FloatArray, errors: FloatArray) -> npt.NDArray[np.bool_]:
         """(B, m) whether a candidate is as good as the best or worse by no more than the
@@ -282,6 +285,11 @@ def _why(
     if abs(value - best.estimate.value) > TIE:
         within = _ERRORS.get(contest.tolerance, f"{contest.tolerance:g} standard errors")
         own = f"{chosen.name} ({metric} {value:.3f})"
+        if does := contest.serving.get(chosen.name):
+            return (
+                f"{own} {does}, which these rows cannot judge, and is within {within} "
+                f"({best.standard_error:.3f}) of the best, {best.name} ({best.estimate.value:.3f})."
+            )
         if losses is None or contest.decider is None:
             return (
                 f"{own} is the simplest within {within} ({best.standard_error:.3f}) of the best, "

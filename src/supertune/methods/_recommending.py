@@ -150,7 +150,7 @@ class Ranker:
             scores[np.repeat(np.arange(len(seen)), seen.lengths), seen.items] = -np.inf
             for row, one in zip(scores, people[start : start + step], strict=True):
                 if one.among is not None:
-                    row[_items_out(one, self.catalogue)] = -np.inf
+                    row[_items_out(one, one.among, self.catalogue)] = -np.inf
             answers[start : start + step] = np.concatenate(top(scores, LISTED), axis=1)
         return answers
 
@@ -195,10 +195,10 @@ def seen_by(histories: Sequence[History], catalogue: Catalogue) -> Seen:
     return Seen(items, ends, np.array(ordered, dtype=bool), len(catalogue))
 
 
-def _items_out(one: History, catalogue: Catalogue) -> npt.NDArray[np.bool_]:
+def _items_out(one: History, among: IntArray, catalogue: Catalogue) -> npt.NDArray[np.bool_]:
     """(I,) the items that a person is not asked about."""
     left = np.ones(len(catalogue), dtype=bool)
-    left[_placed(replace(one, items=one.among), catalogue, {})] = False
+    left[_placed(replace(one, items=among), catalogue, {})] = False
     return left
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from supertune import registry
 from supertune.contracts import (
     LISTED,
     Answers,
@@ -26,6 +27,7 @@ from supertune.evaluation import listed, rated
 from supertune.objectives._refusals import own_weights, refuse_bounds, refuse_costs
 from supertune.ranking import RANKING, TOP
 
+NEW = 0.05  # of all items, from which those that nobody took decide between equals
 METRICS = "the metrics " + ", ".join(RANKING)
 
 
@@ -43,6 +45,20 @@ class Rank:
 
     def tried(self, rows: str) -> tuple[str, ...]:
         return ("popularity", "item_knn", "ease", "sequential_ease", "hybrid")
+
+    def leaning(self, examples: Examples) -> tuple[frozenset[str], str]:
+        """What reads texts, where many items have one and were taken by nobody: no history tells
+        how well these are ranked, and what does not read them never lists them."""
+        people = [one for one in examples.inputs if isinstance(one, History)]
+        catalogue = people[0].catalogue
+        if catalogue is None:
+            return frozenset(), ""
+        new = np.array([bool(text) for text in catalogue.texts])
+        new[np.concatenate([one.items for one in people])] = False
+        if new.sum() < max(1, NEW * len(new)):
+            return frozenset(), ""
+        able = frozenset(m for m in self.tried("interactions") if registry.method(m).needs)
+        return able, f"also ranks the {new.sum():,} items that nobody has taken yet"
 
     def noticed(self, examples: Examples, folds: int) -> list[Finding]:
         """Nothing: reading has said it."""
