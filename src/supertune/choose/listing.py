@@ -54,11 +54,7 @@ def candidates(workshop: Workshop, examples: Examples, *, fetch: bool = True) ->
             check(workshop, candidate, rows, fetch=fetch)
             entries.append(costs.entry(candidate, offer, place))
     if entries:
-        judge = workshop.objective
-        if isinstance(judge, Leaning):
-            favoured, said = judge.leaning(examples)
-            for entry in entries:
-                entry.favoured = said if entry.candidate.method in favoured else ""
+        _lean(workshop, examples, entries)
         entries.sort(key=lambda e: (e.trained, -e.gain, e.place, e.simplicity))
         _count_encoding_once(entries)
         return entries
@@ -71,6 +67,14 @@ def candidates(workshop: Workshop, examples: Examples, *, fetch: bool = True) ->
         allowed=", ".join(m for m in registry.names("methods")),
         next="Leave one of them at 'auto'.",
     )
+
+
+def _lean(workshop: Workshop, examples: Examples, entries: list[Entry]) -> None:
+    """Note what some candidates do that the rows cannot judge."""
+    judge = workshop.objective
+    favoured, said = judge.leaning(examples) if isinstance(judge, Leaning) else (frozenset(), "")
+    for entry in entries:
+        entry.favoured = said if entry.candidate.method in favoured else ""
 
 
 def _offers(
