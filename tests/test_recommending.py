@@ -8,11 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from tests.data.interactions.conftest import SOURCE, taken, things
 from tests.data.interactions.test_reading import written
 
 import supertune as tune
 from supertune import registry
+from supertune.api import similar_with
 from supertune.artifact import tensor_bytes
 from supertune.data.interactions.histories import hashed
 from supertune.errors import InputError
@@ -126,6 +128,29 @@ def test_similar_items_are_of_the_same_kind(model):
     found = model.similar("b2", top=4)
     assert "b2" not in [one["item"] for one in found]
     assert sum(one["categories"] == ["bicycles"] for one in found) >= 3
+
+
+def test_pictures_of_items_count_beside_what_the_model_knows(model, folder, tmp_path, supertune):
+    lines = ["item_id,photo"]
+    for item, colour in (("b2", "red"), ("t1", "red"), ("b3", "blue")):
+        Image.new("RGB", (32, 32), colour).save(tmp_path / f"{item}.png")
+        lines.append(f"{item},{item}.png")
+    table = tmp_path / "items.csv"
+    table.write_text("\n".join(lines))
+    plain = {one["item"]: one["score"] for one in model.similar("b2", top=30)}
+    both = {one["item"]: one["score"] for one in similar_with(model, "b2", table, top=30)}
+    assert both["t1"] == pytest.approx((plain["t1"] + 1) / 2, abs=1e-3)  # the same picture
+    assert both["b3"] < (plain["b3"] + 1) / 2
+    rest = set(plain) - {"t1", "b3"}
+    assert {item: both[item] for item in rest} == {item: plain[item] for item in rest}
+    alone = supertune("similar", folder, "b2", "--items", table, "--weight", "1", "--json")
+    assert alone.answer["similar"][0]["score"] == pytest.approx(1, abs=1e-3)
+    refused = supertune("similar", folder, "b2", "--items", table, "--text", "title", "--json")
+    assert (refused.code, refused.error["code"]) == (2, "option_of_tables")
+    table.write_text("item_id,title\nb2,bike pump\n")
+    with pytest.raises(InputError) as caught:
+        similar_with(model, "b2", table)
+    assert caught.value.code == "no_pictures"
 
 
 def test_a_person_can_be_added_and_changed_without_tuning(model):

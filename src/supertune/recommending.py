@@ -92,9 +92,15 @@ def similar(
     top: int = 10,
     exclude: Sequence[str] = (),
     category: Sequence[str] = (),
+    seen: FloatArray | None = None,
+    weight: float = 0.5,
 ) -> list[dict[str, Any]]:
     """The items nearest to one, by what they are where the model knows that, else by who took
     them, each with ``item``, ``title`` and ``score``, the cosine.
+
+    Args:
+        seen: (I,) how alike their pictures are to that of the item, NaN where there is none; it
+            is ``weight`` of the score, where there is one.
 
     Raises:
         InputError: as `recommend`.
@@ -105,6 +111,8 @@ def similar(
         raise _bad("top", top, "1 or more")
     place = place_of(catalogue, item)
     alike = _cosines(np.asarray(model.vectors(None), dtype=np.float32), place)
+    if seen is not None:
+        alike = np.where(np.isnan(seen), alike, (1 - weight) * alike + weight * seen)
     alike[[place, *(place_of(catalogue, one) for one in exclude)]] = -np.inf
     if category:
         alike[~_of(catalogue, category)] = -np.inf

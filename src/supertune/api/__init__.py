@@ -6,7 +6,7 @@ from supertune.api.exporting import export
 from supertune.api.fitting import fit
 from supertune.api.generating import Generator
 from supertune.api.holding_out import judged_by
-from supertune.api.item_tables import similar_in
+from supertune.api.item_tables import similar_in, similar_with
 from supertune.api.labelling import label_next
 from supertune.api.loading import load
 from supertune.api.many import predict_many
@@ -41,6 +41,7 @@ __all__ = [
     "recorded",
     "similar_in",
     "similar_items",
+    "similar_with",
     "speak",
     "suited",
     "terms",

@@ -6,16 +6,26 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from supertune.api.neighbouring import PICTURE_BACKBONE, TEXT_BACKBONE, similar_items
-from supertune.contracts import Catalogue, Columns, Picture
+import numpy as np
+
+from supertune.api.neighbouring import (
+    PICTURE_BACKBONE,
+    TEXT_BACKBONE,
+    check_weight,
+    similar_items,
+    viewed,
+)
+from supertune.contracts import Catalogue, Columns, Picture, Recommending
 from supertune.data import column_names
-from supertune.data.cells import as_label, is_empty
+from supertune.data.cells import as_label, is_empty, listed
 from supertune.data.interactions import sources
 from supertune.data.interactions.columns import item_columns
 from supertune.data.interactions.items import catalogue
 from supertune.data.pictures import cells, formats
 from supertune.data.pictures import sources as picture_sources
 from supertune.data.table import Table
+from supertune.errors import InputError
+from supertune.model import Model
 from supertune.recommending import check_categories, place_of
 
 
@@ -76,6 +86,53 @@ def similar_in(
     told = (_named(known, each) for each in near if each["item"] not in left)
     kept = [each for each in told if not category or {*category} & {*each["categories"]}]
     return [{**each, "rank": rank} for rank, each in enumerate(kept[:top], 1)]
+
+
+def similar_with(
+    model: Model,
+    item: str,
+    items: Any,
+    *,
+    picture: str | None = None,
+    weight: float = 0.5,
+    picture_backbone: str = PICTURE_BACKBONE,
+    **how: Any,
+) -> list[dict[str, Any]]:
+    """The items nearest to one by what a model of recommendation knows of them and by what they
+    look like: (1 - weight) times its cosine plus weight times that of the pictures, where both
+    items have one.
+
+    Args:
+        items: the table of the model's items, with a column of pictures; ids are found as in
+            `similar_in`.
+        picture: the column; one that is called so unless it is named.
+        how: ``top``, ``exclude`` and ``category``, as `Model.similar` has them.
+
+    Raises:
+        InputError: ``no_recommender``, ``no_pictures``, ``bad_weight``, ``wrong_backbone``, what is
+            wrong with the file, and as `Model.similar`.
+    """
+    check_weight(weight)
+    if not isinstance(model.tuned, Recommending):
+        return model.similar(item)  # which refuses
+    known = model.tuned.catalogue
+    table, pictures = _read(items, picture)
+    names = table.values[item_columns(table, "item_id", Columns())[0]]
+    shown = {as_label(name): one for name, one in zip(names, pictures, strict=True)}
+    given = [shown.get(name) for name in known.ids]
+    view = viewed(model.workshop, picture_backbone, "image", given)
+    if view is None:
+        raise InputError(
+            "no_pictures",
+            f"{table.source} shows none of the items that the model knows.",
+            received=f"columns {listed(table.names, 20)}",
+            allowed="a column of pictures, and the ids that the model was fitted on",
+            next="Name the column with --picture NAME, or leave --items out.",
+        )
+    seen = np.asarray(view @ view[place_of(known, item)], dtype=np.float64)
+    has = view.any(axis=1)
+    seen[~(has & has[place_of(known, item)])] = np.nan
+    return model.similar(item, seen=seen, weight=weight, **how)
 
 
 def _named(known: Catalogue, near: Mapping[str, Any]) -> dict[str, Any]:

@@ -68,8 +68,7 @@ def similar_items(
         'b'
     """
     ids = _ids(items)
-    if not 0 <= weight <= 1:
-        raise _bad("weight", weight, "a number from 0 to 1")
+    check_weight(weight)
     if top < 1:
         raise _bad("top", top, "1 or more")
     asked = _asked(ids, of)
@@ -83,6 +82,16 @@ def similar_items(
         for start in range(0, len(asked), BLOCK)
         for place, near in _nearest(ids, whole, parts, asked[start : start + BLOCK], top)
     }
+
+
+def check_weight(weight: float) -> None:
+    """Refuse what is no share.
+
+    Raises:
+        InputError: ``bad_weight``.
+    """
+    if not 0 <= weight <= 1:
+        raise _bad("weight", weight, "a number from 0 to 1")
 
 
 def joined(parts: dict[str, FloatArray], weight: float) -> FloatArray:
@@ -136,13 +145,13 @@ def _views(
 ) -> dict[str, FloatArray]:
     """Of texts and of pictures, where any item has one."""
     views = {
-        "text": _view(workshop, text_backbone, "text", said),
-        "picture": _view(workshop, picture_backbone, "image", shown),
+        "text": viewed(workshop, text_backbone, "text", said),
+        "picture": viewed(workshop, picture_backbone, "image", shown),
     }
     return {name: view for name, view in views.items() if view is not None}
 
 
-def _view(
+def viewed(
     workshop: Workshop, backbone: str, modality: str, given: Sequence[Input | None]
 ) -> FloatArray | None:
     """(I, d) of length 1, of zeros where an item has nothing; None where none has."""

@@ -45,6 +45,14 @@ PictureBackbone = Annotated[
         "--picture-backbone", help="That reads pictures; efficientnet-lite0.", rich_help_panel=TABLE
     ),
 ]
+Items = Annotated[
+    Path | None,
+    typer.Option(
+        "--items",
+        help="Of a model: the table of its items, whose pictures count too.",
+        rich_help_panel=TABLE,
+    ),
+]
 IdColumn = Annotated[
     str | None, typer.Option("--item", help="The column of ids.", rich_help_panel=TABLE)
 ]
@@ -55,6 +63,7 @@ IdColumn = Annotated[
     epilog=example(
         'supertune similar films-model "Toy Story"',
         "supertune similar shop-model sku-17 --top 5 --category shoes",
+        "supertune similar shop-model sku-17 --items items.csv --picture photo",
         "supertune similar items.csv sku-17 --text title --picture photo",
     ),
 )
@@ -71,6 +80,7 @@ def similar(
     text: Text = None,
     picture: Picture = None,
     id_column: IdColumn = None,
+    items: Items = None,
     weight: Weight = None,
     text_backbone: TextBackbone = None,
     picture_backbone: PictureBackbone = None,
@@ -102,14 +112,29 @@ def similar(
         found = similar_in(source, item, **how, **given, device=device or "auto", threads=threads)
         steps = [f"supertune fit interactions.csv --items {source} --task recommendation"]
     else:
-        _refuse(given)
-        found = opened(source, device, threads, backbone).similar(item, **how)
+        found = _of_model(opened(source, device, threads, backbone), item, items, how, given)
         steps = [f'supertune recommend {source} --liked "{item}"']
     said.result({"similar": found, "next": steps})
     for one in found:
         said.say(f"{one['rank']:>3}  {one['title']} ({one['item']})  {one['score']:.2f}")
     if not said.quiet:
         said.next(steps)
+
+
+def _of_model(
+    model: Any, item: str, items: Path | None, how: dict[str, Any], given: dict[str, Any]
+) -> list[dict[str, Any]]:
+    """By a model, and by the pictures of a table of its items where there is one."""
+    from supertune.api.item_tables import similar_with
+
+    if items is None:
+        _refuse(given)
+        return list(model.similar(item, **how))
+    _refuse({key: one for key, one in given.items() if key not in _WITH_ITEMS})
+    return similar_with(model, item, items, **how, **given)
+
+
+_WITH_ITEMS = ("picture", "weight", "picture_backbone")
 
 
 def _refuse(given: dict[str, Any]) -> None:

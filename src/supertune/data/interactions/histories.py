@@ -157,9 +157,9 @@ def _latest(found: Events, columns: Columns) -> float:
         raise InputError(
             "no_time",
             "The latest interactions cannot judge: no column says when they were.",
-            received="hold_out=time, no column of times",
+            received="--hold-out time, no column of times",
             allowed="last, last_one, or a column of times",
-            next="Name the column with --time NAME, or give --set hold_out=last.",
+            next="Name the column with --time NAME, or give --hold-out last.",
         )
     return float(np.quantile(found.times, 1 - ALL))
 
@@ -239,6 +239,6 @@ def _overlap(histories: Sequence[History], columns: Columns) -> list[Finding]:
     message = (
         f"{share:.0%} of the interactions learned from are later than half of those that judge, "
         "since everybody is judged by the end of their own history: a model that is used from one "
-        "day on knows less. --set hold_out=time judges by the latest of all."
+        "day on knows less. --hold-out time judges by the latest of all."
     )
     return [Finding("future_learned_from", message, severity="info")]
