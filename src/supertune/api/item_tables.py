@@ -129,9 +129,9 @@ def similar_with(
             allowed="a column of pictures, and the ids that the model was fitted on",
             next="Name the column with --picture NAME, or leave --items out.",
         )
-    seen = np.asarray(view @ view[place_of(known, item)], dtype=np.float64)
-    has = view.any(axis=1)
-    seen[~(has & has[place_of(known, item)])] = np.nan
+    own = view[place_of(known, item)]
+    seen = np.asarray(view @ own, dtype=np.float64)
+    seen[~view.any(axis=1) if own.any() else slice(None)] = np.nan
     return model.similar(item, seen=seen, weight=weight, **how)
 
 

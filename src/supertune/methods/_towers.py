@@ -6,6 +6,7 @@ d numbers that describe an item, k of a vector.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -54,7 +55,7 @@ class Training:
         drawn, generator: of chance.
     """
 
-    people: list[tuple[IntArray, bool]]
+    people: Sequence[tuple[IntArray, bool]]
     known: IntArray
     model: _Model
     options: Any

@@ -50,10 +50,11 @@ def learned(source: Any, wanted: Columns, test: Any = None) -> Reading:
     _enough(histories, catalogue, table.source, columns.hold_out)
     findings += people.noticed(found, histories, columns)
     held = None if test is None else _later(test, columns, histories, catalogue)
-    if held is None and columns.hold_out in ("users", "items"):
-        train, judged, whole = _new(histories, rows, catalogue, columns.hold_out, findings)
-    else:
-        train, judged, whole = _sides(histories, rows, catalogue, held)
+    train, judged, whole = (
+        _new(histories, rows, catalogue, columns.hold_out, findings)
+        if held is None and columns.hold_out in ("users", "items")
+        else _sides(histories, rows, catalogue, held)
+    )
     return Reading(
         train=train,
         test=judged,
