@@ -126,6 +126,10 @@ def corrected_choice(
         return paired_spread(score, *pair, targets, metric, sampling, folds)
 
     found = _settle(contest, *_drawn(score, systems, targets, metric, decider, sampling), apart)
+    return _opened(found, targets)
+
+
+def _opened(found: Choice, targets: npt.NDArray[Any]) -> Choice:
     table = tuple(replace(one, estimate=open_above(one.estimate, targets)) for one in found.table)
     return replace(found, estimate=open_above(found.estimate, targets), table=table)
 
