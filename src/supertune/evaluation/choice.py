@@ -86,10 +86,8 @@ def corrected_choice(
     losses: Collection[str] = LOSSES,
 ) -> Choice:
     """The best candidate by ``decider`` among those that the rows cannot tell from the best by
-    ``metric``; without a decider the simplest of them.
-
-    The latter with a ``tolerance`` of 1 is the rule of one standard error (Breiman et al. 1984);
-    with 0 only equally good candidates give way to simpler ones.
+    ``metric``; without a decider the simplest of them: with a ``tolerance`` of 1 the rule of one
+    standard error (Breiman et al. 1984); with 0 only equally good ones give way to simpler ones.
 
     Args:
         score: all metrics of one set of predictions; ``metric`` is what is compared.
@@ -114,8 +112,8 @@ def corrected_choice(
     systems = [*(candidates[name] for name in order), *([] if baseline is None else [baseline])]
     source = fold_source(len(repeats_of(systems[0])), folds, sampling.n)
     repeated = (repeats_of(candidates[name]) for name in order)
-    by_repeat = (spreads.scored(score, each, targets, [metric]) for each in repeated)
-    spread = [spreads.spread(each, sampling, folds) for each in by_repeat]
+    scored = (spreads.scored(score, each, targets, [metric]) for each in repeated)
+    spread = [spreads.spread(each, sampling, folds) for each in scored]
     contest = _Contest(
         metric, larger, metric in rates, metric in losses, source, sampling, tuple(order), spread,
         tolerance, decider, serving or {},
