@@ -58,6 +58,14 @@ class Hashes:
         )
 
 
+class Plain(Hashes):
+    """The same, which takes no notice of what is asked of log-probabilities and structures."""
+
+    def chat(self, body: Mapping[str, Any]) -> Reply:
+        ignored = ("logprobs", "top_logprobs", "response_format")
+        return super().chat({key: value for key, value in body.items() if key not in ignored})
+
+
 class Counted(Hashes):
     """The same, whose tokens are counted by a real tokenizer."""
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from tests.openai_server import Chat, Embeddings, Hashes, Server
+from tests.openai_server import Chat, Embeddings, Hashes, Plain, Server
 
 
 @pytest.fixture(scope="package")
 def server(own_activations: object) -> Iterator[Server]:
-    chat = {"smollm2": Chat(), "structured": Chat(("response_format",)), "plain": Chat(())}
+    chat = {"smollm2": Chat(), "structured": Chat(("response_format",)), "plain": Plain()}
     with Server(minilm=Embeddings(), hashes=Hashes(), **chat) as one:
         yield one
 
