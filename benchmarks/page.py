@@ -76,7 +76,7 @@ def text(folder: Path = RESULTS) -> str:
 
 
 def _section(name: str, result: Mapping[str, Any]) -> str:
-    disturbed = sum(draw["others"] > BUSY for draw in result["draws"])
+    disturbed = sum(draw.get("others", 0.0) > BUSY for draw in result["draws"])
     lines = [
         f"## {name}",
         "",
@@ -135,8 +135,11 @@ def _draws(draws: Sequence[Mapping[str, Any]]) -> list[str]:
 def _flat(draw: Mapping[str, Any]) -> list[tuple[str, str]]:
     cells: list[tuple[str, str]] = []
     for key, value in draw.items():
-        if isinstance(value, dict):
-            cells += [(f"{key}: {name}", _cell(one, key)) for name, one in value.items()]
+        if isinstance(value, dict) and value.keys() == {"value", "low", "high"}:
+            told = [_cell(one, key) for one in value.values()]
+            cells.append((key, f"{told[0]} [{told[1]}, {told[2]}]"))
+        elif isinstance(value, dict):
+            cells += [(f"{key}: {name}", told) for name, told in _flat(value)]
         elif key == "others":
             cells.append(("others' share of the machine", f"{value:.0%}"))
         else:

@@ -385,8 +385,8 @@ def sources(given: Mapping[str, Any], values: dict[str, Any]) -> tuple[Any, Any]
 
     A recipe may name a data set of the catalogue and how much of it to draw:
     ``data: {dataset: bbc-news, per_class: 8, test_rows: 400}``, of pictures with boxes, recordings
-    with transcripts and translations ``{dataset: deepforest, train_rows: 2, test_rows: 2}``. Both
-    keys are taken out of ``values``.
+    with transcripts and translations ``{dataset: deepforest, train_rows: 2, test_rows: 2}``, of
+    recordings with ``words: 3`` or more. Both keys are taken out of ``values``.
     """
     named, held_out = values.pop("data", None), values.pop("test", None)
     if given["data"] is not None:
@@ -418,7 +418,7 @@ def drawn(wanted: dict[str, Any]) -> tuple[Any, Any]:
     classless: dict[str, Any] = {"boxes": few_pictures, "speech": few_clips, "pairs": few_pairs}
     without_classes = classless.get(kind)
     count = "per_class" if without_classes is None else "train_rows"
-    numbers = {count: 8, "test_rows": 400, "seed": 0}
+    numbers = {count: 8, "test_rows": 400, "seed": 0, **({"words": 1} if kind == "speech" else {})}
     given = {key: wanted.get(key, default) for key, default in numbers.items()}
     # A boolean is an int to Python and a slip in a recipe.
     whole = all(type(value) is int and value >= 0 for value in given.values())

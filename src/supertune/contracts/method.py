@@ -285,6 +285,13 @@ class GradientOptions(Options):
         description="how many activations are kept of each row with dropout below the cut too, "
         "taken in turn by the epochs; 0 keeps one without",
     )
+    views: int = Field(
+        0,
+        ge=0,
+        le=32,
+        description="further views of each picture or recording (mirrored, cropped; shifted, with "
+        "noise), taken in turn by the epochs; what is below the cut is computed once of each",
+    )
     r_drop: float = Field(
         0.0, ge=0, le=10, description="weight of R-Drop (arXiv:2106.14448); needs dropout"
     )

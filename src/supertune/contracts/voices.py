@@ -98,7 +98,9 @@ FIGURES = (
 )
 PITCH = 100.0  # Hz, that pitches are told against
 UNVOICED = -1000.0  # stands for the pitch of what has none
-HEARD = -1  # the place in a cache of what a judge hears: no block of a backbone
+# Places in a cache, none of them a block of a backbone: all that a judge hears, and what tells
+# voices apart alone, which takes far less work.
+HEARD, VOICE = -1, -2
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from supertune.contracts import (
     Synthesising,
     Voicing,
 )
-from supertune.contracts.voices import HEARD
+from supertune.contracts.voices import HEARD, VOICE
 
 Activations = Callable[[Sequence[Any], int], list[FloatArray]]
 
@@ -36,8 +36,8 @@ class Ends:
 
     @classmethod
     def of(cls, inputs: Sequence[Input], lens: Lens) -> Ends:
-        found = heard(inputs, lens, lens.activations)
-        return cls(found[:, 0, 2:].mean(axis=0), found[:, 1, 2:].mean(axis=0))
+        found = heard(inputs, lens, lens.activations, VOICE)
+        return cls(found[:, 0].mean(axis=0), found[:, 1].mean(axis=0))
 
     @classmethod
     def restored(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> Ends:
@@ -63,12 +63,15 @@ def voice_of(lens: Lens) -> Synthesising:
     return lens.backbone
 
 
-def heard(inputs: Sequence[Input], lens: Lens, activations: Activations) -> FloatArray:
-    """(n, 2, 2 + d) what the judge hears of the untuned voice, and of the speaker."""
+def heard(
+    inputs: Sequence[Input], lens: Lens, activations: Activations, place: int = HEARD
+) -> FloatArray:
+    """(n, 2, 2 + d) what the judge hears of the untuned voice, and of the speaker; (n, 2, d) at
+    the place `VOICE`."""
     language = lens.encoding.language
     rows = [one for one in inputs if isinstance(one, Recording)]
     pieces = [piece for one in rows for piece in (Spoken(one.said, language), _own(one, language))]
-    return np.stack(activations(pieces, HEARD)).reshape(len(rows), 2, -1)
+    return np.stack(activations(pieces, place)).reshape(len(rows), 2, -1)
 
 
 def _own(one: Recording, language: str | None) -> Spoken:

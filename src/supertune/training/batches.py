@@ -22,9 +22,13 @@ class Rows:
         pieces: of each row.
         hidden: what enters the cut for each piece, row after row; None: runs start at the input.
         draws: the same with dropout below the cut, drawn several times.
+        views: the rows seen otherwise.
 
     Args:
         dropout, draws: the share that is dropped below the cut, and how often it is drawn.
+        views: the inputs seen otherwise, each time all of them; see `Modality.varied`.
+        sharers: how many of these share the memory.
+        started: whether a readout starts at what the backbone makes of the inputs.
     """
 
     def __init__(
@@ -35,6 +39,9 @@ class Rows:
         *,
         dropout: float = 0.0,
         draws: int = 0,
+        views: Sequence[Sequence[Input]] = (),
+        sharers: int = 1,
+        started: bool = True,
     ) -> None:
         backbone: Any = lens.backbone
         self.backbone = backbone
@@ -45,20 +52,36 @@ class Rows:
         self._first = np.cumsum([0, *map(len, self.pieces)]).tolist()  # piece of each row
         if lens.encoding.reuse and not tunable.from_input and tunable.cut > 0:
             flat = [piece for pieces in self.pieces for piece in pieces]
-            several = 1 + draws
-            lens.read_through(inputs, tunable.cut)  # what the readout starts from is on its way
+            several = (1 + draws) * (1 + len(views)) * sharers
+            if started:
+                lens.read_through(inputs, tunable.cut)  # what it starts from is on its way
             self.hidden = Replay(lens, flat, tunable.cut, sharers=several)
             self.draws = [
                 Replay(lens, flat, tunable.cut, sharers=several, dropout=dropout, draw=draw)
                 for draw in range(draws)
             ]
+        kept: dict[str, Any] = {"dropout": dropout, "draws": draws, "sharers": 1 + len(views)}
+        self.views = [Rows(each, tunable, lens, **kept, started=False) for each in views]
+
+    @property
+    def lengths(self) -> list[int]:
+        """Tokens of each row, in its longest view."""
+        own = [sum(map(len, pieces)) for pieces in self.pieces]
+        return [max(each) for each in zip(own, *(view.lengths for view in self.views), strict=True)]
 
     def batch(self, index: Sequence[int], draw: int | None = None) -> tuple[Any, Any, Any]:
         """Model inputs, hidden states at the cut (or None), and each piece's row in the batch.
 
-        ``draw`` counts through those with dropout below the cut, where there are any.
+        ``draw`` counts through views, the rows as they are first, and with each round of them
+        through those with dropout below the cut, where there are any. Without it the rows are
+        what they are.
         """
         import torch
+
+        if draw is not None and self.views:
+            draw, view = divmod(draw, 1 + len(self.views))
+            if view:
+                return self.views[view - 1].batch(index, draw)
 
         flat = [piece for i in index for piece in self.pieces[i]]
         owner = [place for place, i in enumerate(index) for _ in self.pieces[i]]

@@ -51,8 +51,8 @@ CLIPPED = 1.0  # norm of a gradient
 # Options of every method trained by gradients that mean something to answers with labels alone.
 UNSERVED = (
     *("readout", "search_template", "head_start", "label_smoothing", "dropout"),
-    *("cached_augmentations", "r_drop", "layer_decay", "early_stopping", "interpolation"),
-    *("seeds", "lr_ratio"),
+    *("cached_augmentations", "views", "r_drop", "layer_decay", "early_stopping"),
+    *("interpolation", "seeds", "lr_ratio"),
 )
 
 

@@ -47,7 +47,7 @@ class _Run:
     injection: Injection
     watch: Watch
     splitting: Splitting
-    draw: int | None = None  # of dropout below the cut, while a step is taken
+    draw: int | None = None  # of views and of dropout below the cut, while a step is taken
 
     def tensors(self) -> list[Any]:
         return [*self.tunable.parameters(), *self.trained.parameters()]
@@ -107,8 +107,8 @@ def descend(
 
 def _splitting(data: Rows, options: GradientOptions, injection: Injection) -> Splitting:
     """Steps are cut into parts from the start where the largest would not fit into memory."""
-    lengths = sorted((sum(len(p) for p in pieces) for pieces in data.pieces), reverse=True)
-    tokens = lengths[0] * min(options.batch_size, len(lengths))
+    lengths = data.lengths
+    tokens = max(lengths) * min(options.batch_size, len(lengths))
     needed = estimate.step_bytes(data.backbone.offer, injection, tokens)
     splitting = Splitting()
     splitting.start(needed, limits.room(data.backbone.device))
@@ -283,8 +283,8 @@ def _drops(options: Any) -> bool:
 
 @contextmanager
 def _dropping(run: _Run, epoch: int) -> Iterator[None]:
-    """Dropout on, in what was put in and, if asked for, in the backbone above the cut; below it
-    in the draw whose turn it is, if any was kept."""
+    """Dropout on, in what was put in and, if asked for, in the backbone above the cut; the view
+    whose turn it is, and below the cut the draw, if any was kept."""
     run.tunable.training(True, run.options.dropout)
     run.draw = epoch
     try:

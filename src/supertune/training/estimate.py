@@ -99,7 +99,7 @@ def fit_seconds(
         | RankingOptions,
     ):  # forward and backward, through a half at most
         return features * (1 + options.passes(len(lengths), 1.5) * (folds * LEARNING + 1))
-    features *= offer.views
+    features *= offer.views * (1 + getattr(options, "views", 0))
     if not isinstance(method, GradientMethod) or not isinstance(options, GradientOptions):
         return features + SOLVING + _solving_seconds(len(lengths), offer.width, folds)
     injection = method.injection(offer, options)

@@ -32,6 +32,7 @@ from supertune.contracts import (
     offered,
 )
 from supertune.errors import InputError
+from supertune.methods._views import varied
 from supertune.methods.linear_probe import Head
 from supertune.methods.prompt_search import with_template_found
 from supertune.prompts.likelihoods import parts
@@ -129,7 +130,7 @@ def train(method: GradientMethod, problem: Problem, options: Any) -> TunedBackbo
     Raises:
         SupertuneError: ``loss_not_finite`` when training diverges, and whatever else in
             `supertune.training.codes` stops a run.
-        InputError: ``values_all_same``, ``nothing_to_search``.
+        InputError: ``values_all_same``, ``nothing_to_search``, ``no_views``.
     """
     import torch
 
@@ -153,6 +154,7 @@ def train(method: GradientMethod, problem: Problem, options: Any) -> TunedBackbo
         lens,
         dropout=options.dropout,
         draws=_draws(options, lens.encoding),
+        views=varied(problem, options.views),
     )
     if injection.criterion == "names":
         trained: readout.Trained = readout.TrainedNames(problem, lens, tunable, backbone.device)

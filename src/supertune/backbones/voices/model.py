@@ -29,7 +29,7 @@ from supertune.contracts import (
     Speaking,
     Tunable,
 )
-from supertune.contracts.voices import PITCH, UNVOICED, Spoken
+from supertune.contracts.voices import HEARD, PITCH, UNVOICED, VOICE, Spoken
 from supertune.data.sounds import decoding, pitch
 from supertune.errors import InputError
 
@@ -51,7 +51,9 @@ class VoiceBackbone:
     precision: Literal["fp32", "bf16"] = "fp32"
     arithmetic: str = field(default_factory=lambda: f"torch {torch.__version__}")
     lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
-    _known: dict[Spoken, FloatArray] = field(default_factory=dict, init=False, repr=False)
+    _known: dict[tuple[Spoken, int], FloatArray] = field(
+        default_factory=dict, init=False, repr=False
+    )
 
     @classmethod
     def load(
@@ -131,20 +133,28 @@ class VoiceBackbone:
     def activations(
         self, pieces: Sequence[Any], cut: int, *, dropout: float = 0.0, draw: int = 0
     ) -> list[FloatArray]:
-        """Of each `Spoken`, what `judged` gives; the last of them are remembered."""
+        """Of each `Spoken` what ``cut`` says, `HEARD` or `VOICE`; the last are remembered."""
         found = []
         for one in pieces:
             assert isinstance(one, Spoken)
-            if one not in self._known:
-                if one.recording is None:
-                    samples, rate = self.spoken(one.text, Speaking()), self.rate
-                else:
-                    samples, rate = decoding.mono(one.recording)
-                (self._known[one],) = self.judged([samples], rate, [one.text], one.language)
+            if (one, cut) not in self._known:
+                self._known[one, cut] = self._judged(one, cut)
                 if len(self._known) > KEPT:
                     self._known.pop(next(iter(self._known)))
-            found.append(self._known[one])
+            found.append(self._known[one, cut])
         return found
+
+    def _judged(self, one: Spoken, cut: int) -> FloatArray:
+        """(2 + d,) as `judged`, or (d,) the voice alone."""
+        if cut == VOICE and (one, HEARD) in self._known:
+            return self._known[one, HEARD][2:]
+        if one.recording is None:
+            samples, rate = self.spoken(one.text, Speaking()), self.rate
+        else:
+            samples, rate = decoding.mono(one.recording)
+        if cut == VOICE:
+            return self.listener.voices([samples], rate)[0]
+        return self.judged([samples], rate, [one.text], one.language)[0]
 
     def tapped(self, cut: int) -> AbstractContextManager[Mapping[Any, FloatArray]]:
         return nullcontext({})
