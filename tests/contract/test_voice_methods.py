@@ -27,6 +27,8 @@ from supertune.contracts import (
     State,
     Voicing,
 )
+from supertune.contracts.voices import HEARD, VOICE, Spoken
+from supertune.data.sounds import decoding
 from supertune.pipeline import Workshop
 from supertune.training import fitting
 from supertune.training.verify import verified
@@ -69,6 +71,19 @@ class Case:
 @pytest.fixture(scope="module", params=METHODS)
 def case(request: pytest.FixtureRequest, rows: Examples, lens: Lens) -> Case:
     return Case(request.param, rows, lens)
+
+
+def test_what_tells_voices_apart_is_the_same_with_and_without_words(
+    rows: Examples, lens: Lens
+) -> None:
+    judge: Any = lens.backbone
+    samples, rate = decoding.mono(rows.inputs[0])
+    texts, vectors = judge.listener.heard([samples], rate, "en")
+    assert texts[0].strip()
+    np.testing.assert_array_equal(judge.listener.voices([samples], rate), vectors)
+    piece = Spoken(rows.inputs[0].said, "en", rows.inputs[0])
+    (voice,), (both,) = (judge.activations([piece], place) for place in (VOICE, HEARD))
+    np.testing.assert_array_equal(voice, both[2:])
 
 
 def test_an_untuned_one_and_others_are_there() -> None:

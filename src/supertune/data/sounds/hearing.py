@@ -18,7 +18,7 @@ from supertune.data.pictures.decoding import each
 from supertune.data.sounds import decoding, formats, spectra
 from supertune.errors import InputError
 
-KEPT = 20_000  # recordings remembered, of about 300 bytes each
+KEPT = 20_000  # recordings remembered, of about 800 bytes each
 SILENT = 10 ** (-60 / 20)  # largest sample below which nothing is heard
 FULL = 0.999  # of the largest number a sample can be
 
@@ -32,7 +32,7 @@ class Heard:
     clipped: share of the samples that stand at the largest number there is, next to another.
     flatness: of the spectrum of its median frame: near 0 for tones and speech, .5 or more for
         noise without a colour.
-    fingerprint: (`spectra.BYTES`,) bits, see `spectra.fingerprint`.
+    fingerprints: (`spectra.LOOKS`, `spectra.BYTES`) bits, see `spectra.fingerprints`.
     form: (`spectra.COLUMNS`,) how it is made.
     broken: why nothing of this could be had; the rest is then empty.
     """
@@ -43,7 +43,7 @@ class Heard:
     peak: float = 0.0
     clipped: float = 0.0
     flatness: float = 0.0
-    fingerprint: npt.NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, np.uint8))
+    fingerprints: npt.NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, np.uint8))
     form: FloatArray = field(default_factory=lambda: np.zeros(0))
     broken: InputError | None = None
 
@@ -89,6 +89,6 @@ def _listened(recording: Recording) -> Heard:
         min(1.0, peak),
         clipped,
         spectra.flatness(powers),
-        spectra.fingerprint(powers),
+        spectra.fingerprints(powers),
         spectra.form(powers, len(samples) / rate, peak),
     )

@@ -12,6 +12,8 @@ _LOW, _HIGH = 150.0, 3_700.0  # hertz between which a telephone hears too
 BANDS, SLOTS = 17, 17
 BYTES = (BANDS - 1) * (SLOTS - 1) // 8
 COLUMNS = 11
+CUTS = (0.0, 0.02, 0.04, 0.06)  # shares that are left out at either end; the first is nothing
+LOOKS = len(CUTS) ** 2
 _QUIET = 1e-3  # of the loudest frame's power, below which a recording has not begun
 _FLOOR = 1e-10
 
@@ -28,14 +30,25 @@ def powers(samples: npt.NDArray[np.float32]) -> FloatArray:
     return np.concatenate(parts).astype(np.float32)
 
 
-def fingerprint(found: FloatArray) -> npt.NDArray[np.uint8]:
-    """(`BYTES`,) bits: whether the difference between neighbouring bands grows from one part of
-    the recording to the next (after Haitsma & Kalker 2002, with as many parts for every
-    recording, begun where it is first heard)."""
+def fingerprints(found: FloatArray) -> npt.NDArray[np.uint8]:
+    """(`LOOKS`, `BYTES`) bits: whether the difference between neighbouring bands grows from one
+    part of the recording to the next (after Haitsma & Kalker 2002, with as many parts for every
+    recording, begun where it is first heard); of the whole, then with `CUTS` off both ends."""
     loud = found.sum(axis=1)
     heard = np.flatnonzero(loud > _QUIET * loud.max(initial=0.0))
     within = found[heard[0] : heard[-1] + 1] if len(heard) else found
     bands = np.log(_banded(within) + 1e-6 * within.sum(axis=1).max() + _FLOOR)
+    count = len(bands)
+    return np.stack(
+        [
+            _bits(bands[round(first * count) : count - round(last * count)])
+            for first in CUTS
+            for last in CUTS
+        ]
+    )
+
+
+def _bits(bands: FloatArray) -> npt.NDArray[np.uint8]:
     ends = np.linspace(0, len(bands) - 1, SLOTS)
     places = np.arange(len(bands))
     slots = np.stack([np.interp(ends, places, _smooth(one)) for one in bands.T], axis=1)
