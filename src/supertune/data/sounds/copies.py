@@ -2,8 +2,8 @@
 little otherwise where nothing is heard.
 
 Two count when their fingerprints differ in few bits and they are about as long. All pairs are
-compared; those that are not wholly unlike once more, with a little of one of them left out at either
-end, since a copy may have been trimmed.
+compared; those that are not wholly unlike once more, with a little of one of them left out at
+either end, since a copy may have been trimmed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from supertune.data.sounds import hearing, spectra
 
 # Shares of the bits in which fingerprints of copies may differ; docs/log.md has how many copies and
 # how many others are found by these. Above `UNLIKE` nobody looks again.
-BITS, TRIMMED, UNLIKE = 0.2, 0.175, 0.45
+BITS, TRIMMED, UNLIKE = 0.2, 0.175, 0.35
 LENGTH = 0.1  # share by which copies may differ in length, silence at the ends included
 LEAST = 0.1  # seconds; what is shorter has too little in it to be told by
 _PAIRS = 1 << 20  # fingerprints compared at a time
