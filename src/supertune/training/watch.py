@@ -171,9 +171,12 @@ class Watch:
     def _losses(self, losses: Sequence[float]) -> list[Finding]:
         epochs = self._options.epochs
         each = len(losses) // max(1, epochs * getattr(self._options, "seeds", 1))
-        if epochs < SHORT or not each:
+        turns = 1 + getattr(self._options, "views", 0)
+        seen = (epochs - 1) // turns * turns  # the last epoch that saw what the first one did
+        if epochs < SHORT or not each or not seen:
             return []
-        first, last = float(np.mean(losses[:each])), float(np.mean(losses[-each:]))
+        end = len(losses) - (epochs - 1 - seen) * each
+        first, last = float(np.mean(losses[:each])), float(np.mean(losses[end - each : end]))
         guess = answers.chance(self._problem.examples)
         found = []
         if self._injection.criterion == "answer" and answers.far_above(losses[0], guess):
