@@ -153,7 +153,8 @@ class VoiceBackbone:
         else:
             samples, rate = decoding.mono(one.recording)
         if cut == VOICE:
-            return self.listener.voices([samples], rate)[0]
+            (voice,) = self.listener.voices([samples], rate)
+            return np.asarray(voice)
         return self.judged([samples], rate, [one.text], one.language)[0]
 
     def tapped(self, cut: int) -> AbstractContextManager[Mapping[Any, FloatArray]]:
