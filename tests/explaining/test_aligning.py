@@ -12,7 +12,7 @@ import pytest
 from supertune import registry
 from supertune.catalogue.corpora import few_pairs
 from supertune.config import method_options, recipe
-from supertune.contracts import Columns, Rendering, Translated
+from supertune.contracts import Columns, Rendering, Translated, translator
 from supertune.errors import InputError
 from supertune.explaining import Alignment, Subject, aligned
 from supertune.explaining.near_pairs import near_pairs
@@ -84,11 +84,11 @@ def test_a_word_needs_what_was_looked_at_more_than_other_words(plain: Subject) -
 def test_likelihoods_are_those_of_the_translation_as_it_was_written(plain: Subject) -> None:
     found = aligned(plain, SENTENCE)
     lens: Any = plain.lens
-    backbone = lens.backbone
-    (piece,) = backbone.read([SENTENCE])
-    text = backbone.spelled(found.translation)
-    states = backbone.states(backbone.activations([piece], 6), 6)
-    ((_, chances),) = backbone.contexts(states, [text])
+    pair = translator(lens)
+    (piece,) = pair.read([SENTENCE])
+    text = pair.spelled(found.translation)
+    states = pair.states(lens.backbone.activations([piece], 6), 6)
+    ((_, chances),) = pair.contexts(states, [text])
     assert likelihood(found) == pytest.approx(chances[:-1].sum(), abs=1e-3)
     assert found.surety == pytest.approx(chances.mean(), abs=1e-3)
 

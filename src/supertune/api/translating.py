@@ -30,6 +30,7 @@ KIND = Kind(
     "doubtful",
     lambda row: bool(row["doubts"]),
 )
+ASKED = ("source_language", "target_language", "prefix")  # keys of the recipe
 
 
 def translate(
@@ -58,7 +59,8 @@ def translate(
         text: the column of texts.
         device, threads: where a backbone runs.
         max_error: as in `supertune.Model.predictions`; what the model was fitted under by default.
-        **settings: keys of `supertune.contracts.Rendering`: ``beams=4`` ...
+        **settings: keys of `supertune.contracts.Rendering`: ``beams=4`` ...; of a backbone that
+            knows several languages `ASKED`: ``source_language="eng_Latn"`` ...
 
     Returns:
         For each text ``source``, ``translation`` (None where the model abstains), ``surety`` (mean
@@ -67,17 +69,19 @@ def translate(
 
     Raises:
         InputError: ``no_translator``, ``bad_option``, ``bad_glossary``, ``unknown_format``,
-            ``output_exists``, ``cannot_resume``, ``bad_max_error``, ``no_calibration``, and
-            what is wrong with the texts.
+            ``output_exists``, ``cannot_resume``, ``bad_max_error``, ``no_calibration``,
+            ``language_missing``, ``unknown_language``, ``prefix_missing``, ``languages_settled``,
+            and what is wrong with the texts.
 
     Example:
         >>> supertune.translate("bergamot-en-pt", ["How are you?"])[0]["translation"]
         'Como vai você?'
     """
+    asked = {key: settings.pop(key, None) for key in ASKED}
     how = rendering({**settings, "glossary": _glossary(glossary)})
     place = None if output is None else resuming.place(Path(output), overwrite, KIND)
     model = _loaded(model, device, threads)
-    rendered, workshop, columns = _opened(model, device, threads)
+    rendered, workshop, columns = _opened(model, device, threads, asked)
     least = _least(model, max_error)
     if text is not None:
         columns = Columns(text=(text,))
@@ -152,17 +156,29 @@ def _least(model: Model | str | Path, max_error: float | None) -> float:
 
 
 def _opened(
-    model: Model | str | Path, device: str, threads: int | None
+    model: Model | str | Path, device: str, threads: int | None, asked: Mapping[str, str | None]
 ) -> tuple[Rendered, Workshop, Columns]:
     if not isinstance(model, Model):
-        return untuned(str(model), device, threads)
+        return untuned(str(model), device, threads, **asked)
     if not isinstance(model.tuned, Rendered):
         raise _no_translator(f"a model of {model.task}")
+    given = [f"{key}={value!r}" for key, value in asked.items() if value is not None]
+    if given:
+        raise InputError(
+            "languages_settled",
+            "A model translates between the languages that it was fitted with.",
+            received=", ".join(given),
+            allowed="none of these",
+            next="Leave them out, or name a backbone instead of the model.",
+        )
     return model.tuned, model.workshop, model.columns
 
 
-def untuned(name: str, device: str, threads: int | None) -> tuple[Rendered, Workshop, Columns]:
-    keys: dict[str, Any] = {"device": device, "threads": threads, "precision": "fp32"}
+def untuned(
+    name: str, device: str, threads: int | None, **asked: str | None
+) -> tuple[Rendered, Workshop, Columns]:
+    """``asked``: languages and prefix as in `translate`."""
+    keys: dict[str, Any] = {"device": device, "threads": threads, "precision": "fp32", **asked}
     workshop = Workshop(Recipe(task=TASK, backbone=name, method="untuned", **keys))
     if "translate" not in workshop.offer(name).capabilities:
         raise _no_translator(f"the backbone {name}")
@@ -226,5 +242,6 @@ def _told(part: list[dict[str, Any]], progress: Progress | None) -> list[dict[st
 
 def _key(source: Any, workshop: Workshop, how: Rendering, rendered: Rendered, least: float) -> str:
     state = rendered.state()
-    told = [str(source), workshop.recipe.backbone, how.model_dump(mode="json"), str(least)]
+    asked = [getattr(workshop.recipe, key) for key in ("backbone", *ASKED)]
+    told = [str(source), *asked, how.model_dump(mode="json"), str(least)]
     return resuming.key(told, state.arrays, state.adapter)

@@ -331,7 +331,10 @@ MODELS = (
             licence="MIT (package; upstream does not say)",
             offer=Offer(
                 capabilities=frozenset(
-                    {"translate", "blocks", "linears", "biases", "decoder_prompts", "torch"}
+                    {
+                        *("translate", "aligned", "blocks", "linears", "biases", "torch"),
+                        "decoder_prompts",
+                    }
                 ),
                 family="seq2seq",
                 architecture="BergamotForTranslation",

@@ -29,6 +29,23 @@ Glossary = Annotated[
     Path | None,
     typer.Option("--glossary", help="A csv or tsv file of terms and what they are called."),
 ]
+SourceLanguage = Annotated[
+    str | None,
+    typer.Option("--source-language", help="Of a backbone that knows several: en, eng_Latn."),
+]
+TargetLanguage = Annotated[
+    str | None,
+    typer.Option("--target-language", help="Of a backbone that knows several: pt, por_Latn."),
+]
+Prefix = Annotated[str | None, typer.Option("--prefix", help="Text before each source, of a T5.")]
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        "-o",
+        help="A .jsonl, .csv, .tsv or .txt file; if interrupted, the same command goes on.",
+    ),
+]
 app = typer.Typer(add_completion=False)
 _SHOWN = 20
 
@@ -38,6 +55,8 @@ _SHOWN = 20
     epilog=example(
         'supertune translate bergamot-en-pt "How are you today?"',
         "supertune translate my-model manual.txt -o manual.pt.txt --glossary terms.csv --beams 4",
+        'supertune translate ./nllb-200 "How are you?" --source-language eng_Latn '
+        "--target-language por_Latn",
     ),
 )
 def translate(
@@ -48,19 +67,15 @@ def translate(
     texts: Annotated[
         list[str], typer.Argument(help="Texts, or one file of them (txt, csv, jsonl, po ...).")
     ],
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            help="A .jsonl, .csv, .tsv or .txt file; if interrupted, the same command goes on.",
-        ),
-    ] = None,
+    output: Output = None,
     glossary: Glossary = None,
     beams: Annotated[int, typer.Option("--beams", help="Texts followed at a time, 1 to 16.")] = 1,
     bias: Annotated[
         float, typer.Option("--bias", help="How much terms of the glossary are preferred.")
     ] = 15.0,
+    source_language: SourceLanguage = None,
+    target_language: TargetLanguage = None,
+    prefix: Prefix = None,
     max_error: MaxError = None,
     text: Annotated[str | None, typer.Option("--text", help="The column of texts.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
@@ -86,6 +101,9 @@ def translate(
             device=device or "auto",
             threads=threads,
             max_error=share(max_error),
+            source_language=source_language,
+            target_language=target_language,
+            prefix=prefix,
             progress=progress,
             beams=beams,
             bias=bias,

@@ -159,11 +159,13 @@ from supertune.contracts.task import (
 )
 from supertune.contracts.transcription_keys import TranscriptionOptions
 from supertune.contracts.translation import (
+    Directed,
     Rendered,
     Rendering,
     Translated,
     Translating,
     Translations,
+    translator,
 )
 from supertune.contracts.translation_keys import TranslationOptions
 from supertune.contracts.voices import (
@@ -220,6 +222,7 @@ __all__ = [
     "DetectionHead",
     "DetectionOptions",
     "Detections",
+    "Directed",
     "Drawing",
     "Encoding",
     "Engine",
@@ -323,4 +326,5 @@ __all__ = [
     "naming_of",
     "offered",
     "options_of",
+    "translator",
 ]

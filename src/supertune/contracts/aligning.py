@@ -20,9 +20,9 @@ class Looking(Translating, Protocol):
         when each token was written, of all that was looked at."""
         ...
 
-    def spans(self, text: str) -> list[tuple[int, int]]:
-        """First character of each token of a text and the one behind its last, without the token
-        that ends it."""
+    def spans(self, text: str, *, answer: bool = False) -> list[tuple[int, int]]:
+        """First character of each token of a source, or of an ``answer``, and the one behind its
+        last, without the token that ends it; what is not of the text stands at (0, 0)."""
         ...
 
     def hidden(self, piece: Any, places: Collection[int]) -> Any:

@@ -36,6 +36,7 @@ Capability = Literal[
     "transcribe",  # it writes down speech
     "hints",  # and prefers names and terms that it is told of
     "translate",  # it puts texts into another language
+    "aligned",  # and where it looks was taught to be the word that it translates
     "synthesise",  # it speaks texts
     "torch",  # parameters can be tuned in this process
     "remote",  # inputs leave this machine
@@ -136,6 +137,12 @@ class Prompt:
         return cls(**{**values, "words": tuple(tuple(words) for words in values["words"])})
 
 
+# Of an `Encoding`, what the frozen parts do not depend on, or see in the tokens themselves.
+_OF_OTHER_PARTS = frozenset(
+    {"language", "hints", "domain_text", "source_language", "target_language"}
+)
+
+
 @dataclass(frozen=True, repr=False)
 class Encoding:
     """How inputs become vectors; part of every cache key (`repr`). With a ``prompt`` the text
@@ -162,13 +169,14 @@ class Encoding:
     language: str | None = None  # that is spoken; frozen parts do not depend on it
     hints: tuple[str, ...] = ()  # names and terms that may be said; nor on these
     domain_text: tuple[str, ...] = ()  # texts of the field; nor on these
+    source_language: str | None = None  # that is translated from; tokens say it where it matters
+    target_language: str | None = None
 
     def __repr__(self) -> str:
         """Without what is not set of pictures, so that no text's key depends on it."""
         later = {"resolution", "layer", "resize_mode"}
         held = [(field.name, getattr(self, field.name)) for field in fields(self)]
-        told = ("language", "hints", "domain_text")
-        held = [(name, value) for name, value in held if name not in told]
+        held = [(name, value) for name, value in held if name not in _OF_OTHER_PARTS]
         said = (f"{k}={v!r}" for k, v in held if k not in later or v is not None)
         return f"Encoding({', '.join(said)})"
 

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from supertune.contracts.answers import unlike
-from supertune.contracts.backbone import Lens
+from supertune.contracts.backbone import Encoding, Lens
 from supertune.contracts.data import FloatArray, Input, IntArray
 from supertune.contracts.method import Options, Tuned
 from supertune.contracts.speech import numbered, texts_of
@@ -71,8 +71,8 @@ class Translated:
 
 @runtime_checkable
 class Translating(Protocol):
-    """What a `Backbone` with ``translate`` among its capabilities also owes. Tensors are the
-    engine's own; inside ``with tunable:`` all but `activations` is as tuned."""
+    """What puts texts of one language into one other. Tensors are the engine's own; inside
+    ``with tunable:`` all but the backbone's `activations` is as tuned."""
 
     @property
     def source_language(self) -> str:
@@ -126,6 +126,25 @@ class Translating(Protocol):
     ) -> list[Translated]:
         """(B,) translations of the pieces that the states are of."""
         ...
+
+
+@runtime_checkable
+class Directed(Protocol):
+    """What a `Backbone` with ``translate`` among its capabilities also owes."""
+
+    def translating(self, encoding: Encoding) -> Translating:
+        """From and into the languages that ``encoding`` names, with its prefix before each source.
+
+        Raises:
+            InputError: ``language_missing``, ``unknown_language``, ``prefix_missing``.
+        """
+        ...
+
+
+def translator(lens: Lens) -> Translating:
+    """What translates as a lens' encoding says; see `Directed`."""
+    assert isinstance(lens.backbone, Directed)
+    return lens.backbone.translating(lens.encoding)
 
 
 @runtime_checkable

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from supertune import limits, placeholders
-from supertune.contracts import Aligning, FloatArray, Input, Lens, Looking, Rendering
+from supertune.contracts import Aligning, FloatArray, Input, Lens, Looking, Rendering, translator
 from supertune.data.pairs import rendering
 from supertune.errors import InputError
 from supertune.explaining.alignment import Alignment, Word, WrittenWord
@@ -110,10 +110,10 @@ class _Cut:
 
     @classmethod
     def of(
-        cls, seen: str, text: str, start: int, stands: dict[str, str], backbone: Looking
+        cls, seen: str, text: str, start: int, stands: dict[str, str], spans: list[tuple[int, int]]
     ) -> _Cut:
-        """``seen`` is the text as the model sees it, with words that stand for placeholders."""
-        spans = backbone.spans(seen)
+        """``seen`` is the text as the model sees it, with words that stand for placeholders;
+        ``spans`` are of its tokens."""
         marks = [rf"(?<!\w){one}(?!\w)" for one in stands]
         words, tokens, at, free = [], [], 0, 0
         for match in re.finditer("|".join([*marks, _WORD]), seen):
@@ -155,14 +155,15 @@ class _Watched:
 
     @classmethod
     def of(cls, side: _Side, lens: Lens, cut: int) -> _Watched:
-        backbone = lens.backbone
+        backbone = translator(lens)
         assert isinstance(backbone, Looking)
         ((seen, written),) = placeholders.shown([side.source], [side.target])
         one = placeholders.masked(side.source)
         held = [placeholder for placeholder, _, _ in one.held]
         stands = dict(zip(one.words, held, strict=True)) if seen != side.source else {}
-        source = _Cut.of(seen, side.source, side.starts[0], stands, backbone)
-        target = _Cut.of(written, side.target, side.starts[1], stands, backbone)
+        spans = backbone.spans(seen), backbone.spans(written, answer=True)
+        source = _Cut.of(seen, side.source, side.starts[0], stands, spans[0])
+        target = _Cut.of(written, side.target, side.starts[1], stands, spans[1])
         (piece,) = backbone.read([seen])
         text = backbone.spelled(written)
         _refuse_long(len(piece), len(text), lens.backbone.offer.max_length)
@@ -207,8 +208,7 @@ def _likely(
     lens: Lens, pieces: Sequence[Any], text: list[int], cut: int
 ) -> list[npt.NDArray[np.float64]]:
     """For each source (L,) log-likelihoods of the same translation."""
-    backbone = lens.backbone
-    assert isinstance(backbone, Looking)
+    backbone = translator(lens)
     count = max(1, TOKENS // max(len(text), len(pieces[0])))
     found = []
     for start in range(0, len(pieces), count):

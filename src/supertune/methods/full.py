@@ -21,7 +21,7 @@ class Full:
     summary = "Every weight is tuned; the slowest and largest, for comparison"
     reference = "Devlin et al. 2019; Kumar et al. 2022 (solve the head first)"
     needs = frozenset({"blocks", "torch"})
-    objectives = frozenset({"classify", "detect", "regress"})
+    objectives = frozenset({"classify", "detect", "regress", "translate"})
     simplicity = 60
     options: type[Options] = FullOptions
 

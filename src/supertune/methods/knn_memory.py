@@ -23,7 +23,7 @@ from supertune.contracts import (
     Rendering,
     State,
     Translated,
-    Translating,
+    translator,
 )
 from supertune.contracts.translation import flagged
 from supertune.data.pairs import rendering
@@ -112,14 +112,13 @@ class KnnMemory:
         lens, examples = problem.lens, problem.examples
         assert lens is not None
         assert examples.targets is not None
-        backbone = lens.backbone
-        assert isinstance(backbone, Translating)
+        backbone = translator(lens)
         sources = [str(value) for value in examples.inputs]
         texts = [str(text) for text in examples.targets]
         sides = shown(sources, texts)
         pieces = backbone.read([source for source, _ in sides])
         tokens = [backbone.spelled(text) for _, text in sides]
-        cut, parts, likely = backbone.offer.depth, [], []
+        cut, parts, likely = lens.backbone.offer.depth, [], []
         for start in range(0, len(texts), TOGETHER):
             part = slice(start, start + TOGETHER)
             states = backbone.states(lens.activations(pieces[part], cut), cut)

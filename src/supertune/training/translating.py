@@ -36,6 +36,7 @@ from supertune.contracts import (
     TranslationOptions,
     Tunable,
     Tuned,
+    translator,
 )
 from supertune.contracts.translation import flagged
 from supertune.data.pairs import rendering
@@ -95,11 +96,6 @@ class TunedTranslator:
     def notes(self) -> Notes:
         known = {"loss": self.losses, "held-out loss": self.held}
         return Notes(tuple(Curve(name, "step", tuple(one)) for name, one in known.items() if one))
-
-
-def translator(lens: Lens) -> Translating:
-    assert isinstance(lens.backbone, Translating)
-    return lens.backbone
 
 
 def train(method: Method, problem: Problem, options: TranslationOptions) -> TunedTranslator:

@@ -54,8 +54,10 @@ def injected(method: GradientMethod, offer: Offer, options: Any) -> Injection:
 
 def everywhere(injection: Injection) -> Injection:
     """LoRA in all linear layers where none is named: those of attention are too few of a small
-    decoder."""
+    decoder. All weights are those of the decoder too, and of the words."""
     settings = injection.settings
+    if injection.kind == "unfreeze" and injection.blocks is None:
+        return replace(injection, settings={**settings, "whole": True})
     if injection.kind != "LORA" or settings.get("target_modules") is not None:
         return injection
     return replace(injection, settings={**settings, "target_modules": "all-linear"})

@@ -97,7 +97,7 @@ def _of_texts(folder: Path, config: dict[str, Any], shapes: Mapping[str, Sequenc
     depth = _first(
         sizes, "num_hidden_layers", "n_layer", "num_layers", "n_layers", "encoder_layers"
     )
-    return Offer(
+    found = Offer(
         capabilities=_capabilities(config, family, shapes),
         family=family,
         architecture=str((config.get("architectures") or [config.get("model_type", "model")])[0]),
@@ -112,6 +112,8 @@ def _of_texts(folder: Path, config: dict[str, Any], shapes: Mapping[str, Sequenc
         chat=_chats(folder),
         decoder_depth=_decoder_depth(config, family, depth),
     )
+    told = _json(folder / "tokenizer_config.json") or {}
+    return declared_translators.translating(config, told, found)
 
 
 def weight_files(folder: Path) -> tuple[Path, ...]:

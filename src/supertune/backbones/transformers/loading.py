@@ -50,6 +50,7 @@ def tokenizer(ref: BackboneRef) -> Any:
 
     Raises:
         InputError: ``tokenizer_unreadable``.
+        EnvironmentFault: ``extra_missing``.
     """
     from transformers import AutoTokenizer
 
@@ -57,6 +58,13 @@ def tokenizer(ref: BackboneRef) -> Any:
     try:
         with quiet():
             loaded = AutoTokenizer.from_pretrained(str(ref.folder), local_files_only=True)
+    except ImportError as error:
+        raise EnvironmentFault(
+            "extra_missing",
+            f"The tokenizer of {ref.name} needs a library that is not installed.",
+            received=_first_line(error),
+            next="pip install 'supertune[translation]'",
+        ) from error
     except Exception as error:
         raise InputError(
             "tokenizer_unreadable",

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from supertune import limits, placeholders
-from supertune.contracts import Lens, Rendering, Translated, Translating
+from supertune.contracts import Lens, Rendering, Translated, Translating, translator
 from supertune.contracts.translation import Mixing
 from supertune.data.pairs import noticed
 
@@ -36,8 +36,7 @@ class Asked:
 
     @property
     def backbone(self) -> Translating:
-        assert isinstance(self.lens.backbone, Translating)
-        return self.lens.backbone
+        return translator(self.lens)
 
 
 def translated(

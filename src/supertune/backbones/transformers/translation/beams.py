@@ -30,11 +30,13 @@ class Beam:
     Attributes:
         source: its number in the batch.
         most: tokens of a translation at most.
+        forced: tokens that it begins with, which count in its length.
         done: those that have ended, each behind its rank.
     """
 
     source: int
     most: int
+    forced: int = 0
     texts: list[list[int]] = field(default_factory=lambda: [[]])
     sums: list[float] = field(default_factory=lambda: [0.0])
     done: list[tuple[float, Found]] = field(default_factory=list)
@@ -48,7 +50,8 @@ class Beam:
         end: int,
         how: Rendering,
     ) -> list[tuple[int, int]]:
-        """Go on with the best continuations, of which there are twice as many as hypotheses.
+        """Go on with the best continuations, of which there are twice as many as hypotheses. Those
+        that end a text count where they are among the best as many as there are hypotheses.
 
         Args:
             places: each hypothesis' number times ``vocabulary`` and the token behind it.
@@ -57,22 +60,24 @@ class Beam:
             Of each hypothesis the one that it goes on from, and its token.
         """
         following: list[tuple[int, int, float]] = []
-        for total, place in zip(best, places, strict=True):
+        length = len(self.texts[0]) + 1
+        full = length >= self.most
+        for number, (total, place) in enumerate(zip(best, places, strict=True)):
             row, token = divmod(place, vocabulary)
             if total == -np.inf:
                 continue
-            if token == end:
-                rank = total / (len(self.texts[row]) + 1) ** how.length_penalty
-                self.done.append((rank, Found(tuple(self.texts[row]), total)))
-            elif len(following) < how.beams:
+            if (token == end or full) and number < how.beams:
+                rank = total / (self.forced + length) ** how.length_penalty
+                said = (*self.texts[row], *([] if token == end else [token]))
+                self.done.append((rank, Found(said, total)))
+            elif token != end and len(following) < how.beams:
                 following.append((row, token, total))
-        if len(self.done) >= how.beams or not following:
+        if len(self.done) >= how.beams or full or not following:
             self.ended = True
             return [(0, 0)] * how.beams
         following += [(*following[-1][:2], -np.inf)] * (how.beams - len(following))
         self.texts = [[*self.texts[row], token] for row, token, _ in following]
         self.sums = [total for _, _, total in following]
-        self.ended = len(self.texts[0]) >= self.most
         return [(row, token) for row, token, _ in following]
 
     @property
@@ -92,7 +97,8 @@ def searched(run: Run, most: Sequence[int], end: int, how: Rendering) -> list[Fo
     """
     import torch
 
-    every = [Beam(source, longest) for source, longest in enumerate(most)]
+    forced = run.writer.forced
+    every = [Beam(source, longest, forced) for source, longest in enumerate(most)]
     going, chances = every, run.step(None)
     while True:
         check()

@@ -6,8 +6,8 @@ several hypotheses of each.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,17 +17,19 @@ from supertune.backbones.transformers.translation.found import THINNED, Found
 from supertune.backbones.transformers.translation.terms import Terms, mentions
 from supertune.contracts import Rendering, Translated
 from supertune.contracts.translation import Mixing
+from supertune.errors import InputError
 from supertune.limits import check
 
 if TYPE_CHECKING:
     from supertune.backbones.transformers.batching import Piece
-    from supertune.backbones.transformers.translation.model import States, TranslatorBackbone
+    from supertune.backbones.transformers.translation.translator import Translator
+    from supertune.backbones.transformers.translation.writing import States
 
 ROOM = 16  # tokens of a translation at most, besides those that follow from its source
 
 
 def translated(
-    backbone: TranslatorBackbone,
+    pair: Translator,
     states: States,
     sources: Sequence[Piece],
     how: Rendering,
@@ -37,29 +39,40 @@ def translated(
     import torch
 
     most = [ROOM + round(how.longest * len(piece)) for piece in sources]
-    with backbone.lock, torch.inference_mode():
-        run = Run(backbone, states, mixing, _terms(backbone, sources, how))
+    if pair.writer.most is not None:
+        most = [min(one, pair.writer.most) for one in most]
+    with pair.backbone.lock, torch.inference_mode():
+        run = Run(pair, states, mixing, _terms(pair, sources, how))
         if how.beams == 1:
-            found = _greedy(run, most, backbone.end)
+            found = _greedy(run, most, pair.sides.end)
         else:
-            found = beams.searched(run, most, backbone.end, how)
-    texts = backbone.tokenizer.batch_decode(
-        [one.tokens for one in found], skip_special_tokens=True, clean_up_tokenization_spaces=False
-    )
-    return [Translated(text.strip(), one.mean) for text, one in zip(texts, found, strict=True)]
+            found = beams.searched(run, most, pair.sides.end, how)
+    texts = pair.sides.said([one.tokens for one in found])
+    return [Translated(text, one.mean) for text, one in zip(texts, found, strict=True)]
 
 
-def _terms(backbone: TranslatorBackbone, sources: Sequence[Piece], how: Rendering) -> Terms | None:
+def _terms(pair: Translator, sources: Sequence[Piece], how: Rendering) -> Terms | None:
+    """
+    Raises:
+        InputError: ``glossary_unsupported``.
+    """
     if not how.glossary or not how.bias:
         return None
+    if "aligned" not in pair.backbone.offer.capabilities:
+        raise InputError(
+            "glossary_unsupported",
+            f"{pair.backbone.ref.name} cannot be held to a glossary: where its decoder looks was "
+            "never taught to be the word that it translates.",
+            received=f"{len(how.glossary)} terms",
+            allowed="a backbone that offers aligned, such as bergamot-en-pt",
+            next="Leave the glossary out; pairs that use the terms teach them (knn_memory, lora).",
+        )
     glossary = {}
     for term, name in how.glossary.items():
         forms = dict.fromkeys((name, name[:1].upper() + name[1:]))
-        glossary[term] = tuple(tuple(backbone.spelled(form)[:-1]) for form in forms)
-    texts = backbone.tokenizer.batch_decode(
-        [piece.ids for piece in sources], skip_special_tokens=True
-    )
-    held = [mentions(glossary, text, backbone.tokenization.offsets(text, None)) for text in texts]
+        glossary[term] = tuple(tuple(pair.spelled(form)[:-1]) for form in forms)
+    texts = [pair.sides.source(piece) for piece in sources]
+    held = [mentions(glossary, text, pair.spans(text)) for text in texts]
     return Terms(held, how.bias) if any(held) else None
 
 
@@ -68,14 +81,13 @@ class Run:
 
     def __init__(
         self,
-        backbone: TranslatorBackbone,
+        pair: Translator,
         states: States,
         mixing: Mixing | None,
         terms: Terms | None,
     ) -> None:
-        self.backbone, self.mixing, self.terms = backbone, mixing, terms
-        self.decoder = backbone.model.get_decoder()
-        self.memory = self.decoder.begin(states.hidden, states.mask)
+        self.writer, self.mixing, self.terms = pair.writer, mixing, terms
+        self.memory = self.writer.begin(states)
         self.looked: Any = None  # (B, S) at which token of the source each row looks
 
     def preferred(self, chances: Any, rows: Sequence[int], texts: Sequence[Sequence[int]]) -> Any:
@@ -89,30 +101,20 @@ class Run:
         import torch
 
         given = None if tokens is None else tokens[:, None]
-        with self._looking():
-            last = self.decoder(given, self.memory)[:, -1]
-        chances = torch.log_softmax(self.backbone.model.words(last).float(), dim=-1)
-        return chances if self.mixing is None else self.mixing(last, chances)
-
-    @contextmanager
-    def _looking(self) -> Iterator[None]:
-        """Inside, where the last block looks is noted, if terms depend on it."""
-        if self.terms is None:
-            yield
-            return
-
-        def look(attention: Any, given: tuple[Any, ...]) -> None:
-            hidden, keys, _, mask = given
-            self.looked = attention.looked(hidden[:, -1:], keys, mask)[:, 0]
-
-        handle = self.decoder.layers[-1].encoder_attn.register_forward_pre_hook(look)
-        try:
-            yield
-        finally:
-            handle.remove()
+        nothing: AbstractContextManager[list[Any]] = nullcontext([])
+        with nothing if self.terms is None else self.writer.watching() as noted:
+            last = self.writer.write(given, self.memory)[:, -1]
+        if noted:
+            self.looked = noted[-1][:, -1]
+        chances = torch.log_softmax(self.writer.words(last).float(), dim=-1)
+        if self.mixing is not None:
+            chances = self.mixing(last, chances)
+        if self.writer.forbidden:
+            chances[:, list(self.writer.forbidden)] = -torch.inf
+        return chances
 
     def take(self, rows: Any, sources: Any | None = None) -> None:
-        """See `supertune.architectures.bergamot.Memory.take`."""
+        """See `supertune.backbones.transformers.translation.writing.Memory`."""
         self.memory.take(rows, sources)
 
 

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 class UnfrozenWeights(TunableModel):
     """All weights, only biases (BitFit, Ben Zaken et al. 2022) or only normalisation layers.
 
-    Settings: ``only`` is ``"all"``, ``"biases"`` or ``"norms"``.
+    Settings: ``only`` is ``"all"``, ``"biases"`` or ``"norms"``; ``whole`` where of all blocks
+    those of a decoder are tuned too, and its words.
     """
 
     def __init__(self, backbone: TransformersBackbone, injection: Injection, seed: int) -> None:
@@ -44,7 +45,9 @@ def _names(backbone: TransformersBackbone, injection: Injection) -> list[str]:
     language-model head do not: features are read before them.
     """
     only = str(injection.settings.get("only", "all"))
-    if injection.blocks is None:
+    if injection.blocks is None and injection.settings.get("whole"):
+        wanted = [backbone.model]
+    elif injection.blocks is None:
         holders = [(name, child) for name, child in backbone.body.named_children()]
         wanted = [child for name, child in holders if name != "pooler"]
     else:
@@ -53,6 +56,10 @@ def _names(backbone: TransformersBackbone, injection: Injection) -> list[str]:
     names = [name for name, p in backbone.model.named_parameters() if id(p) in chosen]
     # It stands for hidden patches while a model is pretrained, and nowhere later.
     names = [name for name in names if not name.endswith("mask_token")]
+    # Sines of positions are computed, not learned, whatever they are kept as.
+    fixed = {name for name, module in backbone.model.named_modules()
+             if "Sinusoidal" in type(module).__name__}  # fmt: skip
+    names = [name for name in names if name.rpartition(".")[0] not in fixed]
     if not names:
         raise InputError(
             "nothing_to_tune",
