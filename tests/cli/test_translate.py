@@ -229,6 +229,7 @@ def test_an_interrupted_file_goes_on_behind_its_last_row(tmp_path: Path) -> None
     [
         ({"beams": 0}, "bad_option"),
         ({"beam": 2}, "bad_option"),
+        ({"beams": 2, "n_best": 3}, "bad_option"),
         ({"output": "x.docx"}, "unknown_format"),
         ({"glossary": {"a": ""}}, "bad_glossary"),
         ({"model": "minilm"}, "no_translator"),
@@ -244,6 +245,24 @@ def test_what_cannot_be_asked_is_refused_by_name(asked: dict[str, Any], code: st
         tune.translate(**asked)
     assert caught.value.code == code
     assert caught.value.next
+
+
+def test_several_translations_are_told_from_the_likeliest_on(
+    supertune: Run, tmp_path: Path
+) -> None:
+    asked = ["Copied %d files to the folder.", "One.\n\nTwo."]
+    done = supertune("translate", BACKBONE, *asked, "--n-best", "3", "--threads", "1", "--json")
+    assert done.code == 0, done.err
+    one, two = json.loads(done.out)["translations"]
+    assert two["others"] == []  # lines are translated each by itself
+    found = [one, *one["others"]]
+    assert len({each["translation"] for each in found}) == len(found) >= 2
+    assert all("%d" in each["translation"] for each in found)
+    (plain,) = tune.translate(BACKBONE, asked[:1], threads=1, beams=3)
+    assert (plain["translation"], "others" in plain) == (one["translation"], False)
+    tune.translate(BACKBONE, asked, output=tmp_path / "a.csv", threads=1, beams=3, n_best=3)
+    with (tmp_path / "a.csv").open(encoding="utf-8", newline="") as stream:
+        assert json.loads(next(csv.DictReader(stream))["others"]) == one["others"]
 
 
 def test_formats_hold_the_same_rows(tmp_path: Path) -> None:

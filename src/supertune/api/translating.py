@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -64,8 +65,8 @@ def translate(
 
     Returns:
         For each text ``source``, ``translation`` (None where the model abstains), ``surety`` (mean
-        log-likelihood of a token) and ``doubts``; with ``output`` nothing but how many
-        there were and how many are doubtful.
+        log-likelihood of a token) and ``doubts``, with ``n_best`` the next best as ``others``; with
+        ``output`` nothing but how many there were and how many are doubtful.
 
     Raises:
         InputError: ``no_translator``, ``bad_option``, ``bad_glossary``, ``unknown_format``,
@@ -89,7 +90,7 @@ def translate(
     if place is None:
         return [row for part in rows(0) for row in _told(part, progress)]
     key = _key(source, workshop, how, rendered, least)
-    return [resuming.written(place, rows, key, KIND, progress)]
+    return [resuming.written(place, rows, key, _kind(how), progress)]
 
 
 def rendering(settings: Mapping[str, Any]) -> Rendering:
@@ -218,20 +219,29 @@ def _rows(
             # last digits, and an interrupted file should be the one that was not.
             texts = [str(value) for value in inputs]
             made = rendered.translate(texts, lens, how)
-            window = [_row(text, one, least) for text, one in zip(texts, made, strict=True)]
+            window = [_row(text, one, how, least) for text, one in zip(texts, made, strict=True)]
             yield window[known:]
 
     return rows
 
 
-def _row(text: str, made: Translated, least: float) -> dict[str, Any]:
+def _kind(how: Rendering) -> Kind:
+    return replace(KIND, columns=(*KIND.columns, "others")) if how.n_best > 1 else KIND
+
+
+def _row(text: str, made: Translated, how: Rendering, least: float) -> dict[str, Any]:
     kept = confidence(made.surety, made.doubts) >= least
-    return {
+    others = [
+        {"translation": one.text, "surety": round(one.surety, 4), "doubts": list(one.doubts)}
+        for one in made.others
+    ]
+    told = {
         "source": text,
         "translation": made.text if kept else None,
         "surety": round(made.surety, 4),
         "doubts": list(made.doubts),
     }
+    return told | ({"others": others if kept else []} if how.n_best > 1 else {})
 
 
 def _told(part: list[dict[str, Any]], progress: Progress | None) -> list[dict[str, Any]]:

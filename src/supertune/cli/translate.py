@@ -46,6 +46,13 @@ Output = Annotated[
         help="A .jsonl, .csv, .tsv or .txt file; if interrupted, the same command goes on.",
     ),
 ]
+NBest = Annotated[
+    int,
+    typer.Option("--n-best", help="Translations told of each text, at most as many as beams."),
+]
+Bias = Annotated[
+    float, typer.Option("--bias", help="How much terms of the glossary are preferred.")
+]
 app = typer.Typer(add_completion=False)
 _SHOWN = 20
 
@@ -70,9 +77,8 @@ def translate(
     output: Output = None,
     glossary: Glossary = None,
     beams: Annotated[int, typer.Option("--beams", help="Texts followed at a time, 1 to 16.")] = 1,
-    bias: Annotated[
-        float, typer.Option("--bias", help="How much terms of the glossary are preferred.")
-    ] = 15.0,
+    n_best: NBest = 1,
+    bias: Bias = 15.0,
     source_language: SourceLanguage = None,
     target_language: TargetLanguage = None,
     prefix: Prefix = None,
@@ -105,26 +111,29 @@ def translate(
             target_language=target_language,
             prefix=prefix,
             progress=progress,
-            beams=beams,
+            beams=max(beams, n_best),
+            n_best=n_best,
             bias=bias,
         )
-    if output is not None:
-        said.result(done[0])
-        told = "{output}: {rows} translations, {doubtful} with something against them"
-        said.say(told.format(**done[0]))
-        said.next([f"supertune evaluate {model} PAIRS.csv"])
+    if output is None:
+        _show(said, model, done)
         return
-    _show(said, done)
-    said.next([f"supertune translate {model} FILE.txt -o translations.jsonl"])
+    said.result(done[0])
+    told = "{output}: {rows} translations, {doubtful} with something against them"
+    said.say(told.format(**done[0]))
+    said.next([f"supertune evaluate {model} PAIRS.csv"])
 
 
-def _show(said: Terminal, done: list[dict[str, Any]]) -> None:
+def _show(said: Terminal, model: str, done: list[dict[str, Any]]) -> None:
     said.result({"translations": done})
     for row in done[:_SHOWN]:
         notes = f"  ({', '.join(row['doubts'])})" if row["doubts"] else ""
         said.say(f"{'(no answer)' if row['translation'] is None else row['translation']}{notes}")
+        for other in row.get("others", []):
+            said.say(f"  or: {other['translation']}  ({other['surety']:.2f})")
     if len(done) > _SHOWN:
         said.say(f"... and {len(done) - _SHOWN} more")
+    said.next([f"supertune translate {model} FILE.txt -o translations.jsonl"])
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from supertune.contracts.answers import unlike
 from supertune.contracts.backbone import Encoding, Lens
@@ -51,6 +51,19 @@ class Rendering(Options):
         description="how much terms of the glossary are preferred, in nats a token, "
         "where the decoder looks at what they stand for; 0: not at all",
     )
+    n_best: int = Field(
+        1,
+        ge=1,
+        le=16,
+        description="translations that are told of each text, at most as many as beams; more than "
+        "one of a text that is translated in one piece alone",
+    )
+
+    @model_validator(mode="after")
+    def _agreeing(self) -> Rendering:
+        if self.n_best > self.beams:
+            raise ValueError(f"n_best is {self.n_best}, and at most as many as beams, {self.beams}")
+        return self
 
 
 @dataclass(frozen=True)
@@ -62,11 +75,13 @@ class Translated:
         doubts: of `DOUBTS` why it may be wrong: nothing was written, or the source, or the same
             again and again; it is far longer or shorter than its source; placeholders differ, or
             what stands between them was translated piece by piece to keep them.
+        others: the next best, where more than one was asked for.
     """
 
     text: str
     surety: float = 0.0
     doubts: tuple[str, ...] = ()
+    others: tuple[Translated, ...] = ()
 
 
 @runtime_checkable

@@ -75,7 +75,9 @@ def _some(texts: Sequence[str], asked: Asked) -> list[Translated]:
     for part, one in shown.items():
         back = one.back(made[one.text].text)
         if back is not None:
-            found[part] = replace(made[one.text], text=back)
+            others = [(one.back(other.text), other) for other in made[one.text].others]
+            kept = tuple(replace(other, text=text) for text, other in others if text is not None)
+            found[part] = replace(made[one.text], text=back, others=kept)
     found |= _around([part for part in shown if part not in found], asked)
     return [_joined(text, held, found) for text, held in zip(texts, parts, strict=True)]
 
@@ -87,7 +89,23 @@ def _joined(
     whole = "".join(part if plain else found[part].text for part, plain in parts)
     doubts = {doubt for one in made for doubt in one.doubts} | set(doubts_of(text, whole))
     surety = sum(one.surety for one in made) / len(made) if made else 0.0
-    return Translated(whole, surety, tuple(sorted(doubts)))
+    return Translated(whole, surety, tuple(sorted(doubts)), _others(text, whole, parts, made))
+
+
+def _others(
+    text: str, whole: str, parts: Sequence[tuple[str, bool]], made: Sequence[Translated]
+) -> tuple[Translated, ...]:
+    """The next best of a text, where it was translated in one piece: of several, which goes with
+    which is not known."""
+    if len(made) != 1:
+        return ()
+    found = dict[str, Translated]()
+    for other in made[0].others:
+        said = "".join(part if plain else other.text for part, plain in parts)
+        if said != whole:
+            doubts = tuple(sorted(doubts_of(text, said)))
+            found.setdefault(said, Translated(said, other.surety, doubts))
+    return tuple(found.values())
 
 
 def _parts(text: str, asked: Asked) -> list[tuple[str, bool]]:

@@ -8,7 +8,7 @@ remembered of its source.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -80,12 +80,13 @@ class Beam:
         self.sums = [total for _, _, total in following]
         return [(row, token) for row, token, _ in following]
 
-    @property
-    def best(self) -> Found:
-        if self.done:
-            return max(self.done, key=lambda one: one[0])[1]
-        row = int(np.argmax(self.sums))
-        return Found(tuple(self.texts[row]), self.sums[row])
+    def best(self, count: int) -> Found:
+        """The best that has ended, with up to ``count`` - 1 others behind it."""
+        if not self.done:
+            row = int(np.argmax(self.sums))
+            return Found(tuple(self.texts[row]), self.sums[row])
+        ranked = [one for _, one in sorted(self.done, key=lambda one: -one[0])]
+        return replace(ranked[0], others=tuple(ranked[1:count]))
 
 
 def searched(run: Run, most: Sequence[int], end: int, how: Rendering) -> list[Found]:
@@ -110,7 +111,7 @@ def searched(run: Run, most: Sequence[int], end: int, how: Rendering) -> list[Fo
             for beam, totals, at in zip(going, best, places, strict=True)
         ]
         if all(beam.ended for beam in going):
-            return [beam.best for beam in every]
+            return [beam.best(how.n_best) for beam in every]
         width = len(chances) // len(going)
         kept = [number for number, beam in enumerate(going) if not beam.ended]
         thinned = len(kept) <= THINNED * len(going)

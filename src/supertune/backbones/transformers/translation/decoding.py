@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -47,8 +48,10 @@ def translated(
             found = _greedy(run, most, pair.sides.end)
         else:
             found = beams.searched(run, most, pair.sides.end, how)
-    texts = pair.sides.said([one.tokens for one in found])
-    return [Translated(text, one.mean) for text, one in zip(texts, found, strict=True)]
+    every = [one for best in found for one in (best, *best.others)]
+    told = iter(map(Translated, pair.sides.said([one.tokens for one in every]),
+                    (one.mean for one in every)))  # fmt: skip
+    return [replace(next(told), others=tuple(next(told) for _ in best.others)) for best in found]
 
 
 def _terms(pair: Translator, sources: Sequence[Piece], how: Rendering) -> Terms | None:

@@ -9,10 +9,12 @@ THINNED = 0.75  # share of a batch that goes on, below which the others are let 
 
 @dataclass(frozen=True)
 class Found:
-    """Tokens without the last, and the sum of their log-likelihoods with it."""
+    """Tokens without the last, and the sum of their log-likelihoods with it; ``others`` are the
+    next best."""
 
     tokens: tuple[int, ...]
     total: float
+    others: tuple[Found, ...] = ()
 
     @property
     def mean(self) -> float:
