@@ -119,8 +119,18 @@ class Rows:
     def _by_length(self) -> Iterator[list[int]]:
         """Rows of like length and kind together, so that little is padded."""
         sizes = [max(len(piece) for piece in pieces) for pieces in self.pieces]
-        order = sorted(range(len(sizes)), key=lambda i: (sizes[i], repr(self.pieces[i])))
-        return cut(order, sizes, TOKENS, counts=[len(pieces) for pieces in self.pieces])
+        for rows in self.alike(range(len(sizes))):
+            order = sorted(rows, key=lambda i: (sizes[i], repr(self.pieces[i])))
+            yield from cut(order, sizes, TOKENS, counts=[len(pieces) for pieces in self.pieces])
+
+    def alike(self, index: Sequence[int]) -> list[list[int]]:
+        """Places in ``index`` of rows that a run can take together: of recordings those that are
+        read in windows of one length; all others."""
+        found: dict[int, list[int]] = {}
+        for place, row in enumerate(index):
+            window = getattr(self.pieces[row][0], "window", 0)
+            found.setdefault(window, []).append(place)
+        return list(found.values())
 
 
 def by_row(pooled: Any, owner: Any, rows: int) -> Any:

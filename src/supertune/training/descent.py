@@ -318,6 +318,16 @@ class _Losses:
         """Vectors (rows, d), or word scores (rows, W)."""
         import torch
 
+        groups, rows = self.run.data.alike(list(index)), list(index)
+        if len(groups) == 1:
+            return self._together(index)
+        found = torch.cat([self._together([rows[place] for place in some]) for some in groups])
+        order = np.argsort([place for some in groups for place in some])
+        return found[torch.from_numpy(order).to(found.device)]
+
+    def _together(self, index: Index) -> Any:
+        import torch
+
         run = self.run
         batch, hidden, owner = run.data.batch(index, run.draw)
         if run.trained.words:

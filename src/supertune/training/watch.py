@@ -100,10 +100,17 @@ class Watch:
 
     def _values(self, index: Sequence[int], *, replay: bool = True) -> FloatArray:
         """(rows, d) or (rows, W) as training computes them, without gradients or dropout."""
+        rows, found = list(index), dict[int, FloatArray]()
+        for some in self._data.alike(rows):
+            values = self._together([rows[place] for place in some], replay)
+            found |= dict(zip(some, values, strict=True))
+        return np.stack([found[place] for place in range(len(rows))])
+
+    def _together(self, index: list[int], replay: bool) -> FloatArray:
         import torch
 
         with torch.no_grad():
-            batch, hidden, owner = self._data.batch(list(index))
+            batch, hidden, owner = self._data.batch(index)
             words = self._trained.words
             given = hidden if replay else None
             found = self._tunable.run(batch, given, self._data.encoding, words=words)

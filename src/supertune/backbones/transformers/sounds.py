@@ -112,8 +112,9 @@ class SoundReader:
         samples = decoding.waveform(recording, self.front.rate)
         parts = segmenting.parts(samples, self.front.rate, self.front.longest)
         found = []
+        # All parts of one recording in windows of one length, so that they are computed together.
+        window = self.front.window(max(last - first for first, last in parts))
         for first, last in parts:
-            window = self.front.window(last - first)
             end = last if len(parts) > 1 else -1
             positions = sum(self.layout(window))
             found.append(SoundPiece(recording, first, end, window, last - first, positions))
