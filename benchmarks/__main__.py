@@ -25,6 +25,7 @@ NAMES = (
     "peft_speech",
     "pictures",
     "predict",
+    "engines",
     "translating",
     "many_pictures",
     "recommending",

@@ -20,6 +20,7 @@ ORDER = (
     "peft_speech",
     "pictures",
     "predict",
+    "engines",
     "translating",
     "many_pictures",
     "recommending",

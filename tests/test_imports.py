@@ -52,6 +52,9 @@ HEAVY += (
     "huggingface_hub",
     "tokenizers",
     "datasets",
+    "onnxruntime",
+    "tensorflow",
+    "keras",
 )
 
 

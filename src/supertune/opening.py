@@ -46,6 +46,9 @@ def reference(
     bare = bare.removeprefix(f"{engine.name}:")
     if not getattr(engine, "folders", False):
         return BackboneRef(bare, engine.name, terms=terms)
+    path = Path(bare).expanduser()
+    if hasattr(engine, "knows") and (path.exists() or engine.knows(path)):
+        return BackboneRef(path.resolve().name, engine.name, path)
     located = resolve(bare, progress=progress, fetch=fetch)
     if bare == name:  # only now is it known what a model that was fetched is
         engine = engine_of(name)

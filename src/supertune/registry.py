@@ -127,14 +127,13 @@ def engine_called(prefix: str) -> Engine | None:
     return next((one for one in engines() if getattr(one, "prefix", None) == prefix), None)
 
 
-def engine_in(folder: Path) -> Engine:
-    """The engine that knows a folder of files, by its ``listing``, the name of a file there, or by
-    its ``model_types``, one of which config.json names; else that of transformers."""
-    kind = _model_type(folder)
+def engine_in(path: Path) -> Engine:
+    """The engine that ``knows`` what is at a path, or one of whose ``model_types`` config.json
+    names there; else that of transformers."""
+    kind = _model_type(path)
     for one in engines():
-        listing = getattr(one, "listing", None)
-        listed = listing is not None and kind is None and (folder / listing).is_file()
-        if listed or kind in getattr(one, "model_types", ()):
+        knows = getattr(one, "knows", None)
+        if (knows is not None and knows(path)) or kind in getattr(one, "model_types", ()):
             return one
     return engine("transformers")
 

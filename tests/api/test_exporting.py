@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from tests.conftest import Files
 import supertune
 from supertune.errors import InputError
 from supertune.model import Model
+from supertune.opening import engine_of, reference
 from supertune.pipeline import as_calibrated
 
 FAST = {"folds": 2, "repeats": 1, "max_length": 16, "threads": 1}
@@ -307,6 +309,11 @@ def test_a_graph_answers_without_supertune_or_torch(fitted, reviews, tmp_path) -
     assert [one["answer"] for one in found] == model.predict(texts).tolist()
     shares = np.array([one["probabilities"] for one in found])
     np.testing.assert_allclose(shares, model.predict_proba(texts), atol=2e-4)
+    again = engine_of(str(tmp_path / "graph"))
+    graph: Any = again.open(reference(str(tmp_path / "graph")), device="cpu", threads=1)
+    encoding = model.workshop.lens(model.backbone).encoding  # type: ignore[union-attr]
+    vectors = graph.features(graph.tokens(texts, encoding), encoding)
+    np.testing.assert_allclose(vectors, own_vectors(model, texts), atol=1e-4)
     said = (tmp_path / "graph" / "predict.py").read_text("utf-8")
     assert "import supertune" not in said
     assert "torch" not in said
@@ -329,3 +336,56 @@ def test_what_is_no_graph_says_why(fitted, words, tmp_path) -> None:
 
     assert refused(words, format="onnx") == "nothing_to_export"
     assert refused(fitted("lora")[0], int8=True) == "not_for_this_format"
+
+
+@pytest.fixture(scope="module")
+def sentences(fitted, tmp_path_factory) -> Path:
+    folder: Path = tmp_path_factory.mktemp("plain") / "sentences"
+    done = supertune.export(fitted("lora")[0], folder, format="sentence-transformers")
+    assert done["difference"] <= 1e-5
+    return folder
+
+
+def own_vectors(model: Model, texts: list[str]) -> Any:
+    lens = model.workshop.lens(model.backbone)
+    assert lens is not None
+    with model.tuned.tunable:  # type: ignore[attr-defined]
+        return lens.backbone.features(lens.backbone.tokens(texts, lens.encoding), lens.encoding)
+
+
+def test_sentence_transformers_gives_the_vectors_that_the_head_reads(
+    fitted, reviews, sentences
+) -> None:
+    pytest.importorskip("sentence_transformers", reason="it is in the extra bench")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of its own imports
+        from sentence_transformers import SentenceTransformer
+
+        theirs = SentenceTransformer(str(sentences), device="cpu").encode(reviews.texts[:6])
+    ours = own_vectors(fitted("lora")[0], reviews.texts[:6])
+    np.testing.assert_allclose(theirs, ours, atol=1e-5)
+
+
+def test_its_files_say_how_the_model_pools_cuts_and_scales(fitted, sentences) -> None:
+    def read(name: str) -> Any:
+        return json.loads((sentences / name).read_text("utf-8"))
+
+    assert [one["type"].rpartition(".")[2] for one in read("modules.json")] == [
+        *("Transformer", "Pooling", "Normalize")
+    ]
+    pooling = read("1_Pooling/config.json")
+    assert [name for name, on in pooling.items() if on is True] == ["pooling_mode_mean_tokens"]
+    assert read("sentence_bert_config.json")["max_seq_length"] == FAST["max_length"]
+    assert (sentences / "head.safetensors").is_file()
+    assert "SentenceTransformer" in (sentences / "README.md").read_text("utf-8")
+    assert fitted("lora")[0].workshop.offer(str(sentences)).normalize
+
+
+def test_two_stacks_make_no_sentence_embeddings(tiny_folder, tmp_path) -> None:
+    rows = [("a good film", "good"), ("very good", "good"), ("bad", "bad"), ("a long bad", "bad")]
+    folder = str(tiny_folder("t5"))
+    model = supertune.fit(rows, **FAST, method="linear_probe", backbone=folder)
+    with pytest.raises(InputError) as caught:
+        supertune.export(model, tmp_path / "plain", format="sentence-transformers")
+    assert caught.value.code == "no_sentence_embeddings"
+    assert list(tmp_path.iterdir()) == []

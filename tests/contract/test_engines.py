@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import get_args
 
 import numpy as np
 import pytest
 from tests.contract.combinations import METHODS
+from tests.onnx_encoders import exported
 from tests.openai_server import Hashes, Server
+from tests.tensorflow_here import tensorflow_is_here
 
 import supertune
 from supertune import registry
@@ -45,7 +48,17 @@ def engine(request):
 
 
 @pytest.fixture(scope="module")
-def backbone_name(engine):
+def backbone_name(engine, request, tmp_path_factory):
+    if engine.name == "onnx":
+        low = request.getfixturevalue("low_minilm")
+        return str(exported(Path(low), tmp_path_factory.mktemp("graphs") / "low-minilm"))
+    if engine.name == "keras":
+        if not tensorflow_is_here():
+            pytest.skip("needs the extra tensorflow")
+        from supertune.backbones.keras.converting import convert
+
+        low = request.getfixturevalue("low_minilm")
+        return str(convert(Path(low), tmp_path_factory.mktemp("keras") / "low-minilm"))
     return BACKBONES.get(engine.name, f"{engine.name}:{engine.name}")
 
 

@@ -11,10 +11,21 @@ _POOL = {
     "cls": "vectors = hidden[:, 0]",
     "last": 'vectors = hidden[torch.arange(len(hidden)), batch["attention_mask"].sum(1) - 1]',
 }
+_SENTENCES = (
+    "The vectors that the head reads, by Sentence Transformers:",
+    "",
+    "```python",
+    "from sentence_transformers import SentenceTransformer",
+    "",
+    'vectors = SentenceTransformer(".").encode(["one text", "another text"])',
+    "```",
+    "",
+)
 
 
-def page(about: Mapping[str, Any], auto_class: str) -> str:
-    """Markdown; ``about`` is the content of ``head.json``."""
+def page(about: Mapping[str, Any], auto_class: str, *, sentences: bool = False) -> str:
+    """Markdown; ``about`` is the content of ``head.json``; ``sentences``: of a folder that
+    Sentence Transformers opens too."""
     what = "A transformers model" if about["merged"] else "A PEFT adapter"
     lines = [
         f"# {what} for {about['task'].replace('_', ' ')}",
@@ -27,6 +38,7 @@ def page(about: Mapping[str, Any], auto_class: str) -> str:
         *(_merged(about) if about["merged"] else _adapter(about, auto_class)),
         "```",
         "",
+        *(_SENTENCES if sentences else ()),
     ]
     return "\n".join([*lines, *_answers(about, auto_class)])
 

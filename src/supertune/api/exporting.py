@@ -1,4 +1,5 @@
-"""`supertune.export`: a tuned model in the plain format of peft, of transformers or of ONNX."""
+"""`supertune.export`: a tuned model in the plain format of peft, of transformers, of Sentence
+Transformers or of ONNX."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 import numpy as np
 
 from supertune import __version__, registry
-from supertune.api import export_page, onnx_exporting
+from supertune.api import export_page, onnx_exporting, sentence_exporting
 from supertune.api.loading import load
 from supertune.api.onnx_exporting import PROBES
 from supertune.artifact import exports, foreign, tensor_bytes
@@ -27,7 +28,7 @@ from supertune.pipeline import as_calibrated
 SAME = 1e-5  # of the largest value: what float32 rounding may make of merging
 _READOUT = ("head.weight", "head.bias", "words.scale", "words.bias")
 
-Format = Literal["peft", "merged", "onnx"]
+Format = Literal["peft", "merged", "sentence-transformers", "onnx"]
 
 
 @runtime_checkable
@@ -55,15 +56,16 @@ def export(
     int8: bool = False,
     overwrite: bool = False,
 ) -> dict[str, Any]:
-    """Write a model for plain peft, plain transformers or plain onnxruntime.
+    """Write a model for other people's libraries.
 
     Args:
         model: a `Model` or its folder.
         to: the folder to write, whole or not at all.
         format: ``"peft"`` the adapter alone; ``"merged"`` a transformers folder of the backbone
-            with the tuned numbers in its weights (float32); ``"onnx"`` one graph from tokens to
-            answers, with its tokenizer and a program of 40 lines.
-        int8: of a graph, its weights in 8 bits, a quarter of the size.
+            with the tuned numbers in its weights (float32); ``"sentence-transformers"`` the same
+            with the files by which that library makes the model's vectors; ``"onnx"`` one graph
+            from tokens to answers, with its tokenizer and a program of 40 lines.
+        int8: of a graph, its weights in 8 bits.
         overwrite: whether an earlier export at ``to`` may be replaced.
 
     Returns:
@@ -75,9 +77,9 @@ def export(
 
     Raises:
         InputError: ``output_exists`` and its like; ``nothing_to_export`` for a method without a
-            backbone, ``no_adapter``, ``cannot_merge`` with the reason, ``no_onnx``;
-            ``merge_differs``, ``onnx_differs`` or ``int8_differs`` when what was written does not
-            compute the same; ``not_for_this_format``.
+            backbone, ``no_adapter``, ``cannot_merge`` with the reason, ``not_for_this_format``,
+            ``no_onnx``, ``no_sentence_embeddings``; ``merge_differs``, ``onnx_differs`` or
+            ``int8_differs`` when what was written does not compute the same.
         EnvironmentFault: ``extra_missing``.
     """
     _check_format(format, int8)
@@ -88,10 +90,8 @@ def export(
     compared: dict[str, Any] = {"difference": None}
 
     def fill(folder: Path) -> None:
-        if format == "onnx":
-            compared.update(_graph(source, folder, int8))
-        else:
-            compared.update(_plain(source, folder, merge=format == "merged"))
+        graph = format == "onnx"
+        compared.update(_graph(source, folder, int8) if graph else _plain(source, folder, format))
 
     made = {"supertune": __version__, "method": tuned.method, "backbone": about["base"]}
     sizes = exports.write(target, made, fill, overwrite=overwrite)
@@ -131,10 +131,14 @@ def _graph(source: _Source, folder: Path, int8: bool) -> dict[str, Any]:
     }
 
 
-def _plain(source: _Source, folder: Path, *, merge: bool) -> dict[str, Any]:
-    about, difference = source.about, None
-    if merge:
+def _plain(source: _Source, folder: Path, format: Format) -> dict[str, Any]:
+    about, difference, sentences = source.about, None, format == "sentence-transformers"
+    if sentences:
+        sentence_exporting.check(source.lens)
+    if format != "peft":
         _merge(source, folder)
+        if sentences:
+            sentence_exporting.write(folder, about, source.lens.backbone.offer.width)
         difference = _difference(source, folder)
     else:
         config = {**(source.state.adapter_config or {}), "base_model_name_or_path": about["base"]}
@@ -143,7 +147,8 @@ def _plain(source: _Source, folder: Path, *, merge: bool) -> dict[str, Any]:
     (folder / foreign.HEAD).write_bytes(tensor_bytes(_as_torch(source.readout)))
     (folder / foreign.HEAD_CONFIG).write_bytes(json_bytes(about))
     opener = source.engine.auto_class(source.lens.backbone)
-    (folder / "README.md").write_bytes(export_page.page(about, opener).encode("utf-8"))
+    written = export_page.page(about, opener, sentences=sentences)
+    (folder / "README.md").write_bytes(written.encode("utf-8"))
     return {"difference": difference}
 
 
@@ -304,8 +309,9 @@ def _no_adapter(model: Model, changed: bool) -> InputError:
 
 def _next(target: Path, format: Format) -> list[str]:
     if format == "onnx":
-        return [f'python {target / onnx_exporting.PROGRAM} "a text"']
+        asked = '"a text"' if (target / "tokenizer.json").is_file() else "PICTURE.png"
+        return [f"python {target / onnx_exporting.PROGRAM} {asked}"]
     page = f"Read how to load it: {target / 'README.md'}"
-    if format == "merged":
+    if format != "peft":
         return [page, f"supertune fit ROWS.csv --backbone {target} -o NEW-MODEL"]
     return [page, f"supertune predict {target} NEW.csv -o predictions.csv"]

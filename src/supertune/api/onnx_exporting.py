@@ -3,6 +3,7 @@ them with onnxruntime alone."""
 
 from __future__ import annotations
 
+import io
 import runpy
 import shutil
 from collections.abc import Sequence
@@ -13,9 +14,19 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from supertune import registry
+from supertune.api import onnx_programs
 from supertune.artifact.states import json_bytes
 from supertune.artifact.tensors import Arrays
-from supertune.contracts import BackboneRef, Encoding, FloatArray, Input, Lens, Offer
+from supertune.contracts import (
+    Backbone,
+    BackboneRef,
+    Encoding,
+    FloatArray,
+    Input,
+    Lens,
+    Offer,
+    Picture,
+)
 from supertune.errors import EnvironmentFault, InputError
 from supertune.metrics import THRESHOLD
 from supertune.model import Model
@@ -40,6 +51,7 @@ class Graphing(Protocol):
         shares: str | None,
         path: Path,
     ) -> None: ...
+    def graph_reading(self, backbone: Backbone, encoding: Encoding) -> dict[str, Any]: ...
 
 
 @dataclass(frozen=True)
@@ -83,9 +95,15 @@ def write(model: Model, readout: Arrays, merged: Path, folder: Path, *, int8: bo
     shares = None if model.head.valued else "sigmoid" if model.head.multi_label else "softmax"
     head = (readout["head.weight"].T, readout["head.bias"])
     engine.write_onnx(plain, lens.backbone.offer, lens.encoding, head, shares, folder / GRAPH)
-    shutil.copyfile(merged / "tokenizer.json", folder / "tokenizer.json")
-    (folder / LABELS).write_bytes(json_bytes(_about(model, lens)))
-    (folder / PROGRAM).write_text(_program(shares), encoding="utf-8")
+    about = _about(model, lens)
+    if lens.backbone.offer.modality == "image":
+        about |= engine.graph_reading(lens.backbone, lens.encoding)
+    else:
+        shutil.copyfile(merged / "tokenizer.json", folder / "tokenizer.json")
+        about |= _of_texts(lens)
+    (folder / LABELS).write_bytes(json_bytes(about))
+    program = onnx_programs.program(lens.backbone.offer.modality, shares)
+    (folder / PROGRAM).write_text(program, encoding="utf-8")
     found = _checked(model, lens, folder)
     return _quantized(model, lens, folder) if int8 else found
 
@@ -108,13 +126,16 @@ def _required() -> None:
 
 def _about(model: Model, lens: Lens) -> dict[str, Any]:
     """``labels.json``: what the program has to know beside the graph."""
+    return {"task": model.task, "labels": list(model.labels)}
+
+
+def _of_texts(lens: Lens) -> dict[str, Any]:
     encoding, offer = lens.encoding, lens.backbone.offer
     return {
-        "task": model.task,
-        "labels": list(model.labels),
         "prefix": offer.prefix if encoding.prefix is None else encoding.prefix,
         "max_length": min(encoding.max_length, offer.max_length),
         "long_texts": "cut at max_length",
+        "positions": offer.max_length,
     }
 
 
@@ -158,7 +179,8 @@ def _compared(model: Model, lens: Lens, folder: Path) -> Compared:
     with lens.backbone.at("fp32"):
         logits = model.tuned.logits(rows, lens)
     ours = model.decoded(logits).scored
-    theirs = runpy.run_path(str(folder / PROGRAM))["answered"](rows)
+    given = [io.BytesIO(row.read()) if isinstance(row, Picture) else row for row in rows]
+    theirs = runpy.run_path(str(folder / PROGRAM))["answered"](given)
     apart = np.abs(ours - theirs)
     if model.head.valued:
         size = float(np.abs(ours).max())
@@ -171,62 +193,17 @@ def _compared(model: Model, lens: Lens, folder: Path) -> Compared:
 
 
 def _rows(model: Model, lens: Lens) -> list[Input]:
-    """Texts that the model learned from and that both read alike: long ones where the model cuts
+    """Rows that the model learned from and that both read alike: long texts where the model cuts
     them too. Examples where none are kept."""
     kept: Sequence[Input] = () if model.training_rows is None else model.training_rows.inputs
+    if lens.backbone.offer.modality == "image":
+        examples: Any = lens.backbone
+        return list(kept[:CHECKED]) or list(examples.reader.samples())
     if kept and lens.encoding.long_text == "truncate":
         return list(kept[:CHECKED])
     whole = replace(lens.encoding, long_text="truncate", max_length=lens.backbone.offer.max_length)
-    longest = _about(model, lens)["max_length"]
+    longest = _of_texts(lens)["max_length"]
     some = list(kept[: 2 * CHECKED])
     read = lens.backbone.tokens(some, whole) if some else []
     fitting = [row for row, (one, *_) in zip(some, read, strict=True) if len(one.ids) <= longest]
     return fitting[:CHECKED] or list(PROBES)
-
-
-def _program(shares: str | None) -> str:
-    output = "scores" if shares is None else "probabilities"
-    return _PROGRAM.replace("OUTPUT", output).replace("SAID", _SAID[shares])
-
-
-_SAID = {
-    None: "float(row[0])",
-    "softmax": 'ABOUT["labels"][row.argmax()]',
-    "sigmoid": '[name for name, share in zip(ABOUT["labels"], row) if share >= 0.5]',
-}
-_PROGRAM = '''"""Answers to texts, one a line of standard input or an argument each.
-
-pip install numpy onnxruntime tokenizers
-"""
-
-import json
-import sys
-from pathlib import Path
-
-import numpy as np
-import onnxruntime
-from tokenizers import Tokenizer
-
-HERE = Path(__file__).parent
-ABOUT = json.loads((HERE / "labels.json").read_text("utf-8"))
-TOKENIZER = Tokenizer.from_file(str(HERE / "tokenizer.json"))
-TOKENIZER.enable_truncation(ABOUT["max_length"])
-TOKENIZER.enable_padding()
-SESSION = onnxruntime.InferenceSession(HERE / "model.onnx", providers=["CPUExecutionProvider"])
-
-
-def answered(texts):
-    """(n, C) OUTPUT."""
-    read = TOKENIZER.encode_batch([ABOUT["prefix"] + text for text in texts])
-    batch = {
-        "input_ids": np.array([one.ids for one in read], np.int64),
-        "attention_mask": np.array([one.attention_mask for one in read], np.int64),
-    }
-    return SESSION.run(["OUTPUT"], batch)[0]
-
-
-if __name__ == "__main__":
-    for text in sys.argv[1:] or map(str.strip, sys.stdin):
-        row = answered([text])[0]
-        print(json.dumps({"text": text, "answer": SAID, "OUTPUT": row.round(4).tolist()}))
-'''

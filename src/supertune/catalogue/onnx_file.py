@@ -50,12 +50,12 @@ def read(data: bytes) -> Onnx:
     Raises:
         InputError: ``weights_layout``.
     """
-    graphs = [value for number, value in _fields(memoryview(data)) if number == _GRAPH]
+    graphs = [value for number, value in fields(memoryview(data)) if number == _GRAPH]
     if len(graphs) != 1 or not isinstance(graphs[0], memoryview):
         raise bad_layout("no ONNX file of one graph")
     nodes: list[Node] = []
     tensors: dict[str, Tensor] = {}
-    for number, value in _fields(graphs[0]):
+    for number, value in fields(graphs[0]):
         if number == _INITIALIZER:
             tensors |= _tensor(value)
         elif number == _NODE:
@@ -70,11 +70,11 @@ def _node(value: memoryview) -> tuple[Node, memoryview | None]:
     """An operation, and the tensor among its attributes."""
     found: dict[int, list[str]] = {_INPUT: [], _OUTPUT: [], _OPERATION: []}
     held: memoryview | None = None
-    for number, part in _fields(value):
+    for number, part in fields(value):
         if number in found:
-            found[number].append(_text(part))
+            found[number].append(text(part))
         elif number == _ATTRIBUTE:
-            tensors = (inner for kind, inner in _fields(part) if kind == _VALUE)
+            tensors = (inner for kind, inner in fields(part) if kind == _VALUE)
             held = next(tensors, held)
     operation = next(iter(found[_OPERATION]), "")
     return Node(operation, tuple(found[_INPUT]), tuple(found[_OUTPUT])), held
@@ -84,13 +84,13 @@ def _tensor(value: memoryview, name: str = "") -> dict[str, Tensor]:
     """A tensor by its own name or by ``name``; nothing where its numbers are of another kind."""
     dims: list[int] = []
     kind, raw = 0, None
-    for number, part in _fields(value):
+    for number, part in fields(value):
         if number == _DIMS:
-            dims += list(_varints(part)) if isinstance(part, memoryview) else [part]
+            dims += list(varints(part)) if isinstance(part, memoryview) else [part]
         elif number == _KIND:
             kind = part
         elif number == _NAME:
-            name = name or _text(part)
+            name = name or text(part)
         elif number == _RAW:
             raw = part
     if kind not in _KINDS or raw is None:
@@ -105,13 +105,13 @@ def _decoded(raw: memoryview, kind: str, shape: tuple[int, ...]) -> npt.NDArray[
     return np.frombuffer(raw, dtype=kind).reshape(shape)
 
 
-def _text(value: Any) -> str:
+def text(value: Any) -> str:
     if not isinstance(value, memoryview):
         raise bad_layout("a number where a name belongs")
     return bytes(value).decode("utf-8", "replace")
 
 
-def _fields(message: memoryview) -> Iterator[Field]:
+def fields(message: memoryview) -> Iterator[Field]:
     """Number and value of each field of a message: an integer or bytes."""
     if not isinstance(message, memoryview):
         raise bad_layout("a number where a message belongs")
@@ -135,7 +135,7 @@ def _fields(message: memoryview) -> Iterator[Field]:
         at += size
 
 
-def _varints(packed: memoryview) -> Iterator[int]:
+def varints(packed: memoryview) -> Iterator[int]:
     at = 0
     while at < len(packed):
         value, at = _varint(packed, at)

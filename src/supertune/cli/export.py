@@ -1,4 +1,4 @@
-"""``supertune export``: a tuned model for plain peft, transformers or onnxruntime."""
+"""``supertune export``: a tuned model for other people's libraries."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ class Format(StrEnum):
 
     peft = "peft"
     merged = "merged"
+    sentences = "sentence-transformers"
     onnx = "onnx"
 
 
@@ -40,6 +41,7 @@ class Format(StrEnum):
     epilog=example(
         "supertune export my-model --to my-adapter",
         "supertune export my-model --to my-transformer --format merged",
+        "supertune export my-model --to my-encoder --format sentence-transformers",
         "supertune export my-model --to my-graph --format onnx --int8",
     ),
 )
@@ -51,8 +53,8 @@ def export(
         Format,
         typer.Option(
             "--format",
-            help="The adapter alone; the whole backbone with the tuned numbers in its weights; or "
-            "one graph from tokens to answers.",
+            help="The adapter alone; the whole backbone with the tuned numbers in its weights; the "
+            "same for Sentence Transformers; or one graph from tokens to answers.",
         ),
     ] = Format.peft,
     int8: Annotated[
@@ -87,6 +89,7 @@ def export(
 _KINDS = {
     Format.peft: "a PEFT adapter",
     Format.merged: "a transformers folder",
+    Format.sentences: "a folder for Sentence Transformers",
     Format.onnx: "an ONNX graph with its tokenizer",
 }
 
@@ -99,12 +102,12 @@ def _lines(done: dict[str, Any]) -> list[str]:
             f"Over {done['rows']} rows its answers are within {max(done['difference'], 1e-8):.0e} "
             f"of the model's own; {share} of the rows are answered otherwise."
         ]
-    if done["format"] == "merged" and not done["changed"]:
+    if done["format"] != "peft" and not done["changed"]:
         return [
             f"{done['method']} tunes nothing in {done['backbone']}: its weights are as they were, "
             "and what was learned is in head.safetensors."
         ]
-    if done["format"] == "merged":
+    if done["format"] != "peft":
         return [
             f"Its vectors are within {max(done['difference'], 1e-8):.0e} of the model's own, "
             "relative to the largest value."

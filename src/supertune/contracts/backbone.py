@@ -408,12 +408,12 @@ class Engine(Protocol):
     """One file in ``backbones/``: how backbones of one framework are inspected and opened.
 
     One whose backbones are folders of files, which the catalogue may fetch, says so with an
-    attribute ``folders = True``; one that wants folders of some types of model without being named
-    has these in an attribute ``model_types``, as ``config.json`` calls them. One that is chosen
-    by another word than its name has it in an attribute ``prefix``. One that keeps an account for
-    each fit, so that its backbones are not shared by several, says so with ``metered = True``. One
-    that cannot tell what it offers without asking somebody else has what it offers at most in an
-    attribute ``typical``, for lists.
+    attribute ``folders = True``. One that opens a path without being named has the types of model
+    in an attribute ``model_types``, as ``config.json`` calls them, or a method ``knows(path)``. One
+    that is chosen by another word than its name has it in an attribute ``prefix``. One that keeps
+    an account for each fit, so that its backbones are not shared by several, says so with
+    ``metered = True``. One that cannot tell what it offers without asking somebody else has what it
+    offers at most in an attribute ``typical``, for lists.
     """
 
     name: str

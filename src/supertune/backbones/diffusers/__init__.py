@@ -3,6 +3,8 @@ denoisers of pixels without an autoencoder."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from supertune.contracts import Backbone, BackboneRef, Offer
 
 
@@ -14,7 +16,10 @@ class DiffusersEngine:
     modalities = ("image",)
     extra: str | None = "diffusers"
     folders = True  # its backbones are folders, which the catalogue may fetch
-    listing = "model_index.json"  # the file by which a folder is known as one of its own
+
+    def knows(self, path: Path) -> bool:
+        """Whether it is the one for what is at a path."""
+        return (path / "model_index.json").is_file() and not (path / "config.json").is_file()
 
     def offers(self, ref: BackboneRef) -> Offer:
         """Raises as `declared.read`."""

@@ -90,10 +90,17 @@ class TransformersEngine:
         shares: str | None,
         path: Path,
     ) -> None:
-        """One ONNX file with a head on top; see `onnx_graph.write_onnx`."""
-        from supertune.backbones.transformers import onnx_graph
+        """One ONNX file with a head on top; see `onnx_graph` and `onnx_pictures`."""
+        from supertune.backbones.transformers import onnx_graph, onnx_pictures
 
-        onnx_graph.write_onnx(ref, offer, encoding, head, shares, path)
+        written = onnx_pictures if offer.modality == "image" else onnx_graph
+        written.write_onnx(ref, offer, encoding, head, shares, path)
+
+    def graph_reading(self, backbone: Any, encoding: Encoding) -> dict[str, Any]:
+        """What a program does with a picture before it calls the graph."""
+        from supertune.backbones.transformers import onnx_pictures
+
+        return onnx_pictures.reading(backbone, encoding)
 
     def adopt(
         self, backbone: Any, config: Mapping[str, Any], arrays: dict[str, Any]

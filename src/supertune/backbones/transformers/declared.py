@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from supertune.backbones import _sentence_folder as sentence_folder
+from supertune.backbones._sentence_folder import read_json
 from supertune.backbones.transformers import (
     declared_pictures,
     declared_sounds,
@@ -52,7 +54,7 @@ def offer(folder: Path) -> Offer:
     Raises:
         InputError: when the folder is no model, needs code of its own, or holds only pickles.
     """
-    config = _json(folder / "config.json")
+    config = read_json(folder / "config.json")
     if config is None:
         raise InputError(
             "not_a_backbone",
@@ -70,8 +72,8 @@ def offer(folder: Path) -> Offer:
         )
     files = weight_files(folder)
     shapes = {name: shape for path in files for name, shape in _shapes(path).items()}
-    processor = _json(folder / "preprocessor_config.json") or {}
-    origin = _json(folder / ORIGIN) or {}
+    processor = read_json(folder / "preprocessor_config.json") or {}
+    origin = read_json(folder / ORIGIN) or {}
     if declared_speech.writes(config):
         return declared_speech.offer(config, shapes, _languages(folder, config))
     if declared_translators.translates(config):
@@ -92,7 +94,6 @@ def _of_texts(folder: Path, config: dict[str, Any], shapes: Mapping[str, Sequenc
     text_config = config.get("text_config") if "hidden_size" not in config else None
     sizes = text_config if isinstance(text_config, dict) else config
     family = _family(config)
-    sentence = _json(folder / "sentence_bert_config.json") or {}
     positions = _positions(sizes, str(config.get("model_type", "")))
     depth = _first(
         sizes, "num_hidden_layers", "n_layer", "num_layers", "n_layers", "encoder_layers"
@@ -104,15 +105,15 @@ def _of_texts(folder: Path, config: dict[str, Any], shapes: Mapping[str, Sequenc
         width=_first(sizes, "hidden_size", "d_model", "n_embd", "dim", "emb_dim"),
         depth=depth,
         parameters=sum(math.prod(shape) for shape in shapes.values()),
-        max_length=min(int(sentence.get("max_seq_length") or positions), positions),
-        pooling=_pooling(folder, family),
-        prefix=_prefix(folder),
-        normalize=any("Normalize" in str(part.get("type")) for part in _modules(folder)),
+        max_length=sentence_folder.longest(folder, positions),
+        pooling=sentence_folder.pooling(folder, family),
+        prefix=sentence_folder.prefix(folder),
+        normalize=sentence_folder.normalizes(folder),
         languages=_languages(folder, config),
         chat=_chats(folder),
         decoder_depth=_decoder_depth(config, family, depth),
     )
-    told = _json(folder / "tokenizer_config.json") or {}
+    told = read_json(folder / "tokenizer_config.json") or {}
     return declared_translators.translating(config, told, found)
 
 
@@ -162,14 +163,6 @@ def conversion(pickled: str, made: str = "model.safetensors") -> str:
     )
 
 
-def _json(path: Path) -> dict[str, Any] | None:
-    try:
-        loaded = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return loaded if isinstance(loaded, dict) else None
-
-
 def _first(sizes: dict[str, Any], *names: str) -> int:
     """One size by whichever name the architecture has for it; 0 where it is not said."""
     return next((int(sizes[name]) for name in names if sizes.get(name)), 0)
@@ -214,7 +207,7 @@ def _decoder_depth(config: dict[str, Any], family: str, depth: int) -> int:
 
 
 def _chats(folder: Path) -> bool:
-    declared = _json(folder / "tokenizer_config.json") or {}
+    declared = read_json(folder / "tokenizer_config.json") or {}
     return bool(declared.get("chat_template")) or (folder / "chat_template.jinja").is_file()
 
 
@@ -240,36 +233,8 @@ def _shapes(path: Path) -> dict[str, list[int]]:
     return {name: entry["shape"] for name, entry in header.items() if name != "__metadata__"}
 
 
-def _modules(folder: Path) -> list[dict[str, Any]]:
-    try:
-        loaded = json.loads((folder / "modules.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return []
-    return [part for part in loaded if isinstance(part, dict)] if isinstance(loaded, list) else []
-
-
-def _pooling(folder: Path, family: str) -> Literal["mean", "cls", "last"]:
-    declared = _json(folder / "1_Pooling" / "config.json") or {}
-    if declared.get("pooling_mode_cls_token") or declared.get("pooling_mode") == "cls":
-        return "cls"
-    if declared.get("pooling_mode_lasttoken") or declared.get("pooling_mode") == "lasttoken":
-        return "last"
-    if not declared and family == "causal":
-        return "last"
-    return "mean"
-
-
-def _prefix(folder: Path) -> str:
-    declared = _json(folder / "config_sentence_transformers.json") or {}
-    prompts = declared.get("prompts") or {}
-    for key in ("classification", declared.get("default_prompt_name"), "query"):
-        if key and prompts.get(key):
-            return str(prompts[key])
-    return ""
-
-
 def _languages(folder: Path, config: dict[str, Any]) -> tuple[str, ...]:
-    origin = _json(folder / ORIGIN) or {}
+    origin = read_json(folder / ORIGIN) or {}
     if origin.get("languages"):
         return tuple(map(str, origin["languages"]))
     name = f"{folder.name} {config.get('_name_or_path', '')} {config.get('model_type', '')}".lower()

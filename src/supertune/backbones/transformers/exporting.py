@@ -22,11 +22,11 @@ from supertune.errors import InputError
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 
-# What lies beside the weights: the tokenizer, and how vectors are pooled.
+# What lies beside the weights: the tokenizer, how pictures are read, how vectors are pooled.
 _BESIDE = (
     *("tokenizer*.json", "special_tokens_map.json", "added_tokens.json", "vocab.*", "merges.txt"),
     *("*.model", "*.bpe", "chat_template.jinja", "modules.json", "sentence_*config.json"),
-    *("config_sentence_transformers.json", "[0-9]_*/config.json"),
+    *("config_sentence_transformers.json", "[0-9]_*/config.json", "preprocessor_config.json"),
 )
 
 

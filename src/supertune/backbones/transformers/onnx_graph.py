@@ -1,7 +1,8 @@
 """An encoder of texts with a linear head as one ONNX graph, by torch's own exporter.
 
-The graph reads token ids and their mask, both (n, t) int64, and gives ``scores`` (n, C) and, of
-labels, ``probabilities`` (n, C). Rows and tokens may be of any number, up to the model's longest.
+The graph reads token ids and their mask, both (n, t) int64, and gives ``scores`` (n, C), the
+``vectors`` (n, d) behind them and, of labels, ``probabilities`` (n, C). Rows and tokens may be of
+any number, up to the model's longest.
 """
 
 from __future__ import annotations
@@ -46,25 +47,37 @@ def write_onnx(
     pooling = encoding.pooling or offer.pooling
     inner = encoding.layer not in (None, offer.depth) or encoding.prompt is not None
     if (offer.modality, offer.family) != ("text", "encoder") or pooling not in ("mean", "cls"):
-        raise _refused(
+        raise refused(
             ref.name, f"a {offer.family} model that reads {offer.modality} and pools by {pooling}"
         )
     if inner:
-        raise _refused(ref.name, "its vectors are those of an inner block, or at a prompt's answer")
+        raise refused(ref.name, "its vectors are those of an inner block, or at a prompt's answer")
     model = loading.model(ref, offer)
     body = loading.body(model, offer).float().eval()
     body.set_attn_implementation("eager")  # the one without a branch on the mask's content
-    whole = _Whole(body, (pooling, offer.normalize, shares), *head).eval()
+    whole = _Whole(body, pooling, Head(*head, shares, normalize=offer.normalize)).eval()
     ids = torch.ones((2, _TOKENS), dtype=torch.int64)
     sizes = dict.fromkeys((0, 1), torch.export.Dim.DYNAMIC)
-    outputs = ["scores"] if shares is None else ["scores", "probabilities"]
+    write_graph(whole, (ids, torch.ones_like(ids)), INPUTS, (sizes, sizes), shares, path)
+
+
+def write_graph(
+    whole: nn.Module,
+    given: tuple[torch.Tensor, ...],
+    inputs: tuple[str, ...],
+    sizes: tuple[dict[int, Any], ...],
+    shares: str | None,
+    path: Path,
+) -> None:
+    """Write what ends in a `Head`, traced with ``given``; ``sizes``: the axes that stay open."""
+    outputs = ["scores", "vectors"] if shares is None else ["scores", "vectors", "probabilities"]
     with _quiet(), torch.inference_mode(False), torch.no_grad():
         program = torch.onnx.export(
             whole,
-            (ids, torch.ones_like(ids)),
-            input_names=list(INPUTS),
+            given,
+            input_names=list(inputs),
             output_names=outputs,
-            dynamic_shapes=(sizes, sizes),
+            dynamic_shapes=sizes,
             opset_version=OPSET,
             dynamo=True,
             verbose=False,
@@ -73,33 +86,48 @@ def write_onnx(
     program.save(str(path), external_data=False)
 
 
-class _Whole(nn.Module):
-    """Tokens to scores."""
+class Head(nn.Module):
+    """Vectors to scores, the vectors by which the graph can be a backbone again, and shares.
+
+    Args:
+        weight, bias: (C, d) and (C,).
+        shares: what makes probabilities of scores: ``softmax``, ``sigmoid``, or None.
+    """
 
     weight: torch.Tensor
     bias: torch.Tensor
 
     def __init__(
-        self, body: Any, how: tuple[str, bool, str | None], weight: FloatArray, bias: FloatArray
+        self, weight: FloatArray, bias: FloatArray, shares: str | None, *, normalize: bool = False
     ) -> None:
         super().__init__()
-        self.body = body
-        self.pooling, self.normalize, self.shares = how
+        self.shares, self.normalize = shares, normalize
         self.register_buffer("weight", torch.as_tensor(weight, dtype=torch.float32))
         self.register_buffer("bias", torch.as_tensor(bias, dtype=torch.float32))
 
-    def forward(self, input_ids: Any, attention_mask: Any) -> Any:
-        hidden = self.body(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
-        vectors = hidden[:, 0]
-        if self.pooling == "mean":
-            mask = attention_mask.unsqueeze(-1).to(hidden.dtype)
-            vectors = (hidden * mask).sum(1) / mask.sum(1)
+    def forward(self, vectors: Any) -> Any:
         if self.normalize:
             vectors = nn.functional.normalize(vectors, dim=-1)
         scores = nn.functional.linear(vectors, self.weight, self.bias)
         if self.shares is None:
-            return scores
-        return scores, scores.sigmoid() if self.shares == "sigmoid" else scores.softmax(-1)
+            return scores, vectors
+        shares = scores.sigmoid() if self.shares == "sigmoid" else scores.softmax(-1)
+        return scores, vectors, shares
+
+
+class _Whole(nn.Module):
+    """Tokens to scores and vectors."""
+
+    def __init__(self, body: Any, pooling: str, head: Head) -> None:
+        super().__init__()
+        self.body, self.pooling, self.head = body, pooling, head
+
+    def forward(self, input_ids: Any, attention_mask: Any) -> Any:
+        hidden = self.body(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+        if self.pooling == "cls":
+            return self.head(hidden[:, 0])
+        mask = attention_mask.unsqueeze(-1).to(hidden.dtype)
+        return self.head((hidden * mask).sum(1) / mask.sum(1))
 
 
 @contextmanager
@@ -116,11 +144,11 @@ def _quiet() -> Iterator[None]:
         log.setLevel(level)
 
 
-def _refused(name: str, what: str) -> InputError:
+def refused(name: str, what: str) -> InputError:
     return InputError(
         "no_onnx",
         f"No ONNX graph is made of {name}: {what}.",
         received=name,
-        allowed="encoders of texts that pool by mean or by their first token",
+        allowed="encoders of texts that pool by mean or by their first token, and of pictures",
         next="Leave --format onnx out, or fit on such a backbone: `supertune backbones`.",
     )

@@ -129,7 +129,7 @@ class PixelReader:
         side = self.preprocessing.side
         pixels = torch.zeros(1, 3, side, side, device=self.backbone.device)
         with self.backbone.lock, torch.inference_mode():
-            given = self._called_with(pixels, side)
+            given = self.called_with(pixels, side)
             last = self.backbone.body(**given).last_hidden_state
         if last.dim() == 4:
             return 0, int(last.shape[2] * last.shape[3])
@@ -169,7 +169,7 @@ class PixelReader:
         mask[:, :specials] = 0
         adapters = torch.tensor([pieces[row].adapter for row in order], device=device)
         first = torch.zeros(rows, 1, dtype=torch.long, device=device) if specials else None
-        inputs = self._called_with(values.to(device), side)
+        inputs = self.called_with(values.to(device), side)
         return Batch(inputs, mask, adapters=adapters, summary=first)
 
     def vectors(self, batch: Batch, encoding: Encoding, cut: int, hidden: Any | None) -> Any:
@@ -224,7 +224,7 @@ class PixelReader:
         made = [drawn.integers(0, 256, (size, size, 3), dtype=np.uint8) for size in (64, 8, 16, 4)]
         return tuple(_encoded(each) for each in made)
 
-    def _called_with(self, values: Any, side: int) -> dict[str, Any]:
+    def called_with(self, values: Any, side: int) -> dict[str, Any]:
         given: dict[str, Any] = {"pixel_values": values}
         if self._interpolates and side != self._own_side:
             given["interpolate_pos_encoding"] = True

@@ -1,0 +1,118 @@
+"""The programs that lie beside an exported graph: they need neither supertune nor torch."""
+
+from __future__ import annotations
+
+
+def program(modality: str, shares: str | None) -> str:
+    """Python source; ``shares``: what makes probabilities of scores, None where values are
+    answered."""
+    output = "scores" if shares is None else "probabilities"
+    return _PROGRAMS[modality].replace("OUTPUT", output).replace("SAID", _SAID[shares])
+
+
+_SAID = {
+    None: "float(row[0])",
+    "softmax": 'ABOUT["labels"][row.argmax()]',
+    "sigmoid": '[name for name, share in zip(ABOUT["labels"], row) if share >= 0.5]',
+}
+_OF_TEXTS = '''"""Answers to texts, one a line of standard input or an argument each.
+
+pip install numpy onnxruntime tokenizers
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from tokenizers import Tokenizer
+
+HERE = Path(__file__).parent
+ABOUT = json.loads((HERE / "labels.json").read_text("utf-8"))
+TOKENIZER = Tokenizer.from_file(str(HERE / "tokenizer.json"))
+TOKENIZER.enable_truncation(ABOUT["max_length"])
+TOKENIZER.enable_padding()
+SESSION = onnxruntime.InferenceSession(HERE / "model.onnx", providers=["CPUExecutionProvider"])
+
+
+def answered(texts):
+    """(n, C) OUTPUT."""
+    read = TOKENIZER.encode_batch([ABOUT["prefix"] + text for text in texts])
+    batch = {
+        "input_ids": np.array([one.ids for one in read], np.int64),
+        "attention_mask": np.array([one.attention_mask for one in read], np.int64),
+    }
+    return SESSION.run(["OUTPUT"], batch)[0]
+
+
+if __name__ == "__main__":
+    for text in sys.argv[1:] or map(str.strip, sys.stdin):
+        row = answered([text])[0]
+        print(json.dumps({"text": text, "answer": SAID, "OUTPUT": row.round(4).tolist()}))
+'''
+_OF_PICTURES = '''"""Answers to pictures, whose files are the arguments.
+
+pip install numpy onnxruntime pillow
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from PIL import Image, ImageOps
+
+HERE = Path(__file__).parent
+ABOUT = json.loads((HERE / "labels.json").read_text("utf-8"))
+SESSION = onnxruntime.InferenceSession(HERE / "model.onnx", providers=["CPUExecutionProvider"])
+
+
+def placed(width, height):
+    """Where a picture lies in its square: left, top, width, height."""
+    side, edge, how = ABOUT["side"], ABOUT["edge"], ABOUT["resize"]
+    if how == "stretch":
+        return 0, 0, side, side
+    if how == "pad":
+        width, height = (max(1, round(side * one / max(width, height))) for one in (width, height))
+        return (side - width) // 2, (side - height) // 2, width, height
+    if how == "squeeze":
+        width = height = 1
+    shorter = min(width, height)
+    width, height = int(edge * width / shorter), int(edge * height / shorter)
+    return -((width - side) // 2), -((height - side) // 2), width, height
+
+
+def square(file):
+    """(side, side, 3) pixels: upright, opaque, resized."""
+    side, image = ABOUT["side"], Image.open(file)
+    least, shorter = 4 * side, max(1, min(image.size))
+    image.draft(None, tuple(max(1, one * least // shorter) for one in image.size))
+    image = ImageOps.exif_transpose(image)
+    if image.has_transparency_data:
+        below = Image.new("RGBA", image.size, (*ABOUT["beneath"], 255))
+        image = Image.alpha_composite(below, image.convert("RGBA"))
+    left, top, width, height = placed(*image.size)
+    seen = np.asarray(image.convert("RGB").resize((width, height), ABOUT["resample"]))
+    seen = seen[max(0, -top) :, max(0, -left) :][:side, :side]
+    found = np.empty((side, side, 3), np.uint8)
+    found[:] = ABOUT["margin"]
+    found[max(0, top) :, max(0, left) :][: len(seen), : seen.shape[1]] = seen
+    return found
+
+
+def answered(files):
+    """(n, C) OUTPUT."""
+    pixels = np.stack([square(file) for file in files]) * np.float64(ABOUT["scale"])
+    mean, spread = (np.array(ABOUT[name], np.float32) for name in ("mean", "spread"))
+    pixels = ((pixels.astype(np.float32) - mean) / spread).transpose(0, 3, 1, 2)
+    return SESSION.run(["OUTPUT"], {"pixel_values": np.ascontiguousarray(pixels)})[0]
+
+
+if __name__ == "__main__":
+    for file in sys.argv[1:]:
+        row = answered([file])[0]
+        print(json.dumps({"file": file, "answer": SAID, "OUTPUT": row.round(4).tolist()}))
+'''
+_PROGRAMS = {"text": _OF_TEXTS, "image": _OF_PICTURES}

@@ -1,0 +1,55 @@
+"""The engine for Keras 3 on TensorFlow: frozen encoders of texts, without torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from supertune.contracts import BackboneRef, Offer
+
+if TYPE_CHECKING:
+    from supertune.backbones.keras.model import KerasBackbone
+
+
+class KerasEngine:
+    """See `supertune.contracts.Engine`. A backbone is a .keras file, the folder that it is in, or
+    a folder of TensorFlow's SavedModel."""
+
+    name = "keras"
+    summary = (
+        "Encoders of texts as .keras files or SavedModels, by TensorFlow: frozen, without torch"
+    )
+    modalities = ("text",)
+    extra: str | None = "tensorflow"
+    folders = True
+
+    def knows(self, path: Path) -> bool:
+        """Whether it is the one for what is at a path."""
+        from supertune.backbones.keras import declared
+
+        return declared.knows(path)
+
+    def offers(self, ref: BackboneRef) -> Offer:
+        """Raises as `declared.saved`."""
+        from supertune.backbones.keras import declared
+
+        return declared.saved(ref.folder or Path(ref.name), ref.name).offer
+
+    def open(
+        self,
+        ref: BackboneRef,
+        *,
+        device: str,
+        threads: int | None,
+        precision: str = "fp32",
+        packing: bool = True,
+    ) -> KerasBackbone:
+        """Load it; it computes in the precision that it was saved in, where TensorFlow puts it."""
+        from supertune.backbones.keras import declared
+        from supertune.backbones.keras.model import KerasBackbone
+
+        saved = declared.saved(ref.folder or Path(ref.name), ref.name)
+        return KerasBackbone(ref, saved, threads=threads)
+
+
+ENGINE = KerasEngine()
