@@ -49,14 +49,11 @@ PROTOCOLS = {
         "content_mean",
         "ease",
         "tuned_two_tower",
-        "lora",
         "hybrid",
     ),
     "cold people": ("popularity", "item_knn", "ease", "tuned_two_tower", "hybrid"),
-    "cold items": ("content_mean", "content_ridge", "tuned_two_tower", "lora", "hybrid"),
+    "cold items": ("content_mean", "content_ridge", "tuned_two_tower", "hybrid"),
 }
-ONCE = ("lora",)  # in one draw: it does not beat what costs a tenth
-
 RIVALS = {
     "warm": ("ease",),
     "cold people": ("popularity", "item_knn", "ease"),
@@ -71,11 +68,10 @@ _HOW = (
     "and everything before that fifth is masked, shown to the model or not. **Cold items**: a "
     f"fifth of the films with {ENOUGH} ratings or more are left out of learning and ranked among "
     "themselves, for everybody who rated one of them, by all else that they rated; no film is "
-    f"masked. {DRAWS} draws of folds and of films, of `lora` one. Gains are paired over people, "
-    f"whose scores are averaged over draws; {RESAMPLES:,} resamples. Texts are read by {BACKBONE}, "
-    "frozen for all but `lora`. What methods have by default was set on the earlier four fifths of "
-    "the ratings, but for three settings of `hybrid` and the rate of `lora` that one draw was "
-    "looked at for too (docs/log.md)."
+    f"masked. {DRAWS} draws of folds and of films. Gains are paired over people, whose scores are "
+    f"averaged over draws; {RESAMPLES:,} resamples. Texts are read by frozen {BACKBONE}. What "
+    "methods have by default was set on the earlier four fifths of the ratings, but for three "
+    "settings of `hybrid` that one draw of the last fifth was looked at for too (docs/log.md)."
 )
 
 
@@ -87,7 +83,7 @@ def plan(tiny: bool) -> list[Item]:
         for seed in range(DRAWS)
         for protocol, methods in PROTOCOLS.items()
         for method in methods
-        if seed == 0 or (protocol != "warm" and method not in ONCE)
+        if seed == 0 or protocol != "warm"
     ]
 
 
