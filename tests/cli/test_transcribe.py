@@ -142,6 +142,10 @@ def test_transcribe_prints_writes_and_answers_in_json(
     again = supertune("transcribe", prompts / "model", first, "-o", here / "out", "--format", "srt",
                       "--json")  # fmt: skip
     assert (again.code, again.error["code"]) == (2, "output_exists")
+    assert "--skip" in again.error["next"]
+    on = supertune("transcribe", prompts / "model", first, "-o", here / "out", "--format", "srt",
+                   "--skip", "--json")  # fmt: skip
+    assert (on.code, on.answer["recordings"]) == (0, [])
     whole = supertune("transcribe", "whisper-base", first, "--json").answer["recordings"]
     assert whole[0]["language"] == "en"
     assert "only person" in whole[0]["text"]

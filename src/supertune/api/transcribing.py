@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -12,7 +11,7 @@ from pydantic import ValidationError
 
 from supertune import registry, transcripts
 from supertune.api import domain_texts
-from supertune.artifact.swap import whole_text
+from supertune.api.transcript_files import Files
 from supertune.config import Recipe, mistakes
 from supertune.contracts import Columns, HeadSpec, Listening, Recording, State, Writing, Written
 from supertune.contracts.speech import CHARACTERS
@@ -32,6 +31,7 @@ def transcribe(
     output: str | Path | None = None,
     formats: Sequence[str] = (),
     overwrite: bool = False,
+    skip: bool = False,
     device: str = "auto",
     threads: int | None = None,
     progress: Callable[[str, int, int | None], None] | None = None,
@@ -45,6 +45,7 @@ def transcribe(
         output: a folder for a file a recording.
         formats: of these files: ``"txt"``, ``"srt"``, ``"vtt"``, ``"json"``; by default txt.
         overwrite: whether files may be replaced.
+        skip: leave out recordings whose files are there, as an earlier run left them.
         device, threads: where a backbone runs.
         **settings: keys of `supertune.contracts.Listening`: ``language="fr"``,
             ``hints=("Asterisk",)``, ``domain_text=(...)``, ``beams=4``, ``timestamps=True`` ...
@@ -70,15 +71,17 @@ def transcribe(
     domain_texts.check(how.domain_text)
     how = how.model_copy(update=_as_fitted(writing, workshop.recipe, settings))
     found: list[dict[str, Any]] = []
-    for one, said, known in _written(writing, lens, source, columns, workshop, how, progress):
+    files = Files(
+        None if output is None else Path(output), wanted or frozenset({"txt"}), overwrite, skip
+    )
+    heard = _written(writing, lens, source, columns, workshop, how, files, progress)
+    for number, one, said, known in heard:
         row = {"recording": str(one), **asdict(said)}
         if how.hints and known is not None:
             row["said"] = known
         row["segments"] = [dict(segment) for segment in row["segments"]]
         row["doubts"] = list(row["doubts"])
-        row["files"] = []
-        if output is not None:
-            row["files"] = _save(Path(output), one, said, wanted or {"txt"}, overwrite, len(found))
+        row["files"] = files.save(one, said, number)
         found.append(row)
     return found
 
@@ -132,7 +135,7 @@ def listening(settings: Mapping[str, Any]) -> Listening:
         ) from error
 
 
-def _formats(given: Sequence[str]) -> set[str]:
+def _formats(given: Sequence[str]) -> frozenset[str]:
     odd = [one for one in given if one not in subtitles.FORMATS]
     if odd:
         raise InputError(
@@ -142,7 +145,7 @@ def _formats(given: Sequence[str]) -> set[str]:
             allowed=", ".join(subtitles.FORMATS),
             next="For example srt for subtitles.",
         )
-    return set(given)
+    return frozenset(given)
 
 
 def _as_fitted(writing: Writing, recipe: Recipe, settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -198,43 +201,27 @@ def _written(
     columns: Columns,
     workshop: Workshop,
     how: Listening,
+    files: Files,
     progress: Callable[[str, int, int | None], None] | None,
-) -> Iterator[tuple[Recording, Written, str | None]]:
-    """Each recording, what is written of it, and what its row says was said."""
+) -> Iterator[tuple[int, Recording, Written, str | None]]:
+    """Each recording that is due and its number, what is written of it, and what its row says was
+    said."""
     from supertune.data.sounds import transcribed
 
     done, total = 0, getattr(workshop.task, "count", lambda _: None)(source)
+    seen = 0
     read = Columns(audio=columns.audio)
     for table, inputs in workshop.task.stream(source, read, WINDOW):
         some = [one for one in inputs if isinstance(one, Recording)]
         known = transcribed.said_in(table)
         known = known if len(known) == len(some) else [None] * len(some)
-        found = writing.transcribe(some, lens, how)
-        for one, said, was in zip(some, found, known, strict=True):
+        numbered = zip(range(seen + 1, seen + len(some) + 1), some, known, strict=True)
+        due = [one for one in numbered if files.due(one[1], one[0])]
+        seen += len(some)
+        done += len(some) - len(due)
+        found = writing.transcribe([one for _, one, _ in due], lens, how) if due else []
+        for (number, one, was), said in zip(due, found, strict=True):
             done += 1
             if progress is not None:
                 progress("transcribe", done, total)
-            yield one, said, was
-
-
-def _save(
-    folder: Path, one: Recording, said: Written, wanted: set[str], overwrite: bool, number: int
-) -> list[str]:
-    folder.mkdir(parents=True, exist_ok=True)
-    name = Path(one.name.replace("\\", "/")).stem or f"recording-{number + 1}"
-    if one.start is not None or one.end is not None:
-        name = f"{name}-{math.floor(1000 * (one.start or 0))}"
-    places = []
-    for kind in sorted(wanted):
-        place = folder / f"{name}.{kind}"
-        if place.exists() and not overwrite:
-            raise InputError(
-                "output_exists",
-                f"{place} is there already.",
-                received=str(place),
-                allowed="a new folder",
-                next="Choose another folder, or add --overwrite.",
-            )
-        whole_text(place, subtitles.FORMATS[kind](said))
-        places.append(str(place))
-    return places
+            yield number, one, said, was

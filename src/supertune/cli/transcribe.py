@@ -47,6 +47,10 @@ Guard = Annotated[
     bool,
     typer.Option("--guard/--no-guard", help="Leave out what is written of silence, repeats."),
 ]
+Skip = Annotated[
+    bool,
+    typer.Option("--skip", help="Leave out what is there: goes on where an earlier run stopped."),
+]
 Recordings = Annotated[
     str | None, typer.Argument(help="A recording, a folder of recordings, or a table of them.")
 ]
@@ -88,6 +92,7 @@ def transcribe(
     ] = 4.0,
     guard: Guard = True,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
+    skip: Skip = False,
     device: Device = None,
     threads: Threads = None,
     json: Json = False,
@@ -110,6 +115,7 @@ def transcribe(
             output=output,
             formats=tuple(formats or ()),
             overwrite=overwrite,
+            skip=skip,
             device=device or "auto",
             threads=threads,
             progress=progress,
