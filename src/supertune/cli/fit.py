@@ -47,6 +47,7 @@ From = Annotated[
 
 @app.command(
     cls=Command,
+    help="Tune a pretrained model on a few labelled rows and report how good it is.",
     epilog=example(
         "supertune fit reviews.csv",
         "supertune fit reviews.csv --text review --label stars --test held-out.csv -o my-model",
@@ -125,7 +126,6 @@ def fit(
     quiet: Quiet = False,
     no_color: NoColor = False,
 ) -> None:
-    """Tune a pretrained model on a few labelled rows and report how good it is."""
     _asked(terminal(ctx), ctx.params, output or default_output(data, recipe))
 
 

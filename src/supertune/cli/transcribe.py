@@ -123,10 +123,7 @@ def transcribe(
         )
     terms = api.terms(done, hints)
     said.result({"recordings": done} | ({} if terms is None else {"terms": terms}))
-    _show(said, done, timestamps)
-    if terms is not None and terms["mentions"]:
-        share, times = terms["accuracy"], terms["mentions"]
-        said.say(f"hints: {share:.0%} of {times} mentions are written as the table says")
+    _show(said, done, timestamps, terms or {})
     more = f"supertune transcribe {model} {recordings} -o subtitles --format srt"
     said.next([more] if output is None and mic is None else [])
 
@@ -145,7 +142,9 @@ def _source(recordings: str | None, mic: float | None) -> Any:
     return recordings
 
 
-def _show(said: Terminal, done: list[dict[str, Any]], timestamps: bool) -> None:
+def _show(
+    said: Terminal, done: list[dict[str, Any]], timestamps: bool, terms: dict[str, Any]
+) -> None:
     for one in done[:_SHOWN]:
         notes = f"{one['language']}{''.join(', ' + doubt for doubt in one['doubts'])}"
         said.say(f"{one['recording']} ({notes})" if notes else one["recording"])
@@ -158,3 +157,6 @@ def _show(said: Terminal, done: list[dict[str, Any]], timestamps: bool) -> None:
         said.say(f"... and {len(done) - _SHOWN} more")
     for place in [place for one in done for place in one["files"]][:_SHOWN]:
         said.say(f"written: {place}")
+    if terms.get("mentions"):
+        share, times = terms["accuracy"], terms["mentions"]
+        said.say(f"hints: {share:.0%} of {times} mentions are written as the table says")
