@@ -63,6 +63,18 @@ def test_all_layers_in_one_pass_are_what_each_layer_gives(backbone: Transformers
         assert np.array_equal(picked, backbone.features(pieces, encoding))
 
 
+def test_a_recording_read_in_parts_has_one_reading_of_all_layers(
+    whisper: TransformersBackbone,
+) -> None:
+    rows = (recording(melody(7, 40.0)), SOUNDS[0])
+    pieces = whisper.tokens(rows, Encoding())
+    assert len(pieces[0]) > 1
+    readings = whisper.layered.readings(pieces)
+    for encoding in (Encoding(), Encoding(layer=2)):
+        picked = whisper.layered.picked(readings, encoding)
+        assert np.array_equal(picked, whisper.features(pieces, encoding))
+
+
 def test_a_run_may_begin_at_any_block(backbone: TransformersBackbone) -> None:
     assert all(backbone.resumes(cut) for cut in range(backbone.offer.depth))
     before = backbone.fingerprint()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from supertune.backbones.transformers.batching import LayerReader
+from supertune.backbones.transformers.pooling import per_input
 from supertune.contracts import Encoding, FloatArray, Part, Pooling
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class Layered:
 
         for index, found in self.backbone.batched(flat, exact, run):
             made[index] = found
-        return made
+        return per_input(made, [len(pieces) for pieces in tokens])
 
     def picked(self, readings: FloatArray, encoding: Encoding) -> FloatArray:
         """Of all that one pass gives (n, D), what features are under ``encoding`` (n, d)."""

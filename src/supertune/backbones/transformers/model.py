@@ -31,6 +31,7 @@ from supertune.backbones.transformers.last_block import LastBlock
 from supertune.backbones.transformers.layered import Layered
 from supertune.backbones.transformers.packing import Packed, Padded, offset, sizes
 from supertune.backbones.transformers.pixels import PixelReader
+from supertune.backbones.transformers.pooling import per_input
 from supertune.backbones.transformers.precision import Precision, computing, settled
 from supertune.backbones.transformers.sounds import SoundReader
 from supertune.backbones.transformers.texts import TextReader
@@ -480,12 +481,3 @@ _READERS: Mapping[str, Callable[[TransformersBackbone], Reader]] = {
     "image": PixelReader,
     "audio": SoundReader,
 }
-
-
-def per_input(vectors: FloatArray, counts: list[int]) -> FloatArray:
-    """Mean over the pieces of each input."""
-    if all(count == 1 for count in counts):
-        return vectors
-    starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
-    sums = np.add.reduceat(vectors, starts, axis=0)
-    return np.asarray(sums / np.asarray(counts, dtype=np.float32)[:, None], dtype=np.float32)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from supertune.backbones.transformers.packing import at
+from supertune.contracts import FloatArray
 
 if TYPE_CHECKING:
     from supertune.backbones.transformers.batching import Batch
@@ -32,3 +35,12 @@ def pooled(hidden: Any, batch: Batch, how: str) -> Any:
     weight = batch.mask.unsqueeze(-1).to(rows.dtype)
     mean = (rows * weight).sum(1) / weight.sum(1)
     return mean if how == "mean" else torch.cat([first, mean], dim=1)
+
+
+def per_input(vectors: FloatArray, counts: list[int]) -> FloatArray:
+    """Mean over the pieces of each input."""
+    if all(count == 1 for count in counts):
+        return vectors
+    starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
+    sums = np.add.reduceat(vectors, starts, axis=0)
+    return np.asarray(sums / np.asarray(counts, dtype=np.float32)[:, None], dtype=np.float32)

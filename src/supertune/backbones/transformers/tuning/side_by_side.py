@@ -160,7 +160,7 @@ class SideBySide:
     def _features(self, tokens: Sequence[tuple[Any, ...]], encoding: Encoding) -> FloatArray:
         """As `TransformersBackbone.features`; below the lowest adapter a text that several
         adapters are asked about is computed once."""
-        from supertune.backbones.transformers.model import per_input
+        from supertune.backbones.transformers.pooling import per_input
 
         def run(batch: Batch) -> Any:
             first, place = _distinct(batch)
