@@ -33,7 +33,7 @@ from supertune.contracts import (
     Recommending,
     options_of,
 )
-from supertune.data.interactions import reading
+from supertune.data.interactions import cold, reading
 from supertune.methods._recommending import seen_by, top
 from supertune.pipeline import Workshop
 from supertune.ranking import per_person
@@ -162,25 +162,13 @@ def _cold_items(method: str, seed: int) -> FloatArray:
     out = np.sort(np.random.default_rng(seed).permutation(known)[: len(known) // 5])
     gone = np.isin(np.arange(size), out)
     place = np.cumsum(gone) - 1
-    kept = [_without(one, gone) for one in people]
+    kept = [cold.without(one, gone) for one in people]
     later = np.full((len(people), len(out)), -1, dtype=np.int64)
     for row, one in zip(later, people, strict=True):
         rated = place[one.items[gone[one.items]]]
         row[: len(rated)] = rated
     found = _scored(_fitted(method, kept, seed), kept, kept, later, out)
     return np.where((later >= 0).any(axis=1)[:, None], found, np.nan)
-
-
-def _without(one: History, gone: Any) -> History:
-    """A person without some items."""
-    left = ~gone[one.items]
-    return replace(
-        one,
-        items=one.items[left],
-        times=one.times[left],
-        ratings=one.ratings[left],
-        known=int(left.sum()),
-    )
 
 
 _MEASURED = {"warm": _warm, "cold people": _cold_people, "cold items": _cold_items}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,12 +53,17 @@ def write(tensors: Mapping[str, Tensor], folder: Path) -> None:
 
 def digest(folder: Path) -> str:
     """sha256 (hex) of a model's safetensors files, one after another in name order."""
+    files = sorted(folder.glob("*.safetensors"))
+    return digest_of(path for path in files if not path.name.startswith("adapter_"))
+
+
+def digest_of(files: Iterable[Path]) -> str:
+    """sha256 (hex) over what files hold, one after another."""
     total = hashlib.sha256()
-    for path in sorted(folder.glob("*.safetensors")):
-        if not path.name.startswith("adapter_"):
-            with path.open("rb") as stream:
-                while chunk := stream.read(1 << 22):
-                    total.update(chunk)
+    for path in files:
+        with path.open("rb") as stream:
+            while chunk := stream.read(1 << 22):
+                total.update(chunk)
     return total.hexdigest()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,6 +15,7 @@ import numpy as np
 from supertune.backbones import _text_rows as text_rows
 from supertune.backbones._text_rows import Numbers, TextRows
 from supertune.backbones.keras.declared import READ, Saved
+from supertune.catalogue.weights import digest_of
 from supertune.contracts import BackboneRef, Encoding, FloatArray, Injection, Input, Tunable
 from supertune.errors import EnvironmentFault, InputError
 
@@ -54,12 +54,7 @@ class KerasBackbone:
     @cached_property
     def sha256(self) -> str:
         """sha256 over the files that hold its weights and its graph."""
-        digest = hashlib.sha256()
-        for path in self.saved.files:
-            with path.open("rb") as stream:
-                while chunk := stream.read(1 << 22):
-                    digest.update(chunk)
-        return digest.hexdigest()
+        return digest_of(self.saved.files)
 
     @property
     def arithmetic(self) -> str:

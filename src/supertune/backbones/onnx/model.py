@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
@@ -15,6 +14,7 @@ from supertune.backbones import _text_rows as text_rows
 from supertune.backbones._text_rows import Numbers, TextRows
 from supertune.backbones.onnx.declared import Graph
 from supertune.backbones.onnx.header import not_onnx
+from supertune.catalogue.weights import digest_of
 from supertune.contracts import BackboneRef, Encoding, FloatArray, Injection, Input, Tunable
 from supertune.errors import EnvironmentFault, InputError
 
@@ -40,12 +40,7 @@ class OnnxBackbone:
     @cached_property
     def sha256(self) -> str:
         """sha256 over the file, and over those that hold weights of it."""
-        digest = hashlib.sha256()
-        for path in (self.graph.path, *self.graph.beside):
-            with path.open("rb") as stream:
-                while chunk := stream.read(1 << 22):
-                    digest.update(chunk)
-        return digest.hexdigest()
+        return digest_of((self.graph.path, *self.graph.beside))
 
     @property
     def arithmetic(self) -> str:

@@ -37,6 +37,7 @@ from supertune.backbones.transformers.sounds import SoundReader
 from supertune.backbones.transformers.texts import TextReader
 from supertune.backbones.transformers.tokenizing import Tokens
 from supertune.backbones.transformers.two_towers import TwoTowers, check_pooling, projected_width
+from supertune.catalogue.weights import digest_of
 from supertune.contracts import (
     Answering,
     Attributing,
@@ -120,13 +121,8 @@ class TransformersBackbone:
     @cached_property
     def sha256(self) -> str:
         """sha256 over the safetensors files, in name order."""
-        digest = hashlib.sha256()
         assert self.ref.folder is not None
-        for path in declared.weight_files(self.ref.folder):
-            with path.open("rb") as stream:
-                while chunk := stream.read(1 << 22):
-                    digest.update(chunk)
-        return digest.hexdigest()
+        return digest_of(declared.weight_files(self.ref.folder))
 
     @property
     def arithmetic(self) -> str:
