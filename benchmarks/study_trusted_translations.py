@@ -120,7 +120,7 @@ def figures(draws: Sequence[Draw]) -> list[Figure]:
 
 def _of(kind: str, limit: float, own: Sequence[dict[str, Any]]) -> list[Figure]:
     name = f"{kind}, at most {100 * limit:g} % wrong"
-    found = [mean(f"{name}: translated", [100 * one["answered"] for one in own], "%")]
+    found = [median(f"{name}: translated", [100 * one["answered"] for one in own], "%")]
     errors = [100 * one["error"] for one in own if one["error"] is not None]
     if errors:
         found.append(median(f"{name}: wrong of these", errors, "%", at_most=100 * limit))

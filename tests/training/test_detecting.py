@@ -43,8 +43,8 @@ def test_a_recipe_takes_the_keys_of_its_task() -> None:
     assert recipe({**boxes, "views": 2}).options == {"views": 2}
     with pytest.raises(InputError, match="label_smoothing"):
         recipe({**boxes, "label_smoothing": 0.1})
-    with pytest.raises(InputError, match="views"):
-        recipe({"method": "lora", "views": 2})
+    with pytest.raises(InputError, match="tile"):
+        recipe({"method": "lora", "tile": "auto"})
 
 
 @pytest.mark.parametrize(

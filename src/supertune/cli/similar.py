@@ -112,6 +112,7 @@ def similar(
         found = similar_in(source, item, **how, **given, device=device or "auto", threads=threads)
         steps = [f"supertune fit interactions.csv --items {source} --task recommendation"]
     else:
+        _check(given, items)
         found = _of_model(opened(source, device, threads, backbone), item, items, how, given)
         steps = [f'supertune recommend {source} --liked "{item}"']
     said.result({"similar": found, "next": steps})
@@ -128,10 +129,14 @@ def _of_model(
     from supertune.api.item_tables import similar_with
 
     if items is None:
-        _refuse(given)
         return list(model.similar(item, **how))
-    _refuse({key: one for key, one in given.items() if key not in _WITH_ITEMS})
     return similar_with(model, item, items, **how, **given)
+
+
+def _check(given: dict[str, Any], items: Path | None) -> None:
+    """Before a model is opened: what only a table is asked by; raises as `_refuse`."""
+    counted = () if items is None else _WITH_ITEMS
+    _refuse({key: one for key, one in given.items() if key not in counted})
 
 
 _WITH_ITEMS = ("picture", "weight", "picture_backbone")
