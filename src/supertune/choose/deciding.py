@@ -10,7 +10,7 @@ from functools import partial
 from supertune import limits
 from supertune.choose import fewer, searching
 from supertune.choose.entries import Decision, Entry
-from supertune.choose.listing import judging_seconds, language_notes, too_large
+from supertune.choose.listing import fitted_once, judging_seconds, language_notes, too_large
 from supertune.choose.race import Race
 from supertune.config import Recipe
 from supertune.contracts import Examples, FloatArray
@@ -124,7 +124,7 @@ def _alone(
             next="Raise --memory-limit if one was set, close other programs, lower "
             "--set max_length=128, or take a smaller backbone (`supertune models`).",
         )
-    if test is not None and entry.trained and workshop.recipe.max_error is None:
+    if test is not None and fitted_once(workshop, entry):
         entry.status, entry.why = "chosen", "asked for by name"
         return Decision(entry.candidate, [entry], None, workshop.recipe, notes)
     workshop.recipe, note = _folds_within(workshop, examples, entry, left)

@@ -151,16 +151,22 @@ def expected_seconds(
             how much dearer than others they are.
     """
     loads = any(registry.method(entry.candidate.method).needs for entry in entries)
-    # What is trained alone, with rows to judge by, is fitted once.
-    once = len(entries) == 1 and entries[0].trained and test is not None
-    once = once and workshop.recipe.max_error is None
-    total = sum(e.predicted_seconds * (e.final_share if once else 1.0) for e in entries)
+    once = len(entries) == 1 and test is not None and fitted_once(workshop, entries[0])
+    share = 1 / (workshop.recipe.folds * estimate.LEARNING + 1)
+    total = sum(e.predicted_seconds * (e.final_share or share if once else 1.0) for e in entries)
     total += estimate.LOADING if loads else 0.0
     total += judging_seconds(workshop, examples, test, fetch=fetch) if loads else 0.0
     total = min(total, workshop.recipe.time_limit) if len(entries) > 1 else total
     return total + sum(
         dearer * judging_seconds(workshop, examples, rows, fetch=fetch) for rows, dearer in kept
     )
+
+
+def fitted_once(workshop: Workshop, entry: Entry) -> bool:
+    """Whether the only candidate is fitted without folds where other rows judge: its folds would be
+    dear, or would judge and nothing else. A promise about errors asks for them in any case."""
+    folds_judge = bool(getattr(workshop.objective, "folds_judge_alone", False))
+    return (entry.trained or folds_judge) and workshop.recipe.max_error is None
 
 
 def judging_seconds(

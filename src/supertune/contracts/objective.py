@@ -57,7 +57,8 @@ class Judge(Protocol):
     """One file in ``objectives/``; the file's name is the objective.
 
     One that few backbones of the catalogue serve names them in an attribute ``backbones``, or
-    where they depend on the examples a function of these; `auto` then tries these. What not every
+    where they depend on the examples a function of these; `auto` then tries these. One that makes
+    nothing of folds but a judgement says so by ``folds_judge_alone``. What not every
     kind of answer has is promised apart: `Leaning`, `Floored`, `Juxtaposing`, `Terming`,
     `Calibrating`, `Bounding`, `Vouching`, `Shifting`, `supertune.contracts.Contrasting`.
     """

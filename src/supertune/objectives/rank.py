@@ -41,6 +41,7 @@ class Rank:
     decider: str | None = None
     folds = 3  # each is a training of its own; nobody who judges was learned from
     repeats = 1
+    folds_judge_alone = True  # nothing is calibrated by them
     rivals = (("popularity", "what most people took"),)
 
     def tried(self, rows: str) -> tuple[str, ...]:

@@ -45,6 +45,7 @@ class Synthesise:
     decider: str | None = None
     folds = 2  # each is a voice of its own
     repeats = 1
+    folds_judge_alone = True  # nothing is calibrated by them
     rivals = (("untuned", "the voice as it was"),)
 
     def agreed(self, consent: str | None) -> None:
