@@ -413,6 +413,7 @@ def a_pickle_answers_with_the_same_bits_in_a_fresh_process(kit):
     path.write_bytes(pickle.dumps((kit.fitted, kit.unseen)))  # written here, and read by us alone
     code = """
 import hashlib, pathlib, pickle, sys
+# scikit-learn's users pickle estimators; this file is the one that the test has just written
 estimator, rows = pickle.loads(pathlib.Path(sys.argv[1]).read_bytes())
 print(hashlib.sha256(estimator.predict_proba(rows).tobytes()).hexdigest())
 print(*estimator.predict(rows))

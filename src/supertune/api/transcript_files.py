@@ -34,11 +34,12 @@ class Files:
         Raises:
             InputError: ``output_exists``.
         """
-        there = [place.exists() for place in self.places(one, number)]
-        if self.skip and there and all(there):
+        places = self.places(one, number)
+        there = [place for place in places if place.exists()]
+        if self.skip and there == places and places:
             return False
-        if any(there) and not (self.overwrite or self.skip):
-            place = self.places(one, number)[there.index(True)]
+        if there and not (self.overwrite or self.skip):
+            place = there[0]
             raise InputError(
                 "output_exists",
                 f"{place} is there already.",

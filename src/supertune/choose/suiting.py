@@ -56,7 +56,8 @@ class Suiting:
 def suiting(workshop: Workshop, examples: Examples, names: Sequence[str]) -> list[Suiting]:
     """Models of the catalogue, folders, ids of the hub that were fetched; best suited first."""
     usual = backbones(workshop.recipe.model_copy(update={"backbone": "auto"}), examples)
-    told = [_told(workshop, examples, name, usual) for name in dict.fromkeys(names)]
+    language = registry.modality(examples.modality).language(examples.inputs)
+    told = [_told(workshop, examples, language, name, usual) for name in dict.fromkeys(names)]
 
     def order(one: Suiting) -> tuple[bool, bool, int, float]:
         place = usual.index(one.name) if one.name in usual else len(usual)
@@ -65,7 +66,9 @@ def suiting(workshop: Workshop, examples: Examples, names: Sequence[str]) -> lis
     return sorted(told, key=order)
 
 
-def _told(workshop: Workshop, examples: Examples, name: str, usual: Sequence[str]) -> Suiting:
+def _told(
+    workshop: Workshop, examples: Examples, language: str | None, name: str, usual: Sequence[str]
+) -> Suiting:
     try:
         offer = workshop.offer(name, fetch=False)
     except SupertuneError as error:
@@ -83,9 +86,9 @@ def _told(workshop: Workshop, examples: Examples, name: str, usual: Sequence[str
     memory = estimate.memory_bytes(
         registry.method("linear_probe"), None, offer, len(lengths), max(lengths, default=0)
     )  # of whatever only reads the rows
-    against = _against(workshop, examples, offer, memory)
+    against = _against(workshop, language, offer, memory)
     for_ = [f"tried by `auto` for {rows.noun}s like these"] if name in usual else []
-    for_ += _language(examples, offer) if not against else []
+    for_ += _language(language, offer) if not against else []
     return Suiting(
         name,
         not against,
@@ -117,9 +120,8 @@ def _lacks(workshop: Workshop, examples: Examples, offer: Offer) -> str | None:
     return misfit(registry.method(usual), objective, offer, rows)
 
 
-def _against(workshop: Workshop, examples: Examples, offer: Offer, memory: int) -> list[str]:
+def _against(workshop: Workshop, language: str | None, offer: Offer, memory: int) -> list[str]:
     """Languages it does not know, memory that it would not find."""
-    language = registry.modality(examples.modality).language(examples.inputs)
     found = []
     if not speaks(offer.languages, language):
         found.append(f"trained on {', '.join(offer.languages)}; the rows look like {language}")
@@ -129,8 +131,7 @@ def _against(workshop: Workshop, examples: Examples, offer: Offer, memory: int) 
     return found
 
 
-def _language(examples: Examples, offer: Offer) -> list[str]:
-    language = registry.modality(examples.modality).language(examples.inputs)
+def _language(language: str | None, offer: Offer) -> list[str]:
     if language is None or not offer.languages:
         return []
     many = "*" in offer.languages
