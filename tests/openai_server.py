@@ -13,7 +13,7 @@ import hashlib
 import json
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -34,10 +34,16 @@ class Refused(Exception):
 
 
 class Hashes:
-    """Vectors and words by a hash of the text: for what goes on around an answer."""
+    """Vectors and words by a hash of the text: for what goes on around an answer. ``heeds`` says
+    of which fields it takes notice."""
 
-    def __init__(self, width: int = 8) -> None:
-        self.width = width
+    def __init__(
+        self,
+        width: int = 8,
+        heeds: tuple[str, ...] = ("top_logprobs", "response_format"),
+        routes: tuple[str, ...] = ("embeddings", "chat/completions"),
+    ) -> None:
+        self.width, self.heeds, self.routes = width, heeds, routes
 
     def embeddings(self, texts: list[str]) -> tuple[np.ndarray, int]:
         rows = [hashlib.sha256(text.encode()).digest()[: self.width] for text in texts]
@@ -48,22 +54,13 @@ class Hashes:
         said = str(body["messages"][-1]["content"])
         words = str(body["messages"][0]["content"]).partition(": ")[2].split("; ")
         word = words[len(said) % len(words)] or "hello"
-        schema = body.get("response_format")
+        schema = body.get("response_format") if "response_format" in self.heeds else None
         if schema:
             (held,) = schema["json_schema"]["schema"]["properties"].values()
             word = json.dumps({"answer": held["enum"][len(said) % len(held["enum"])]})
         top = [(word, -0.1), ("the", -3.0)]
-        return _chat_reply(
-            word, top[: int(body.get("top_logprobs") or 0)], len(said.split()) + 9, 1
-        )
-
-
-class Plain(Hashes):
-    """The same, which takes no notice of what is asked of log-probabilities and structures."""
-
-    def chat(self, body: Mapping[str, Any]) -> Reply:
-        ignored = ("logprobs", "top_logprobs", "response_format")
-        return super().chat({key: value for key, value in body.items() if key not in ignored})
+        count = int(body.get("top_logprobs") or 0) if "top_logprobs" in self.heeds else 0
+        return _chat_reply(word, top[:count], len(said.split()) + 9, 1)
 
 
 class Counted(Hashes):
@@ -89,6 +86,18 @@ class Counted(Hashes):
         )
         count = len(self.tokenizer(said, add_special_tokens=False)["input_ids"])
         return reply | {"usage": {"prompt_tokens": count, "completion_tokens": 1}}
+
+
+class Newer(Hashes):
+    """The same by /responses alone, which lets no temperature be set, as newer models do."""
+
+    def __init__(self) -> None:
+        super().__init__(routes=("responses",))
+
+    def chat(self, body: Mapping[str, Any]) -> Reply:
+        if "temperature" in body:
+            raise Refused(400, "Unsupported parameter: 'temperature' is not supported")
+        return super().chat(body)
 
 
 class Embeddings:
@@ -194,6 +203,41 @@ def _chat_reply(text: str, top: list[tuple[str, float]], read: int, written: int
     }
 
 
+def _as_chat(body: Mapping[str, Any]) -> dict[str, Any]:
+    """What /responses is asked, as it would be asked by chat."""
+    if body["max_output_tokens"] < 16:
+        raise Refused(400, "max_output_tokens must be at least 16")
+    made = {"model": body["model"], "messages": body["input"], "max_tokens": 6}
+    made |= {key: body[key] for key in ("temperature",) if key in body}
+    if "message.output_text.logprobs" in body.get("include", ()):
+        made |= {"logprobs": True, "top_logprobs": body["top_logprobs"]}
+    if "text" in body:
+        held = dict(body["text"]["format"])
+        made["response_format"] = {"type": held.pop("type"), "json_schema": held}
+    return made
+
+
+def _as_response(reply: Reply) -> Reply:
+    (choice,) = reply["choices"]
+    held = choice["logprobs"]["content"] if choice["logprobs"] else []
+    text = choice["message"]["content"]
+    part = {"type": "output_text", "text": text, "annotations": [], "logprobs": held}
+    output = [
+        {"type": "reasoning", "id": "0", "summary": []},
+        {"type": "message", "id": "1", "role": "assistant", "content": [part]},
+    ]
+    used = reply["usage"]
+    usage = {"input_tokens": used["prompt_tokens"], "output_tokens": used["completion_tokens"]}
+    return {
+        "id": "1",
+        "object": "response",
+        "status": "completed",
+        "error": None,
+        "output": output,
+        "usage": usage,
+    }
+
+
 class Server:
     """``with Server(minilm=Embeddings()) as server: server.url``.
 
@@ -206,6 +250,7 @@ class Server:
     def __init__(self, *, key: str | None = None, **models: Any) -> None:
         self.models, self.key = models, key
         self.requests, self.tokens = 0, [0, 0]
+        self.asked: Counter[str] = Counter()  # by route
         self.charged: dict[str, int] = {}
         self.faults: deque[Fault] = deque()
         self.always: Fault | None = None
@@ -226,11 +271,18 @@ class Server:
 
     def answer(self, route: str, body: Mapping[str, Any]) -> Reply:
         model = self.models.get(body.get("model", ""))
-        kind = {"/v1/embeddings": "embeddings", "/v1/chat/completions": "chat"}.get(route)
-        if kind is None or not hasattr(model, kind):
+        kind = {"embeddings": "embeddings", "chat/completions": "chat", "responses": "chat"}.get(
+            route.removeprefix("/v1/")
+        )
+        if not hasattr(model, kind or "") or route[4:] not in getattr(
+            model, "routes", (route[4:],)
+        ):
             raise Refused(404, f"The model {body.get('model')!r} does not exist", "model_not_found")
-        if kind == "chat":
-            reply: Reply = model.chat(body)
+        if route.endswith("responses"):
+            reply: Reply = _as_response(model.chat(_as_chat(body)))
+            told = [json.dumps(body["input"])]
+        elif kind == "chat":
+            reply = model.chat(body)
             told = [json.dumps(body["messages"])]
         else:
             told = list(body["input"])
@@ -249,8 +301,9 @@ class Server:
         with self.lock:
             for text in told:
                 self.charged[text] = self.charged.get(text, 0) + 1
-            self.tokens[0] += reply["usage"]["prompt_tokens"]
-            self.tokens[1] += reply["usage"].get("completion_tokens", 0)
+            used = reply["usage"]
+            self.tokens[0] += used.get("prompt_tokens", used.get("input_tokens"))
+            self.tokens[1] += used.get("completion_tokens", used.get("output_tokens", 0))
         return reply
 
 
@@ -277,6 +330,7 @@ class Handler(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         with owner.lock:
             owner.requests += 1
+            owner.asked[self.path.removeprefix("/v1/")] += 1
             owner.at_once += 1
             owner.most_at_once = max(owner.most_at_once, owner.at_once)
             fault = owner.faults.popleft() if owner.faults else owner.always

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from supertune import registry
 from supertune.contracts import Options, Pooling, ResizeMode, options_of
-from supertune.contracts.remote import consented
+from supertune.contracts.remote import Api, consented
 from supertune.errors import InputError
 from supertune.limits import parse_bytes, parse_share
 
@@ -159,6 +159,11 @@ class Recipe(BaseModel):
     threads: int | None = Field(None, ge=1)
     base_url: str | None = Field(
         None, description="address of a server that a backbone openai:MODEL is at"
+    )
+    api: Api | None = Field(
+        None,
+        description="route by which a server is asked for words: chat or responses; by default "
+        "the one that says most",
     )
     # What follows is said anew each time: no model folder brings consent or limits of its own.
     allow_remote: bool = Field(

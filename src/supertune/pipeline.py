@@ -181,6 +181,7 @@ class Workshop:
             said.max_requests,
             said.prices,
             said.request_timeout,
+            said.api,
             kept=self.store,
             account=self.account,
         )

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,7 @@ from supertune.contracts.data import Input, content_key
 from supertune.errors import InputError
 
 CONSENT = "SUPERTUNE_ALLOW_REMOTE"
+Api = Literal["chat", "responses"]
 
 
 class Kept(Protocol):
@@ -204,6 +205,7 @@ class Terms:
     Attributes:
         allowed: the person has said that rows may leave this machine.
         base_url: of the server; None for the engine's own.
+        api: by which of its routes words are asked for; None for what it is found to do best.
         max_cost: in the price table's currency; ``max_requests`` counts retries too.
         prices: a file of prices by model; None for the engine's own table.
         timeout: seconds that one request may take as a whole.
@@ -217,6 +219,7 @@ class Terms:
     max_requests: int | None = None
     prices: str | None = None
     timeout: float = 60.0
+    api: Api | None = None
     at_once: int = 8
     kept: Kept | None = None
     account: Account = field(default_factory=account)

@@ -5,12 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from tests.openai_server import Chat, Embeddings, Hashes, Plain, Server
+from tests.openai_server import Chat, Embeddings, Hashes, Newer, Server
 
 
 @pytest.fixture(scope="package")
 def server(own_activations: object) -> Iterator[Server]:
-    chat = {"smollm2": Chat(), "structured": Chat(("response_format",)), "plain": Plain()}
+    chat: dict[str, object] = {
+        "smollm2": Chat(),
+        "structured": Chat(("response_format",)),
+        "newer": Newer(),
+    }
+    both = ("chat/completions", "responses")
+    chat["plain"] = Hashes(heeds=(), routes=both)
+    chat["either"] = Hashes(routes=both)
+    chat["formed"] = Hashes(heeds=("response_format",), routes=both)
     with Server(minilm=Embeddings(), hashes=Hashes(), **chat) as one:
         yield one
 

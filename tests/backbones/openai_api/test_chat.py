@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from tests.conftest import Files
-from tests.openai_server import Server
+from tests.openai_server import Hashes, Server
 
 import supertune
 from supertune.backbones.openai_api import replies, words
+from supertune.backbones.openai_api.asking import Spoken
 from supertune.config import Recipe
 from supertune.contracts import Encoding, Prompt
+from supertune.errors import InputError
 from supertune.pipeline import Workshop
 
 PROMPT = Prompt("{text} It was {answer}.", (("great",), ("terrible",)))
 TEXTS = ["a wonderful film, the best of this year", "a waste of time, dull and stupid"]
 
 
-def scored(server: Server, model: str, prompt: Prompt = PROMPT) -> np.ndarray:
-    workshop = Workshop(Recipe(base_url=server.url, allow_remote=True, threads=1))
+def scored(server: Server, model: str, prompt: Prompt = PROMPT, **keys: Any) -> np.ndarray:
+    workshop = Workshop(Recipe(base_url=server.url, allow_remote=True, threads=1, **keys))
     lens = workshop.lens(f"openai:{model}")
     assert lens is not None
     found = lens.under(Encoding(max_length=48, prompt=prompt)).scores(TEXTS)
@@ -52,6 +56,39 @@ def test_a_server_that_ignores_both_is_read_by_its_words(server: Server) -> None
     np.testing.assert_allclose(np.exp(found).sum(axis=1), 1.0, rtol=1e-5)
 
 
+def test_the_other_route_is_asked_for_the_same_and_answers_the_same(server: Server) -> None:
+    chat = scored(server, "either", api="chat")
+    assert "asked by /chat/completions" in server.how  # type: ignore[attr-defined]
+    asked = server.asked.copy()
+    other = scored(server, "either", api="responses")
+    assert "log-probabilities" in server.how  # type: ignore[attr-defined]
+    assert "asked by /responses" in server.how  # type: ignore[attr-defined]
+    assert (server.asked - asked)["responses"] == len(TEXTS) + 3  # and what is asked of ours
+    np.testing.assert_allclose(other, chat, atol=1e-6)
+
+
+def test_a_model_that_only_the_newer_route_has_is_found_there(server: Server) -> None:
+    found = scored(server, "newer")
+    assert np.isfinite(found).all()
+    how = server.how  # type: ignore[attr-defined]
+    assert "asked by /responses, at the server's own temperature" in how
+
+
+def test_a_structured_answer_is_asked_for_by_either_route(server: Server) -> None:
+    found = scored(server, "formed", api="responses")
+    assert "structured" in server.how  # type: ignore[attr-defined]
+    assert "/responses" in server.how  # type: ignore[attr-defined]
+    np.testing.assert_array_equal(found, scored(server, "formed", api="chat"))
+
+
+def test_a_route_that_is_named_and_missing_is_an_error_before_any_row(hashes: Server) -> None:
+    hashes.models["words"] = Hashes(routes=("chat/completions",))
+    with pytest.raises(InputError) as caught:
+        scored(hashes, "words", api="responses")
+    assert caught.value.code == "api_missing"
+    assert not [told for told in hashes.charged if TEXTS[0] in told]
+
+
 def test_zero_shot_over_chat_is_fitted_saved_and_says_how_it_asks(
     server: Server, reviews: Files, tmp_path: object
 ) -> None:
@@ -81,9 +118,10 @@ def test_a_token_that_begins_two_words_is_shared_out() -> None:
         [(" pos", -0.5), (" great", -1.5), ("x", -4.0)], ("positive", "possible")
     )
     assert scores[0] == scores[1]
-    assert words.way(20, True, ("positive", "possible")) == "structured"
-    assert words.way(20, True, ("positive", "negative")) == "top_logprobs"
-    assert words.way(0, False, ("positive", "negative")) == "parsing"
+    both = Spoken(top=20, structured=True)
+    assert words.way(both, ("positive", "possible")) == "structured"
+    assert words.way(both, ("positive", "negative")) == "top_logprobs"
+    assert words.way(Spoken(), ("positive", "negative")) == "parsing"
 
 
 @pytest.mark.parametrize(

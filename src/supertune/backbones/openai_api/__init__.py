@@ -6,6 +6,7 @@ alone (`supertune.contracts.remote`).
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from supertune.contracts import BackboneRef, Capability, Offer
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from supertune.backbones.openai_api.probing import Verified
     from supertune.backbones.openai_api.sending import Sender
 
-_offers: dict[tuple[str, str], Offer] = {}  # found out in this process, by server and model
+_offers: dict[tuple[str | None, ...], Offer] = {}  # found out here, by server, model and route
 LONGEST = 8192  # tokens, where a server does not say what it reads
 
 
@@ -41,7 +42,9 @@ def _described(name: str, *, width: int, features: bool, chat: bool) -> Offer:
 
 
 def _offer(ref: BackboneRef, known: Verified) -> Offer:
-    return _described(ref.name, width=known.width or 1, features=bool(known.width), chat=known.chat)
+    return _described(
+        ref.name, width=known.width or 1, features=bool(known.width), chat=bool(known.spoken)
+    )
 
 
 def _typical() -> Offer:
@@ -63,10 +66,10 @@ class OpenAIEngine:
     def offers(self, ref: BackboneRef) -> Offer:
         terms = ref.terms or Terms()
         if terms.account.dry:  # what is asked to find out is no part of what a fit would send
-            terms = Terms(base_url=terms.base_url, timeout=terms.timeout, account=Account())
+            terms = replace(terms, max_cost=None, max_requests=None, account=Account())
         from supertune.backbones.openai_api.client import address
 
-        name = address(terms.base_url), ref.name
+        name = address(terms.base_url), ref.name, terms.api
         if name not in _offers:
             _offers[name] = _offer(ref, _known(ref, terms)[1])
         return _offers[name]

@@ -121,15 +121,16 @@ class Client:
         """One attempt.
 
         Args:
-            route: ``"embeddings"`` or ``"chat/completions"``.
+            route: ``"embeddings"``, ``"chat/completions"`` or ``"responses"``.
             key: of the request, the same at every attempt: a server that honours it charges once.
 
         Raises:
             Unanswered: for whatever reason.
         """
         openai, until = self._openai, time.monotonic() + self.timeout
-        client: Any = self._client
-        resource = client.embeddings if route == "embeddings" else client.chat.completions
+        resource: Any = self._client
+        for name in route.split("/"):
+            resource = getattr(resource, name)
         try:
             with resource.with_streaming_response.create(
                 **body, extra_headers={"Idempotency-Key": key}

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from supertune.backbones.openai_api import replies, words
+from supertune.backbones.openai_api.asking import Spoken
 from supertune.backbones.openai_api.client import host
 from supertune.backbones.openai_api.counting import units
 from supertune.backbones.openai_api.probing import Verified
@@ -84,8 +85,8 @@ class OpenAIBackbone:
         """(n, W) float32, see `words`."""
         prompt = encoding.prompt
         assert prompt is not None
-        labels = prompt.all_words
-        way = words.way(self.known.top, self.known.structured, labels)
+        labels, spoken = prompt.all_words, self._spoken
+        way = words.way(spoken, labels)
         flat = self._distinct([row[0] for row in tokens])
         bodies = {one.whole: self._body(prompt, one, way) for one in flat}
         keys = [self._key(way, json.dumps(bodies[one.whole], sort_keys=True)) for one in flat]
@@ -94,7 +95,7 @@ class OpenAIBackbone:
             self._ask(todo, keys, [bodies[one.whole] for one in todo], way)
 
         found = self._answers(flat, keys, ask)
-        self.sender.sent.how = words.told(way)
+        self.sender.sent.how = words.told(way, spoken)
         scored = {text: _scored(answer, labels, way) for text, answer in found.items()}
         rows = [scored[row[0].whole] for row in tokens]
         return np.asarray(rows, dtype=np.float32).reshape(len(rows), len(labels))
@@ -194,20 +195,19 @@ class OpenAIBackbone:
 
     # --- words --------------------------------------------------------------------------------
 
+    @property
+    def _spoken(self) -> Spoken:
+        if self.known.best is None:
+            raise _nothing("words")
+        return self.known.best
+
     def _body(self, prompt: Prompt, text: Text, way: words.Way) -> dict[str, Any]:
-        body: dict[str, Any] = {
-            "model": self.sender.model,
-            "messages": words.messages(prompt, text.fields),
-            "temperature": 0,
-            "seed": 0,
-        }
+        said, labels = words.messages(prompt, text.fields), prompt.all_words
         if way == "top_logprobs":
-            return body | {"logprobs": True, "top_logprobs": self.known.top, self.known.limit: 1}
-        longest = max(len(word.encode()) for word in prompt.all_words)
-        body[self.known.limit] = longest + LONGEST_ANSWER
-        if way == "structured":
-            body["response_format"] = words.structure(prompt.all_words)
-        return body
+            return self._spoken.body(self.sender.model, said, 1, top=self._spoken.top)
+        longest = max(len(word.encode()) for word in labels) + LONGEST_ANSWER
+        schema = words.schema(labels) if way == "structured" else None
+        return self._spoken.body(self.sender.model, said, longest, schema=schema)
 
     def _ask(
         self,
@@ -216,13 +216,14 @@ class OpenAIBackbone:
         bodies: Sequence[dict[str, Any]],
         way: words.Way,
     ) -> None:
+        spoken = self._spoken
         requests = [self._for_words(body, way) for body in bodies]
 
         def keep(number: int, answer: Answer) -> None:
             self._keep([todo[number]], {keys[number]: answer})
 
         def read(number: int, reply: dict[str, Any]) -> Answer:
-            return _packed(replies.top(reply) if way == "top_logprobs" else replies.content(reply))
+            return _packed(spoken.first(reply) if way == "top_logprobs" else spoken.content(reply))
 
         if self.sender.terms.account.dry:
             for number, request in enumerate(requests):
@@ -232,12 +233,13 @@ class OpenAIBackbone:
         self.sender.all(requests, read, keep)
 
     def _for_words(self, body: dict[str, Any], way: words.Way) -> Request:
-        said = [str(one["content"]) for one in body["messages"]]
-        tokens = self.known.asked.tokens(sum(map(units, said)))
+        spoken = self._spoken
+        said, allowed = spoken.said(body), spoken.most(body)
+        tokens = spoken.asked.tokens(sum(map(units, said)))
         most = sum(len(text.encode()) for text in said) + 16 * BYTES_AROUND
-        most += len(json.dumps(body.get("response_format", "")))
-        written = 1 if way == "top_logprobs" else LONGEST_ANSWER // 3
-        return Request("chat/completions", body, (tokens, written), (most, body[self.known.limit]))
+        most += len(json.dumps([body.get("response_format"), body.get("text")]))
+        written = min(allowed, LONGEST_ANSWER // 3)
+        return Request(spoken.route, body, (tokens, written), (most, allowed))
 
     def _counted(self, request: Request) -> None:
         """Of a dry run: what the request would take."""

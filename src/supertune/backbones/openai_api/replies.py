@@ -72,7 +72,36 @@ def content(reply: Mapping[str, Any]) -> str:
 def top(reply: Mapping[str, Any]) -> list[tuple[str, float]]:
     """The likeliest first tokens, each with its log-probability."""
     held = _choice(reply).get("logprobs")
-    places = held.get("content") if isinstance(held, dict) else None
+    return _likeliest(held.get("content") if isinstance(held, dict) else None)
+
+
+def _part(reply: Mapping[str, Any]) -> dict[str, Any]:
+    """The first part of the message in a reply of /responses; reasoning may stand before it."""
+    output = reply.get("output")
+    for item in output if isinstance(output, list) else []:
+        if isinstance(item, dict) and item.get("type") == "message":
+            parts = item.get("content")
+            if isinstance(parts, list) and parts and isinstance(parts[0], dict):
+                return parts[0]
+    raise Unanswered("an answer without a message", again=True, charged=True)
+
+
+def written(reply: Mapping[str, Any]) -> str:
+    """As `content`, of /responses."""
+    part = _part(reply)
+    if part.get("type") == "refusal":
+        return ""
+    if not isinstance(part.get("text"), str):
+        raise Unanswered("an answer without words", again=True, charged=True)
+    return str(part["text"])
+
+
+def top_written(reply: Mapping[str, Any]) -> list[tuple[str, float]]:
+    """As `top`, of /responses."""
+    return _likeliest(_part(reply).get("logprobs"))
+
+
+def _likeliest(places: Any) -> list[tuple[str, float]]:
     first = places[0] if isinstance(places, list) and places else None
     listed = first.get("top_logprobs") if isinstance(first, dict) else None
     if not isinstance(listed, list) or not listed:

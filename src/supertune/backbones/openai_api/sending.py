@@ -75,7 +75,7 @@ class Sender:
     @property
     def known_as(self) -> str:
         """The name under which it is kept what the server does for the model."""
-        return f"openai {self.client.url} {self.model}"
+        return f"openai {self.client.url} {self.model} by {self.terms.api or 'any route'}"
 
     def all(
         self,
@@ -204,10 +204,13 @@ class Sender:
 def _usage(reply: Mapping[str, Any], estimated: tuple[int, int]) -> tuple[tuple[int, int], bool]:
     """Tokens read and written as the server counted them, and whether it did."""
     usage = reply.get("usage")
-    if isinstance(usage, dict) and isinstance(usage.get("prompt_tokens"), int):
-        written = usage.get("completion_tokens")
-        return (usage["prompt_tokens"], written if isinstance(written, int) else 0), True
-    return estimated, False
+    if not isinstance(usage, dict):
+        return estimated, False
+    read = usage.get("prompt_tokens", usage.get("input_tokens"))
+    written = usage.get("completion_tokens", usage.get("output_tokens"))
+    if not isinstance(read, int):
+        return estimated, False
+    return (read, written if isinstance(written, int) else 0), True
 
 
 def _pause_for(error: Unanswered, attempt: int) -> float:

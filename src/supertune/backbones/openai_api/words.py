@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from supertune.backbones.openai_api.asking import Spoken
 from supertune.contracts import FloatArray, Prompt
 from supertune.prompts.template import filled
 
@@ -23,20 +24,21 @@ SURE = 0.9
 SAME_START = 3  # letters that two words share, from which one token may begin both
 
 
-def told(way: Way) -> str:
+def told(way: Way, spoken: Spoken) -> str:
     """For the report."""
-    return {
+    said = {
         "top_logprobs": "labels by the server's log-probabilities of the first token",
         "structured": "labels by structured answers, which say which word and not how likely",
         "parsing": "labels by looking for the words in what was written",
     }[way]
+    return f"{said}; {spoken.told()}"
 
 
-def way(top: int, structured: bool, words: tuple[str, ...]) -> Way:
+def way(spoken: Spoken, words: tuple[str, ...]) -> Way:
     """How to ask for these words at a server of which so much was verified."""
-    if top and not (structured and _alike(words)):
+    if spoken.top and not (spoken.structured and _alike(words)):
         return "top_logprobs"
-    return "structured" if structured else "parsing"
+    return "structured" if spoken.structured else "parsing"
 
 
 def _alike(words: tuple[str, ...]) -> bool:
@@ -59,17 +61,15 @@ def messages(prompt: Prompt, fields: tuple[str, ...]) -> list[dict[str, str]]:
     ]
 
 
-def structure(words: tuple[str, ...]) -> dict[str, Any]:
-    """The ``response_format`` that allows these words alone."""
+def schema(words: tuple[str, ...]) -> dict[str, Any]:
+    """Of an answer that is one of these words alone."""
     answer = {"type": "string", "enum": [word.strip() for word in words]}
-    schema = {
+    return {
         "type": "object",
         "properties": {"answer": answer},
         "required": ["answer"],
         "additionalProperties": False,
     }
-    held = {"name": "answer", "strict": True, "schema": schema}
-    return {"type": "json_schema", "json_schema": held}
 
 
 def by_tokens(top: list[tuple[str, float]], words: tuple[str, ...]) -> FloatArray:
