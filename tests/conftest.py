@@ -26,6 +26,8 @@ Python = Callable[..., "subprocess.CompletedProcess[str]"]
 os.environ.setdefault("SUPERTUNE_PRECISION", "fp32")
 # What would help takes a second a fit; tests of it ask for it.
 os.environ.setdefault("SUPERTUNE_ADVICE", "0")
+# No test asks the keyring of whoever runs it.
+os.environ.setdefault("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
 
 _SOURCE = Path(__file__).resolve().parents[1] / "src"
 

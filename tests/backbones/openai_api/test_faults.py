@@ -5,19 +5,14 @@ The vectors are hashes (no weights): what is tested is what goes on around an an
 
 from __future__ import annotations
 
-import json
-import logging
-import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.openai_server import (
     Fault,
-    Hashes,
     Server,
     changed,
     cut,
@@ -211,59 +206,3 @@ def test_a_limit_of_costs_without_a_price_is_refused(hashes: Server) -> None:
     with pytest.raises(SupertuneError) as caught:
         lens_of(hashes, max_cost=1.0)
     assert caught.value.code == "price_unknown"
-
-
-@contextmanager
-def listening() -> Iterator[list[str]]:
-    """Every log message of the process, at every level."""
-    said: list[str] = []
-
-    class Handler(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            said.append(self.format(record))
-
-    root, handler = logging.getLogger(), Handler()
-    level = root.level
-    root.addHandler(handler)
-    root.setLevel(logging.DEBUG)
-    try:
-        yield said
-    finally:
-        root.removeHandler(handler)
-        root.setLevel(level)
-
-
-def test_a_planted_key_is_found_in_nothing_that_is_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    import supertune
-
-    monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    rows = [(text, "ab"[i % 2]) for i, text in enumerate(texts(12))]
-    said: list[str] = []
-    with Server(hashes=Hashes(), key=KEY) as server, listening() as logged:
-        keys: dict[str, Any] = {
-            "backbone": "openai:hashes",
-            "base_url": server.url,
-            "allow_remote": True,
-            "folds": 2,
-            "repeats": 1,
-            "threads": 1,
-        }
-        model = supertune.fit(rows, output=tmp_path / "m", method="nearest_centroid", **keys)
-        said += [repr(model), repr(model.workshop), str(supertune.plan(rows, **keys).data)]
-        server.always = status(401, f"Incorrect API key provided: {KEY}. Bearer {KEY}")
-        with pytest.raises(SupertuneError) as caught:
-            model.predict(texts(1))
-        error: BaseException | None = caught.value
-        said += [str(error), json.dumps(caught.value.as_dict()), repr(error)]
-        assert "key_refused" in said[-2]
-        assert error is not None
-        assert error.__cause__ is None
-        assert error.__suppress_context__
-    said += [*logged, *capsys.readouterr()]
-    cache = Path(os.environ["SUPERTUNE_CACHE"])
-    files = [*tmp_path.rglob("*"), *cache.glob("*"), *(cache / "activations").rglob("*")]
-    said += [path.read_bytes().decode("latin-1") for path in files if path.is_file()]
-    assert len(said) > 10
-    assert not [text for text in said if KEY in text or KEY[3:] in text]

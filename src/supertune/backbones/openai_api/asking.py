@@ -62,8 +62,10 @@ class Spoken:
             if schema is not None:
                 made["response_format"] = {"type": "json_schema", "json_schema": _held(schema)}
         else:
-            # Without ``store`` the provider keeps what it was asked.
-            made |= {"input": list(messages), "store": False, self.limit: max(LEAST, most)}
+            # Without ``store`` the provider keeps what it was asked, and some servers stream
+            # unless they are told not to.
+            made |= {"input": list(messages), "store": False, "stream": False}
+            made[self.limit] = max(LEAST, most)
             made |= {"include": [LOGPROBS], "top_logprobs": top} if top else {}
             if schema is not None:
                 made["text"] = {"format": {"type": "json_schema", **_held(schema)}}

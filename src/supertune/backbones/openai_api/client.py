@@ -1,8 +1,8 @@
 """The official client, opened: which server, which key, and one request with its own clock.
 
 Replies are read as bytes, so that a server that trickles them is stopped by the clock and what is
-broken is told apart from what is refused. The key comes from the environment alone, and is taken
-out of whatever a server says before it is repeated.
+broken is told apart from what is refused. The key (`keys`) is taken out of whatever a server says
+before it is repeated.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from supertune.backbones.openai_api import keys
 from supertune.errors import EnvironmentFault, InputError
 
-KEY = "OPENAI_API_KEY"
 ADDRESS = "OPENAI_BASE_URL"
 OFFICIAL = "https://api.openai.com/v1"
 LARGEST = 256 * 2**20  # bytes of a reply
@@ -62,7 +62,7 @@ def address(given: str | None) -> str:
         raise _bad_address(url, "an address that begins with https:// or http://")
     if split.username or split.password or split.query or split.fragment:
         bare = f"{split.scheme}://…@{split.hostname}"
-        raise _bad_address(bare, f"an address alone; a key is read from {KEY}")
+        raise _bad_address(bare, f"an address alone; a key is read from {keys.KEY}")
     if split.scheme == "http" and not _inside(split.hostname):
         raise _bad_address(url, "https:// for a server elsewhere, since a key and rows go there")
     return url
@@ -103,14 +103,14 @@ class Client:
                 next="pip install 'supertune[openai]'",
             ) from error
         self.url, self.timeout, self._openai = url, timeout, openai
-        self._key = os.environ.get(KEY, "")
+        self._key = keys.found(url)
         if not self._key and urlsplit(url).hostname not in LOCAL:
             raise InputError(
                 "key_missing",
                 f"{host(url)} is asked with a key, and there is none.",
-                received=f"{KEY} is not set",
-                allowed=f"a key in the environment variable {KEY}",
-                next=f"export {KEY}=…; it is never written anywhere.",
+                received=f"{keys.KEY} is not set, and no keyring has {keys.service(url)}",
+                allowed=f"a key in the environment variable {keys.KEY}, or in a keyring",
+                next=f"{keys.ways(url)}; it is never written anywhere.",
             )
         self._client = openai.OpenAI(
             api_key=self._key or "none", base_url=url, max_retries=0, timeout=timeout

@@ -37,7 +37,7 @@ from supertune.errors import InputError
 TEXTS = 64  # in one request
 PIECES = 20_000  # and so many pieces at most
 BYTES_AROUND = 16  # that a server adds to each text, at most
-LONGEST_ANSWER = 24  # tokens around a structured or written word
+LONGEST_ANSWER = 16  # tokens around a structured or written word
 
 Answer = npt.NDArray[Any]
 
@@ -238,7 +238,7 @@ class OpenAIBackbone:
         tokens = spoken.asked.tokens(sum(map(units, said)))
         most = sum(len(text.encode()) for text in said) + 16 * BYTES_AROUND
         most += len(json.dumps([body.get("response_format"), body.get("text")]))
-        written = min(allowed, LONGEST_ANSWER // 3)
+        written = min(allowed, LONGEST_ANSWER // 2)
         return Request(spoken.route, body, (tokens, written), (most, allowed))
 
     def _counted(self, request: Request) -> None:

@@ -181,12 +181,12 @@ def _without(spoken: Spoken, said: str) -> Spoken:
 def _heeds(sender: Sender, spoken: Spoken) -> bool:
     """Whether a question that has another answer is answered by one of two strange words."""
     schema = words.schema(STRANGE)
-    body = spoken.body(sender.model, _messages("Say hello."), 30, schema=schema)
+    body = spoken.body(sender.model, _messages("Say hello."), 24, schema=schema)
 
     def read(reply: dict[str, Any]) -> bool:
         return replies.chosen(spoken.content(reply), STRANGE) is not None
 
-    request = Request(spoken.route, body, (100, 10), (400, 30))
+    request = Request(spoken.route, body, (100, 10), (400, 24))
     try:
         return sender.one(request, read)
     except SupertuneError as error:

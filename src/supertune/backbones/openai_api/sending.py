@@ -18,6 +18,7 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from supertune import limits
+from supertune.backbones.openai_api import keys
 from supertune.backbones.openai_api.client import Client, Unanswered, host
 from supertune.backbones.openai_api.counting import Price
 from supertune.catalogue.measured import forget
@@ -167,7 +168,7 @@ class Sender:
                 f"{where} refuses the key.",
                 received=received,
                 allowed="a key that is valid for this server and model",
-                next="Set OPENAI_API_KEY to a valid key. " + kept,
+                next=f"Give a valid key: {keys.ways(self.client.url)}. " + kept,
             )
         if error.status == 404:
             return InputError(
