@@ -4,6 +4,7 @@ import pickle
 import numpy as np
 import pytest
 from sklearn.datasets import make_blobs
+from tests.openai_server import Hashes, Server
 
 import supertune
 from supertune.config import Recipe
@@ -224,3 +225,18 @@ def test_numbers_without_a_label_are_refused(blobs):
     with pytest.raises(InputError) as caught:
         FewShotClassifier().fit(*blobs, unlabeled=blobs[0])
     assert caught.value.code == "unlabelled_not_used"
+
+
+def test_texts_go_to_a_server_with_consent_which_a_pickle_does_not_bring(
+    own_activations: object,
+) -> None:
+    texts = [f"a text of number {i}" for i in range(8)]
+    with Server(hashes=Hashes()) as server:
+        options = {"base_url": server.url, "allow_remote": True, "max_requests": 9}
+        fitted = FewShotClassifier("openai:hashes", options=options).fit(texts, ["a", "b"] * 4)
+        again = pickle.loads(pickle.dumps(fitted))  # noqa: S301 - written here
+        assert list(again.predict(texts)) == list(fitted.predict(texts))  # these are kept
+        with pytest.raises(InputError) as caught:
+            again.predict(["a text of none"])
+        assert caught.value.code == "remote_not_allowed"
+        assert fitted.predict(["a text of none"])[0] in ("a", "b")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from supertune.contracts import Judged
+from supertune.contracts.remote import shared
 from supertune.errors import InputError
 from supertune.evaluation.intervals import paired
 from supertune.model import Model, load
@@ -15,12 +16,14 @@ from supertune.report.compose import finite
 Comparable = str | Path | Model
 
 
-def compare(a: Comparable, b: Comparable, data: Any) -> dict[str, Any]:
+def compare(a: Comparable, b: Comparable, data: Any, **place: Any) -> dict[str, Any]:
     """The difference of two models on labelled rows that neither has seen, with its interval.
 
     Args:
         a, b: model folders, or models.
         data: labelled rows, as `supertune.fit` takes them.
+        **place: of folders where they run and under which conditions rows may be sent to a
+            server, as `supertune.load` takes it; limits hold for both together.
 
     Returns:
         ``metric``, ``a`` and ``b`` (estimates), ``difference`` (a minus b, paired on the same
@@ -29,7 +32,8 @@ def compare(a: Comparable, b: Comparable, data: Any) -> dict[str, Any]:
     Raises:
         InputError: ``labels_differ`` when they do not answer the same question.
     """
-    first, second = (one if isinstance(one, Model) else load(one) for one in (a, b))
+    with shared():
+        first, second = (one if isinstance(one, Model) else load(one, **place) for one in (a, b))
     if set(first.labels) != set(second.labels) or first.task != second.task:
         raise InputError(
             "labels_differ",

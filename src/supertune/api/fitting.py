@@ -42,6 +42,7 @@ from supertune.contracts import (
     Tuned,
     Voicing,
 )
+from supertune.contracts.remote import anew
 from supertune.evaluation import rated
 from supertune.explaining import reported
 from supertune.limits import OutOfTime
@@ -122,7 +123,7 @@ def fit(
     """
     if output is not None:
         artifact.check_output(Path(output), overwrite)
-    before = None if from_ is None else load(from_)
+    before = None if from_ is None else load(from_, **anew(options))
     earlier = {} if before is None else continuing.settings_of(before, options)
     settled, said = meant.settled(data, {**earlier, **options})
     run = _read(data, test, processes.join(settled), before, keep_rows, progress, unlabeled)

@@ -10,6 +10,7 @@ from typing import Any
 
 from supertune.api import meant
 from supertune.api.loading import load
+from supertune.contracts.remote import anew
 from supertune.errors import InputError
 from supertune.labelling import journal as journals
 from supertune.labelling import outputs, session, steps
@@ -93,7 +94,8 @@ def label_next(
         answers: a file of answers that `supertune label` began; its rows count as labelled.
         progress: called with (stage, done, total or None).
         **options: keys of the recipe that say how the rows are read (``text``, ``label``,
-            ``max_length`` ...) and which backbone is looked through where there is no model.
+            ``max_length`` ...), which backbone is looked through where there is no model, and
+            whether rows may be sent to a server (``allow_remote``, ``max_cost`` ...).
 
     Raises:
         InputError: what is wrong with the rows or the options; ``nothing_to_label``.
@@ -170,7 +172,7 @@ def _begun(
     opened = (
         model
         if isinstance(model, Model) or model is None
-        else load(model, device=settled.device, threads=settled.threads)
+        else load(model, device=settled.device, threads=settled.threads, **anew(options))
     )
     if progress is not None:
         progress("read rows", 0, None)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from supertune.api.fitting import fit
+from supertune.contracts.remote import shared
 from supertune.errors import EnvironmentFault, InputError, SupertuneError
 from supertune.report.wording import headline, metric_name, numerals
 
@@ -22,6 +23,8 @@ LOCAL = "local"  # of `ray`: a cluster of this machine alone, for this run
 RETRIES = 3  # of a task whose worker died
 
 Progress = Callable[[str, int, int | None], None]
+
+Job = tuple[str, Any, str, Mapping[str, Any]]  # name, data, folder, options
 
 
 @dataclass(frozen=True)
@@ -71,24 +74,55 @@ def fit_many(
             task begun again.
         workers: of a local cluster; as many as there are cores by default.
         progress: called with (stage, done, total).
-        **options: as in `supertune.fit`, for every task.
+        **options: as in `supertune.fit`, for every task; ``max_cost`` and ``max_requests`` of a
+            server for all together.
 
     Returns:
         One `Outcome` a task, in the order of ``tasks``.
 
     Raises:
-        InputError: ``no_tasks``, ``task_named_twice``, ``bad_task_name``.
+        InputError: ``no_tasks``, ``task_named_twice``, ``bad_task_name``,
+            ``limits_of_one_process``.
         EnvironmentFault: ``extra_missing`` without Ray.
     """
     named = _named(tasks)
+    if ray is not None:
+        _refuse_limits(options)
     folder = Path(output)
     folder.mkdir(parents=True, exist_ok=True)
     jobs = [(name, data, str(folder.absolute() / name), options) for name, data in named.items()]
     if ray is None:
-        found = (_one(*job) for job in jobs)
-        return list(_told(found, len(jobs), progress))
+        return list(_told(_in_turn(jobs), len(jobs), progress))
     with _cluster(ray, workers) as cluster:
         return list(_told(_spread(cluster, jobs), len(jobs), progress))
+
+
+def _in_turn(jobs: Sequence[Job]) -> Iterator[Outcome]:
+    """One after another; what one was charged by a server is taken from the limits of the next."""
+    requests, cost = 0, 0.0
+    for name, data, folder, options in jobs:
+        spent = {"max_requests": requests, "max_cost": cost}
+        left = {
+            key: max(0, options[key] - one)
+            for key, one in spent.items()
+            if isinstance(options.get(key), int | float)
+        }
+        with shared() as account:
+            outcome = _one(name, data, folder, {**options, **left})
+        requests, cost = requests + account.requests, cost + account.cost
+        yield outcome
+
+
+def _refuse_limits(options: Mapping[str, Any]) -> None:
+    limits = [key for key in ("max_cost", "max_requests") if options.get(key) is not None]
+    if limits:
+        raise InputError(
+            "limits_of_one_process",
+            "What is sent to a server is counted in one process, and workers are many.",
+            received=f"ray and {', '.join(limits)}",
+            allowed="these limits without ray, for all tasks together",
+            next="Leave ray out, or the limits: `supertune plan` says what one task takes.",
+        )
 
 
 def _named(tasks: Mapping[str, Any] | Sequence[str | Path]) -> dict[str, Any]:

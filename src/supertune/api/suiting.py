@@ -88,11 +88,11 @@ def _lines(data: dict[str, Any]) -> list[str]:
 
 def costs(one: dict[str, Any]) -> str:
     """Time, memory, licence and download of a model, in a line."""
-    seconds = one["seconds"]
-    parts = [
-        f"reads the rows in {f'about {duration(seconds)}' if seconds > 0.1 else 'under 0.1 s'}",
-        f"{size(one['memory_bytes'])} of memory",
-        one["licence"] or "its licence is not known here",
-    ]
+    seconds, memory, parts = one["seconds"], one["memory_bytes"], list[str]()
+    if seconds is not None:
+        about = f"about {duration(seconds)}" if seconds > 0.1 else "under 0.1 s"
+        parts += [f"reads the rows in {about}"]
+    parts += [f"{size(memory)} of memory"] if memory is not None else []
+    parts += [one["licence"] or "its licence is not known here"]
     parts += [f"{size(one['download_bytes'])} to download"] if one["download_bytes"] else []
     return ", ".join(parts)

@@ -32,7 +32,8 @@ class Suiting:
         suits: whether anything speaks against it.
         against, for_: why not and why, in words; what is most in the way comes first.
         seconds: one reading of the rows on this machine as estimated; None where it cannot.
-        memory_bytes: resident at the peak of a fit of its features, as estimated.
+        memory_bytes: resident at the peak of a fit of its features, as estimated; None of a model
+            that runs elsewhere.
         licence: None where it is not known.
         download_bytes: 0 where it is on this machine.
     """
@@ -80,6 +81,9 @@ def _told(
     lacks = _lacks(workshop, examples, offer)
     if lacks is not None:
         return Suiting(name, False, (lacks,), licence=licence, download_bytes=download)
+    if "remote" in offer.capabilities:
+        told = f"rows are sent to a server; `supertune plan --backbone {name}` says what it costs"
+        return Suiting(name, True, for_=(told,))
     recipe, rows = workshop.recipe, registry.modality(examples.modality)
     probed = speed(recipe.device, recipe.threads, recipe.precision)
     lengths = rows.lengths(examples.inputs, offer, recipe.max_length)

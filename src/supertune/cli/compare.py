@@ -8,16 +8,20 @@ from typing import Annotated
 import typer
 
 from supertune.cli.options import (
+    AllowRemote,
     Command,
     Device,
     Json,
+    MaxCost,
+    MaxRequests,
     NoColor,
+    Prices,
     Quiet,
     Threads,
     Verbose,
     example,
-    opened,
     terminal,
+    told_sent,
 )
 from supertune.cli.progress import Progress
 
@@ -30,6 +34,10 @@ def compare(
     a: Annotated[Path, typer.Argument(metavar="A", help="A model folder.")],
     b: Annotated[Path, typer.Argument(metavar="B", help="Another one.")],
     data: Annotated[str, typer.Argument(metavar="DATA", help="Labelled rows new to both.")],
+    allow_remote: AllowRemote = False,
+    max_cost: MaxCost = None,
+    max_requests: MaxRequests = None,
+    prices: Prices = None,
     device: Device = None,
     threads: Threads = None,
     json: Json = False,
@@ -39,12 +47,14 @@ def compare(
 ) -> None:
     """Say which of two models is better on the same rows, with an interval."""
     from supertune import api
+    from supertune.contracts.remote import anew, shared
     from supertune.report import wording
 
     said = terminal(ctx)
-    first, second = (opened(folder, device, threads) for folder in (a, b))
-    with Progress(said):
-        found = api.compare(first, second, data)
+    with Progress(said), shared() as account:
+        place = {"device": device or "auto", "threads": threads}
+        found = api.compare(a, b, data, **place, **anew(ctx.params))
+    told_sent(said, account)
     better = {"a": a, "b": b}.get(found["answer"])
     steps = [f"supertune predict {better or a} NEW.csv -o predictions.csv"]
     said.result({**found, "next": steps})

@@ -24,6 +24,7 @@ from supertune.cli.options import (
     example,
     opened,
     terminal,
+    told_sent,
 )
 from supertune.cli.progress import Progress
 from supertune.cli.recipe_options import Label, Slice, Text
@@ -104,6 +105,7 @@ def evaluate(
         found = model.evaluate(
             data, text=tuple(text or ()), label=label, slices=tuple(slice_ or ()), shift=shift
         )
+    told_sent(said, model.workshop.account)
     steps = [] if data is None else [f"supertune compare {folder} OTHER-MODEL {data}"]
     steps = [*found.get("shift", {}).get("next", ()), *steps]
     said.result({"output": str(folder), **found, "next": steps})

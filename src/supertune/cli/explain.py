@@ -25,6 +25,7 @@ from supertune.cli.options import (
     example,
     opened,
     terminal,
+    told_sent,
 )
 from supertune.cli.terminal import Terminal
 
@@ -81,6 +82,7 @@ def explain(
     said = terminal(ctx)
     model = opened(folder, device, threads, backbone, labels, ctx.params)
     found = [model.explain(one, way=way, rows=not no_rows) for one in _inputs(model, texts)]
+    told_sent(said, model.workshop.account)
     steps = [f"supertune evaluate {folder} LABELLED.csv"]
     said.result({"explanations": [one.as_dict() for one in found], "next": steps})
     if said.json:

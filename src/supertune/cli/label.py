@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,15 +13,20 @@ import typer
 
 from supertune.cli import recipe_options as keys
 from supertune.cli.options import (
+    AllowRemote,
     Command,
     Device,
     Json,
+    MaxCost,
+    MaxRequests,
     NoColor,
+    Prices,
     Quiet,
     Threads,
     Verbose,
     example,
     terminal,
+    told_sent,
 )
 from supertune.cli.progress import Progress
 from supertune.cli.terminal import Terminal
@@ -93,6 +99,11 @@ def label(
     text: keys.Text = None,
     label_: ColumnName = None,
     backbone: Looked = None,
+    base_url: keys.BaseUrl = None,
+    allow_remote: AllowRemote = False,
+    max_cost: MaxCost = None,
+    max_requests: MaxRequests = None,
+    prices: Prices = None,
     device: Device = None,
     threads: Threads = None,
     json: Json = False,
@@ -106,30 +117,41 @@ def label(
     is on the disk before the next row shows; the same command goes on where it was left.
     """
     from supertune.api import labelling
+    from supertune.contracts.remote import shared
 
     said = terminal(ctx)
     given = _Given(*_places(inputs, labels), _names(labels), next_, answers)
-    options: dict[str, Any] = {
-        "text": tuple(text or ()),
-        "label": label_,
-        "backbone": backbone or "auto",
-        "device": device or "auto",
-        "threads": threads,
-    }
+    options = _options(ctx.params)
     asks = not (listed or output or said.json) and said.stdout.isatty() and sys.stdin.isatty()
     if output is not None:
         from supertune.labelling import outputs
 
         outputs.check(output, overwrite=overwrite, source=given.pool)
     if not asks:
-        with Progress(said) as progress:
+        with Progress(said) as progress, shared() as account:
             found = labelling.label_next(
                 given.model, given.pool, next_, labels=given.labels, answers=given.answers,
                 progress=progress, **options,
             )  # fmt: skip
+        told_sent(said, account)
         _listed(said, found, given, output, overwrite)
         return
     _asked(said, given, options)
+
+
+def _options(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Keys of the recipe."""
+    from supertune.contracts.remote import anew
+
+    return {
+        "text": tuple(params["text"] or ()),
+        "label": params["label_"],
+        "backbone": params["backbone"] or "auto",
+        "device": params["device"] or "auto",
+        "threads": params["threads"],
+        "base_url": params["base_url"],
+        **anew(params),
+    }
 
 
 class _Given:
@@ -308,6 +330,7 @@ def _told(said: Terminal, begun: Labelling, given: _Given, done: int) -> None:
     from supertune.labelling import steps
 
     counts = begun.counts()
+    told_sent(said, begun.workshop.account)
     said.say()
     listed = ", ".join(f"{name} {count}" for name, count in counts.items())
     said.say(f"{done} labelled now, {sum(counts.values())} in all: {listed}")

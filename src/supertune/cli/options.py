@@ -16,6 +16,7 @@ from supertune.limits import parse_share
 
 if TYPE_CHECKING:
     from supertune.contracts import Recording
+    from supertune.contracts.remote import Account
     from supertune.model import Model
 
 TALK = "How it speaks"
@@ -222,9 +223,6 @@ def heard(seconds: float, inputs: Any = None) -> Recording:
     return api.recorded(seconds)
 
 
-REMOTE = ("allow_remote", "max_cost", "max_requests", "prices")
-
-
 def opened(
     folder: Path,
     device: str | None,
@@ -236,25 +234,23 @@ def opened(
     """The model in a folder, as the options of a command say; ``remote``: the parameters of one
     that may send rows to a server."""
     from supertune import api
+    from supertune.contracts.remote import anew
 
-    said = remote or {}
     return api.load(
         folder,
         device=device or "auto",
         threads=threads,
         backbone=backbone,
         labels=[name.strip() for name in labels.split(",") if name.strip()],
-        **{
-            key: said[key] for key in REMOTE if said.get(key) is not None and said[key] is not False
-        },
+        **anew(remote or {}),
     )
 
 
-def told_sent(terminal: Terminal, model: Model) -> None:
+def told_sent(terminal: Terminal, account: Account) -> None:
     """What answers took that came from a server; of others nothing."""
     from supertune.report import remote
 
-    for one in model.workshop.account.section(()):
+    for one in account.section(()):
         count = one["other_texts"]
         terminal.note(f"{count} texts, {one['model']} at {one['server']}: {remote.took(one)}")
 

@@ -146,7 +146,7 @@ def predict(
     elif said.json and not texts:
         raise _output_needed()
     model = opened(folder, device, threads, backbone, labels, ctx.params)
-    ctx.call_on_close(lambda: told_sent(said, model))
+    ctx.call_on_close(lambda: told_sent(said, model.workshop.account))
     separator, limit = model.columns.separator, share(max_error)
     with Progress(said) as progress:
         windows = _answered(model, source, ctx.params | {"max_error": limit}, progress)

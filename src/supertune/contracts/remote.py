@@ -22,7 +22,15 @@ from supertune.contracts.data import Input, content_key
 from supertune.errors import InputError
 
 CONSENT = "SUPERTUNE_ALLOW_REMOTE"
+# Keys of a recipe that are said anew each time: no model folder brings consent or limits.
+ANEW = ("allow_remote", "max_cost", "max_requests", "prices")
 Api = Literal["chat", "responses"]
+
+
+def anew(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of ``options`` that are said anew each time."""
+    said = {key: options.get(key) for key in ANEW}
+    return {key: one for key, one in said.items() if one is not None and one is not False}
 
 
 class Kept(Protocol):

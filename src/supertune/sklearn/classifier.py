@@ -26,8 +26,9 @@ from supertune.sklearn.fitted import OnNumbers, OnTexts, fit_numbers, fit_texts
 TASK = "text_classification"
 # Keys of a recipe that mean something here; the others are parameters, or name columns of a file.
 RECIPE_KEYS = (
-    "folds", "long_text", "max_candidates", "max_length", "metric", "pooling", "prefix", "repeats",
-    "unlabeled_rows",
+    "allow_remote", "api", "base_url", "folds", "long_text", "max_candidates", "max_cost",
+    "max_length", "max_requests", "metric", "pooling", "prefix", "prices", "repeats",
+    "request_timeout", "unlabeled_rows",
 )  # fmt: skip
 
 
@@ -44,7 +45,10 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
             cross-validation within ``time_limit``. Numeric features go to ``linear_probe`` as
             if a backbone had made them: they are centred, not standardised.
         options: keys of the method and, of a recipe, ``max_length``, ``long_text``, ``pooling``,
-            ``prefix``, ``metric``, ``folds``, ``repeats``, ``max_candidates``, ``unlabeled_rows``.
+            ``prefix``, ``metric``, ``folds``, ``repeats``, ``max_candidates``, ``unlabeled_rows``;
+            with ``backbone="openai:MODEL"`` also ``base_url``, ``api``, ``allow_remote``,
+            ``max_cost``, ``max_requests`` (of each fit, and of each prediction), ``prices``. What
+            was pickled brings no consent: then SUPERTUNE_ALLOW_REMOTE=1 gives it.
         class_weight: ``"balanced"``, a weight for each class, or None.
         time_limit: seconds for comparing when something is ``"auto"``.
         random_state: an integer, None, or a `numpy.random.RandomState`.

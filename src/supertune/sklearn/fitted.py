@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -75,7 +76,18 @@ class OnTexts:
         return np.concatenate(parts)
 
     def __reduce__(self) -> tuple[object, ...]:
-        return OnTexts, (self.recipe, self.candidate, self.head, self.sha256, self.state)
+        # As a model folder it brings neither consent nor limits; `consented` is asked again.
+        return _unpickled, (
+            self.recipe.model_dump(),
+            self.candidate,
+            self.head,
+            self.sha256,
+            self.state,
+        )
+
+
+def _unpickled(recipe: dict[str, Any], *rest: Any) -> OnTexts:
+    return OnTexts(Recipe(**recipe), *rest)
 
 
 def fit_numbers(
