@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,7 @@ def compare(a: Comparable, b: Comparable, data: Any, **place: Any) -> dict[str, 
     Args:
         a, b: model folders, or models.
         data: labelled rows, as `supertune.fit` takes them.
-        **place: of folders where they run and under which conditions rows may be sent to a
-            server, as `supertune.load` takes it; limits hold for both together.
+        **place: as `supertune.load` takes it, of folders; limits of a server hold for both.
 
     Returns:
         ``metric``, ``a`` and ``b`` (estimates), ``difference`` (a minus b, paired on the same
@@ -32,8 +32,7 @@ def compare(a: Comparable, b: Comparable, data: Any, **place: Any) -> dict[str, 
     Raises:
         InputError: ``labels_differ`` when they do not answer the same question.
     """
-    with shared():
-        first, second = (one if isinstance(one, Model) else load(one, **place) for one in (a, b))
+    first, second = _opened((a, b), place)
     if set(first.labels) != set(second.labels) or first.task != second.task:
         raise InputError(
             "labels_differ",
@@ -77,6 +76,11 @@ def compare(a: Comparable, b: Comparable, data: Any, **place: Any) -> dict[str, 
             }
         )
     )
+
+
+def _opened(both: Sequence[Comparable], place: dict[str, Any]) -> list[Model]:
+    with shared():
+        return [one if isinstance(one, Model) else load(one, **place) for one in both]
 
 
 _TEXTS = {
