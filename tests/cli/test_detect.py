@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 from tests.conftest import Run
 
 import supertune as tune
 from supertune.catalogue.composing import CLASSES, composed
+from supertune.contracts import Detections
+from supertune.errors import InputError
 
 FIT = ["--backbone", "nanodet-g", "--method", "detection_head", "--set", "steps=6"]
 FIT += ["--set", "batch_size=2", "--set", "views=1", "--resolution", "160", "--set", "folds=2"]
@@ -117,3 +124,41 @@ def test_a_model_of_texts_finds_no_boxes(supertune: Run, tmp_path: Path) -> None
     tune.fit(rows, output=tmp_path / "texts", method="bag_of_words", folds=2, repeats=1)
     done = supertune("detect", tmp_path / "texts", tmp_path, "--json")
     assert (done.code, done.error["code"]) == (2, "no_detector")
+
+
+def test_a_graph_finds_the_same_without_supertune_or_torch(
+    fitted: tune.Model, photographs: Path, supertune: Run, tmp_path: Path
+) -> None:
+    done = supertune(
+        "export", fitted.folder, "--to", tmp_path / "g", "--format", "onnx", "--json"
+    ).answer
+    assert done["difference"] <= 1e-4
+    assert (done["rows"], done["answers_changed"]) == (6, 0)
+    pictures = [str(path) for path in sorted((photographs / "test").glob("*.jpg"))]
+    program = tmp_path / "g" / "predict.py"
+    for name in ("supertune", "torch"):
+        assert f"import {name}" not in program.read_text("utf-8")
+    ran = subprocess.run([sys.executable, str(program), *pictures], capture_output=True, check=True)
+    found = [json.loads(line)["boxes"] for line in ran.stdout.splitlines()]
+    assert sum(map(len, found)) > 0
+    answers = fitted.predictions(pictures)
+    assert isinstance(answers, Detections)
+    for theirs, ours in zip(found, answers.found(), strict=True):
+        assert [one["label"] for one in theirs] == [one["label"] for one in ours]
+        for one, other in zip(theirs, ours, strict=True):
+            np.testing.assert_allclose(one["score"], other["score"], atol=2e-4)
+            np.testing.assert_allclose(one["box"], other["box"], atol=0.1)
+
+
+def test_a_detector_becomes_a_graph_alone_and_only_what_was_tuned(
+    fitted: tune.Model, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError) as caught:
+        tune.export(fitted, tmp_path / "plain", format="merged")
+    assert caught.value.code == "engine_cannot_export"
+    assert "--format onnx" in str(caught.value)
+    untuned = replace(fitted, tuned=SimpleNamespace(tuned_parameters=0))
+    with pytest.raises(InputError) as caught:
+        tune.export(untuned, tmp_path / "graph", format="onnx")
+    assert caught.value.code == "no_onnx"
+    assert list(tmp_path.iterdir()) == []

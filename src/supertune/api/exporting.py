@@ -3,7 +3,7 @@ Transformers or of ONNX."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 import numpy as np
 
 from supertune import __version__, registry
-from supertune.api import export_page, onnx_exporting, sentence_exporting
+from supertune.api import detector_exporting, export_page, onnx_exporting, sentence_exporting
 from supertune.api.loading import load
 from supertune.api.onnx_exporting import PROBES
 from supertune.artifact import exports, foreign, tensor_bytes
@@ -85,15 +85,14 @@ def export(
     _check_format(format, int8)
     target = Path(to)
     exports.check(target, overwrite)
-    source = _sourced(model if isinstance(model, Model) else load(model), merge=format != "peft")
-    tuned, about = source.model, source.about
+    tuned = model if isinstance(model, Model) else load(model)
+    base, changed, written = _planned(tuned, format, int8)
     compared: dict[str, Any] = {"difference": None}
 
     def fill(folder: Path) -> None:
-        graph = format == "onnx"
-        compared.update(_graph(source, folder, int8) if graph else _plain(source, folder, format))
+        compared.update(written(folder))
 
-    made = {"supertune": __version__, "method": tuned.method, "backbone": about["base"]}
+    made = {"supertune": __version__, "method": tuned.method, "backbone": base}
     sizes = exports.write(target, made, fill, overwrite=overwrite)
     return {
         "output": str(target),
@@ -101,7 +100,7 @@ def export(
         "method": tuned.method,
         "backbone": tuned.backbone,
         "labels": list(tuned.labels),
-        "changed": about["changed"],
+        "changed": changed,
         **compared,
         "files": sorted(sizes),
         "bytes": sum(sizes.values()),
@@ -120,10 +119,32 @@ def _check_format(format: Format, int8: bool) -> None:
         )
 
 
+def _planned(
+    model: Model, format: Format, int8: bool
+) -> tuple[str | None, bool, Callable[[Path], dict[str, Any]]]:
+    """The backbone as others call it, whether its weights are changed, and what fills a folder."""
+    if format == "onnx" and model.head.boxes:
+        changed = model.tuned.tuned_parameters > 0
+        return (
+            model.backbone,
+            changed,
+            lambda at: _said(detector_exporting.write(model, at, int8=int8)),
+        )
+    source = _sourced(model, merge=format != "peft")
+    base, changed = source.about["base"], source.about["changed"]
+    if format == "onnx":
+        return base, changed, lambda at: _graph(source, at, int8)
+    return base, changed, lambda at: _plain(source, at, format)
+
+
 def _graph(source: _Source, folder: Path, int8: bool) -> dict[str, Any]:
     with TemporaryDirectory() as place:
         _merge(source, Path(place))
         found = onnx_exporting.write(source.model, source.readout, Path(place), folder, int8=int8)
+    return _said(found)
+
+
+def _said(found: onnx_exporting.Compared) -> dict[str, Any]:
     return {
         "difference": found.difference,
         "rows": found.rows,
@@ -213,7 +234,9 @@ def _engine(model: Model) -> tuple[BackboneRef, Exporting]:
             f"Backbones of the engine {engine.name} are not files that could be exported.",
             received=model.backbone,
             allowed="engines: " + ", ".join(names),
-            next="Fit on a backbone of these: `supertune backbones`.",
+            next="Add --format onnx."
+            if model.head.boxes
+            else "Fit on a backbone of these: `supertune backbones`.",
         )
     return reference(model.backbone), engine
 

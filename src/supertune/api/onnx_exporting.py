@@ -6,7 +6,7 @@ from __future__ import annotations
 import io
 import runpy
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -78,7 +78,7 @@ def write(model: Model, readout: Arrays, merged: Path, folder: Path, *, int8: bo
             answer as the model does.
         EnvironmentFault: ``extra_missing``.
     """
-    _required()
+    required()
     if {*readout} != {"head.weight", "head.bias"} or model.head.kind:
         raise InputError(
             "no_onnx",
@@ -104,11 +104,10 @@ def write(model: Model, readout: Arrays, merged: Path, folder: Path, *, int8: bo
     (folder / LABELS).write_bytes(json_bytes(about))
     program = onnx_programs.program(lens.backbone.offer.modality, shares)
     (folder / PROGRAM).write_text(program, encoding="utf-8")
-    found = _checked(model, lens, folder)
-    return _quantized(model, lens, folder) if int8 else found
+    return checked(lambda: _compared(model, lens, folder), folder, int8=int8)
 
 
-def _required() -> None:
+def required() -> None:
     try:
         import onnxruntime
         import onnxscript  # noqa: F401
@@ -139,17 +138,25 @@ def _of_texts(lens: Lens) -> dict[str, Any]:
     }
 
 
-def _quantized(model: Model, lens: Lens, folder: Path) -> Compared:
-    """8-bit weights in the place of the graph, if they answer like it."""
-    from onnxruntime.quantization import QuantType, quantize_dynamic
+def checked(compared: Callable[[], Compared], folder: Path, *, int8: bool) -> Compared:
+    """The comparison of what lies in ``folder``, after 8-bit weights came there if asked for.
 
-    small = folder / "int8.onnx"
-    options = {"MatMulConstBOnly": True}
-    quantize_dynamic(
-        str(folder / GRAPH), str(small), weight_type=QuantType.QInt8, extra_options=options
-    )
-    small.replace(folder / GRAPH)
-    found = _compared(model, lens, folder)
+    Raises:
+        InputError: ``onnx_differs``, ``int8_differs``.
+    """
+    found = compared()
+    if not found.difference <= SAME:
+        raise InputError(
+            "onnx_differs",
+            "The ONNX graph does not answer what the model answers.",
+            received=f"{found.difference:.1e} apart over {found.rows} rows",
+            allowed=f"at most {SAME:g}",
+            next="Report it with the output of `supertune doctor`.",
+        )
+    if not int8:
+        return found
+    _in_eight_bits(folder / GRAPH)
+    found = compared()
     if found.changed > CHANGED:
         raise InputError(
             "int8_differs",
@@ -161,17 +168,13 @@ def _quantized(model: Model, lens: Lens, folder: Path) -> Compared:
     return found
 
 
-def _checked(model: Model, lens: Lens, folder: Path) -> Compared:
-    found = _compared(model, lens, folder)
-    if not found.difference <= SAME:
-        raise InputError(
-            "onnx_differs",
-            "The ONNX graph does not answer what the model answers.",
-            received=f"{found.difference:.1e} apart over {found.rows} rows",
-            allowed=f"at most {SAME:g}",
-            next="Report it with the output of `supertune doctor`.",
-        )
-    return found
+def _in_eight_bits(graph: Path) -> None:
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    small = graph.with_name("int8.onnx")
+    options = {"MatMulConstBOnly": True}
+    quantize_dynamic(str(graph), str(small), weight_type=QuantType.QInt8, extra_options=options)
+    small.replace(graph)
 
 
 def _compared(model: Model, lens: Lens, folder: Path) -> Compared:

@@ -107,6 +107,19 @@ class TunedDetector:
         together = tiles.merged(found, self.spec.boxes)
         return tiles.inside(together, backbone.size(views[0].picture))
 
+    def said(self, value: Picture, lens: Lens) -> list[tuple[View, FloatArray, FloatArray]]:
+        """Of each view of a picture what the answers are chosen from: chances (P, K) and corners
+        (P, 4); see `supertune.contracts.DetectionHead.said`."""
+        import torch
+
+        found, activations = [], lens.backbone.activations
+        with self.tunable, torch.inference_mode():
+            for view in self.layout.views(value, detector(lens).size(value)):
+                maps = _entered(self.tunable, [view], lens, activations)
+                (chances,), (corners,) = self.head.said(maps)
+                found.append((view, chances.numpy(), corners.numpy()))
+        return found
+
     def state(self) -> State:
         arrays = {f"head.{name}": value for name, value in self.head.state.items()}
         arrays |= {f"blocks.{name}": value for name, value in self.tunable.kept.items()}

@@ -205,3 +205,27 @@ def test_a_backbone_of_timm_is_refused_before_anything_is_loaded(
     with pytest.raises(InputError) as error:
         ENGINE.offers(BackboneRef("detr", "detectors", folder))
     assert error.value.code == "needs_timm"
+
+
+def test_as_a_graph_it_says_what_it_says_with_a_lora_in_it(folders: Path, tmp_path: Path) -> None:
+    """YOLOS alone: two-stage ones choose among random scores that are equal."""
+    from onnxruntime import InferenceSession
+
+    folder = folders / "yolos"
+    written("yolos", folder)
+    made: Any = ENGINE.open(BackboneRef("yolos", "detectors", folder), device="cpu", threads=1)
+    method = registry.method("lora")
+    injection = method.injection(made.offer, options_of(method, "detect")(rank=2))
+    tunable = made.inject(injection, seed=0)
+    head = made.detection_head([None, 1])
+    pixels = torch.rand(3, 3, SIDE, SIDE)
+    with tunable:
+        for part in tunable.parameters():
+            part.data += 0.1
+        about = made.write_onnx(head, SIDE, tmp_path / "model.onnx")
+        with torch.inference_mode():
+            ours = head.said(Entered((pixels,), SIDE, None))
+    theirs = InferenceSession(tmp_path / "model.onnx").run(None, {"pixel_values": pixels.numpy()})
+    for one, other in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(other, one.numpy(), atol=1e-4)
+    assert not about["blue_first"]

@@ -54,12 +54,12 @@ class NanoDetHead:
 
     def boxes(self, maps: Sequence[Tensor], most: int) -> list[FloatArray]:
         with torch.inference_mode():
-            logits, bins, points, sizes = self._said(maps)
-            found = boxes_of(bins, points, sizes)
-            return [
-                kept(chances, corners, most)
-                for chances, corners in zip(logits.sigmoid(), found, strict=True)
-            ]
+            chances, corners = self.said(maps)
+        return [kept(one, sides, most) for one, sides in zip(chances, corners, strict=True)]
+
+    def said(self, maps: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        logits, bins, points, sizes = self._said(maps)
+        return logits.sigmoid(), boxes_of(bins, points, sizes)
 
     def seen_in(self, maps: Sequence[Tensor], truth: FloatArray) -> FloatArray:
         """(m, classes) the highest chance of each class at any place inside each box."""

@@ -149,6 +149,13 @@ class DetectorBackbone:
             np.add.at(seen, boxes[:, 4].astype(int), 1.0)
         return np.asarray(total / np.maximum(seen, 1.0)[:, None])
 
+    def write_onnx(self, head: Any, side: int, path: Path) -> dict[str, Any]:
+        """See `supertune.api.detector_exporting.Graphing`."""
+        from supertune.backbones.detectors import onnx_graph
+
+        onnx_graph.write_maps(self.module, head, side, path)
+        return onnx_graph.reading(self.pixels)
+
     def _parts(self, cut: int) -> dict[str, nn.Parameter]:
         """Everything from a block on; the stem, 896 numbers, is never tuned."""
         held = {f"stages.{i}": one for i, one in enumerate(self.module.stages)}

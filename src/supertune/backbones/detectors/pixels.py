@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -32,6 +32,11 @@ class Pixels:
         self._std = np.array(std, dtype=np.float32)
         self._order = -1 if blue_first else 1
         self._opened: OrderedDict[str, Image.Image] = OrderedDict()
+
+    def as_dict(self) -> dict[str, Any]:
+        """How a program that lacks this class makes the same of a part."""
+        said = {"mean": self._mean.tolist(), "spread": self._std.tolist()}
+        return {**said, "blue_first": self._order < 0}
 
     def of(self, view: View) -> FloatArray:
         """(3, side, side) float32, normalised; grey where a view lies outside."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -58,25 +58,29 @@ def write_onnx(
     whole = _Whole(body, pooling, Head(*head, shares, normalize=offer.normalize)).eval()
     ids = torch.ones((2, _TOKENS), dtype=torch.int64)
     sizes = dict.fromkeys((0, 1), torch.export.Dim.DYNAMIC)
-    write_graph(whole, (ids, torch.ones_like(ids)), INPUTS, (sizes, sizes), shares, path)
+    given = (ids, torch.ones_like(ids))
+    write_graph(whole, given, INPUTS, whole.head.outputs, (sizes, sizes), path)
 
 
 def write_graph(
     whole: nn.Module,
     given: tuple[torch.Tensor, ...],
-    inputs: tuple[str, ...],
+    inputs: Sequence[str],
+    outputs: Sequence[str],
     sizes: tuple[dict[int, Any], ...],
-    shares: str | None,
     path: Path,
 ) -> None:
-    """Write what ends in a `Head`, traced with ``given``; ``sizes``: the axes that stay open."""
-    outputs = ["scores", "vectors"] if shares is None else ["scores", "vectors", "probabilities"]
-    with _quiet(), torch.inference_mode(False), torch.no_grad():
+    """Write a module, traced with ``given``; ``sizes``: of each input the axes that stay open.
+
+    Raises:
+        InputError: ``no_onnx`` where torch's exporter does not know what the module does.
+    """
+    with _quiet(), _exporting(), torch.inference_mode(False), torch.no_grad():
         program = torch.onnx.export(
             whole,
             given,
             input_names=list(inputs),
-            output_names=outputs,
+            output_names=list(outputs),
             dynamic_shapes=sizes,
             opset_version=OPSET,
             dynamo=True,
@@ -105,6 +109,11 @@ class Head(nn.Module):
         self.register_buffer("weight", torch.as_tensor(weight, dtype=torch.float32))
         self.register_buffer("bias", torch.as_tensor(bias, dtype=torch.float32))
 
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """What `forward` gives, by name."""
+        return ("scores", "vectors", *(() if self.shares is None else ("probabilities",)))
+
     def forward(self, vectors: Any) -> Any:
         if self.normalize:
             vectors = nn.functional.normalize(vectors, dim=-1)
@@ -128,6 +137,23 @@ class _Whole(nn.Module):
             return self.head(hidden[:, 0])
         mask = attention_mask.unsqueeze(-1).to(hidden.dtype)
         return self.head((hidden * mask).sum(1) / mask.sum(1))
+
+
+@contextmanager
+def _exporting() -> Iterator[None]:
+    try:
+        yield
+    except torch.onnx.OnnxExporterError as error:
+        inmost: BaseException = error
+        while inmost.__cause__ is not None:
+            inmost = inmost.__cause__
+        raise InputError(
+            "no_onnx",
+            "No ONNX graph is made of this model: torch's exporter does not know a part of it.",
+            received=str(inmost).splitlines()[0],
+            allowed="architectures that torch.onnx.export turns into a graph",
+            next="Leave --format onnx out, or fit on another backbone: `supertune backbones`.",
+        ) from error
 
 
 @contextmanager

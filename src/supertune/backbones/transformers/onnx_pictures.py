@@ -44,7 +44,8 @@ def write_onnx(
         body.set_attn_implementation("eager")
     whole = _Whole(body, reader, side, pooling, Head(*head, shares)).eval()
     pixels = torch.zeros(2, 3, side, side)
-    write_graph(whole, (pixels,), (INPUT,), ({0: torch.export.Dim.DYNAMIC},), shares, path)
+    open_rows = ({0: torch.export.Dim.DYNAMIC},)
+    write_graph(whole, (pixels,), (INPUT,), whole.head.outputs, open_rows, path)
 
 
 def reading(backbone: Any, encoding: Encoding) -> dict[str, Any]:

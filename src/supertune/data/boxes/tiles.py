@@ -27,12 +27,12 @@ def parts(width: int, height: int, tile: int | None, overlap: float) -> list[Par
         return [(0, 0, width, height)]
     return [
         (x, y, x + min(tile, width), y + min(tile, height))
-        for y in _starts(height, tile, overlap)
-        for x in _starts(width, tile, overlap)
+        for y in starts(height, tile, overlap)
+        for x in starts(width, tile, overlap)
     ]
 
 
-def _starts(length: int, tile: int, overlap: float) -> list[int]:
+def starts(length: int, tile: int, overlap: float) -> list[int]:
     if length <= tile:
         return [0]
     count = math.ceil((length - tile) / max(1.0, tile * (1 - overlap))) + 1
@@ -43,8 +43,8 @@ def shown(boxes: npt.NDArray[np.floating], side: int) -> FloatArray:
     """Of boxes (m, 5) in a view's pixels those that it shows enough of, cut at its edges."""
     cut = np.array(boxes, dtype=np.float64)
     cut[:, :4] = np.clip(cut[:, :4], 0, side)
-    whole = _area(boxes)
-    left = _area(cut)
+    whole = area(boxes)
+    left = area(cut)
     keep = (left >= VISIBLE * np.maximum(whole, 1e-12)) & (left > 1.0)
     return np.asarray(cut[keep])
 
@@ -65,7 +65,7 @@ def merged(found: Sequence[FloatArray], most: int) -> FloatArray:
         if not left[row] or len(kept) == most:
             continue
         kept.append(row)
-        left &= ~((_alike(whole[row], whole)) & (whole[:, 5] == whole[row, 5]))
+        left &= ~((alike(whole[row], whole)) & (whole[:, 5] == whole[row, 5]))
     return whole[kept]
 
 
@@ -77,15 +77,15 @@ def inside(boxes: FloatArray, size: tuple[int, int]) -> FloatArray:
     return cut
 
 
-def _alike(one: FloatArray, others: FloatArray) -> npt.NDArray[np.bool_]:
+def alike(one: FloatArray, others: FloatArray) -> npt.NDArray[np.bool_]:
     low = np.maximum(one[:2], others[:, :2])
     high = np.minimum(one[2:4], others[:, 2:4])
     shared = np.clip(high - low, 0, None).prod(axis=1)
-    own, theirs = _area(one[None]), _area(others)
+    own, theirs = area(one[None]), area(others)
     union = np.maximum(own + theirs - shared, 1e-12)
     smaller = np.maximum(np.minimum(own, theirs), 1e-12)
     return np.asarray((shared / union > SAME) | (shared / smaller > 0.8))
 
 
-def _area(boxes: npt.NDArray[np.floating]) -> FloatArray:
+def area(boxes: npt.NDArray[np.floating]) -> FloatArray:
     return np.asarray(np.clip(boxes[:, 2:4] - boxes[:, :2], 0, None).prod(axis=1))

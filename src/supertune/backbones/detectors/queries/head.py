@@ -51,7 +51,7 @@ class QueryHead:
         """The model's own: a Hungarian matching of queries with boxes, then a sum of classes',
         sides' and overlaps' parts."""
         labels = [_label(boxes, maps.side) for boxes in truths]
-        with self._in_place(), running.answering_in_each_layer(self.model, self.family):
+        with self.in_place(), running.answering_in_each_layer(self.model, self.family):
             try:
                 loss: Tensor = running.run(self.model, self.family, maps, labels).loss
             except ValueError:  # boxes that are no numbers cannot be matched
@@ -67,9 +67,13 @@ class QueryHead:
         return [kept(one, sides, most) for one, sides in zip(chances, corners, strict=True)]
 
     def said(self, maps: Entered) -> tuple[Tensor, Tensor]:
-        """(B, Q, C) chances and (B, Q, 4) corners in pixels of the view."""
-        with self._in_place():
-            found = running.run(self.model, self.family, maps, None)
+        """Of each query; see `supertune.contracts.DetectionHead`."""
+        with self.in_place():
+            return self.read(maps)
+
+    def read(self, maps: Entered) -> tuple[Tensor, Tensor]:
+        """As `said`, where its parts are in their places."""
+        found = running.run(self.model, self.family, maps, None)
         logits = found.logits
         chances = logits.softmax(-1)[..., :-1] if self.family.nothing else logits.sigmoid()
         middle, size = found.pred_boxes[..., :2], found.pred_boxes[..., 2:]
@@ -87,7 +91,7 @@ class QueryHead:
         )
 
     @contextmanager
-    def _in_place(self) -> Iterator[None]:
+    def in_place(self) -> Iterator[None]:
         """Inside, the model answers for these classes by these parts."""
         own, config = [], self.model.config
         for name in self.family.heads:

@@ -168,6 +168,13 @@ class QueryDetector:
             np.add.at(seen, boxes[:, 4].astype(int), 1.0)
         return np.asarray(total / np.maximum(seen, 1.0)[:, None])
 
+    def write_onnx(self, head: Any, side: int, path: Path) -> dict[str, Any]:
+        """See `supertune.api.detector_exporting.Graphing`."""
+        from supertune.backbones.detectors import onnx_graph
+
+        onnx_graph.write_queries(self.model, head, side, path)
+        return onnx_graph.reading(self.pixels)
+
     def at(self, precision: Literal["fp32", "bf16"]) -> AbstractContextManager[None]:
         return nullcontext()
 
