@@ -87,9 +87,9 @@ def _compared(model: Model, lens: Lens, folder: Path) -> Compared:
         parts = program["parts"](*image.size, tuned.layout.tile, tuned.layout.overlap)
         if [view.part for view, *_ in views] != list(parts):
             apart = 1.0
-        for view, *ours in views:
-            theirs = program["said"](image, view.part)
-            apart = max(apart, _apart(ours, theirs, view.side))
+        for view, *own in views:
+            given = program["said"](image, view.part)
+            apart = max(apart, _apart(own, given, view.side))
         theirs = Detections(program["answered"]([io.BytesIO(picture.read())]), model.labels)
         ours = model.decoded(tuned.logits([picture], lens))
         other += ours.counts() != theirs.counts()

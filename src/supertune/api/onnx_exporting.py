@@ -14,7 +14,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from supertune import registry
-from supertune.api import onnx_programs
+from supertune.api import eight_bits, onnx_programs
 from supertune.artifact.states import json_bytes
 from supertune.artifact.tensors import Arrays
 from supertune.contracts import (
@@ -155,7 +155,7 @@ def checked(compared: Callable[[], Compared], folder: Path, *, int8: bool) -> Co
         )
     if not int8:
         return found
-    _in_eight_bits(folder / GRAPH)
+    eight_bits.put(folder / GRAPH)
     found = compared()
     if found.changed > CHANGED:
         raise InputError(
@@ -166,15 +166,6 @@ def checked(compared: Callable[[], Compared], folder: Path, *, int8: bool) -> Co
             next="Leave --int8 out.",
         )
     return found
-
-
-def _in_eight_bits(graph: Path) -> None:
-    from onnxruntime.quantization import QuantType, quantize_dynamic
-
-    small = graph.with_name("int8.onnx")
-    options = {"MatMulConstBOnly": True}
-    quantize_dynamic(str(graph), str(small), weight_type=QuantType.QInt8, extra_options=options)
-    small.replace(graph)
 
 
 def _compared(model: Model, lens: Lens, folder: Path) -> Compared:

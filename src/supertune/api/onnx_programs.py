@@ -78,7 +78,11 @@ from PIL import Image, ImageOps
 
 HERE = Path(__file__).parent
 ABOUT = json.loads((HERE / "labels.json").read_text("utf-8"))
-SESSION = onnxruntime.InferenceSession(HERE / "model.onnx", providers=["CPUExecutionProvider"])
+OPTIONS = onnxruntime.SessionOptions()
+OPTIONS.add_session_config_entry("session.disable_quant_qdq", "1")  # unpacks 8-bit weights once
+SESSION = onnxruntime.InferenceSession(
+    HERE / "model.onnx", OPTIONS, providers=["CPUExecutionProvider"]
+)
 
 
 def placed(width, height):
@@ -145,7 +149,11 @@ from PIL import Image, ImageOps
 
 HERE = Path(__file__).parent
 ABOUT = json.loads((HERE / "labels.json").read_text("utf-8"))
-SESSION = onnxruntime.InferenceSession(HERE / "model.onnx", providers=["CPUExecutionProvider"])
+OPTIONS = onnxruntime.SessionOptions()
+OPTIONS.add_session_config_entry("session.disable_quant_qdq", "1")  # unpacks 8-bit weights once
+SESSION = onnxruntime.InferenceSession(
+    HERE / "model.onnx", OPTIONS, providers=["CPUExecutionProvider"]
+)
 SAME = SIMILAR
 
 

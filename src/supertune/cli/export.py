@@ -54,7 +54,7 @@ def export(
         typer.Option(
             "--format",
             help="The adapter alone; the whole backbone with the tuned numbers in its weights; the "
-            "same for Sentence Transformers; or one graph from tokens to answers.",
+            "same for Sentence Transformers; or one graph from tokens or pixels to answers.",
         ),
     ] = Format.peft,
     int8: Annotated[
@@ -90,7 +90,7 @@ _KINDS = {
     Format.peft: "a PEFT adapter",
     Format.merged: "a transformers folder",
     Format.sentences: "a folder for Sentence Transformers",
-    Format.onnx: "an ONNX graph with its tokenizer",
+    Format.onnx: "an ONNX graph and a program that runs it",
 }
 
 
