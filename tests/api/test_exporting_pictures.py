@@ -13,7 +13,9 @@ import pytest
 from tests.contract.cases import lowest
 
 import supertune
+from supertune.contracts import Picture
 from supertune.errors import InputError
+from supertune.pipeline import as_calibrated
 
 FAST = {"folds": 2, "repeats": 1, "threads": 1, "method": "linear_probe"}
 
@@ -74,6 +76,38 @@ def test_a_graph_of_pictures_answers_without_supertune_or_torch(
     said = (tmp_path / "graph" / "predict.py").read_text("utf-8")
     assert "supertune" not in said
     assert "torch" not in said
+
+
+@pytest.mark.parametrize(
+    ("backbone", "reading"),
+    [
+        ("efficientnet-lite0", {"resolution": 64, "resize_mode": "pad"}),
+        ("dinov2", {"resolution": 28}),
+        ("dinov2", {"resolution": 28, "layer": 1, "pooling": "mean"}),
+    ],
+)
+def test_the_page_of_a_merged_folder_gives_the_labels_of_pictures(
+    painted, low_dinov2, tmp_path, monkeypatch, backbone, reading
+) -> None:
+    named = low_dinov2 if backbone == "dinov2" else backbone
+    model = supertune.fit(painted, backbone=named, **FAST, **reading)
+    done = supertune.export(model, tmp_path / "plain", format="merged")
+    assert done["difference"] <= 1e-5
+    page = (tmp_path / "plain" / "README.md").read_text("utf-8")
+    assert "texts" not in page
+    files = [path for path, _ in painted]
+    code = "\n".join(block.split("```")[0] for block in page.split("```python\n")[1:])
+    code = code.replace('["one picture.jpg", "another picture.png"]', repr(files))
+    monkeypatch.chdir(tmp_path / "plain")
+    said: dict[str, Any] = {}
+    exec(code, said)
+    assert said["labels"] == model.predict(files).tolist()
+    logits = model.tuned.logits(
+        [Picture.of(Path(one).read_bytes(), one) for one in files],
+        model.workshop.lens(model.backbone),
+    )
+    scores = as_calibrated(logits, model.calibration)
+    np.testing.assert_allclose(said["scores"].numpy(), scores, atol=1e-4)
 
 
 def test_vectors_of_an_inner_block_are_no_graph(painted, low_dinov2, tmp_path) -> None:

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from supertune import architectures
+from supertune.api import onnx_programs
+
 _POOL = {
     "mean": 'mask = batch["attention_mask"].unsqueeze(-1)\n'
     "vectors = (hidden * mask).sum(1) / mask.sum(1)",
     "cls": "vectors = hidden[:, 0]",
     "last": 'vectors = hidden[torch.arange(len(hidden)), batch["attention_mask"].sum(1) - 1]',
 }
+_ROWS = "hidden = hidden.flatten(2).transpose(1, 2) if hidden.dim() == 4 else hidden  # of maps"
 _SENTENCES = (
     "The vectors that the head reads, by Sentence Transformers:",
     "",
@@ -59,10 +63,10 @@ def _adapter(about: Mapping[str, Any], auto_class: str) -> list[str]:
     return [
         "import torch",
         "from peft import PeftModel",
-        f"from transformers import {auto_class}, AutoTokenizer",
+        *_imports(about, auto_class),
         "",
         f'HERE, BASE = ".", {about["base"]!r}',
-        "tokenizer = AutoTokenizer.from_pretrained(BASE)",
+        *_tokenizer(about, "BASE"),
         f"base = {auto_class}.from_pretrained(BASE, dtype=torch.float32)"
         f"{_stack(about, auto_class)}",
         "model = PeftModel.from_pretrained(base, HERE).eval()",
@@ -72,13 +76,27 @@ def _adapter(about: Mapping[str, Any], auto_class: str) -> list[str]:
 def _merged(about: Mapping[str, Any]) -> list[str]:
     return [
         "import torch",
-        "from transformers import AutoModel, AutoTokenizer",
+        *_imports(about, "AutoModel"),
         "",
         'HERE = "."',
-        "tokenizer = AutoTokenizer.from_pretrained(HERE)",
+        *_tokenizer(about, "HERE"),
         "model = AutoModel.from_pretrained(HERE, dtype=torch.float32)"
         f"{_stack(about, 'AutoModel')}.eval()",
     ]
+
+
+def _imports(about: Mapping[str, Any], auto_class: str) -> list[str]:
+    texts = about["modality"] == "text"
+    lines = [f"from transformers import {auto_class}{', AutoTokenizer' if texts else ''}"]
+    if about["model_type"] in architectures.KNOWN:
+        register = f'architectures.register("{about["model_type"]}")  # transformers lacks it'
+        lines += ["from supertune import architectures", "", register]
+    return lines
+
+
+def _tokenizer(about: Mapping[str, Any], place: str) -> list[str]:
+    texts = about["modality"] == "text"
+    return [f"tokenizer = AutoTokenizer.from_pretrained({place})"] if texts else []
 
 
 def _stack(about: Mapping[str, Any], auto_class: str) -> str:
@@ -87,6 +105,8 @@ def _stack(about: Mapping[str, Any], auto_class: str) -> str:
 
 
 def _hidden(about: Mapping[str, Any], auto_class: str) -> str:
+    if about["layer"] is not None:
+        return f"model(**batch, output_hidden_states=True).hidden_states[{about['layer']}]"
     if about["merged"] or auto_class == "AutoModel":
         return "model(**batch).last_hidden_state"
     if about["family"] == "seq2seq":
@@ -101,30 +121,27 @@ def _answers(about: Mapping[str, Any], auto_class: str) -> list[str]:
             "`supertune.load` reads this folder.",
             "",
         ]
+    if about["modality"] == "audio":
+        return [
+            f"The head reads vectors of recordings, pooled by {about['pooling']}; how a recording "
+            "is prepared is in `preprocessor_config.json`.",
+            "",
+        ]
+    pictures = about["modality"] == "image"
     several = "[[n for n, s in zip(about['labels'], row) if s >= 0] for row in scores.tolist()]"
     one = "[about['labels'][i] for i in scores.argmax(1).tolist()]"
     return [
-        "Labels of texts:",
+        f"Labels of {'pictures' if pictures else 'texts'}:",
         "",
         "```python",
         "import json",
         "from pathlib import Path",
+        *(("import numpy as np", "from PIL import Image, ImageOps") if pictures else ()),
         "from safetensors.torch import load_file",
         "",
         'head = load_file(Path(HERE, "head.safetensors"))',
         'about = json.loads(Path(HERE, "head.json").read_text("utf-8"))',
-        'texts = [about["prefix"] + text for text in ["one text", "another text"]]',
-        "tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token",
-        'options = {"padding": True, "truncation": True, "max_length": about["max_length"]}',
-        'batch = tokenizer(texts, return_tensors="pt", padding_side="right", **options)',
-        "with torch.no_grad():",
-        f"    hidden = {_hidden(about, auto_class)}",
-        *(
-            ['hidden = hidden[:, -batch["input_ids"].shape[1] :]  # without virtual tokens']
-            if about["virtual_tokens"]
-            else []
-        ),
-        *_POOL[about["pooling"]].splitlines(),
+        *(_of_pictures(about, auto_class) if pictures else _of_texts(about, auto_class)),
         *(
             ["vectors = torch.nn.functional.normalize(vectors, dim=-1)"]
             if about["normalize"]
@@ -134,4 +151,41 @@ def _answers(about: Mapping[str, Any], auto_class: str) -> list[str]:
         f"labels = {several if about['multi_label'] else one}",
         "```",
         "",
+    ]
+
+
+def _of_texts(about: Mapping[str, Any], auto_class: str) -> list[str]:
+    virtual = 'hidden = hidden[:, -batch["input_ids"].shape[1] :]  # without virtual tokens'
+    return [
+        'texts = [about["prefix"] + text for text in ["one text", "another text"]]',
+        "tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token",
+        'options = {"padding": True, "truncation": True, "max_length": about["max_length"]}',
+        'batch = tokenizer(texts, return_tensors="pt", padding_side="right", **options)',
+        "with torch.no_grad():",
+        f"    hidden = {_hidden(about, auto_class)}",
+        *([virtual] if about["virtual_tokens"] else []),
+        *_POOL[about["pooling"]].splitlines(),
+    ]
+
+
+def _of_pictures(about: Mapping[str, Any], auto_class: str) -> list[str]:
+    pooling, specials = about["pooling"], about["picture"]["specials"]
+    first, mean = "hidden[:, 0]", f"hidden[:, {specials}:].mean(1)"
+    if pooling == "mean" or not specials:
+        vectors = mean
+    else:
+        vectors = f"torch.cat([{first}, {mean}], 1)" if pooling == "cls_mean" else first
+    return [
+        'ABOUT = about["picture"]',
+        "",
+        "",
+        *onnx_programs.SQUARES.splitlines(),
+        "",
+        "",
+        'files = ["one picture.jpg", "another picture.png"]',
+        'batch = {"pixel_values": torch.from_numpy(pixels(files)), **ABOUT["called_with"]}',
+        "with torch.no_grad():",
+        f"    hidden = {_hidden(about, auto_class)}",
+        *([] if specials else [_ROWS]),
+        f"vectors = {vectors}",
     ]

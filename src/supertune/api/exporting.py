@@ -19,6 +19,7 @@ from supertune.api.onnx_exporting import PROBES
 from supertune.artifact import exports, foreign, tensor_bytes
 from supertune.artifact.states import json_bytes
 from supertune.artifact.tensors import Arrays
+from supertune.backbones._sentence_folder import read_json
 from supertune.catalogue.entries import model as catalogue_model
 from supertune.contracts import Backbone, BackboneRef, Lens, Offer, State
 from supertune.errors import InputError
@@ -261,6 +262,7 @@ def _about(model: Model, ref: BackboneRef, lens: Lens, state: State) -> dict[str
     """``head.json``: everything that a reader of the folder has to know beside the numbers."""
     entry = catalogue_model(ref.name)
     encoding, offer = lens.encoding, lens.backbone.offer
+    layer, folder = encoding.layer or offer.layer or offer.depth, ref.folder or Path(ref.name)
     return {
         "schema": 1,
         "supertune": __version__,
@@ -279,7 +281,18 @@ def _about(model: Model, ref: BackboneRef, lens: Lens, state: State) -> dict[str
         "long_text": encoding.long_text,
         "virtual_tokens": (state.adapter_config or {}).get("num_virtual_tokens") or 0,
         "prompt": state.settings.get("prompt"),
+        "modality": offer.modality,
+        "model_type": (read_json(folder / "config.json") or {}).get("model_type"),
+        "layer": None if layer == offer.depth else layer,
+        **({"picture": _reading(ref, lens)} if offer.modality == "image" else {}),
     }
+
+
+def _reading(ref: BackboneRef, lens: Lens) -> dict[str, Any]:
+    """How pictures are read."""
+    engine = registry.engine(ref.engine)
+    assert isinstance(engine, onnx_exporting.Graphing)
+    return engine.graph_reading(lens.backbone, lens.encoding)
 
 
 def _difference(source: _Source, folder: Path) -> float:
@@ -292,7 +305,9 @@ def _difference(source: _Source, folder: Path) -> float:
     opened = registry.engine(ref.engine).open(
         BackboneRef(ref.name, ref.engine, folder), device=model.recipe.device, threads=None
     )
-    tokens = lens.backbone.tokens(PROBES, lens.encoding)
+    texts = lens.backbone.offer.modality == "text"
+    own: Any = lens.backbone
+    tokens = lens.backbone.tokens(PROBES if texts else own.reader.samples(), lens.encoding)
     theirs = opened.features(tokens, lens.encoding, exact=False)
     with getattr(model.tuned, "tunable", None) or nullcontext(), lens.backbone.at("fp32"):
         ours = lens.backbone.features(tokens, lens.encoding, exact=False)

@@ -27,6 +27,47 @@ _SAID = {
     "softmax": 'ABOUT["labels"][row.argmax()]',
     "sigmoid": '[name for name, share in zip(ABOUT["labels"], row) if share >= 0.5]',
 }
+# From files of pictures to what a model reads, by what `ABOUT` says of it.
+SQUARES = '''def placed(width, height):
+    """Where a picture lies in its square: left, top, width, height."""
+    side, edge, how = ABOUT["side"], ABOUT["edge"], ABOUT["resize"]
+    if how == "stretch":
+        return 0, 0, side, side
+    if how == "pad":
+        width, height = (max(1, round(side * one / max(width, height))) for one in (width, height))
+        return (side - width) // 2, (side - height) // 2, width, height
+    if how == "squeeze":
+        width = height = 1
+    shorter = min(width, height)
+    width, height = int(edge * width / shorter), int(edge * height / shorter)
+    return -((width - side) // 2), -((height - side) // 2), width, height
+
+
+def square(file):
+    """(side, side, 3) pixels: upright, opaque, resized."""
+    side, image = ABOUT["side"], Image.open(file)
+    least, shorter = 4 * side, max(1, min(image.size))
+    image.draft(None, tuple(max(1, one * least // shorter) for one in image.size))
+    image = ImageOps.exif_transpose(image)
+    if image.has_transparency_data:
+        below = Image.new("RGBA", image.size, (*ABOUT["beneath"], 255))
+        image = Image.alpha_composite(below, image.convert("RGBA"))
+    left, top, width, height = placed(*image.size)
+    seen = np.asarray(image.convert("RGB").resize((width, height), ABOUT["resample"]))
+    seen = seen[max(0, -top) :, max(0, -left) :][:side, :side]
+    found = np.empty((side, side, 3), np.uint8)
+    found[:] = ABOUT["margin"]
+    found[max(0, top) :, max(0, left) :][: len(seen), : seen.shape[1]] = seen
+    return found
+
+
+def pixels(files):
+    """(n, 3, side, side) float32."""
+    scaled = np.stack([square(file) for file in files]) * np.float64(ABOUT["scale"])
+    mean, spread = (np.array(ABOUT[name], np.float32) for name in ("mean", "spread"))
+    normalised = (scaled.astype(np.float32) - mean) / spread
+    return np.ascontiguousarray(normalised.transpose(0, 3, 1, 2))
+'''
 _OF_TEXTS = '''"""Answers to texts, one a line of standard input or an argument each.
 
 pip install numpy onnxruntime tokenizers
@@ -85,45 +126,11 @@ SESSION = onnxruntime.InferenceSession(
 )
 
 
-def placed(width, height):
-    """Where a picture lies in its square: left, top, width, height."""
-    side, edge, how = ABOUT["side"], ABOUT["edge"], ABOUT["resize"]
-    if how == "stretch":
-        return 0, 0, side, side
-    if how == "pad":
-        width, height = (max(1, round(side * one / max(width, height))) for one in (width, height))
-        return (side - width) // 2, (side - height) // 2, width, height
-    if how == "squeeze":
-        width = height = 1
-    shorter = min(width, height)
-    width, height = int(edge * width / shorter), int(edge * height / shorter)
-    return -((width - side) // 2), -((height - side) // 2), width, height
-
-
-def square(file):
-    """(side, side, 3) pixels: upright, opaque, resized."""
-    side, image = ABOUT["side"], Image.open(file)
-    least, shorter = 4 * side, max(1, min(image.size))
-    image.draft(None, tuple(max(1, one * least // shorter) for one in image.size))
-    image = ImageOps.exif_transpose(image)
-    if image.has_transparency_data:
-        below = Image.new("RGBA", image.size, (*ABOUT["beneath"], 255))
-        image = Image.alpha_composite(below, image.convert("RGBA"))
-    left, top, width, height = placed(*image.size)
-    seen = np.asarray(image.convert("RGB").resize((width, height), ABOUT["resample"]))
-    seen = seen[max(0, -top) :, max(0, -left) :][:side, :side]
-    found = np.empty((side, side, 3), np.uint8)
-    found[:] = ABOUT["margin"]
-    found[max(0, top) :, max(0, left) :][: len(seen), : seen.shape[1]] = seen
-    return found
-
+SQUARES
 
 def answered(files):
     """(n, C) OUTPUT."""
-    pixels = np.stack([square(file) for file in files]) * np.float64(ABOUT["scale"])
-    mean, spread = (np.array(ABOUT[name], np.float32) for name in ("mean", "spread"))
-    pixels = ((pixels.astype(np.float32) - mean) / spread).transpose(0, 3, 1, 2)
-    return SESSION.run(["OUTPUT"], {"pixel_values": np.ascontiguousarray(pixels)})[0]
+    return SESSION.run(["OUTPUT"], {"pixel_values": pixels(files)})[0]
 
 
 if __name__ == "__main__":
@@ -221,4 +228,4 @@ if __name__ == "__main__":
         ]
         print(json.dumps({"file": file, "boxes": found}))
 '''
-_PROGRAMS = {"text": _OF_TEXTS, "image": _OF_PICTURES}
+_PROGRAMS = {"text": _OF_TEXTS, "image": _OF_PICTURES.replace("SQUARES\n", SQUARES + "\n")}

@@ -62,6 +62,8 @@ def reading(backbone: Any, encoding: Encoding) -> dict[str, Any]:
         "spread": list(made.spread),
         "margin": list(made.mean_colour),
         "beneath": list(made.beneath(mode)),
+        "specials": reader.layout[0],
+        "called_with": {n: v for n, v in reader.called_with(None, side).items() if n != INPUT},
     }
 
 
@@ -72,9 +74,7 @@ class _Whole(nn.Module):
         super().__init__()
         self.body, self.head, self.pooling = body, head, pooling
         self.specials = reader.layout[0]  # positions that stand for no patch
-        self.called = {
-            name: value for name, value in reader.called_with(None, side).items() if name != INPUT
-        }
+        self.called = {n: v for n, v in reader.called_with(None, side).items() if n != INPUT}
 
     def forward(self, pixel_values: Any) -> Any:
         states = as_rows(self.body(pixel_values=pixel_values, **self.called).last_hidden_state)
