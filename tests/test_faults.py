@@ -27,7 +27,7 @@ from supertune.errors import InputError
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="forks and kills processes")
 
-KILLS = 12
+KILLS = 8
 _WARM = """
 import contextlib, io, json, os, sys
 from supertune.cli.main import main

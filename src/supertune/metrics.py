@@ -71,7 +71,8 @@ lies between -1 and 1; ``wer`` is of what a recogniser writes down of it; ``pitc
 semitones its pitch lies from the recordings'."""
 
 SPELLED = {"map": "mAP", "map50": "mAP50", "map75": "mAP75", "ar": "AR"}
-SPELLED |= {"mae": "MAE", "rmse": "RMSE", "r2": "R²"}
+SPELLED |= {"mae": "MAE", "rmse": "RMSE", "r2": "R²", "wer": "WER", "cer": "CER"}
+SPELLED |= {"ndcg@10": "NDCG@10", "mrr": "MRR"}
 """How metrics are written where their name is not a word."""
 
 RATES = frozenset(

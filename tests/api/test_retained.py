@@ -34,6 +34,6 @@ def test_what_is_forgotten_is_told_with_the_interval_and_a_remedy(
     assert (found.code, found.severity) == ("forgotten", "warning")
     said = found.message.replace("\u202f", " ").replace("\xa0", " ")
     assert said == (
-        "What the untuned model could do with everyday.csv (en) is partly forgotten: wer .032 "
+        "What the untuned model could do with everyday.csv (en) is partly forgotten: WER .032 "
         f"before, .062 now, +.030 [+.010, +.060].{remedy}"
     )

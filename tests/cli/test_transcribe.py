@@ -94,7 +94,7 @@ def test_hints_and_what_must_not_be_forgotten_are_in_the_report(
     assert FIELD[0] not in page
     assert "domain_text_repeats" in [one["code"] for one in report["findings"]]
     said = text.summary(report)
-    assert "Kept: test.csv (fr), 2 rows, wer" in said
+    assert "Kept: test.csv (fr), 2 rows, WER" in said
     assert "Hints as they are said, of 1 mention: 1" in said
 
 

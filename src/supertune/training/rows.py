@@ -187,8 +187,11 @@ class RowFile:
             connection.close()
 
     def __del__(self) -> None:
-        with suppress(Exception):  # the interpreter may be ending
+        # Not by `suppress`: when the interpreter ends, this module's names may be gone first.
+        try:  # noqa: SIM105
             self.close()
+        except Exception:  # noqa: BLE001
+            pass
 
     def _parts(self) -> list[Path]:
         return [self.path.with_name(self.path.name + end) for end in ("", "-wal", "-shm")]
