@@ -223,6 +223,7 @@ class Workshop:
             prompts=prompts,
             unlabelled=self.unlabelled,
             varied=registry.modality(examples.modality).varied,
+            fields=self.recipe.text,
         )
 
     def prompts(self, examples: Examples) -> tuple[Prompt, ...]:
@@ -423,7 +424,8 @@ def tune(workshop: Workshop, candidate: Candidate, examples: Examples) -> Tuned:
     method = registry.method(candidate.method)
     problem = workshop.problem(examples, candidate.backbone)
     if workshop.progress is not None:
-        problem = replace(problem, progress=partial(workshop.progress, f"tune {candidate}"))
+        stage = partial(workshop.progress, f"tune {candidate}")
+        problem = replace(problem, progress=stage, told=workshop.progress)
     with limits.within(workshop.recipe.memory_limit):
         return fitting.fit(method, problem, method_options(workshop.recipe, candidate.method))
 

@@ -3,6 +3,7 @@
 from supertune.api.comparing import compare
 from supertune.api.detecting import detect
 from supertune.api.exporting import export
+from supertune.api.fine_tuning_jobs import cancel_job, forget_job, job, jobs
 from supertune.api.fitting import fit
 from supertune.api.generating import Generator
 from supertune.api.holding_out import judged_by
@@ -26,13 +27,17 @@ __all__ = [
     "Generator",
     "Model",
     "Outcome",
+    "cancel_job",
     "compare",
     "detect",
     "export",
     "fit",
     "fit_many",
+    "forget_job",
     "generate",
     "in_language",
+    "job",
+    "jobs",
     "judged_by",
     "label_next",
     "load",

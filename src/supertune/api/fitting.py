@@ -22,6 +22,7 @@ from supertune.api import (
     painting,
     retained,
     rowless,
+    setting_aside,
     unlabelled,
 )
 from supertune.choose import Decision, Entry, levers
@@ -154,6 +155,7 @@ def _read(
     else:
         reading = continuing.read(before, data, settled, test)
     settled, reading = domain_texts.apart(settled, reading)
+    reading = setting_aside.judged_apart(settled, reading)
     given, settled = settled, pipeline.as_written(settled, reading)
     told = pipeline.noticed(reading.train, settled)
     reading = replace(reading, findings=(*reading.findings, *told))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from supertune import choose, pipeline, registry
-from supertune.api import domain_texts, meant, retained, unlabelled
+from supertune.api import domain_texts, meant, retained, setting_aside, unlabelled
 from supertune.api.fitting import fit
 from supertune.api.suiting import costs
 from supertune.catalogue.entries import model as catalogue_model
@@ -53,6 +53,7 @@ def plan(
     reading = pipeline.read(data, settled, test)
     reading = replace(reading, guesses=(*said, *reading.guesses))
     settled, reading = domain_texts.apart(settled, reading)
+    reading = setting_aside.judged_apart(settled, reading)
     settled = pipeline.as_written(settled, reading)
     workshop = Workshop(settled)
     examples = pipeline.labelled(reading.train)

@@ -166,7 +166,8 @@ def fitted_once(workshop: Workshop, entry: Entry) -> bool:
     """Whether the only candidate is fitted without folds where other rows judge: its folds would be
     dear, or would judge and nothing else. A promise about errors asks for them in any case."""
     folds_judge = bool(getattr(workshop.objective, "folds_judge_alone", False))
-    return (entry.trained or folds_judge) and workshop.recipe.max_error is None
+    dear = entry.trained or getattr(registry.method(entry.candidate.method), "paid", False)
+    return (dear or folds_judge) and workshop.recipe.max_error is None
 
 
 def judging_seconds(

@@ -166,18 +166,22 @@ def run(
     from supertune import api
     from supertune.report import text
 
-    with Progress(terminal) as progress:
-        model = api.fit(
-            source,
-            output=output,
-            test=test,
-            overwrite=overwrite,
-            keep_rows=keep_rows,
-            from_=from_,
-            progress=progress,
-            began=lambda reading, seconds: _began(terminal, reading, seconds),
-            **values,
-        )
+    try:
+        with Progress(terminal) as progress:
+            model = api.fit(
+                source,
+                output=output,
+                test=test,
+                overwrite=overwrite,
+                keep_rows=keep_rows,
+                from_=from_,
+                progress=progress,
+                began=lambda reading, seconds: _began(terminal, reading, seconds),
+                **values,
+            )
+    except KeyboardInterrupt as stop:  # with a note where something goes on elsewhere
+        terminal.goes_on = " ".join(getattr(stop, "__notes__", ()))
+        raise
     answer = summary(model)
     terminal.result({**answer, "next": list(steps) or answer["next"]})
     if terminal.quiet:

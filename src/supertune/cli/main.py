@@ -41,6 +41,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "generate": "Draw pictures by a model of image_generation, or by a backbone as it is.",
         "evaluate": "Score a model on labelled rows that it has not seen.",
         "explain": "Say which words and rows an answer came from, and what would change it.",
+        "jobs": "List fine-tuning jobs at servers, look at one, cancel or forget it.",
         "compare": "Say which of two models is better on the same rows, with an interval.",
         "export": "Write a model as a plain PEFT adapter or, merged, as a transformers folder.",
     },

@@ -86,6 +86,13 @@ from supertune.contracts.explaining import (
     Influencing,
     Span,
 )
+from supertune.contracts.fine_tuning import (
+    FineTuning,
+    JobAsked,
+    JobDone,
+    Told,
+    fine_tuning_of,
+)
 from supertune.contracts.generation import Decoding, Generating
 from supertune.contracts.interactions import (
     LISTED,
@@ -229,6 +236,7 @@ __all__ = [
     "Examples",
     "Explains",
     "Finding",
+    "FineTuning",
     "FloatArray",
     "Floored",
     "FoldSolver",
@@ -242,6 +250,8 @@ __all__ = [
     "Injection",
     "Input",
     "IntArray",
+    "JobAsked",
+    "JobDone",
     "Joined",
     "Joining",
     "Judge",
@@ -297,6 +307,7 @@ __all__ = [
     "Task",
     "TermScore",
     "Terming",
+    "Told",
     "Transcribing",
     "TranscriptionOptions",
     "Transcripts",
@@ -321,6 +332,7 @@ __all__ = [
     "content_key",
     "features",
     "fields_of",
+    "fine_tuning_of",
     "misfit",
     "modality_of",
     "naming_of",

@@ -40,6 +40,7 @@ Capability = Literal[
     "synthesise",  # it speaks texts
     "torch",  # parameters can be tuned in this process
     "remote",  # inputs leave this machine
+    "fine_tuning",  # a job elsewhere tunes it: see `supertune.contracts.FineTuning`
 ]
 
 # "cls_mean": both, side by side; "projected": as the backbone compares it with texts; "max": the
@@ -171,10 +172,11 @@ class Encoding:
     domain_text: tuple[str, ...] = ()  # texts of the field; nor on these
     source_language: str | None = None  # that is translated from; tokens say it where it matters
     target_language: str | None = None
+    checkpoint: str | None = None  # of the backbone's at a server; None: the one it is named by
 
     def __repr__(self) -> str:
-        """Without what is not set of pictures, so that no text's key depends on it."""
-        later = {"resolution", "layer", "resize_mode"}
+        """Without what is seldom set, so that no other text's key depends on it."""
+        later = {"resolution", "layer", "resize_mode", "checkpoint"}
         held = [(field.name, getattr(self, field.name)) for field in fields(self)]
         held = [(name, value) for name, value in held if name not in _OF_OTHER_PARTS]
         said = (f"{k}={v!r}" for k, v in held if k not in later or v is not None)

@@ -150,6 +150,8 @@ class Problem:
     lens: Lens | None
     seed: int
     progress: Any = None  # callable(done: int, total: int) or None
+    told: Any = None  # callable(stage: str, done: int, total: int | None), of what has stages
+    fields: tuple[str, ...] = ()  # the columns that inputs were read from, where that is known
     prompts: tuple[Prompt, ...] = ()  # the person's, or presets; for methods that ask in words
     unlabelled: tuple[Input, ...] = ()  # rows without an answer, none of them among the examples
     varied: Callable[[Input, int], Input] | None = None  # see `Modality.varied`
@@ -194,7 +196,9 @@ class Method(Protocol):
     answer too says so with an attribute ``takes_unlabelled = True``, and with
     ``holds_unlabelled = True`` where its models keep some of them. One whose probabilities are
     calibrated by rows that it left out says so with an attribute ``calibrates = True``; of others
-    it is done from the answers of cross-validation.
+    it is done from the answers of cross-validation. One of which each fit is paid for says so with
+    an attribute ``paid = True``: it is fitted once, judged by rows that are set aside where no
+    others are given, never cross-validated, and its options have a key ``set_aside``.
     """
 
     name: str

@@ -23,6 +23,7 @@ from supertune.contracts import (
     State,
     Tuned,
 )
+from supertune.errors import InputError
 from supertune.training import processes
 
 Folds = Sequence[tuple[IntArray, IntArray]]
@@ -71,8 +72,14 @@ def out_of_fold(
     *,
     done: Callable[[int, int], None] | None = None,
 ) -> FloatArray:
-    """(R, n, C) logits: each row answered by models that did not see it, once a repeat."""
+    """(R, n, C) logits: each row answered by models that did not see it, once a repeat.
+
+    Raises:
+        InputError: ``folds_are_paid_for``, of a method that is ``paid``.
+    """
     flat = [fold for folds in repeats for fold in folds]
+    if getattr(method, "paid", False):
+        raise _paid_for(method, len(flat))
     if isinstance(method, FoldSolver):
         answers = method.out_of_fold(problem, options, flat)
     else:
@@ -92,3 +99,13 @@ def out_of_fold(
             logits[repeat, test] = answers[position]
             position += 1
     return logits
+
+
+def _paid_for(method: Method, folds: int) -> InputError:
+    return InputError(
+        "folds_are_paid_for",
+        f"Cross-validation of {method.name} would pay for it {folds} times more.",
+        received=f"{folds} folds",
+        allowed="one fit, judged by rows that it did not learn from",
+        next="Leave --search and --max-error out, or give rows to judge by with --test.",
+    )

@@ -21,8 +21,10 @@ _offers: dict[tuple[str | None, ...], Offer] = {}  # found out here, by server, 
 LONGEST = 8192  # tokens, where a server does not say what it reads
 
 
-def _described(name: str, *, width: int, features: bool, chat: bool) -> Offer:
+def _described(name: str, *, width: int, features: bool, chat: bool, jobs: bool = False) -> Offer:
     offered: set[Capability] = {"remote"}
+    if jobs:
+        offered.add("fine_tuning")
     if features:
         offered.add("features")
     if chat:
@@ -41,15 +43,21 @@ def _described(name: str, *, width: int, features: bool, chat: bool) -> Offer:
     )
 
 
-def _offer(ref: BackboneRef, known: Verified) -> Offer:
+def _offer(ref: BackboneRef, sender: Sender, known: Verified) -> Offer:
+    from supertune.backbones.openai_api.jobs import has_jobs
+
     return _described(
-        ref.name, width=known.width or 1, features=bool(known.width), chat=bool(known.spoken)
+        ref.name,
+        width=known.width or 1,
+        features=bool(known.width),
+        chat=bool(known.spoken),
+        jobs=bool(known.spoken) and has_jobs(sender.client),
     )
 
 
 def _typical() -> Offer:
     """Of a server that does all that is asked of it."""
-    return _described("a model", width=1536, features=True, chat=True)
+    return _described("a model", width=1536, features=True, chat=True, jobs=True)
 
 
 class OpenAIEngine:
@@ -71,7 +79,7 @@ class OpenAIEngine:
 
         name = address(terms.base_url), ref.name, terms.api
         if name not in _offers:
-            _offers[name] = _offer(ref, _known(ref, terms)[1])
+            _offers[name] = _offer(ref, *_known(ref, terms))
         return _offers[name]
 
     def open(
@@ -86,7 +94,7 @@ class OpenAIEngine:
         from supertune.backbones.openai_api.model import OpenAIBackbone
 
         sender, known = _known(ref, ref.terms or Terms())
-        return OpenAIBackbone(ref, _offer(ref, known), sender, known)
+        return OpenAIBackbone(ref, _offer(ref, sender, known), sender, known)
 
 
 def _known(ref: BackboneRef, terms: Terms) -> tuple[Sender, Verified]:

@@ -12,7 +12,8 @@ import os
 import re
 import time
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -127,14 +128,29 @@ class Client:
         Raises:
             Unanswered: for whatever reason.
         """
-        openai, until = self._openai, time.monotonic() + self.timeout
         resource: Any = self._client
         for name in route.split("/"):
             resource = getattr(resource, name)
+        create, headers = resource.with_streaming_response.create, {"Idempotency-Key": key}
+        found = self.asked(lambda _: create(**body, extra_headers=headers))
+        if found.get("error"):  # some servers say so with status 200
+            raise Unanswered(f"an error: {self.scrubbed(found['error'])}", status=200)
+        return found
+
+    def asked(
+        self, call: Callable[[Any], AbstractContextManager[Any]], timeout: float | None = None
+    ) -> dict[str, Any]:
+        """The JSON object that one request of the official client is answered by.
+
+        Args:
+            call: opens the reply as a stream.
+
+        Raises:
+            Unanswered: for whatever reason.
+        """
+        openai, until = self._openai, time.monotonic() + (timeout or self.timeout)
         try:
-            with resource.with_streaming_response.create(
-                **body, extra_headers={"Idempotency-Key": key}
-            ) as reply:
+            with call(self._client) as reply:
                 kind = str(reply.headers.get("content-type", ""))
                 text = _read(reply, until)
         except openai.APIStatusError as error:
@@ -161,8 +177,6 @@ class Client:
             raise Unanswered(what, again="json" in kind, charged=True) from None
         if not isinstance(found, dict):
             raise Unanswered("a reply that is no JSON object", charged=True)
-        if found.get("error"):  # some servers say so with status 200
-            raise Unanswered(f"an error: {self.scrubbed(found['error'])}", status=200)
         return found
 
     def _refused(self, error: Any) -> Unanswered:

@@ -33,6 +33,15 @@ PRICES: dict[str, tuple[float, float]] = {
     "gpt-4.1-nano": (0.10, 0.40),
 }
 
+# A million tokens trained on; then read and written by what became of the model.
+TRAINING: dict[str, tuple[float, float, float]] = {
+    "gpt-4o": (25.0, 3.75, 15.0),
+    "gpt-4o-mini": (3.0, 0.30, 1.20),
+    "gpt-4.1": (25.0, 3.0, 12.0),
+    "gpt-4.1-mini": (5.0, 0.80, 3.20),
+    "gpt-4.1-nano": (1.50, 0.20, 0.80),
+}
+
 # Answered by nobody's row: a text to count and to be verified by.
 SPECIMEN = (
     "The committee met on Tuesday, 14 March 2023, to review what had been proposed: a new library "
@@ -72,18 +81,30 @@ def rate(short: tuple[float, int], long: tuple[float, int]) -> Rate:
 
 @dataclass(frozen=True)
 class Price:
-    """A million tokens read, and written."""
+    """A million tokens read, and written; trained on where the model can be tuned (None: not
+    known), and what is read and written by what becomes of it."""
 
     read: float
     written: float
+    trained: float | None = None
+    tuned: tuple[float, float] | None = None
 
     def of(self, tokens: tuple[int, int]) -> float:
         return (self.read * tokens[0] + self.written * tokens[1]) / MILLION
 
+    def training(self, tokens: int) -> float:
+        assert self.trained is not None
+        return self.trained * tokens / MILLION
+
+    @property
+    def of_tuned(self) -> Price:
+        """Of a model that a job made of this one."""
+        return Price(*(self.tuned or (self.read, self.written)))
+
 
 def price(model: str, table: str | None) -> Price | None:
     """Of a model in a file of the person's, JSON or YAML, or in the table above; None where it
-    stands in none.
+    stands in none. A tuned model (``ft:MODEL:…``) costs what its own entry says or that of MODEL.
 
     Raises:
         InputError: ``bad_prices``.
@@ -91,12 +112,20 @@ def price(model: str, table: str | None) -> Price | None:
     own = {} if table is None else read_prices(Path(table))
     if model in own:
         return own[model]
-    known = PRICES.get(model) or PRICES.get(re.sub(r"-\d{4}-\d{2}-\d{2}$", "", model))
-    return None if known is None else Price(*known)
+    if model.startswith("ft:"):
+        base = price(model.split(":")[1], table)
+        return None if base is None else base.of_tuned
+    undated = re.sub(r"-\d{4}-\d{2}-\d{2}$", "", model)
+    name = model if model in PRICES else undated
+    if name not in PRICES:
+        return None
+    trained, *tuned = TRAINING.get(name, (None, *PRICES[name]))
+    return Price(*PRICES[name], trained, (tuned[0], tuned[1]))
 
 
 def read_prices(path: Path) -> dict[str, Price]:
-    """``{"my-model": {"input": 0.1, "output": 0.4}}``, a million tokens each."""
+    """``{"my-model": {"input": 0.1, "output": 0.4}}``, a million tokens each; of a model that is
+    to be tuned also ``"training": 3`` and ``"tuned": {"input": 0.2, "output": 0.8}``."""
     import yaml
 
     try:
@@ -116,6 +145,9 @@ def read_prices(path: Path) -> dict[str, Price]:
 
 def _price(one: Any) -> Price:
     read, written = float(one["input"]), float(one.get("output", 0.0))
-    if not (0 <= read < 1e6 and 0 <= written < 1e6):
-        raise ValueError(f"{read}, {written} are no prices")
-    return Price(read, written)
+    held = one.get("tuned")
+    tuned = None if held is None else (float(held["input"]), float(held.get("output", 0.0)))
+    trained = None if one.get("training") is None else float(one["training"])
+    if not all(0 <= value < 1e6 for value in (read, written, trained or 0.0, *(tuned or ()))):
+        raise ValueError(f"{one} are no prices")
+    return Price(read, written, trained, tuned)

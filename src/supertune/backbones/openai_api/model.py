@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -18,7 +19,8 @@ from supertune.backbones.openai_api import replies, words
 from supertune.backbones.openai_api.asking import Spoken
 from supertune.backbones.openai_api.client import host
 from supertune.backbones.openai_api.counting import units
-from supertune.backbones.openai_api.probing import Verified
+from supertune.backbones.openai_api.ordering import ordered
+from supertune.backbones.openai_api.probing import Verified, verified
 from supertune.backbones.openai_api.sending import Request, Sender
 from supertune.backbones.openai_api.texts import Text, texts
 from supertune.contracts import (
@@ -27,16 +29,20 @@ from supertune.contracts import (
     FloatArray,
     Injection,
     Input,
+    JobAsked,
+    JobDone,
     Offer,
     Prompt,
+    Told,
     Tunable,
 )
 from supertune.contracts.remote import Kept
-from supertune.errors import InputError
+from supertune.errors import InputError, SupertuneError
 
 TEXTS = 64  # in one request
 PIECES = 20_000  # and so many pieces at most
 BYTES_AROUND = 16  # that a server adds to each text, at most
+OTHERWISE = ("reply_broken", "request_refused")  # than was verified
 LONGEST_ANSWER = 16  # tokens around a structured or written word
 
 Answer = npt.NDArray[Any]
@@ -54,6 +60,7 @@ class OpenAIBackbone:
         self.sha256 = hashlib.sha256(f"openai|{url}|{sender.model}".encode()).hexdigest()
         self.arithmetic = "openai"
         self._sources: dict[str, list[str]] = {}
+        self._tuned: dict[str, OpenAIBackbone] = {}
         self._own: dict[str, Answer] = {}  # where nothing is kept on disk, and in a dry run
 
     def at(self, precision: Literal["fp32", "bf16"]) -> AbstractContextManager[None]:
@@ -83,6 +90,8 @@ class OpenAIBackbone:
         self, tokens: Sequence[tuple[Text, ...]], encoding: Encoding, *, exact: bool = True
     ) -> FloatArray:
         """(n, W) float32, see `words`."""
+        if encoding.checkpoint is not None:
+            return self._of_tuned(encoding.checkpoint, tokens, encoding)
         prompt = encoding.prompt
         assert prompt is not None
         labels, spoken = prompt.all_words, self._spoken
@@ -99,6 +108,31 @@ class OpenAIBackbone:
         scored = {text: _scored(answer, labels, way) for text, answer in found.items()}
         rows = [scored[row[0].whole] for row in tokens]
         return np.asarray(rows, dtype=np.float32).reshape(len(rows), len(labels))
+
+    # --- what jobs make of it -----------------------------------------------------------------
+
+    def fine_tune(self, asked: JobAsked, encoding: Encoding, told: Told | None) -> JobDone:
+        """See `supertune.contracts.FineTuning`."""
+        return ordered(self.sender, self._spoken.asked, asked, encoding, told).done()
+
+    def _of_tuned(
+        self, name: str, tokens: Sequence[tuple[Text, ...]], encoding: Encoding
+    ) -> FloatArray:
+        """Scores of what a job made of it. It is asked as the backbone is, and only if it does not
+        answer so it is found out anew how it does."""
+        plain = replace(encoding, checkpoint=None)
+        if name not in self._tuned:
+            sender = self.sender.of_tuned(name)
+            self._tuned[name] = OpenAIBackbone(self.ref, self.offer, sender, self.known)
+        made = self._tuned[name]
+        try:
+            return made.scores(tokens, plain)
+        except SupertuneError as error:
+            if error.code not in OTHERWISE or made.known is not self.known:
+                raise
+        known = verified(made.sender)
+        self._tuned[name] = OpenAIBackbone(self.ref, self.offer, made.sender, known)
+        return self._tuned[name].scores(tokens, plain)
 
     # --- what is kept, and what is not yet ----------------------------------------------------
 

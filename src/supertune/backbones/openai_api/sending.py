@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 from supertune import limits
 from supertune.backbones.openai_api import keys
 from supertune.backbones.openai_api.client import Client, Unanswered, host
-from supertune.backbones.openai_api.counting import Price
+from supertune.backbones.openai_api.counting import Price, price
 from supertune.catalogue.measured import forget
 from supertune.contracts.remote import Sent, Terms
 from supertune.errors import EnvironmentFault, InputError, SupertuneError
@@ -68,6 +68,12 @@ class Sender:
         self.client, self.model, self.terms, self.price = client, model, terms, price
         self._resume = 0.0  # nobody asks before, once the server has asked to wait
         self._lock = threading.Lock()
+
+    def of_tuned(self, name: str) -> Sender:
+        """To what a job made of the model, at its own price."""
+        own = price(name, self.terms.prices)
+        paid = own if own is not None or self.price is None else self.price.of_tuned
+        return Sender(self.client, name, self.terms, paid)
 
     @property
     def sent(self) -> Sent:

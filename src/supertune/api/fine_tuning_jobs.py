@@ -1,0 +1,124 @@
+"""Fine-tuning jobs that fits on this machine have begun at servers: listed, looked at, ended.
+
+What is known here is in the cache (`supertune.backbones.openai_api.job_states`), so that a fit
+that was interrupted finds its job again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from supertune.errors import InputError, SupertuneError
+
+if TYPE_CHECKING:
+    from supertune.backbones.openai_api.job_states import JobState
+    from supertune.backbones.openai_api.jobs import Jobs
+
+SHOWN = 10  # events
+
+
+def jobs() -> list[dict[str, Any]]:
+    """Those that are known here, the latest first: ``job``, ``status`` when last seen, ``model``,
+    ``server``, ``checkpoint`` (the tuned model), ``rows``, ``epochs``, ``tokens``, ``files`` that
+    are still there, ``begun``. No server is asked."""
+    from supertune.backbones.openai_api.job_states import all_known
+
+    return [_told(one) for one in all_known()]
+
+
+def job(name: str) -> dict[str, Any]:
+    """One as it is at its server now: as `jobs`, with its latest ``events``.
+
+    Raises:
+        InputError: ``unknown_job``, ``key_refused``, ``job_missing``.
+        EnvironmentFault: ``server_failed``.
+    """
+    state, at = _found(name)
+    try:
+        found = at.job(state.job)
+        state = state.written(status=str(found["status"]))
+        events = at.events(state.job, set())
+    except Exception as error:  # noqa: BLE001  what is not the server's is raised again
+        raise _said(error, state) from None
+    said = [at.client.scrubbed(one.get("message", "")) for one in events[-SHOWN:]]
+    return {**_told(state), "trained_tokens": found.get("trained_tokens"), "events": said}
+
+
+def cancel_job(name: str) -> dict[str, Any]:
+    """End a job that is under way; it is paid for as far as it came, and its uploaded rows are
+    deleted. Raises as `job`, and InputError ``job_ended``."""
+    from supertune.backbones.openai_api.jobs import ENDED
+
+    state, at = _found(name)
+    try:
+        status = str(at.job(state.job)["status"])
+        if status in ENDED:
+            raise InputError(
+                "job_ended",
+                f"The job {name} has ended already.",
+                received=status,
+                allowed="a job that is queued or running",
+                next=f"`supertune jobs forget {name}` deletes what is left of it.",
+            )
+        found = at.cancel(state.job)
+        for file in state.files.values():
+            at.delete(file)
+        state = state.written(status=str(found.get("status", "cancelled")), files={})
+    except Exception as error:  # noqa: BLE001  as above
+        raise _said(error, state) from None
+    told = _told(state)
+    if state.status == "cancelled":
+        state.gone()  # the same fit would begin a new one
+    return told
+
+
+def forget_job(name: str) -> dict[str, Any]:
+    """Delete its uploaded rows at the server, and what is known of it here; the same fit then
+    begins a new one. The tuned model stays. Raises as `job`."""
+    state, at = _found(name)
+    try:
+        for file in state.files.values():
+            if file:
+                at.delete(file)
+    except Exception as error:  # noqa: BLE001  as above
+        raise _said(error, state) from None
+    state.gone()
+    return _told(state)
+
+
+def _told(state: JobState) -> dict[str, Any]:
+    known = asdict(state)
+    known.pop("creating")
+    return {**known, "files": [one for one in state.files.values() if one]}
+
+
+def _found(name: str) -> tuple[JobState, Jobs]:
+    from supertune.backbones.openai_api.client import Client
+    from supertune.backbones.openai_api.job_states import all_known
+    from supertune.backbones.openai_api.jobs import Jobs
+    from supertune.config import Recipe
+
+    known = {one.job: one for one in all_known() if one.job}
+    if name not in known:
+        raise InputError(
+            "unknown_job",
+            "No fit on this machine has begun such a job.",
+            received=name,
+            allowed=", ".join(list(known)[:10]) or "none is known",
+            next="`supertune jobs` lists them; others are looked at where they were begun.",
+        )
+    state = known[name]
+    return state, Jobs(Client(state.server, Recipe().request_timeout))
+
+
+def _said(error: Exception, state: JobState) -> Exception:
+    """What a server said, in words."""
+    from supertune.backbones.openai_api.client import Unanswered, host
+    from supertune.backbones.openai_api.job_errors import broken, gone
+
+    if not isinstance(error, Unanswered):
+        return error
+    where = host(state.server)
+    found: SupertuneError = (gone if error.status == 404 else broken)(error, state, where)
+    return found
