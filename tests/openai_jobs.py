@@ -23,38 +23,47 @@ from tests.openai_server import Counted, Handler, Hashes, Refused, Reply, Server
 ENDED = ("succeeded", "failed", "cancelled")
 
 
-class Untuned(Counted):
-    """What can be tuned: it chats with words by a hash, of tokens that are really counted."""
+class Heeding:
+    """What both of the following have: no vectors, and an ear for some fields alone."""
 
     routes = ("chat/completions",)
-
-    def __init__(self) -> None:
-        super().__init__("smollm2")
+    heeds: tuple[str, ...] = ("top_logprobs", "response_format")
 
     def embeddings(self, texts: list[str]) -> tuple[np.ndarray, int]:
         raise Refused(404, "it has no vectors")
+
+    def heeded(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        optional = {"top_logprobs", "response_format"} - set(self.heeds)
+        return {name: value for name, value in body.items() if name not in optional}
+
+
+class Untuned(Heeding, Counted):
+    """What can be tuned: it chats with words by a hash, of tokens that are really counted."""
+
+    def __init__(self) -> None:
+        super().__init__("smollm2")
 
     def count(self, messages: Any) -> int:
         said = self.tokenizer.apply_chat_template(messages, tokenize=False)
         return len(self.tokenizer(said, add_special_tokens=False)["input_ids"])
 
 
-class Quick(Hashes):
+class Quick(Heeding, Hashes):
     """The same without any weights, for what goes on around a job."""
 
-    routes = ("chat/completions",)
+    def __init__(self, *heeds: str) -> None:
+        super().__init__()
+        self.heeds = heeds or Heeding.heeds
 
-    def embeddings(self, texts: list[str]) -> tuple[np.ndarray, int]:
-        raise Refused(404, "it has no vectors")
+    def chat(self, body: Mapping[str, Any]) -> Reply:
+        return super().chat(self.heeded(body))
 
     def count(self, messages: Any) -> int:
         return sum(len(one["content"].split()) + 5 for one in messages)
 
 
-class Probe:
+class Probe(Heeding):
     """A linear probe on minilm, fitted by supertune on (what the user said, what was answered)."""
-
-    routes = ("chat/completions",)
 
     def __init__(self, base: Any, chats: list[list[dict[str, str]]]) -> None:
         from supertune import pipeline
@@ -83,26 +92,19 @@ class Probe:
         assert targets is not None
         return -float(np.mean(found[np.arange(len(targets)), targets]))
 
-    def embeddings(self, texts: list[str]) -> tuple[np.ndarray, int]:
-        raise Refused(404, "it has no vectors")
-
     def chat(self, body: Mapping[str, Any]) -> Reply:
         shares = self.log_shares((str(body["messages"][-1]["content"]),))[0]
         order = np.argsort(shares)[::-1]
         top = [(self.words[i], float(shares[i])) for i in order]
-        word = self.words[order[0]]
-        if schema := body.get("response_format"):
-            (held,) = schema["json_schema"]["schema"]["properties"].values()
-            word = json.dumps({"answer": word if word in held["enum"] else held["enum"][0]})
         count = int(body.get("top_logprobs") or 0)
-        return _chat_reply(word, top[:count], self.base.count(body["messages"]), 1)
+        return _chat_reply(top[0][0], top[:count], self.base.count(body["messages"]), 1)
 
 
 class Dice(Quick):
     """What a job of `Quick` becomes: no weights, and words of its own."""
 
     def __init__(self, base: Any, chats: list[list[dict[str, str]]]) -> None:
-        super().__init__()
+        super().__init__(*base.heeds)
 
     def loss(self) -> float:
         return math.log(2)

@@ -99,7 +99,7 @@ def _found(name: str) -> tuple[JobState, Jobs]:
     from supertune.backbones.openai_api.jobs import Jobs
     from supertune.config import Recipe
 
-    known = {one.job: one for one in all_known() if one.job}
+    known = {one.job: one for one in reversed(all_known()) if one.job}
     if name not in known:
         raise InputError(
             "unknown_job",

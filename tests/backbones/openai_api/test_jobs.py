@@ -12,13 +12,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from tests.openai_jobs import JobServer, Quick, charged_and_dropped
 from tests.openai_server import Fault, cut, dropped, raw, status
 
 from supertune.backbones.openai_api import job_states, jobs, sending, tuning
 from supertune.config import Recipe
-from supertune.contracts import JobAsked, JobDone, Prompt, fine_tuning_of
+from supertune.contracts import Encoding, JobAsked, JobDone, Prompt, fine_tuning_of
 from supertune.errors import SupertuneError
 from supertune.pipeline import Workshop
 
@@ -309,3 +310,44 @@ def test_no_key_and_no_row_is_in_what_is_known_of_jobs(monkeypatch: pytest.Monke
     said += [str(caught.value), repr(caught.value)]
     assert not [text for text in said if KEY in text or KEY[3:] in text]
     assert not [text for text in said if rows.inputs[0] in text]
+
+
+WAYS = {
+    "log-probabilities": Quick("top_logprobs"),
+    "structured answers": Quick("response_format"),
+    "looking for the words": Quick("nothing"),
+}
+
+
+@pytest.mark.parametrize("how", WAYS)
+def test_a_tuned_model_is_asked_as_its_server_allows(how: str) -> None:
+    rows = asked()
+    with JobServer(base=WAYS[how]) as server:
+        recipe = Recipe(base_url=server.url, threads=1, allow_remote=True)
+        workshop = Workshop(recipe)
+        lens = workshop.lens("openai:base")
+        assert lens is not None
+        done = fine_tuning_of(lens.backbone).fine_tune(rows, lens.encoding, None)
+        under = lens.under(Encoding(prompt=PROMPT, checkpoint=done.checkpoint))
+        scores = under.scores(rows.inputs, prediction=True)
+        before = server.requests
+        np.testing.assert_array_equal(under.scores(rows.inputs), scores)
+    assert server.requests == before
+    assert scores.shape == (12, 2)
+    assert len(np.unique(scores)) > 1
+    sent = workshop.account.of(done.checkpoint, server.url[7:-3])
+    assert how in sent.how
+    assert sent.requests == 12
+
+
+def test_a_tuned_model_that_answers_otherwise_than_its_backbone_is_looked_at_anew(
+    server: JobServer,
+) -> None:
+    rows = asked()
+    lens = Workshop(Recipe(base_url=server.url, threads=1, allow_remote=True)).lens("openai:base")
+    assert lens is not None
+    done = fine_tuning_of(lens.backbone).fine_tune(rows, lens.encoding, None)
+    server.models[done.checkpoint] = Quick("response_format")
+    under = lens.under(Encoding(prompt=PROMPT, checkpoint=done.checkpoint))
+    assert under.scores(rows.inputs).shape == (12, 2)
+    assert "structured" in lens.backbone._tuned[done.checkpoint].sender.sent.how  # type: ignore[attr-defined]
