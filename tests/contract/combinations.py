@@ -10,10 +10,12 @@ from supertune.catalogue.entries import model as catalogued
 from supertune.contracts import GradientMethod, misfit
 
 # Those of boxes and of pictures to be drawn have files of their own.
+# What a server tunes is asked in tests/methods, at a server.
 METHODS = [
     name
     for name in registry.names("methods")
     if registry.method(name).objectives & {"classify", "regress"}
+    and "fine_tuning" not in registry.method(name).needs
 ]
 CLASSIFIERS = [name for name in METHODS if "classify" in registry.method(name).objectives]
 REGRESSORS = [name for name in METHODS if "regress" in registry.method(name).objectives]

@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from inspect import signature
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from tests.contract import test_method_declarations
 from tests.openai_jobs import JobServer, Untuned
 
 import supertune
+from supertune import registry
 from supertune.backbones.openai_api import tuning
 from supertune.catalogue.corpora import few_shot
 from supertune.errors import InputError
@@ -71,6 +75,20 @@ def model(
         )
     found.said = said  # type: ignore[attr-defined]
     return found
+
+
+DECLARED = {
+    name: promise
+    for name, promise in vars(test_method_declarations).items()
+    if name.startswith("test_") and [*signature(promise).parameters] == ["case"]
+}
+
+
+@pytest.mark.parametrize("name", DECLARED)
+def test_it_declares_what_every_method_does(name: str) -> None:
+    DECLARED[name](
+        SimpleNamespace(name="fine_tuning_job", method=registry.method("fine_tuning_job"))
+    )
 
 
 def test_what_the_server_learned_is_what_answers(

@@ -200,6 +200,13 @@ def test_a_server_without_jobs_does_not_offer_them(server: JobServer) -> None:
     assert "score_text" in offer.capabilities
 
 
+def test_a_model_that_may_not_be_asked_for_vectors_is_asked_in_words(server: JobServer) -> None:
+    server.faults.append(status(403, "You are not allowed to generate embeddings from this model"))
+    offer = Workshop(Recipe(base_url=server.url)).offer("openai:base")
+    assert {"score_text", "fine_tuning"} <= offer.capabilities
+    assert "features" not in offer.capabilities
+
+
 def test_nothing_is_uploaded_without_consent(server: JobServer) -> None:
     with pytest.raises(SupertuneError) as caught:
         tune(server, asked(), allow_remote=False)

@@ -75,7 +75,8 @@ def _found(sender: Sender) -> Verified:
         try:
             known = probe(sender, known)
         except SupertuneError as error:
-            if error.code not in ABSENT:
+            # OpenAI's own answers 403 where a model that chats is asked for vectors.
+            if error.code not in {*ABSENT, "key_refused"}:
                 raise
             reasons.append(error)
     if not known.width and not known.spoken:
