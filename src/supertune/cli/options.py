@@ -162,7 +162,8 @@ Prices = Annotated[
     str | None,
     typer.Option(
         "--prices",
-        help='A JSON or YAML file: {"my-model": {"input": 0.1, "output": 0.4}}, a million tokens.',
+        help='A JSON or YAML file: {"my-model": {"input": 0.1, "output": 0.4}}, a million tokens; '
+        'of what is tuned also "training" and "tuned".',
         rich_help_panel=SERVER,
     ),
 ]
