@@ -117,7 +117,7 @@ def test_a_persons_own_random_numbers_are_left_alone(problem_of, news):
 
 
 def test_each_epoch_sees_every_row_once_in_an_order_of_its_own(problem_of, news):
-    batches = [b for b, _ in descent._orders(np.arange(len(news)), 0, lora(epochs=3, batch_size=8))]
+    batches = [b for b, _ in descent.orders(np.arange(len(news)), 0, lora(epochs=3, batch_size=8))]
     assert [len(batch) for batch in batches] == [8, 8, 4] * 3
     epochs = [[*batches[at], *batches[at + 1], *batches[at + 2]] for at in (0, 3, 6)]
     assert all(sorted(epoch) == list(range(20)) for epoch in epochs)
@@ -125,12 +125,12 @@ def test_each_epoch_sees_every_row_once_in_an_order_of_its_own(problem_of, news)
 
 
 def test_the_rate_rises_over_a_tenth_and_falls_to_nearly_nothing():
-    rates = [descent._rate(step, 50) for step in range(50)]
+    rates = [descent.rate(step, 50) for step in range(50)]
     assert rates[:5] == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0])
     assert rates[5:] == sorted(rates[5:], reverse=True)
     assert max(rates) == 1.0
     assert 0 < rates[-1] < 0.03
-    assert [descent._rate(0, 1), descent._rate(0, 2), descent._rate(1, 2)] == [1.0, 1.0, 1.0]
+    assert [descent.rate(0, 1), descent.rate(0, 2), descent.rate(1, 2)] == [1.0, 1.0, 1.0]
 
 
 # --- rows of other kinds ----------------------------------------------------------------------

@@ -3,7 +3,7 @@ vector a text out. No torch."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -59,13 +59,20 @@ class TextRows:
         ``token_type_ids``, (rows, width) int64 each."""
         flat = [piece for pieces in tokens for piece in pieces]
         found = np.zeros((len(flat), self.offer.width), np.float32)
-        for index, rows, width in self._plans(flat, exact):
-            batch = self._batch([flat[i] for i in index], rows, width)
+        for index, batch in self.batches(flat, exact):
             made = run(batch)[: len(index)]
             if self.offer.normalize:
                 made = made / np.maximum(np.linalg.norm(made, axis=1, keepdims=True), 1e-12)
             found[index] = made
         return _per_input(found, [len(pieces) for pieces in tokens])
+
+    def batches(
+        self, flat: Sequence[Piece], exact: bool
+    ) -> Iterator[tuple[list[int], dict[str, npt.NDArray[Any]]]]:
+        """Numbers of pieces, and what is computed of them together; its last rows may be of
+        none."""
+        for index, rows, width in self._plans(flat, exact):
+            yield index, self.batch([flat[i] for i in index], rows, width)
 
     def _plans(self, flat: Sequence[Piece], exact: bool) -> list[tuple[list[int], int, int]]:
         if self.rows or self.width:  # all of one shape
@@ -77,7 +84,10 @@ class TextRows:
         plans = list(exact_batches(flat, self.offer.max_length) if exact else sorted_batches(flat))
         return [(plan[0], plan[1], plan[2]) for plan in plans]
 
-    def _batch(self, pieces: Sequence[Piece], rows: int, width: int) -> Numbers:
+    def batch(
+        self, pieces: Sequence[Piece], rows: int, width: int
+    ) -> dict[str, npt.NDArray[Any]]:
+        """(rows, width) of each input."""
         ids = np.full((rows, width), self.tokens.pad, dtype=np.int64)
         mask, types = np.zeros_like(ids), np.zeros_like(ids)
         for row in range(rows):  # rows beyond the pieces repeat the first one

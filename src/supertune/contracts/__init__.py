@@ -154,6 +154,7 @@ from supertune.contracts.speech import (
     Writing,
     Written,
 )
+from supertune.contracts.stepping import Pace, Stepping, StepRows, Steps
 from supertune.contracts.styling import STYLE_LOSSES, Painting, Seen, Stylized, Stylizing
 from supertune.contracts.task import (
     Columns,
@@ -272,6 +273,7 @@ __all__ = [
     "Objective",
     "Offer",
     "Options",
+    "Pace",
     "Painting",
     "Part",
     "Picture",
@@ -299,6 +301,9 @@ __all__ = [
     "Spoken",
     "State",
     "StateFile",
+    "StepRows",
+    "Stepping",
+    "Steps",
     "Still",
     "Structured",
     "Stylized",

@@ -86,6 +86,9 @@ class Offer:
     views: int = 1  # how often a row passes through it in an epoch, each time otherwise
     positions: int = 0  # that it computes of each row at least, where there is such a number
     resize_mode: ResizeMode | None = None  # of pictures, by default; None: as its processor does
+    # What its engine tunes by steps of its own (`Stepping`): kinds and criteria of injections,
+    # objectives.
+    tunes: frozenset[str] = frozenset()
 
     def at(self, resolution: int | None) -> Offer:
         """The same, where pictures of so many pixels a side are read: positions are of their

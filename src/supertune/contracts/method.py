@@ -385,7 +385,21 @@ def misfit(method: Method, objective: str, offer: Offer | None, rows: str = "tex
     if offer.modality != READ_OF.get(rows, rows):
         return f"{offer.architecture} reads {offer.modality}, not {rows}"
     missing = needed(method, objective, offer) - offered(offer)
+    if offer.tunes and "torch" in missing and isinstance(method, GradientMethod):
+        missing -= {"torch"}
+        if not missing:
+            return _not_stepped(method, objective, offer)
     return _lacking(method, missing, offer.architecture) if missing else None
+
+
+def _not_stepped(method: GradientMethod, objective: str, offer: Offer) -> str | None:
+    """Why an engine that takes gradient steps by itself does not take these (`Stepping`)."""
+    injection = method.injection(offer, method.options())
+    missing = {injection.kind, injection.criterion, objective} - offer.tunes
+    if not missing:
+        return None
+    what = f"{method.name} needs training by {', '.join(sorted(missing))}"
+    return f"{what}, which the engine of {offer.architecture} does not carry out"
 
 
 def _lacking(method: Method, missing: frozenset[str], what: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from supertune.backbones.transformers.batching import cut
-from supertune.contracts import Encoding, FloatArray, Input, Lens, Tunable
+from supertune.contracts import Encoding, FloatArray, Input, IntArray, Lens, Stepping, Tunable
 from supertune.limits import check
 from supertune.training.replay import Replay
 
@@ -78,10 +78,19 @@ class Rows:
         """
         import torch
 
+        batch, hidden, owner = self.arrays(index, draw)
+        device = self.backbone.device
+        entering = None if hidden is None else torch.from_numpy(hidden).to(device)
+        return batch, entering, torch.from_numpy(owner).to(device)
+
+    def arrays(
+        self, index: Sequence[int], draw: int | None = None
+    ) -> tuple[Any, FloatArray | None, IntArray]:
+        """The same, of which all but the model inputs are arrays."""
         if draw is not None and self.views:
             draw, view = divmod(draw, 1 + len(self.views))
             if view:
-                return self.views[view - 1].batch(index, draw)
+                return self.views[view - 1].arrays(index, draw)
 
         flat = [piece for i in index for piece in self.pieces[i]]
         owner = [place for place, i in enumerate(index) for _ in self.pieces[i]]
@@ -93,27 +102,39 @@ class Rows:
             kept = self.hidden
             if draw is not None and self.draws:
                 kept = self.draws[draw % len(self.draws)]
-            hidden = torch.from_numpy(kept.padded(numbers)).to(self.backbone.device)
-        return batch, hidden, torch.tensor(owner, device=self.backbone.device)
+            hidden = kept.padded(numbers)
+        return batch, hidden, np.asarray(owner, dtype=np.int64)
 
-    def values(self, tunable: Tunable, *, words: bool) -> FloatArray:
-        """What a readout reads of every row, (n, d) or (n, W), from the cut on, with ``tunable``
-        in the model; without gradients."""
+    def read(
+        self, index: Sequence[int], tunable: Tunable, *, words: bool, replay: bool = True
+    ) -> FloatArray:
+        """What a readout reads of rows that a run can take together, (rows, d) or (rows, W), with
+        ``tunable`` in the model; without gradients. Without ``replay`` from the input on."""
+        if isinstance(self.backbone, Stepping):
+            batch, hidden, owner = self.arrays(index)
+            found = tunable.run(batch, hidden if replay else None, self.encoding)
+            return _means(found, owner, len(index))
         import torch
 
-        def read(index: Sequence[int]) -> FloatArray:
-            check()
+        with torch.no_grad():
             batch, hidden, owner = self.batch(index)
-            values = tunable.run(batch, hidden, self.encoding, words=words)
+            given = hidden if replay else None
+            values = tunable.run(batch, given, self.encoding, words=words)
             rows = values if words else by_row(values, owner, len(index))
             return np.asarray(rows.float().cpu().numpy())
 
+    def values(self, tunable: Tunable, *, words: bool) -> FloatArray:
+        """The same of every row, from the cut on."""
+
+        def read(index: Sequence[int]) -> FloatArray:
+            check()
+            return self.read(index, tunable, words=words)
+
         found: list[Any] = [None] * len(self.pieces)
-        with torch.inference_mode():
-            for index in self._by_length():
-                parts = self.backbone.splitting.over(index, lambda parts: list(map(read, parts)))
-                for i, row in zip(index, (row for part in parts for row in part), strict=True):
-                    found[i] = row
+        for index in self._by_length():
+            parts = self.backbone.splitting.over(index, lambda parts: list(map(read, parts)))
+            for i, row in zip(index, (row for part in parts for row in part), strict=True):
+                found[i] = row
         return np.stack(found)
 
     def _by_length(self) -> Iterator[list[int]]:
@@ -141,3 +162,11 @@ def by_row(pooled: Any, owner: Any, rows: int) -> Any:
         return pooled
     sums = torch.zeros(rows, pooled.shape[1], device=pooled.device).index_add(0, owner, pooled)
     return sums / torch.bincount(owner, minlength=rows)[:, None]
+
+
+def _means(pooled: FloatArray, owner: IntArray, rows: int) -> FloatArray:
+    if len(pooled) == rows:
+        return pooled
+    sums = np.zeros((rows, pooled.shape[1]), dtype=pooled.dtype)
+    np.add.at(sums, owner, pooled)
+    return np.asarray(sums / np.bincount(owner, minlength=rows)[:, None])

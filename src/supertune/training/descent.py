@@ -78,12 +78,7 @@ def descend(
             next="Set dropout too: --set dropout=0.1.",
         )
     if options.label_smoothing and problem.head.valued:
-        raise InputError(
-            "nothing_to_smooth",
-            "Values have no labels whose certainty could be smoothed.",
-            received=f"label_smoothing {options.label_smoothing:g}",
-            next="Leave it out; weight_decay and early_stopping regularise values too.",
-        )
+        raise nothing_to_smooth(options)
     splitting = _splitting(data, options, injection)
     run = _Run(tunable, trained, data, problem, options, injection, watch, splitting)
     start = [tensor.detach().clone() for tensor in run.tensors()]
@@ -105,6 +100,15 @@ def descend(
     return losses
 
 
+def nothing_to_smooth(options: GradientOptions) -> InputError:
+    return InputError(
+        "nothing_to_smooth",
+        "Values have no labels whose certainty could be smoothed.",
+        received=f"label_smoothing {options.label_smoothing:g}",
+        next="Leave it out; weight_decay and early_stopping regularise values too.",
+    )
+
+
 def _splitting(data: Rows, options: GradientOptions, injection: Injection) -> Splitting:
     """Steps are cut into parts from the start where the largest would not fit into memory."""
     lengths = data.lengths
@@ -119,10 +123,10 @@ def _one_run(run: _Run, number: int) -> list[float]:
     import torch
 
     options, problem = run.options, run.problem
-    rows, judges = _held_out(problem, options.early_stopping)
-    batches = list(_orders(rows, problem.seed + number, options))
+    rows, judges = held_out(problem, options.early_stopping)
+    batches = list(orders(rows, problem.seed + number, options))
     optimizer = torch.optim.AdamW(_groups(run))
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, len(batches)))
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate(step, len(batches)))
     run.watch.optimizing(optimizer)
     loss_of, stop = _Losses(run), _Stop(run, judges)
     gradient = _accumulation(run, loss_of)
@@ -191,7 +195,7 @@ def _accumulation(run: _Run, losses: _Losses) -> Accumulation:
     )
 
 
-def _orders(
+def orders(
     rows: np.ndarray[Any, Any], seed: int, options: GradientOptions
 ) -> Iterator[tuple[list[int], bool]]:
     """Batches of row numbers, and whether an epoch ends with them."""
@@ -203,7 +207,7 @@ def _orders(
             yield order[start:end].tolist(), end >= len(order)
 
 
-def _held_out(problem: Problem, share: float) -> tuple[Any, list[int]]:
+def held_out(problem: Problem, share: float) -> tuple[Any, list[int]]:
     """Rows to learn from, and rows to stop by."""
     everything = np.arange(len(problem.examples))
     if not share:
@@ -255,23 +259,26 @@ def _groups(run: _Run) -> list[dict[str, Any]]:
         depth = run.data.backbone.offer.decoder_depth
     groups: dict[float, list[Any]] = {}
     for name, tensor in run.tunable.named().items():
-        found = re.search(r"\.(\d+)\.", f".{name}.")
-        below = 0 if found is None or int(found[1]) >= depth else depth - 1 - int(found[1])
-        rate = options.learning_rate * options.layer_decay**below * run.tunable.pace(name)
-        if "lora_B" in name:
-            rate *= getattr(options, "lr_ratio", 1.0)
-        groups.setdefault(rate, []).append(tensor)
+        own = rate_of(name, options, depth) * run.tunable.pace(name)
+        groups.setdefault(own, []).append(tensor)
     tuned = [
-        {"params": tensors, "lr": rate, "weight_decay": options.weight_decay}
-        for rate, tensors in sorted(groups.items())
+        {"params": tensors, "lr": own, "weight_decay": options.weight_decay}
+        for own, tensors in sorted(groups.items())
     ]
-    rate = None if run.trained.words else options.head_learning_rate
-    rate = rate or options.learning_rate
-    own = {"params": run.trained.parameters(), "lr": rate, "weight_decay": 0.0}
-    return [*tuned, own]
+    of_head = None if run.trained.words else options.head_learning_rate
+    of_head = of_head or options.learning_rate
+    return [*tuned, {"params": run.trained.parameters(), "lr": of_head, "weight_decay": 0.0}]
 
 
-def _rate(step: int, steps: int) -> float:
+def rate_of(name: str, options: Any, depth: int) -> float:
+    """The learning rate of a tuned tensor by its name, in which a number is that of its block."""
+    found = re.search(r"\.(\d+)\.", f".{name}.")
+    below = 0 if found is None or int(found[1]) >= depth else depth - 1 - int(found[1])
+    own = float(options.learning_rate * options.layer_decay**below)
+    return own * getattr(options, "lr_ratio", 1.0) if re.search("lora_(B|kernel_b)", name) else own
+
+
+def rate(step: int, steps: int) -> float:
     """Linear rise over the first steps, then linear fall to zero."""
     rise = max(1, round(WARM_UP * steps))
     return (step + 1) / rise if step < rise else (steps - step) / max(1, steps - rise)

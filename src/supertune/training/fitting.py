@@ -21,6 +21,7 @@ from supertune.contracts import (
     Replaying,
     Solver,
     State,
+    Stepping,
     Tuned,
 )
 from supertune.errors import InputError
@@ -46,7 +47,7 @@ def fit(method: Method, problem: Problem, options: Any) -> Tuned:
     """A fitted method; gradient methods go through the shared loop."""
     if isinstance(method, GradientMethod):
         processes.check(problem.head)
-        trained: Tuned = trainer(problem.head).train(method, problem, options)
+        trained: Tuned = trainer(problem.head, problem.lens).train(method, problem, options)
         return trained
     return cast(Solver, method).fit(problem, options)
 
@@ -54,13 +55,15 @@ def fit(method: Method, problem: Problem, options: Any) -> Tuned:
 def restore(method: Method, state: State, options: Any, head: HeadSpec, lens: Lens | None) -> Tuned:
     """What `fit` returned, from its state."""
     if isinstance(method, GradientMethod):
-        restored: Tuned = trainer(head).restore(method, state, options, head, lens)
+        restored: Tuned = trainer(head, lens).restore(method, state, options, head, lens)
         return restored
     return cast(Solver, method).restore(state, head, lens)
 
 
-def trainer(head: HeadSpec) -> Any:
-    """The module that trains by gradients what answers so."""
+def trainer(head: HeadSpec, lens: Lens | None) -> Any:
+    """The module that trains by gradients what answers so, on such a backbone."""
+    if not head.kind and lens is not None and isinstance(lens.backbone, Stepping):
+        return importlib.import_module("supertune.training.stepping")
     return importlib.import_module(f"supertune.training.{TRAINED_BY[head.kind]}")
 
 

@@ -113,7 +113,7 @@ class TunedBackbone:
 
     def encoding(self, lens: Lens) -> Encoding:
         """How it reads inputs under ``lens``."""
-        return _fitting(replace(lens.encoding, prompt=self.prompt), self.tunable, lens)
+        return fitting(replace(lens.encoding, prompt=self.prompt), self.tunable, lens)
 
     def state(self) -> State:
         arrays, config = self.readout.arrays(), self.tunable.config()
@@ -139,14 +139,14 @@ def train(method: GradientMethod, problem: Problem, options: Any) -> TunedBackbo
     assert problem.lens is not None
     assert problem.examples.targets is not None
     backbone: Any = problem.lens.backbone
-    injection = _checked(method, problem.lens, options)
+    injection = checked(method, problem.lens, options)
     wanted = options.readout if injection.criterion == "answer" else "head"
     if options.search_template:
         problem = _searched(problem, wanted)
     tunable = backbone.inject(_starting(injection, problem), seed=problem.seed)
     encoding = readout.encoding_for(problem, wanted)
     assert problem.lens is not None
-    lens = problem.lens.under(_fitting(encoding, tunable, problem.lens))
+    lens = problem.lens.under(fitting(encoding, tunable, problem.lens))
     _check_read(injection, lens)
     data = Rows(
         problem.examples.inputs,
@@ -159,7 +159,7 @@ def train(method: GradientMethod, problem: Problem, options: Any) -> TunedBackbo
     if injection.criterion == "names":
         trained: readout.Trained = readout.TrainedNames(problem, lens, tunable, backbone.device)
     else:
-        trained = readout.trained(problem, lens, backbone.device, _start(options))
+        trained = readout.trained(problem, lens, backbone.device, start_of(options))
     watch = Watch(problem, lens, injection, options)
     with torch.random.fork_rng(devices=[]), tunable:
         watch.begin(tunable, trained, data)
@@ -192,12 +192,12 @@ def restore(
     prompt = None if asked is None else Prompt.from_dict(asked)
     fixed = readout.restored(state.arrays, prompt)
     own = {name: a for name, a in state.arrays.items() if name not in fixed.arrays()}
-    injection = _checked(method, lens, options)
+    injection = checked(method, lens, options)
     tunable = lens.backbone.inject(injection, seed=0, numbers=state.adapter or own)
     return TunedBackbone(tunable, fixed, prompt)
 
 
-def _start(options: Any) -> str:
+def start_of(options: Any) -> str:
     """Where the head starts. One that is sure of its rows is too sure for smoothed labels, and
     moves the backbone far to become less so (docs/log.md: 32 points of accuracy)."""
     smoothed = options.label_smoothing and options.head_start == "solved"
@@ -272,7 +272,7 @@ def _check_read(injection: Injection, lens: Lens) -> None:
         )
 
 
-def _fitting(encoding: Encoding, tunable: Tunable, lens: Lens) -> Encoding:
+def fitting(encoding: Encoding, tunable: Tunable, lens: Lens) -> Encoding:
     """The encoding with the positions left free that what is tuned takes up."""
     if "tokens" not in offered(lens.backbone.offer):
         return encoding
@@ -291,7 +291,12 @@ def _starting(injection: Injection, problem: Problem) -> Injection:
     return replace(injection, settings={**settings, "init_text": words})
 
 
-def _checked(method: GradientMethod, lens: Lens, options: Any) -> Injection:
+def checked(method: GradientMethod, lens: Lens, options: Any) -> Injection:
+    """What the method puts into this backbone.
+
+    Raises:
+        InputError: ``block_out_of_range``.
+    """
     offer = lens.backbone.offer
     read = lens.encoding.layer or offer.layer or offer.depth  # what is above is not read
     injection = method.injection(replace(offer, depth=read), options)

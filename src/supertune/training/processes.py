@@ -59,10 +59,18 @@ def check(head: HeadSpec) -> None:
     """Raises:
     InputError: ``training_not_shared`` where a loop of its own learns from whole steps.
     """
-    if count() > 1 and head.kind:
+    if head.kind:
+        alone()
+
+
+def alone() -> None:
+    """Raises:
+    InputError: ``training_not_shared`` where several processes share this fit.
+    """
+    if count() > 1:
         raise InputError(
             "training_not_shared",
-            "Only the training of labels and values is shared by processes so far.",
+            "Only the training of labels and values by torch is shared by processes so far.",
             received=f"{count()} processes",
             allowed="one process for this task",
             next="Start it without the launcher.",

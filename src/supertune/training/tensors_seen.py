@@ -79,7 +79,9 @@ def dropped(backbone: Any, tunable: Any, options: Any) -> list[Finding]:
 def _tied(model: Any, named: Mapping[str, Any]) -> list[Finding]:
     owners: dict[int, list[str]] = {}
     for name, tensor in named.items():
-        owners.setdefault(tensor.data_ptr(), []).append(name)
+        # Engines that take the steps by themselves have variables of their own.
+        place = tensor.data_ptr() if hasattr(tensor, "data_ptr") else id(tensor)
+        owners.setdefault(place, []).append(name)
     for names in owners.values():
         if len(names) > 1:
             return [finding("tied_weights", " and ".join(names))]

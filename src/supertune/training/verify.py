@@ -46,7 +46,7 @@ def verified(method: Method, problem: Problem, options: Any, tuned: Tuned) -> tu
         SupertuneError: ``answers_not_finite``, ``evaluation_differs``, ``reload_differs``,
             ``stale_cache`` and those of `supertune.training.inputs_seen.seen`.
     """
-    own = getattr(fitting.trainer(problem.head), "verified", None)
+    own = getattr(fitting.trainer(problem.head, problem.lens), "verified", None)
     if own is not None:
         found_by_it: tuple[Finding, ...] = own(method, problem, options, tuned)
         return found_by_it

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -44,6 +44,12 @@ class Witness:
     ended: FloatArray
 
 
+class Moving(Protocol):
+    """Knows what never moved."""
+
+    def ended(self, *, short: bool) -> list[Finding]: ...
+
+
 class Watch:
     """One fit's own observations. ``findings`` grows; what is too grave is raised.
 
@@ -56,6 +62,7 @@ class Watch:
         self._problem, self._lens, self._injection = problem, lens, injection
         self._options = options
         self._tensors: Tensors | None = None
+        self.moved: Moving | None = None  # instead of tensors, where the engine takes the steps
         self._index = probe_rows(problem.examples, PROBE)
         self._examples = problem.examples.take(self._index)
         self._weights = tensors_seen.signature(lens.backbone)
@@ -102,25 +109,12 @@ class Watch:
         """(rows, d) or (rows, W) as training computes them, without gradients or dropout."""
         rows, found = list(index), dict[int, FloatArray]()
         for some in self._data.alike(rows):
-            values = self._together([rows[place] for place in some], replay)
+            index = [rows[place] for place in some]
+            values = self._data.read(
+                index, self._tunable, words=self._trained.words, replay=replay
+            )
             found |= dict(zip(some, values, strict=True))
         return np.stack([found[place] for place in range(len(rows))])
-
-    def _together(self, index: list[int], replay: bool) -> FloatArray:
-        import torch
-
-        with torch.no_grad():
-            batch, hidden, owner = self._data.batch(index)
-            words = self._trained.words
-            given = hidden if replay else None
-            found = self._tunable.run(batch, given, self._data.encoding, words=words)
-        values = np.asarray(found.float().cpu().numpy())
-        if words or len(values) == len(index):
-            return values
-        owners = owner.cpu().numpy()
-        sums = np.zeros((len(index), values.shape[1]), dtype=values.dtype)
-        np.add.at(sums, owners, values)
-        return np.asarray(sums / np.bincount(owners, minlength=len(index))[:, None])
 
     def _check_replay(self, first: FloatArray) -> None:
         if self._tunable.from_input or self._tunable.cut == 0:
@@ -170,8 +164,9 @@ class Watch:
         Raises:
             SupertuneError: ``learning_rate_zero``, ``nothing_tuned``, ``numbers_not_finite``.
         """
-        assert self._tensors is not None
-        self.findings += self._tensors.ended(short=len(losses) < SHORT)
+        tensors: Moving | None = self.moved or self._tensors
+        assert tensors is not None
+        self.findings += tensors.ended(short=len(losses) < SHORT)
         self.findings += self._losses(losses)
         return Witness(self._examples, self._frozen, fixed.apply(self._values(self._index)))
 

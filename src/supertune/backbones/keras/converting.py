@@ -12,6 +12,7 @@ from typing import Any
 
 from supertune.backbones._sentence_folder import read_json
 from supertune.backbones.keras.model import beside, quiet
+from supertune.catalogue.weights import digest, digest_of, write_json
 from supertune.errors import InputError
 
 Arrays = Mapping[str, Any]
@@ -45,27 +46,34 @@ def convert(source: Path, to: Path) -> Path:
         _built(config, arrays).save(str(to / "model.keras"))
     for name in beside(source):
         shutil.copyfile(source / name, to / name)
+    made = {"sha256": digest(source), "into": digest_of([to / "model.keras"])}
+    write_json(to / "config.json", {**config, "converted_from": made})
     if (source / "1_Pooling").is_dir():
         shutil.copytree(source / "1_Pooling", to / "1_Pooling", dirs_exist_ok=True)
     return to
 
 
 def _built(config: Mapping[str, Any], arrays: Arrays) -> Any:
+    """Layers have the names of torch's modules, so that what is tuned in one is known in both."""
     import keras
-    from keras import layers
+    from keras import layers, ops
 
     types = {"input_ids": "int32", "attention_mask": "bool"}
     types |= {"token_type_ids": "int32", "position_ids": "int32"}
     given = {n: keras.Input(shape=(None,), dtype=kind, name=n) for n, kind in types.items()}
-    width, set_to = int(config["hidden_size"]), []
-
-    def weighted(layer: Any, *values: Any) -> Any:
-        set_to.append((layer, values))
-        return layer
+    width, heads = int(config["hidden_size"]), int(config["num_attention_heads"])
+    set_to: list[tuple[Any, list[Any]]] = []
 
     def norm(name: str) -> Any:
-        made = layers.LayerNormalization(epsilon=float(config["layer_norm_eps"]))
-        return weighted(made, arrays[f"{name}.weight"], arrays[f"{name}.bias"])
+        made = layers.LayerNormalization(epsilon=float(config["layer_norm_eps"]), name=name)
+        set_to.append((made, [arrays[f"{name}.weight"], arrays[f"{name}.bias"]]))
+        return made
+
+    def linear(name: str, activation: str | None = None) -> Any:
+        weight, bias = arrays[f"{name}.weight"], arrays[f"{name}.bias"]
+        made = layers.Dense(len(weight), activation=activation, name=name)
+        set_to.append((made, [weight.T, bias]))
+        return made
 
     embedded = []
     for name, table in (
@@ -74,36 +82,24 @@ def _built(config: Mapping[str, Any], arrays: Arrays) -> Any:
         ("token_type_ids", "token_type"),
     ):
         values = arrays[f"embeddings.{table}_embeddings.weight"]
-        embedded.append(weighted(layers.Embedding(*values.shape), values)(given[name]))
+        made = layers.Embedding(*values.shape, name=f"embeddings.{table}_embeddings")
+        set_to.append((made, [values]))
+        embedded.append(made(given[name]))
     hidden = norm("embeddings.LayerNorm")(layers.Add()(embedded))
-    mask = layers.Reshape((1, -1))(given["attention_mask"])
+    mask = layers.Reshape((1, 1, -1))(given["attention_mask"])
     for number in range(int(config["num_hidden_layers"])):
-        at, heads = f"encoder.layer.{number}", int(config["num_attention_heads"])
-        attention = layers.MultiHeadAttention(heads, width // heads)
-        weighted(attention, *_attention(arrays, f"{at}.attention", heads, width))
-        seen = attention(hidden, hidden, attention_mask=mask)
+        at = f"encoder.layer.{number}"
+        parts = [
+            layers.Reshape((-1, heads, width // heads))(linear(f"{at}.attention.self.{p}")(hidden))
+            for p in ("query", "key", "value")
+        ]
+        seen = layers.Reshape((-1, width))(ops.dot_product_attention(*parts, mask=mask))
+        seen = linear(f"{at}.attention.output.dense")(seen)
         hidden = norm(f"{at}.attention.output.LayerNorm")(layers.Add()([hidden, seen]))
-        inner = layers.Dense(int(config["intermediate_size"]), activation="gelu")
-        weighted(inner, *_linear(arrays, f"{at}.intermediate.dense"))
-        outer = weighted(layers.Dense(width), *_linear(arrays, f"{at}.output.dense"))
-        hidden = norm(f"{at}.output.LayerNorm")(layers.Add()([hidden, outer(inner(hidden))]))
-    last = layers.Identity(name="last_hidden_state")(hidden)
-    model = keras.Model(given, last)
+        inner = linear(f"{at}.intermediate.dense", "gelu")(hidden)
+        outer = linear(f"{at}.output.dense")(inner)
+        hidden = norm(f"{at}.output.LayerNorm")(layers.Add()([hidden, outer]))
+    model = keras.Model(given, layers.Identity(name="last_hidden_state")(hidden))
     for layer, values in set_to:
-        layer.set_weights(list(values))
+        layer.set_weights(values)
     return model
-
-
-def _linear(arrays: Arrays, name: str) -> tuple[Any, Any]:
-    """(d_in, d_out) and (d_out,)."""
-    return arrays[f"{name}.weight"].T, arrays[f"{name}.bias"]
-
-
-def _attention(arrays: Arrays, name: str, heads: int, width: int) -> list[Any]:
-    """Queries, keys and values (d, heads, d / heads), and the output (heads, d / heads, d)."""
-    found: list[Any] = []
-    for part in ("query", "key", "value"):
-        weight, bias = _linear(arrays, f"{name}.self.{part}")
-        found += [weight.reshape(width, heads, -1), bias.reshape(heads, -1)]
-    weight, bias = _linear(arrays, f"{name}.output.dense")
-    return [*found, weight.reshape(heads, -1, width), bias]

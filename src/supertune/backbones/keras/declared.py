@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from supertune.backbones import _sentence_folder as sentence_folder
 from supertune.backbones._sentence_folder import read_json
 from supertune.backbones._tokenizer import FILE as TOKENIZER
+from supertune.backbones.keras.graph import Block, blocks
 from supertune.contracts import Offer
 from supertune.errors import InputError
 
 READ = ("input_ids", "attention_mask", "token_type_ids", "position_ids")
 SAVED_MODEL = "saved_model.pb"
 POSITIONS = 512  # of a model that says nothing
+TUNES = frozenset({"unfreeze", "LORA", "adapter", "answer", "classify", "regress"})
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,8 @@ class Saved:
         files: those that hold its weights and its graph.
         tokenizer: the folder that has tokenizer.json.
         inputs: types by name, of a .keras file.
+        blocks: between which a .keras file can be cut.
+        origin: what config.json says of the weights that it was converted from.
     """
 
     path: Path
@@ -36,6 +40,8 @@ class Saved:
     tokenizer: Path
     inputs: dict[str, str]
     offer: Offer
+    blocks: tuple[Block, ...] = ()
+    origin: Any = None
 
 
 def knows(path: Path) -> bool:
@@ -56,10 +62,12 @@ def saved(path: Path, name: str) -> Saved:
     """
     path = _found(path, name)
     inputs: dict[str, str] = {}
+    cut: tuple[Block, ...] = ()
     files: tuple[Path, ...] = (path,)
     places: tuple[Path, ...] = (path.parent,)
     if path.suffix == ".keras":
-        inputs = _inputs(path, name)
+        described = _described(path, name)
+        inputs, cut = _inputs(described, name), blocks(described)
     else:
         files = tuple(sorted(one for one in path.rglob("*") if one.is_file() and _weighs(one)))
         places = (path, path.parent, path / "assets")
@@ -73,7 +81,13 @@ def saved(path: Path, name: str) -> Saved:
             next="Save it there with tokenizer.save_pretrained(folder).",
         )
     weights = sum(file.stat().st_size for file in files) // 4
-    return Saved(path, files, tokenizer, inputs, _offer(tokenizer, weights, name))
+    config = read_json(tokenizer / "config.json") or {}
+    offer = _offer(config, tokenizer, name)
+    offer = replace(offer, parameters=weights, depth=len(cut))
+    if cut:
+        held = offer.capabilities | {"blocks", "linears", "biases"}
+        offer = replace(offer, capabilities=held, tunes=TUNES)
+    return Saved(path, files, tokenizer, inputs, offer, cut, config.get("converted_from"))
 
 
 def _found(path: Path, name: str) -> Path:
@@ -100,14 +114,17 @@ def _not_keras(name: str, why: str) -> InputError:
     )
 
 
-def _inputs(path: Path, name: str) -> dict[str, str]:
-    """Types of inputs by name, from the description in the file."""
+def _described(path: Path, name: str) -> dict[str, Any]:
     try:
         with zipfile.ZipFile(path) as archive:
-            declared = json.loads(archive.read("config.json"))
+            return dict(json.loads(archive.read("config.json")))
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise _not_keras(name, f"{type(error).__name__}: {error}") from None
-    layers = list(_layers(declared))
+
+
+def _inputs(described: dict[str, Any], name: str) -> dict[str, str]:
+    """Types of inputs by name."""
+    layers = list(_layers(described))
     strange = [
         one["class_name"]
         for one in layers
@@ -147,8 +164,7 @@ def _layers(value: Any) -> Iterator[dict[str, Any]]:
             yield from _layers(part)
 
 
-def _offer(folder: Path, weights: int, name: str) -> Offer:
-    config = read_json(folder / "config.json") or {}
+def _offer(config: Mapping[str, Any], folder: Path, name: str) -> Offer:
     width = int(config.get("hidden_size") or config.get("dim") or 0)
     if not width:
         raise InputError(
@@ -165,7 +181,7 @@ def _offer(folder: Path, weights: int, name: str) -> Offer:
         architecture=str((config.get("architectures") or ["Keras model"])[0]),
         width=width,
         depth=0,
-        parameters=weights,
+        parameters=0,
         max_length=sentence_folder.longest(folder, positions),
         pooling=sentence_folder.pooling(folder),
         prefix=sentence_folder.prefix(folder),

@@ -3,27 +3,40 @@
 from __future__ import annotations
 
 import os
+import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, cast
 
 import numpy as np
 
 from supertune.backbones import _text_rows as text_rows
 from supertune.backbones._text_rows import Numbers, TextRows
+from supertune.backbones.keras.cutting import Parts, last
 from supertune.backbones.keras.declared import READ, Saved
 from supertune.catalogue.weights import digest_of
-from supertune.contracts import BackboneRef, Encoding, FloatArray, Injection, Input, Tunable
+from supertune.contracts import (
+    BackboneRef,
+    Encoding,
+    FloatArray,
+    HeadSpec,
+    Injection,
+    Input,
+    Pace,
+    Steps,
+    Tunable,
+)
 from supertune.errors import EnvironmentFault, InputError
+from supertune.limits import Splitting
 
 Run = Callable[[Mapping[str, Any]], FloatArray]
 
 
 class KerasBackbone:
-    """See `supertune.contracts.Backbone`. Its weights are as they were saved.
+    """See `supertune.contracts.Backbone` and `Stepping`. Its weights are as they were saved.
 
     Raises:
         InputError: ``keras_unreadable``, ``keras_inputs``, ``tokenizer_unreadable``.
@@ -36,10 +49,14 @@ class KerasBackbone:
         self.ref, self.saved, self.offer = ref, saved, saved.offer
         self.tensorflow = _tensorflow(threads)
         self.texts = TextRows(ref, saved.offer, saved.tokenizer)
-        opened = _keras if saved.path.suffix == ".keras" else _saved_model
+        self.lock = threading.RLock()
+        self.splitting = Splitting()
+        self.tuned: Tuned | None = None  # what is in the model now
+        self.kept_top: tuple[str, Any] | None = None  # blocks made to be tuned, last time
+        self._taken: tuple[int, dict[Any, FloatArray]] | None = None
         try:
             with quiet():
-                self._run = opened(saved, self.tensorflow)
+                self._run = self._opened()
         except InputError:
             raise
         except Exception as error:  # whatever the libraries stumble over, the file is to blame
@@ -51,10 +68,28 @@ class KerasBackbone:
                 next="Save it again with the Keras that is installed here.",
             ) from error
 
+    def _opened(self) -> Run:
+        if self.saved.path.suffix != ".keras":
+            return _saved_model(self.saved, self.tensorflow)
+        import keras
+
+        model = keras.saving.load_model(str(self.saved.path), compile=False, safe_mode=True)
+        entries = tuple(block.entry for block in self.saved.blocks)
+        self.parts = Parts(self.tensorflow, model, self.saved.inputs, entries)
+        return self.parts.whole()
+
     @cached_property
     def sha256(self) -> str:
         """sha256 over the files that hold its weights and its graph."""
         return digest_of(self.saved.files)
+
+    @property
+    def converted_from(self) -> str:
+        """sha256 of the weights that this very file was made of by a converter of ours; empty
+        where there are none."""
+        said = self.saved.origin
+        ours = isinstance(said, dict) and said.get("into") == self.sha256
+        return str(said.get("sha256", "")) if ours else ""
 
     @property
     def arithmetic(self) -> str:
@@ -70,6 +105,10 @@ class KerasBackbone:
         """The pieces of each input; see `supertune.contracts.Backbone`."""
         return self.texts.pieces(inputs, encoding)
 
+    def tensors(self, pieces: Sequence[Any], rows: int, width: int) -> Numbers:
+        """See `supertune.contracts.Stepping`."""
+        return _placed(self.texts.batch(pieces, rows, width))
+
     def features(
         self, tokens: Sequence[tuple[Any, ...]], encoding: Encoding, *, exact: bool = True
     ) -> FloatArray:
@@ -77,14 +116,16 @@ class KerasBackbone:
         how = encoding.pooling or self.offer.pooling
 
         def run(batch: Numbers) -> FloatArray:
-            places = np.broadcast_to(
-                np.arange(batch["input_ids"].shape[1]), batch["input_ids"].shape
-            )
-            found = self._run({**batch, "position_ids": places})
+            placed = _placed(batch)
+            found = self._run(placed) if self.tuned is None else self.tuned.states(placed)
             if found.ndim == 2:
                 return found
             return text_rows.pooled(found, batch["attention_mask"], how)
 
+        if self._taken is not None:
+            cut, taken = self._taken
+            bare = list(dict.fromkeys(piece.bare for pieces in tokens for piece in pieces))
+            taken |= dict(zip(bare, self.activations(bare, cut), strict=True))
         return self.texts.vectors(tokens, exact, run)
 
     def scores(self, tokens: Sequence[Any], encoding: Encoding, *, exact: bool = True) -> Any:
@@ -93,13 +134,57 @@ class KerasBackbone:
     def activations(
         self, pieces: Sequence[Any], cut: int, *, dropout: float = 0.0, draw: int = 0
     ) -> list[FloatArray]:
-        raise text_rows.nothing_to_tune(self.ref, "Keras", "the activations at a cut")
+        """See `supertune.contracts.Backbone`; there is no dropout."""
+        if not self.saved.blocks:
+            raise text_rows.nothing_to_tune(self.ref, "Keras", "the activations at a cut")
+        found: list[Any] = [None] * len(pieces)
+        for index, batch in self.texts.batches(pieces, exact=True):
+            states = self.parts.below(cut, _placed(batch)).numpy()
+            for place, row in zip(index, states, strict=False):
+                found[place] = pieces[place].own(row).copy()
+        return found
 
-    def tapped(self, cut: int) -> Any:
-        raise text_rows.nothing_to_tune(self.ref, "Keras", "the activations at a cut")
+    @contextmanager
+    def tapped(self, cut: int) -> Iterator[Mapping[Any, FloatArray]]:
+        """See `supertune.contracts.Backbone`. What is below the cut is run twice."""
+        self._taken = cut, {}
+        try:
+            yield self._taken[1]
+        finally:
+            self._taken = None
 
     def inject(self, injection: Injection, *, seed: int, numbers: Any = None) -> Tunable:
-        raise text_rows.refused_injection(self.ref, "Keras", injection)
+        """See `supertune.contracts.Backbone`."""
+        if not self.saved.blocks:
+            raise text_rows.refused_injection(self.ref, "Keras", injection)
+        from supertune.backbones.keras.tuning import TunedBlocks
+
+        return TunedBlocks(self, injection, seed, numbers)
+
+    def steps(
+        self,
+        tunable: Tunable,
+        head: HeadSpec,
+        start: tuple[FloatArray, FloatArray],
+        encoding: Encoding,
+        pace: Pace,
+    ) -> Steps:
+        """See `supertune.contracts.Stepping`."""
+        from supertune.backbones.keras.stepping import KerasSteps
+
+        return KerasSteps(cast(Any, tunable), head, start, encoding, pace)
+
+
+class Tuned(Protocol):
+    """What stands in for a backbone's own blocks."""
+
+    def states(self, batch: Mapping[str, Any]) -> FloatArray: ...
+
+
+def _placed(batch: Numbers) -> Numbers:
+    """With the number of each position."""
+    rows = batch["input_ids"]
+    return {**batch, "position_ids": np.broadcast_to(np.arange(rows.shape[1]), rows.shape)}
 
 
 def _tensorflow(threads: int | None) -> Any:
@@ -124,22 +209,6 @@ def _tensorflow(threads: int | None) -> Any:
     return tf
 
 
-def _keras(saved: Saved, tensorflow: Any) -> Run:
-    import keras
-
-    model = keras.saving.load_model(str(saved.path), compile=False, safe_mode=True)
-    called = tensorflow.function(lambda given: model(given, training=False), reduce_retracing=True)
-
-    def run(batch: Mapping[str, Any]) -> FloatArray:
-        given = {
-            name: tensorflow.constant(np.ascontiguousarray(batch[name]).astype(kind))
-            for name, kind in saved.inputs.items()
-        }
-        return _states(called(given))
-
-    return run
-
-
 def _saved_model(saved: Saved, tensorflow: Any) -> Run:
     loaded = tensorflow.saved_model.load(str(saved.path))
     signature = loaded.signatures["serving_default"]
@@ -158,18 +227,10 @@ def _saved_model(saved: Saved, tensorflow: Any) -> Run:
             name: tensorflow.cast(tensorflow.constant(np.ascontiguousarray(batch[name])), kind)
             for name, kind in wanted.items()
         }
-        return _states(signature(**given))
+        answer = last(signature(**given))
+        return np.asarray(answer.numpy(), dtype=np.float32)
 
     return run
-
-
-def _states(answer: Any) -> FloatArray:
-    """Hidden states (rows, tokens, d), or vectors (rows, d), of whatever a model answers with."""
-    if isinstance(answer, Mapping):
-        answer = answer.get("last_hidden_state", next(iter(answer.values())))
-    elif isinstance(answer, list | tuple):
-        answer = answer[0]
-    return np.asarray(answer.numpy(), dtype=np.float32)
 
 
 @contextmanager
