@@ -25,6 +25,7 @@ from supertune.api import (
     setting_aside,
     unlabelled,
 )
+from supertune.artifact.backbones import noted
 from supertune.choose import Decision, Entry, levers
 from supertune.config import Recipe, method_options
 from supertune.contracts import (
@@ -267,9 +268,7 @@ def _finish(run: _Run, decision: Decision, tuned: Tuned) -> Model:
         **({"valued": True} if examples.valued else {}),
         **_sizes(workshop.task.head(examples)),
         "method": decision.candidate.method,
-        "backbone": None
-        if report["backbone"] is None
-        else {"name": report["backbone"], "sha256": report["backbone_sha256"]},
+        "backbone": noted(workshop, decision.candidate.backbone),
         "recipe": workshop.recipe.model_dump(mode="json"),
         "columns": compose.columns_section(run.reading.columns),
         **_floor(workshop, examples),

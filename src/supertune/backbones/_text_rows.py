@@ -84,9 +84,7 @@ class TextRows:
         plans = list(exact_batches(flat, self.offer.max_length) if exact else sorted_batches(flat))
         return [(plan[0], plan[1], plan[2]) for plan in plans]
 
-    def batch(
-        self, pieces: Sequence[Piece], rows: int, width: int
-    ) -> dict[str, npt.NDArray[Any]]:
+    def batch(self, pieces: Sequence[Piece], rows: int, width: int) -> dict[str, npt.NDArray[Any]]:
         """(rows, width) of each input."""
         ids = np.full((rows, width), self.tokens.pad, dtype=np.int64)
         mask, types = np.zeros_like(ids), np.zeros_like(ids)

@@ -7,7 +7,6 @@ arrays go in, losses and numbers come out.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast

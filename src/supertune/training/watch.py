@@ -110,9 +110,7 @@ class Watch:
         rows, found = list(index), dict[int, FloatArray]()
         for some in self._data.alike(rows):
             index = [rows[place] for place in some]
-            values = self._data.read(
-                index, self._tunable, words=self._trained.words, replay=replay
-            )
+            values = self._data.read(index, self._tunable, words=self._trained.words, replay=replay)
             found |= dict(zip(some, values, strict=True))
         return np.stack([found[place] for place in range(len(rows))])
 

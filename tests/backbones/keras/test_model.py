@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.contract.cases import lowest
 from tests.tensorflow_here import tensorflow_is_here
 
 import supertune
@@ -27,20 +26,6 @@ TEXTS = (
 )
 ROWS = [("a good film", "a"), ("so good", "a"), ("bad and dull", "b"), ("a long bad film", "b")]
 needed = pytest.mark.skipif(not tensorflow_is_here(), reason="needs the extra tensorflow")
-
-
-@pytest.fixture(scope="module")
-def low(own_activations: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Two blocks of minilm, for torch."""
-    return lowest("minilm", 2, tmp_path_factory.mktemp("low"), words=4000)
-
-
-@pytest.fixture(scope="module")
-def encoder(low: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same as a model of plain Keras layers."""
-    from supertune.backbones.keras.converting import convert
-
-    return convert(Path(low), tmp_path_factory.mktemp("keras") / "low-keras")
 
 
 def features(name: str | Path, encoding: Encoding) -> Any:

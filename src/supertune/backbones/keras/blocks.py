@@ -304,7 +304,7 @@ def _bottlenecks(
 
 
 def _narrow(rng: np.random.Generator, shape: tuple[int, ...]) -> npt.NDArray[Any]:
-    return rng.normal(0.0, STD, shape)
+    return np.asarray(rng.normal(0.0, STD, shape))
 
 
 def _nothing(_rng: np.random.Generator, shape: tuple[int, ...]) -> npt.NDArray[Any]:

@@ -63,10 +63,22 @@ class Parts:
     def tensor(self, array: Any, kind: str = "float32") -> Any:
         return self.tensorflow.constant(np.ascontiguousarray(array).astype(kind))
 
-    def compiled(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """As one graph for all shapes."""
-        made: Callable[..., Any] = self.tensorflow.function(function, reduce_retracing=True)
-        return made
+    def compiled(self, function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        """As one graph, traced once: rows and tokens may be as many as there are."""
+        tf, made = self.tensorflow, list[Any]()
+
+        def call(given: Any) -> Any:
+            if not made:
+                like = tf.nest.map_structure(self._any_number, given)
+                made.append(tf.function(function, input_signature=[like]))
+            return made[0](given)
+
+        return call
+
+    def _any_number(self, tensor: Any) -> Any:
+        fixed = list(tensor.shape)[2 if len(tensor.shape) < 4 else 1 :]
+        free = [None] * (len(tensor.shape) - len(fixed))
+        return self.tensorflow.TensorSpec([*free, *fixed], tensor.dtype)
 
     def _entering(self, cut: int) -> Any:
         return self.model.get_layer(self.entries[cut]).output

@@ -53,7 +53,7 @@ def blocks(described: Mapping[str, Any]) -> tuple[Block, ...]:
             return ()
         entries.append(before[-1])
     starts = [main.index(entry) + 1 for entry in entries]
-    ends = [*starts[1:], len(main)]
+    ends = [*starts[1:], len(main)][: len(starts)]
     return tuple(
         Block(entry, tuple(main[start:end]), name)
         for entry, start, end, name in zip(entries, starts, ends, attending, strict=True)
@@ -73,7 +73,8 @@ def _nodes(described: Mapping[str, Any]) -> dict[str, _Node]:
         reads = tuple(dict.fromkeys(name for call in calls for name in _read(call)))
         if not set(reads) <= set(found):
             return {}
-        found[str(layer["name"])] = _Node(str(layer["class_name"]), reads)
+        name = layer.get("name") or layer["config"]["name"]
+        found[str(name)] = _Node(str(layer["class_name"]), reads)
     return found
 
 
