@@ -1,4 +1,4 @@
-"""The engine for Keras 3 on TensorFlow: frozen encoders of texts, without torch."""
+"""The engine for Keras 3 on TensorFlow: encoders of texts, frozen or tuned, without torch."""
 
 from __future__ import annotations
 
@@ -16,9 +16,7 @@ class KerasEngine:
     a folder of TensorFlow's SavedModel."""
 
     name = "keras"
-    summary = (
-        "Encoders of texts as .keras files or SavedModels, by TensorFlow: frozen, without torch"
-    )
+    summary = "Encoders of texts as .keras files, frozen or tuned, and SavedModels, by TensorFlow alone"
     modalities = ("text",)
     extra: str | None = "tensorflow"
     folders = True

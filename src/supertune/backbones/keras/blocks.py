@@ -211,7 +211,7 @@ def _begins(backbone: KerasBackbone, init: Any, rank: int) -> dict[str, Start]:
 
     def uniform(rng: np.random.Generator, shape: tuple[int, ...]) -> npt.NDArray[Any]:
         inputs = shape[1] if len(shape) == 2 else shape[0]  # of an EinsumDense (d, heads, rank)
-        return rng.uniform(-1.0, 1.0, shape) / inputs**0.5
+        return np.asarray(rng.uniform(-1.0, 1.0, shape) / inputs**0.5)
 
     ways: dict[str, Start] = {
         "True": uniform,
