@@ -16,7 +16,7 @@ class KerasEngine:
     a folder of TensorFlow's SavedModel."""
 
     name = "keras"
-    summary = "Encoders of texts as .keras files, frozen or tuned, and SavedModels, by TensorFlow alone"
+    summary = "Encoders of texts by TensorFlow alone: .keras files, also tuned, and SavedModels"
     modalities = ("text",)
     extra: str | None = "tensorflow"
     folders = True
