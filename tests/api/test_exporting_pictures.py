@@ -15,6 +15,7 @@ from tests.contract.cases import lowest
 import supertune
 from supertune.contracts import Picture
 from supertune.errors import InputError
+from supertune.opening import engine_of, reference
 from supertune.pipeline import as_calibrated
 
 FAST = {"folds": 2, "repeats": 1, "threads": 1, "method": "linear_probe"}
@@ -50,6 +51,15 @@ def low_dinov2(own_activations: Path, tmp_path_factory: pytest.TempPathFactory) 
     return lowest("dinov2-small", 2, tmp_path_factory.mktemp("low"))
 
 
+def opened(name: str | Path) -> Any:
+    return engine_of(str(name)).open(reference(str(name)), device="cpu", threads=1)
+
+
+def features(backbone: Any, files: list[str], encoding: Any) -> Any:
+    pictures = [Picture.of(Path(one).read_bytes(), one) for one in files]
+    return backbone.features(backbone.tokens(pictures, encoding), encoding)
+
+
 @pytest.mark.parametrize(
     ("backbone", "int8", "reading"),
     [
@@ -73,6 +83,10 @@ def test_a_graph_of_pictures_answers_without_supertune_or_torch(
     shares = np.array([one["probabilities"] for one in found])
     np.testing.assert_allclose(shares, model.predict_proba(asked), atol=0.02 if int8 else 2e-4)
     assert [one["answer"] for one in found] == model.predict(asked).tolist()
+    if not int8:
+        graph, encoding = opened(tmp_path / "graph"), model.workshop.lens(named).encoding
+        ours, theirs = (features(one, asked, encoding) for one in (opened(named), graph))
+        np.testing.assert_allclose(theirs, ours, atol=1e-4)  # it is a backbone again
     said = (tmp_path / "graph" / "predict.py").read_text("utf-8")
     assert "supertune" not in said
     assert "torch" not in said

@@ -1,4 +1,4 @@
-"""The engine for ONNX files of text encoders, run by onnxruntime; no torch."""
+"""The engine for ONNX files of encoders of texts and of pictures, by onnxruntime; no torch."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class OnnxEngine:
     """See `supertune.contracts.Engine`. A backbone is a file, or the folder that it is in."""
 
     name = "onnx"
-    summary = "Encoders of texts as ONNX files, by onnxruntime: frozen, without torch"
-    modalities = ("text",)
+    summary = "Encoders of texts or pictures as ONNX files, by onnxruntime: frozen, without torch"
+    modalities = ("text", "image")
     extra: str | None = "onnx"
     folders = True
 

@@ -9,15 +9,20 @@ from typing import Any
 from supertune.backbones import _sentence_folder as sentence_folder
 from supertune.backbones._sentence_folder import read_json
 from supertune.backbones._tokenizer import FILE as TOKENIZER
-from supertune.backbones.onnx import header
+from supertune.backbones.onnx import declared_pictures, header
 from supertune.backbones.onnx.header import Header, Port
+from supertune.backbones.transformers.preprocessing import Preprocessing
 from supertune.contracts import Offer, Pooling
 from supertune.errors import InputError
 
 READ = ("input_ids", "attention_mask", "token_type_ids", "position_ids")
 PREFERRED = ("model.onnx", "onnx/model.onnx")  # where a folder holds several, as on the hub
 # Outputs that hold a vector a text as the model's makers meant it, and a vector a token.
-_VECTORS = ("sentence_embedding", "sentence_embeddings", "vectors", "text_embeds", "embeddings")
+_VECTORS = (
+    *("sentence_embedding", "sentence_embeddings", "vectors", "text_embeds", "embeddings"),
+    *("image_embeds", "image_features"),
+)
+_MAPS = (3, 4)  # axes of hidden states of pictures: patches, or maps of a network of convolutions
 _STATES = ("last_hidden_state", "token_embeddings", "hidden_states", "encoder_hidden_states")
 _LATER = ("pooler_output",)  # was pretrained for something else: read where nothing else is there
 POSITIONS = 512  # of a model that says nothing
@@ -29,28 +34,32 @@ class Graph:
 
     Attributes:
         path: the file.
-        tokenizer: the folder that has tokenizer.json.
-        vectors: the output with a vector a text, if any.
-        states: the output with a vector a token, if any.
+        folder: the folder that has the files which say how texts or pictures are read.
+        vectors: the output with a vector a row, if any.
+        states: the output with a vector a token or a patch, or with maps, if any.
+        reading: of pictures, how one becomes pixels.
+        patch: of pictures, as of `supertune.backbones._picture_rows.PictureRows`.
     """
 
     path: Path
-    tokenizer: Path
+    folder: Path
     inputs: tuple[Port, ...]
     vectors: Port | None
     states: Port | None
     beside: tuple[Path, ...]
     offer: Offer
+    reading: Preprocessing | None = None
+    patch: int = 0
 
     @property
     def rows(self) -> int:
-        """Texts of a batch, where that is fixed; else 0."""
+        """Texts or pictures of a batch, where that is fixed; else 0."""
         return _fixed(self.inputs, 0)
 
     @property
     def width(self) -> int:
-        """Tokens of a text, where that is fixed; else 0."""
-        return _fixed(self.inputs, 1)
+        """Tokens of a text or pixels a side of a picture, where that is fixed; else 0."""
+        return _fixed(self.inputs, 1 if self.reading is None else 2)
 
 
 def knows(path: Path) -> bool:
@@ -65,14 +74,14 @@ def graph(path: Path, name: str) -> Graph:
 
     Raises:
         InputError: ``not_onnx``, ``onnx_ambiguous``, ``weights_missing``, ``tokenizer_unreadable``,
-            ``onnx_inputs``, ``onnx_outputs``.
+            ``image_processor_unreadable``, ``onnx_inputs``, ``onnx_outputs``.
     """
     file = _file(path, name)
     found = header.read(file)
+    if declared_pictures.reads_pixels(found):
+        return _of_pictures(file, name, found)
     beside = _beside(file, found)
-    tokenizer = next(
-        (at for at in (file.parent, file.parent.parent) if (at / TOKENIZER).is_file()), None
-    )
+    tokenizer = _holding(file, TOKENIZER)
     if tokenizer is None:
         raise InputError(
             "tokenizer_unreadable",
@@ -88,6 +97,26 @@ def graph(path: Path, name: str) -> Graph:
     if not made.width:
         raise _no_vectors(name, found, "their width is not said")
     return Graph(file, tokenizer, found.inputs, vectors, states, beside, made)
+
+
+def _of_pictures(file: Path, name: str, found: Header) -> Graph:
+    beside = _beside(file, found)
+    folder = _holding(file, *declared_pictures.BESIDE) or file.parent
+    reading = declared_pictures.reading(folder, name)
+    vectors, states = _outputs(name, found, _MAPS)
+    made = declared_pictures.offer(folder, found, reading, vectors, states)
+    if not made.width:
+        raise _no_vectors(name, found, "their width is not said")
+    patch = declared_pictures.patch(read_json(folder / "config.json") or {})
+    return Graph(file, folder, found.inputs, vectors, states, beside, made, reading, patch)
+
+
+def _holding(file: Path, *names: str) -> Path | None:
+    """The folder of the file, or the one above, that has one of the names."""
+    for folder in (file.parent, file.parent.parent):
+        if any((folder / name).is_file() for name in names):
+            return folder
+    return None
 
 
 def _file(path: Path, name: str) -> Path:
@@ -137,29 +166,33 @@ def _check_inputs(name: str, found: Header) -> None:
     if odd or missing or flat:
         raise InputError(
             "onnx_inputs",
-            f"{name} reads something that is not made of texts here.",
+            f"{name} reads something that is made neither of texts nor of pictures here.",
             received=", ".join(f"{port.name} {port.shape}" for port in found.inputs),
-            allowed=f"{', '.join(READ)}, whole numbers (texts, tokens); {READ[0]} among them",
-            next="Export the encoder of texts alone, with these names.",
+            allowed=f"{', '.join(READ)}, whole numbers (texts, tokens), {READ[0]} among them; or "
+            f"{declared_pictures.PIXELS} (pictures, 3, side, side) alone",
+            next="Export the encoder alone, with these names.",
         )
 
 
-def _outputs(name: str, found: Header) -> tuple[Port | None, Port | None]:
+def _outputs(
+    name: str, found: Header, axes: tuple[int, ...] = (3,)
+) -> tuple[Port | None, Port | None]:
+    """``axes``: how many hidden states may have."""
     floats = [port for port in found.outputs if port.floats]
-    vectors = _first(floats, _VECTORS, 2)
-    states = _first(floats, _STATES, 3)
+    vectors = _first(floats, _VECTORS, (2,))
+    states = _first(floats, _STATES, axes)
     if states is None:
-        ranked = [port for port in floats if port.shape is not None and len(port.shape) == 3]
+        ranked = [port for port in floats if port.shape is not None and len(port.shape) in axes]
         states = next((port for port in ranked if not port.name.startswith("logits")), None)
     if vectors is None and states is None:
-        vectors = _first(floats, _LATER, 2)
+        vectors = _first(floats, _LATER, (2,))
     if vectors is None and states is None:
         raise _no_vectors(name, found, "none holds vectors")
     return vectors, states
 
 
-def _first(ports: list[Port], names: tuple[str, ...], axes: int) -> Port | None:
-    fitting = {p.name: p for p in ports if p.shape is None or len(p.shape) == axes}
+def _first(ports: list[Port], names: tuple[str, ...], axes: tuple[int, ...]) -> Port | None:
+    fitting = {p.name: p for p in ports if p.shape is None or len(p.shape) in axes}
     return next((fitting[name] for name in names if name in fitting), None)
 
 
@@ -168,7 +201,7 @@ def _no_vectors(name: str, found: Header, why: str) -> InputError:
         "onnx_outputs",
         f"{name} gives no vectors that could be read: {why}.",
         received=", ".join(f"{port.name} {port.shape}" for port in found.outputs),
-        allowed=f"hidden states {_STATES[0]} (texts, tokens, width) or a vector a text, such as "
+        allowed=f"hidden states {_STATES[0]} (texts, tokens, width) or a vector a row, such as "
         f"{_VECTORS[0]} (texts, width)",
         next="Export the encoder without its head, or add such an output.",
     )

@@ -19,7 +19,8 @@ _GRAPH, _OPSET = 7, 8  # of ModelProto
 _NODE, _INITIALIZER, _INPUT, _OUTPUT = 1, 5, 11, 12  # of GraphProto
 _DIMS, _KIND, _NAME, _EXTERNAL = 1, 2, 8, 13  # of TensorProto
 _FLOATS = {1, 10, 11, 16}  # TensorProto.DataType: float32, float16, float64, bfloat16
-_INT32, _INT64 = 6, 7
+_INT32, _INT64, _FLOAT16 = 6, 7, 10
+_SUMMARIES = ("cls_token", "class_embedding")
 
 
 @dataclass(frozen=True)
@@ -41,18 +42,21 @@ class Port:
         return self.kind in (_INT32, _INT64)
 
     @property
-    def narrow(self) -> bool:
-        return self.kind == _INT32
+    def kept(self) -> str:
+        """What numpy calls its numbers."""
+        return {_INT32: "int32", _INT64: "int64", _FLOAT16: "float16"}.get(self.kind, "float32")
 
 
 @dataclass(frozen=True)
 class Header:
-    """``inputs``: what has to be given; ``beside``: names of the files that hold its weights."""
+    """``inputs``: what has to be given; ``beside``: names of the files that hold its weights;
+    ``summary``: whether one of these begins a row of patches with what stands for the whole."""
 
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
     parameters: int
     beside: tuple[str, ...]
+    summary: bool = False
 
 
 def read(path: Path) -> Header:
@@ -103,7 +107,8 @@ def _header(whole: memoryview) -> Header:
     given = {name for name, _ in weights}  # old files list weights among the inputs
     wanted = tuple(port for port in inputs if port.name not in given)
     total = sum(size for _, size in weights)
-    return Header(wanted, tuple(outputs), total, tuple(beside))
+    summary = any(name.rsplit(".", 1)[-1] in _SUMMARIES for name in given)
+    return Header(wanted, tuple(outputs), total, tuple(beside), summary)
 
 
 def _port(value: memoryview) -> Port:

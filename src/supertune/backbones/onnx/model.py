@@ -1,4 +1,4 @@
-"""One ONNX graph in a session of onnxruntime: texts in, pooled vectors out."""
+"""One ONNX graph in a session of onnxruntime: texts or pictures in, pooled vectors out."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from typing import Any, Literal
 
 import numpy as np
 
+from supertune.backbones import _picture_rows as picture_rows
 from supertune.backbones import _text_rows as text_rows
+from supertune.backbones._picture_rows import PIXELS, PictureRows
 from supertune.backbones._text_rows import Numbers, TextRows
 from supertune.backbones.onnx.declared import Graph
 from supertune.backbones.onnx.header import not_onnx
@@ -35,7 +37,7 @@ class OnnxBackbone:
         self.ref, self.graph, self.offer = ref, graph, graph.offer
         self.threads = threads
         self.session = _session(graph.path, device, threads)
-        self.texts = TextRows(ref, graph.offer, graph.tokenizer, width=graph.width, rows=graph.rows)
+        self.rows = _rows(ref, graph)
 
     @cached_property
     def sha256(self) -> str:
@@ -48,7 +50,7 @@ class OnnxBackbone:
         import onnxruntime
 
         where = f"{self.session.get_providers()[0]}, {self.threads} threads"
-        return f"onnxruntime {onnxruntime.__version__}, {where}, {self.texts.settings}"
+        return f"onnxruntime {onnxruntime.__version__}, {where}, {self.rows.settings}"
 
     def at(self, precision: Literal["fp32", "bf16"]) -> AbstractContextManager[None]:
         return nullcontext()  # the file says in which numbers it computes
@@ -56,7 +58,7 @@ class OnnxBackbone:
     def tokens(self, inputs: Sequence[Input], encoding: Encoding) -> list[tuple[Any, ...]]:
         """The pieces of each input; see `supertune.contracts.Backbone`."""
         self._check(encoding)
-        return self.texts.pieces(inputs, encoding)
+        return self.rows.pieces(inputs, encoding)
 
     def features(
         self, tokens: Sequence[tuple[Any, ...]], encoding: Encoding, *, exact: bool = True
@@ -72,9 +74,12 @@ class OnnxBackbone:
                 return self._run(vectors.name, batch)
             assert states is not None
             hidden = self._run(states.name, batch)
+            if isinstance(self.rows, PictureRows):
+                specials = self.rows.specials(hidden.shape[1], batch[PIXELS].shape[-1])
+                return picture_rows.pooled(hidden, specials, how)
             return text_rows.pooled(hidden, batch["attention_mask"], how)
 
-        return self.texts.vectors(tokens, exact, run)
+        return self.rows.vectors(tokens, exact, run)
 
     def scores(self, tokens: Sequence[Any], encoding: Encoding, *, exact: bool = True) -> Any:
         raise text_rows.nothing_to_tune(self.ref, "onnxruntime", "scores of words in a prompt")
@@ -94,7 +99,10 @@ class OnnxBackbone:
         """Raises: InputError ``pooling_unavailable``."""
         how = encoding.pooling or self.offer.pooling
         own = ("projected",) if self.graph.vectors is not None else ()
-        pooled = ("mean", "cls", "last") if self.graph.states is not None else ()
+        kinds = (
+            ("mean", "cls", "last") if self.graph.reading is None else ("mean", "cls", "cls_mean")
+        )
+        pooled = kinds if self.graph.states is not None else ()
         if how not in own + pooled:
             raise InputError(
                 "pooling_unavailable",
@@ -110,8 +118,16 @@ class OnnxBackbone:
             array = batch.get(port.name)
             if array is None:  # position_ids
                 array = np.broadcast_to(np.arange(batch["input_ids"].shape[1]), _shape(batch))
-            given[port.name] = array.astype(np.int32 if port.narrow else np.int64)
+            given[port.name] = array.astype(port.kept)
         return np.asarray(self.session.run([output], given)[0], dtype=np.float32)
+
+
+def _rows(ref: BackboneRef, graph: Graph) -> TextRows | PictureRows:
+    sizes = {"rows": graph.rows}
+    if graph.reading is None:
+        return TextRows(ref, graph.offer, graph.folder, width=graph.width, **sizes)
+    made = graph.reading
+    return PictureRows(ref, graph.offer, made, side=graph.width, patch=graph.patch, **sizes)
 
 
 def _shape(batch: Numbers) -> tuple[int, ...]:

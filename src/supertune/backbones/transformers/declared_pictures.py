@@ -56,7 +56,7 @@ def offer(
         depth=depth,
         parameters=sum(math.prod(shape) for shape in shapes.values()),
         max_length=max(8, positions + 1),
-        pooling=origin.get("pooling") or _pooling(kind, summary),
+        pooling=origin.get("pooling") or pooling(kind, summary),
         modality="image",
         resolution=side,
         layer=origin.get("layer"),
@@ -92,7 +92,8 @@ def _width(config: Mapping[str, Any]) -> int:
     return int(sizes[-1])
 
 
-def _pooling(kind: str, summary: bool) -> Pooling:
+def pooling(kind: str, summary: bool) -> Pooling:
+    """How vectors are made of hidden states; ``summary``: whether one stands for the whole."""
     if not summary:
         return "mean"
     return "cls_mean" if kind in _BOTH else "cls"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -113,6 +114,19 @@ def declared(ref: BackboneRef) -> Preprocessing:
             allowed="preprocessor_config.json as an image processor of transformers writes it",
             next="Save it beside the weights with image_processor.save_pretrained(folder).",
         ) from error
+
+
+NEEDED = ("size", "resample", "image_mean", "image_std")  # what nobody should have to guess
+_USUAL = {"do_rescale": True, "rescale_factor": 1 / 255, "do_normalize": True}
+
+
+def of_values(values: Mapping[str, Any]) -> Preprocessing:
+    """Of the content of ``preprocessor_config.json`` with all of `NEEDED`, without transformers."""
+    size = values["size"]
+    size = size if isinstance(size, Mapping) else {"height": size, "width": size}
+    crop = values.get("crop_size") or size
+    crop = crop if isinstance(crop, Mapping) else {"height": crop, "width": crop}
+    return _of(SimpleNamespace(**{**_USUAL, **values, "size": size, "crop_size": crop}))
 
 
 def declared_side(values: Mapping[str, Any]) -> int:
