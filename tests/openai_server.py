@@ -88,6 +88,21 @@ class Counted(Hashes):
         return reply | {"usage": {"prompt_tokens": count, "completion_tokens": 1}}
 
 
+class Older(Hashes):
+    """The same, whose structures have another form, and which fails at the one it does not know,
+    as llama-cpp-python's server does."""
+
+    def __init__(self) -> None:
+        super().__init__(heeds=("response_format",))
+
+    def chat(self, body: Mapping[str, Any]) -> Reply:
+        held = body.get("response_format")
+        if held and held["type"] != "json_object":
+            raise Refused(500, "1 validation error", "internal_server_error")
+        made = {"response_format": {"json_schema": {"schema": held["schema"]}}} if held else {}
+        return super().chat({**body, **made})
+
+
 class Newer(Hashes):
     """The same by /responses alone, which lets no temperature be set, as newer models do."""
 

@@ -51,6 +51,7 @@ class Sent:
         tokens: read and written, as the server counted them; ``estimated`` of them by us, where
             it did not count.
         cost: in the price table's currency; None where the price is not known.
+        priced: when the price was seen, where it is no table of the person's.
     """
 
     how: str = ""
@@ -60,6 +61,7 @@ class Sent:
     tokens: list[int] = field(default_factory=lambda: [0, 0])
     estimated: int = 0
     cost: float | None = 0.0
+    priced: str = ""
 
 
 @dataclass(eq=False)
@@ -169,6 +171,7 @@ class Account:
                     "tokens_written": one.tokens[1],
                     "tokens_estimated": one.estimated,
                     "cost": one.cost,
+                    "priced": one.priced,
                 }
             )
         return listed

@@ -47,10 +47,17 @@ def took(one: Mapping[str, Any]) -> str:
     parts.append(f"{one['tokens_read']:,} tokens read, {one['tokens_written']:,} written")
     if one["tokens_estimated"]:
         parts.append(f"{one['tokens_estimated']:,} of them estimated")
-    parts.append("at a price that is not known" if one["cost"] is None else f"{one['cost']:.6f}")
+    parts.append(_cost(one))
     if one["kept_from_before"]:
         parts.append(f"{one['kept_from_before']} answers kept from an earlier run")
     return ", ".join(parts) + (f"; {one['how']}" if one["how"] else "")
+
+
+def _cost(one: Mapping[str, Any]) -> str:
+    if one["cost"] is None:
+        return "at a price that is not known"
+    seen = one.get("priced")
+    return f"{one['cost']:.6f}" + (f" dollars by the price of {seen}" if seen else "")
 
 
 def card(listed: Sequence[Mapping[str, Any]]) -> str:

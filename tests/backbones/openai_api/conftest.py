@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from tests.openai_server import Chat, Embeddings, Hashes, Newer, Server
+from tests.openai_server import Chat, Embeddings, Hashes, Newer, Older, Server
 
 
 @pytest.fixture(scope="package")
@@ -15,6 +15,7 @@ def server(own_activations: object) -> Iterator[Server]:
         "structured": Chat(("response_format",)),
         "newer": Newer(),
     }
+    chat["older"] = Older()
     both = ("chat/completions", "responses")
     chat["plain"] = Hashes(heeds=(), routes=both)
     chat["either"] = Hashes(routes=both)

@@ -81,6 +81,14 @@ def test_a_structured_answer_is_asked_for_by_either_route(server: Server) -> Non
     np.testing.assert_array_equal(found, scored(server, "formed", api="chat"))
 
 
+def test_a_structure_of_another_form_is_found_where_the_usual_one_fails(server: Server) -> None:
+    before = server.requests
+    found = scored(server, "older")
+    assert "structured" in server.how  # type: ignore[attr-defined]
+    np.testing.assert_allclose(np.exp(found).max(axis=1), words.SURE, rtol=1e-5)
+    assert server.requests == before + 9  # two for vectors, two texts, two forms, /responses, rows
+
+
 def test_a_route_that_is_named_and_missing_is_an_error_before_any_row(hashes: Server) -> None:
     hashes.models["words"] = Hashes(routes=("chat/completions",))
     with pytest.raises(InputError) as caught:
@@ -118,7 +126,7 @@ def test_a_token_that_begins_two_words_is_shared_out() -> None:
         [(" pos", -0.5), (" great", -1.5), ("x", -4.0)], ("positive", "possible")
     )
     assert scores[0] == scores[1]
-    both = Spoken(top=20, structured=True)
+    both = Spoken(top=20, form="json_schema")
     assert words.way(both, ("positive", "possible")) == "structured"
     assert words.way(both, ("positive", "negative")) == "top_logprobs"
     assert words.way(Spoken(), ("positive", "negative")) == "parsing"

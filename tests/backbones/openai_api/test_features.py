@@ -8,6 +8,7 @@ from tests.conftest import QUICK, Files, Run
 from tests.openai_server import Server
 
 import supertune
+from supertune.backbones.openai_api import replies
 from supertune.config import Recipe
 from supertune.errors import InputError
 from supertune.pipeline import Workshop
@@ -50,6 +51,12 @@ def test_a_fit_and_its_predictions_send_no_text_twice_and_a_rerun_sends_none(
     card = (loaded.folder / "README.md").read_text("utf-8")  # type: ignore[operator]
     assert "All 20 labelled rows" in card.replace("\N{NO-BREAK SPACE}", " ")
     assert "127.0.0.1" in card
+
+
+def test_vectors_of_a_text_s_tokens_become_their_mean() -> None:
+    given = [{"index": 0, "embedding": [[1.0, 2.0], [3.0, 4.0]]}, {"index": 1, "embedding": [1, 1]}]
+    found = replies.vectors({"data": given}, 2, None)
+    np.testing.assert_array_equal(found, [[2, 3], [1, 1]])
 
 
 def test_no_row_is_sent_without_consent(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from supertune.backbones.openai_api import replies
 from supertune.backbones.openai_api.counting import Rate
@@ -16,6 +16,8 @@ from supertune.contracts.remote import Api
 
 APIS: tuple[Api, ...] = ("chat", "responses")
 
+# How a structure is asked for: as OpenAI has it, and as llama.cpp's servers had it before.
+Form = Literal["", "json_schema", "json_object"]
 LEAST = 16  # tokens that /responses must be allowed to write
 LOGPROBS = "message.output_text.logprobs"
 Message = Mapping[str, str]
@@ -27,7 +29,7 @@ class Spoken:
 
     Attributes:
         top: likeliest tokens that it gives log-probabilities of; 0 where it gives none.
-        structured: whether it holds to a structure.
+        form: of a structure that it holds to; empty where it holds to none.
         limit: by which name it takes the largest number of tokens.
         without: fields that it refuses, and is not sent.
         asked: tokens of what is asked.
@@ -35,10 +37,19 @@ class Spoken:
 
     api: Api = "chat"
     top: int = 0
-    structured: bool = False
+    form: Form = ""
     limit: str = "max_tokens"
     without: tuple[str, ...] = ()
     asked: Rate = field(default_factory=lambda: Rate(20.0, 1.3))
+
+    @property
+    def structured(self) -> bool:
+        return bool(self.form)
+
+    @property
+    def forms(self) -> tuple[Form, ...]:
+        """Those that there are by this route."""
+        return ("json_schema", "json_object") if self.api == "chat" else ("json_schema",)
 
     @property
     def route(self) -> str:
@@ -59,7 +70,9 @@ class Spoken:
         if self.api == "chat":
             made |= {"messages": list(messages), "seed": 0, self.limit: most}
             made |= {"logprobs": True, "top_logprobs": top} if top else {}
-            if schema is not None:
+            if schema is not None and self.form == "json_object":
+                made["response_format"] = {"type": "json_object", "schema": dict(schema)}
+            elif schema is not None:
                 made["response_format"] = {"type": "json_schema", "json_schema": _held(schema)}
         else:
             # Without ``store`` the provider keeps what it was asked, and some servers stream

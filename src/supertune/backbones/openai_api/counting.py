@@ -4,7 +4,7 @@ Every tokenizer cuts at about the same places, so what a text consists of is cou
 multiplied by a ratio that the server's own ``usage`` gives of texts of ours. Pieces alone count too
 few tokens in texts with rare names and characters alone too many; their mean was within 3 % of the
 tokenizers of minilm and smollm2 on film reviews and on news (docs/log.md).
-Prices change; those of the table below are of 2025 and stand in for a person's own file.
+Prices change; those of the table below have their dates and stand in for a person's own file.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from supertune.errors import InputError
 _PIECES = re.compile(r"[\u2e80-\U0010ffff]|[^\W\d_]{1,5}|\d{1,3}|[^\w\s]|_")
 MILLION = 1_000_000
 
-# In US dollars a million tokens, read and written.
-PRICES: dict[str, tuple[float, float]] = {
-    "text-embedding-3-small": (0.02, 0.0),
-    "text-embedding-3-large": (0.13, 0.0),
-    "text-embedding-ada-002": (0.10, 0.0),
-    "gpt-4o": (2.50, 10.0),
-    "gpt-4o-mini": (0.15, 0.60),
-    "gpt-4.1": (2.00, 8.00),
-    "gpt-4.1-mini": (0.40, 1.60),
-    "gpt-4.1-nano": (0.10, 0.40),
+# In US dollars a million tokens, read and written, at the usual tier, and when they were last seen
+# by two who name the provider's own page (docs/log.md); what could not be sourced so is not here.
+PRICES: dict[str, tuple[float, float, str]] = {
+    "text-embedding-3-small": (0.02, 0.0, "July 2026"),
+    "text-embedding-3-large": (0.13, 0.0, "April 2026"),
+    "gpt-4o": (2.50, 10.0, "April 2026"),
+    "gpt-4o-mini": (0.15, 0.60, "May 2026"),
+    "gpt-4.1": (2.00, 8.00, "June 2026"),
+    "gpt-4.1-mini": (0.40, 1.60, "June 2026"),
+    "gpt-4.1-nano": (0.10, 0.40, "May 2026"),
 }
 
 # A million tokens trained on; then read and written by what became of the model.
@@ -82,12 +82,14 @@ def rate(short: tuple[float, int], long: tuple[float, int]) -> Rate:
 @dataclass(frozen=True)
 class Price:
     """A million tokens read, and written; trained on where the model can be tuned (None: not
-    known), and what is read and written by what becomes of it."""
+    known), and what is read and written by what becomes of it; ``seen``: when, of one in the table
+    above."""
 
     read: float
     written: float
     trained: float | None = None
     tuned: tuple[float, float] | None = None
+    seen: str = ""
 
     def of(self, tokens: tuple[int, int]) -> float:
         return (self.read * tokens[0] + self.written * tokens[1]) / MILLION
@@ -119,8 +121,9 @@ def price(model: str, table: str | None) -> Price | None:
     name = model if model in PRICES else undated
     if name not in PRICES:
         return None
-    trained, *tuned = TRAINING.get(name, (None, *PRICES[name]))
-    return Price(*PRICES[name], trained, (tuned[0], tuned[1]))
+    read, written, seen = PRICES[name]
+    trained, *tuned = TRAINING.get(name, (None, read, written))
+    return Price(read, written, trained, (tuned[0], tuned[1]), seen)
 
 
 def read_prices(path: Path) -> dict[str, Price]:

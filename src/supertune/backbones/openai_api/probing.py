@@ -14,11 +14,11 @@ from functools import partial
 from typing import Any
 
 from supertune.backbones.openai_api import replies, words
-from supertune.backbones.openai_api.asking import APIS, Spoken, unseen
+from supertune.backbones.openai_api.asking import APIS, Form, Spoken, unseen
 from supertune.backbones.openai_api.client import Unanswered, host
 from supertune.backbones.openai_api.counting import SPECIMEN, Rate, rate, units
 from supertune.backbones.openai_api.sending import Request, Sender
-from supertune.catalogue.measured import remembered
+from supertune.catalogue.measured import forget, remembered
 from supertune.contracts.remote import Api
 from supertune.errors import InputError, SupertuneError
 
@@ -59,8 +59,14 @@ def verified(sender: Sender) -> Verified:
             ``api_missing`` where it does not answer by the one route that was named.
         SupertuneError: where the server cannot be asked at all.
     """
-    kept: Any = remembered(sender.known_as, lambda: asdict(_found(sender)))
-    return Verified(kept["width"], tuple(map(_restored, kept["spoken"])), read=Rate(**kept["read"]))
+    for _ in range(2):
+        kept: Any = remembered(sender.known_as, lambda: asdict(_found(sender)))
+        try:
+            spoken = tuple(map(_restored, kept["spoken"]))
+            return Verified(kept["width"], spoken, read=Rate(**kept["read"]))
+        except (TypeError, KeyError):  # kept by another version
+            forget(sender.known_as)
+    raise AssertionError("unreachable")
 
 
 def _restored(kept: dict[str, Any]) -> Spoken:
@@ -137,7 +143,7 @@ def _words(sender: Sender, known: Verified, api: Api) -> Verified:
     spoken, short = _asked(sender, SHORT, unseen(api))
     spoken, long = _asked(sender, SPECIMEN, spoken)
     spoken = replace(spoken, asked=rate(short, long))
-    spoken = replace(spoken, structured=_heeds(sender, spoken))
+    spoken = replace(spoken, form=_heeded(sender, spoken))
     return replace(known, spoken=(*known.spoken, spoken))
 
 
@@ -179,21 +185,25 @@ def _without(spoken: Spoken, said: str) -> Spoken:
     return replace(spoken, without=tuple(dict.fromkeys((*spoken.without, *named))))
 
 
-def _heeds(sender: Sender, spoken: Spoken) -> bool:
-    """Whether a question that has another answer is answered by one of two strange words."""
+def _heeded(sender: Sender, spoken: Spoken) -> Form:
+    """In which form a structure is held to: a question that has another answer is then answered by
+    one of two strange words."""
     schema = words.schema(STRANGE)
-    body = spoken.body(sender.model, _messages("Say hello."), 24, schema=schema)
 
     def read(reply: dict[str, Any]) -> bool:
         return replies.chosen(spoken.content(reply), STRANGE) is not None
 
-    request = Request(spoken.route, body, (100, 10), (400, 24))
-    try:
-        return sender.one(request, read)
-    except SupertuneError as error:
-        if error.code not in ABSENT:
-            raise
-        return False
+    for form in spoken.forms:
+        asked = replace(spoken, form=form)
+        body = asked.body(sender.model, _messages("Say hello."), 24, schema=schema)
+        request = Request(spoken.route, body, (100, 10), (400, 24))
+        try:
+            if sender.one(request, read, tries=1):
+                return form
+        except SupertuneError as error:
+            if error.code not in ABSENT:
+                raise
+    return ""
 
 
 def _messages(text: str) -> list[dict[str, str]]:

@@ -46,7 +46,9 @@ def _vector(given: Any) -> FloatArray:
     try:
         if isinstance(given, str):
             return np.frombuffer(base64.b64decode(given, validate=True), dtype="<f4")
-        return np.asarray(given, dtype=np.float32).reshape(-1)
+        found = np.asarray(given, dtype=np.float32)
+        # Some servers give a vector of each token.
+        return found.mean(axis=0) if found.ndim == 2 else found.reshape(-1)
     except (TypeError, ValueError, binascii.Error):
         raise Unanswered("a vector that is none", charged=True) from None
 

@@ -77,7 +77,9 @@ class Sender:
 
     @property
     def sent(self) -> Sent:
-        return self.terms.account.of(self.model, host(self.client.url))
+        one = self.terms.account.of(self.model, host(self.client.url))
+        one.priced = "" if self.price is None else self.price.seen
+        return one
 
     @property
     def known_as(self) -> str:
@@ -129,8 +131,11 @@ class Sender:
                 answer = job.result()
                 keep(running.pop(job), answer)
 
-    def one(self, request: Request, read: Callable[[dict[str, Any]], T]) -> T:
-        """The answer to one request, after as many attempts as it takes and is worth."""
+    def one(
+        self, request: Request, read: Callable[[dict[str, Any]], T], *, tries: int = TRIES
+    ) -> T:
+        """The answer to one request, after as many attempts as it takes and is worth; ``tries``
+        where the server fails at it, as some do at a field that they do not know."""
         waited, account = 0.0, self.terms.account
         most = None if self.price is None else self.price.of(request.most)
         for attempt in range(1, TRIES + 1):
@@ -145,7 +150,8 @@ class Sender:
             except Unanswered as error:
                 if error.charged and used == (0, 0):
                     used, counted = request.tokens, False
-                last = attempt == (BROKEN if error.charged else TRIES)
+                most_tries = tries if error.status == 500 else BROKEN if error.charged else TRIES
+                last = attempt >= most_tries
                 pause = _pause_for(error, attempt)
                 if not error.again or last or waited + pause > PATIENCE:
                     if error.charged or error.status in (400, 404, 422):
