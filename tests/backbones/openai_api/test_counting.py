@@ -15,6 +15,10 @@ def test_a_price_that_comes_along_says_when_it_was_seen() -> None:
         assert found is not None
         assert re.fullmatch(r"[A-Z][a-z]+ 202[6-9]", found.seen)
     assert price("a-model-of-next-year", None) is None
+    tuned = price("ft:gpt-4o-mini:mine::1", None)
+    assert tuned is not None
+    assert (tuned.read, tuned.written) == (0.30, 1.20)
+    assert price("ft:gpt-4.1:mine::1", None) is None  # nobody could be found who says
 
 
 def test_a_table_of_ones_own_outdoes_it_and_has_no_date(tmp_path: Path) -> None:

@@ -33,13 +33,11 @@ PRICES: dict[str, tuple[float, float, str]] = {
     "gpt-4.1-nano": (0.10, 0.40, "May 2026"),
 }
 
-# A million tokens trained on; then read and written by what became of the model.
+# A million tokens trained on; then read and written by what became of the model. As above, seen in
+# April 2026; those of gpt-4.1 could not be sourced.
 TRAINING: dict[str, tuple[float, float, float]] = {
     "gpt-4o": (25.0, 3.75, 15.0),
     "gpt-4o-mini": (3.0, 0.30, 1.20),
-    "gpt-4.1": (25.0, 3.0, 12.0),
-    "gpt-4.1-mini": (5.0, 0.80, 3.20),
-    "gpt-4.1-nano": (1.50, 0.20, 0.80),
 }
 
 # Answered by nobody's row: a text to count and to be verified by.
@@ -101,7 +99,7 @@ class Price:
     @property
     def of_tuned(self) -> Price:
         """Of a model that a job made of this one."""
-        return Price(*(self.tuned or (self.read, self.written)))
+        return Price(*(self.tuned or (self.read, self.written)), seen=self.seen)
 
 
 def price(model: str, table: str | None) -> Price | None:
@@ -116,13 +114,16 @@ def price(model: str, table: str | None) -> Price | None:
         return own[model]
     if model.startswith("ft:"):
         base = price(model.split(":")[1], table)
-        return None if base is None else base.of_tuned
+        unknown = base is None or (base.seen and base.tuned is None)
+        return None if unknown or base is None else base.of_tuned
     undated = re.sub(r"-\d{4}-\d{2}-\d{2}$", "", model)
     name = model if model in PRICES else undated
     if name not in PRICES:
         return None
     read, written, seen = PRICES[name]
-    trained, *tuned = TRAINING.get(name, (None, read, written))
+    if name not in TRAINING:
+        return Price(read, written, seen=seen)
+    trained, *tuned = TRAINING[name]
     return Price(read, written, trained, (tuned[0], tuned[1]), seen)
 
 
