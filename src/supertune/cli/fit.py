@@ -64,7 +64,7 @@ From = Annotated[
         "supertune fit interactions.csv --items items.csv --task recommendation",
         "supertune fit reviews.csv --backbone openai:text-embedding-3-small --allow-remote "
         "--max-cost 0.05",
-        "supertune fit reviews.csv --backbone openai:gpt-4.1-nano --method fine_tuning_job "
+        "supertune fit reviews.csv --backbone openai:gpt-4o-mini --method fine_tuning_job "
         "--allow-remote --max-cost 2",
         "supertune fit reviews.csv --set advice=false",
     ),

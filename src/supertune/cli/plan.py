@@ -38,7 +38,7 @@ app = typer.Typer(add_completion=False)
         "supertune plan reviews.csv",
         "supertune plan reviews.csv --method lora",
         "supertune plan reviews.csv --backbone openai:text-embedding-3-small",
-        "supertune plan reviews.csv --backbone openai:gpt-4.1-nano --method fine_tuning_job",
+        "supertune plan reviews.csv --backbone openai:gpt-4o-mini --method fine_tuning_job",
     ),
 )
 def plan(
