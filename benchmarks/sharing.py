@@ -17,14 +17,14 @@ from benchmarks.benchmark import Benchmark, Draw, Item
 from benchmarks.figures import Figure
 from benchmarks.timing import ROOT, lap
 
-ROWS, EPOCHS, LAPS = 64, 4, 3
+ROWS, EPOCHS, LAPS = 32, 2, 2
 WAYS = {"1 process, 1 thread": (1, 1), "1 process, 2 threads": (1, 2), "2 processes": (2, 1)}
 
 
 def plan(tiny: bool) -> list[Item]:
     methods = ("lora",) if tiny else ("lora", "full")
     return [
-        {"method": name, "rows": 16 if tiny else ROWS, "repeats": 1 if tiny else 3}
+        {"method": name, "rows": 16 if tiny else ROWS, "repeats": 1 if tiny else 2}
         for name in methods
     ]
 

@@ -73,6 +73,7 @@ semitones its pitch lies from the recordings'."""
 SPELLED = {"map": "mAP", "map50": "mAP50", "map75": "mAP75", "ar": "AR"}
 SPELLED |= {"mae": "MAE", "rmse": "RMSE", "r2": "R²", "wer": "WER", "cer": "CER"}
 SPELLED |= {"ndcg@10": "NDCG@10", "mrr": "MRR"}
+SPELLED |= {"chrf": "chrF++", "bleu": "BLEU", "ter": "TER", "rouge_l": "ROUGE-L"}
 """How metrics are written where their name is not a word."""
 
 RATES = frozenset(

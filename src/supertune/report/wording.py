@@ -32,9 +32,6 @@ _BASELINES = {
 }
 _SPELLED = {
     "f1": "F1",
-    "chrf": "chrF++",
-    "bleu": "BLEU",
-    "ter": "TER",
     "brier": "Brier score",
     "log": "log",
     **metrics.SPELLED,
@@ -133,6 +130,8 @@ def percent(share: object) -> str:
 
 def metric_name(name: object) -> str:
     """``macro_f1`` as ``macro F1``."""
+    if name in metrics.SPELLED:
+        return metrics.SPELLED[str(name)]
     words = str(name or "score").split("_")
     return " ".join(_SPELLED.get(word, word) for word in words)
 
@@ -140,8 +139,9 @@ def metric_name(name: object) -> str:
 def first_upper(text: object) -> str:
     """``macro F1`` as ``Macro F1``."""
     words = str(text)
-    # "mAP" stays as it is written.
-    return words if words[1:2].isupper() else words[:1].upper() + words[1:]
+    # "mAP" and "chrF++" stay as they are written.
+    first = words.partition(" ")[0]
+    return words if first != first.lower() else words[:1].upper() + words[1:]
 
 
 def measured(value: object) -> str:
