@@ -53,14 +53,16 @@ def measure(item: Item) -> dict[str, Any]:
                 seconds[way] = lap(run)
             if extra:
                 killer.join()
-        same = [_numbers(a) == _numbers(b) for a, b in zip(*told.values(), strict=True)]
-        lost = sum(one.status != "fitted" for found in told.values() for one in found)
-    return {"seconds": seconds, "same": sum(same), "lost": lost}
+        numbers = {way: [_numbers(one) for one in found] for way, found in told.items()}
+    pairs = zip(*numbers.values(), strict=True)
+    fitted = {way: sum(map(bool, found)) for way, found in numbers.items()}
+    # What neither of them has is not the same: an empty task once was, a hundred times.
+    return {"seconds": seconds, "fitted": fitted, "same": sum(a == b != {} for a, b in pairs)}
 
 
 def _files(place: Path, count: int) -> list[Path]:
     """Tasks of rows of their own, no row in two."""
-    rows = mixed("pang-lee", ROWS * count)
+    rows = _rows(ROWS * count)
     found = []
     for number in range(count):
         path = place / f"task{number:03}.csv"
@@ -70,6 +72,20 @@ def _files(place: Path, count: int) -> list[Path]:
             writer.writerows(rows[number * ROWS : (number + 1) * ROWS])
         found.append(path)
     return found
+
+
+def _rows(count: int) -> list[tuple[str, str]]:
+    """Film review sentences, good and bad in turn. There are 4,000; beyond these the first half of
+    one before the second half of the next of its label."""
+    rows = mixed("pang-lee", count)
+    split = [(text.split(), label) for text, label in rows]
+    for step in range(2, len(rows), 2):
+        for (first, label), (second, _) in zip(split, split[step:], strict=False):
+            if len(rows) == count:
+                break
+            rows.append((" ".join(first[: len(first) // 2] + second[len(second) // 2 :]), label))
+    assert len({text for text, _ in rows}) == count
+    return rows
 
 
 def _numbers(outcome: Any) -> dict[str, bytes]:
@@ -106,7 +122,12 @@ def summarise(draws: Sequence[Draw]) -> list[Figure]:
             figures.median(
                 f"{title}: models equal to the byte", [draw["same"]], "models", at_least=count
             ),
-            figures.median(f"{title}: lost", [draw["lost"]], "models", at_most=0),
+            figures.median(
+                f"{title}: fitted in spite of the kill",
+                [draw["fitted"]["ray"]],
+                "models",
+                at_least=count,
+            ),
         ]
     return found
 
@@ -115,8 +136,9 @@ BENCHMARK = Benchmark(
     name="many_tasks",
     question="What do workers bring to many small tasks, and is anything lost when one dies?",
     how="`supertune.fit_many` of `linear_probe` on minilm with its report, one thread a process, "
-    f"caches of activations empty; {ROWS} film review sentences a task, none in two. A worker of "
-    "Ray's local cluster is killed in the middle of its run.",
+    f"caches of activations empty; {ROWS} film review sentences a task, none in two (beyond the "
+    "4,000 there are, halves of two of one label). A worker of Ray's local cluster is killed in the "
+    "middle of its run.",
     peers=("ray",),
     plan=plan,
     measure=measure,

@@ -18,7 +18,7 @@ FILES = sorted(SOURCE.rglob("*.py"))
 # Left to right; docs/decisions/ says why where this differs from an earlier order.
 ORDER = (
     ("errors",),
-    ("limits",),
+    ("limits", "launched"),
     ("contracts",),
     ("registry",),
     ("config",),

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 import supertune
+from supertune import launched
 from supertune.config import recipe
 from supertune.contracts import HeadSpec
 from supertune.errors import InputError
@@ -78,7 +79,7 @@ def test_each_process_has_rows_of_its_own_and_none_is_left_out(
         assert part[0] == 10 + place
         found += part
         assert processes.own([5, 6]) == ([5, 6], 0), "too few for all: everyone does all"
-        assert processes.first() is (rank == 0)
+        assert launched.first() is (rank == 0)
     assert found == list(range(10, 18))
 
 
@@ -87,6 +88,15 @@ def test_what_clocks_would_choose_is_refused(monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(InputError) as refused:
         processes.join(recipe({"method": "lora"}))
     assert refused.value.code == "choice_not_shared"
+
+
+def test_weights_spread_over_processes_are_refused_rather_than_held_whole(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")  # as `accelerate launch --use_fsdp` says it
+    with pytest.raises(InputError) as refused:
+        processes.join(recipe({"method": "lora", "backbone": "minilm"}))
+    assert refused.value.code == "weights_not_sharded"
 
 
 def test_loops_that_are_not_shared_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from supertune import __version__, artifact, baselines, choose, limits, pipeline
+from supertune import __version__, artifact, baselines, choose, launched, limits, pipeline
 from supertune.api import (
     before_after,
     before_speech,
@@ -135,7 +135,7 @@ def fit(
         began(run.reading, run.predicted)
     model = _finish(run, *_tuned(run, _decide(run)))
     retained.add(model, run.kept, run.examples)
-    if output is not None and processes.first():
+    if output is not None and launched.first():
         model.save(output, overwrite=overwrite)
     return model
 

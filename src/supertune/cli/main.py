@@ -18,6 +18,7 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 
+from supertune import launched
 from supertune.cli.failures import explained
 from supertune.cli.terminal import INTERRUPTED, Terminal
 from supertune.errors import unknown_name
@@ -162,7 +163,7 @@ def _settle(given: Sequence[str]) -> None:
 def _speaks(given: Sequence[str]) -> bool:
     """Whether this process has anything to do. Of several that ``accelerate launch`` started the
     first speaks and writes; the others share a fit in silence, and nothing else."""
-    if os.environ.get("WORLD_SIZE", "1") == "1" or os.environ.get("RANK", "0") == "0":
+    if launched.first():
         return True
     if "fit" not in given[:1]:
         return False

@@ -9,26 +9,16 @@ alone speaks and writes.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from supertune.config import Recipe
 from supertune.contracts import HeadSpec
 from supertune.errors import InputError
+from supertune.launched import count, rank, sharded
 from supertune.limits import cut
 
 Item = TypeVar("Item")
-
-
-def count() -> int:
-    """How many processes share this fit, as their launcher said."""
-    return int(os.environ.get("WORLD_SIZE", "1"))
-
-
-def first() -> bool:
-    """Whether this process is the one that speaks and writes."""
-    return count() == 1 or os.environ.get("RANK", "0") == "0"
 
 
 def join(recipe: Recipe) -> Recipe:
@@ -36,8 +26,18 @@ def join(recipe: Recipe) -> Recipe:
     a clock.
 
     Raises:
-        InputError: ``choice_not_shared`` where clocks would choose, each process its own.
+        InputError: ``choice_not_shared`` where clocks would choose, each process its own;
+            ``weights_not_sharded`` where the launcher asks for FSDP.
     """
+    if sharded():
+        raise InputError(
+            "weights_not_sharded",
+            "Weights are not spread over processes here (FSDP): each holds the whole backbone.",
+            received="FSDP, as `accelerate launch --use_fsdp` or accelerate's settings ask for it",
+            allowed="data parallel: each process its own rows of a step",
+            next="Launch without FSDP: accelerate launch --multi_gpu, or torchrun. Where memory is "
+            "short, --memory-limit cuts steps into parts, and lora tunes few numbers.",
+        )
     if count() == 1:
         return recipe
     if "auto" in (recipe.method, recipe.backbone) or recipe.search:
@@ -82,8 +82,8 @@ def own(items: Sequence[Item]) -> tuple[Sequence[Item], int]:
     few for every process to have one."""
     if not shared(len(items)):
         return items, 0
-    parts, rank = cut(items, count()), int(os.environ["RANK"])
-    return parts[rank], sum(len(part) for part in parts[:rank])
+    parts, place = cut(items, count()), rank()
+    return parts[place], sum(len(part) for part in parts[:place])
 
 
 def shared(items: int) -> bool:
