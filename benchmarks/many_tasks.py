@@ -137,8 +137,8 @@ BENCHMARK = Benchmark(
     question="What do workers bring to many small tasks, and is anything lost when one dies?",
     how="`supertune.fit_many` of `linear_probe` on minilm with its report, one thread a process, "
     f"caches of activations empty; {ROWS} film review sentences a task, none in two (beyond the "
-    "4,000 there are, halves of two of one label). A worker of Ray's local cluster is killed in the "
-    "middle of its run.",
+    "4,000 there are, halves of two of one label). In the middle of the run of Ray's local cluster "
+    "a worker is killed.",
     peers=("ray",),
     plan=plan,
     measure=measure,

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from supertune.api import (
+        Answered,
         Generator,
         Model,
         Outcome,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
         label_next,
         load,
         plan,
+        predict_file,
         predict_many,
         recorded,
         similar_in,
@@ -51,6 +53,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Answered",
     "Generator",
     "Model",
     "Outcome",
@@ -68,6 +71,7 @@ __all__ = [
     "label_next",
     "load",
     "plan",
+    "predict_file",
     "predict_many",
     "recorded",
     "similar_in",

@@ -32,7 +32,7 @@ class SupertuneError(Exception):
         allowed: str | None = None,
         next: str | None = None,
     ) -> None:
-        super().__init__(message)
+        super().__init__(code, message)  # both, so that it passes whole between processes
         self.code = code
         self.message = message
         self.received = received

@@ -120,8 +120,15 @@ class Model:
             InputError: when ``inputs`` is not a sequence of such rows, or ``coverage`` or
                 ``max_error`` fits not.
         """
-        read = self.read(inputs)
-        return self._compared(read, self._answers(read, self._asked(coverage, max_error)))
+        return self.answered(self.read(inputs), coverage, max_error)
+
+    def answered(
+        self, inputs: Sequence[Input], coverage: float | None = None, max_error: float | None = None
+    ) -> Answers:
+        """`predictions` of inputs that were read and checked."""
+        answers = self._answers(inputs, self._asked(coverage, max_error))
+        found = self._likeness(inputs)
+        return answers if found is None else answers.compared(found)
 
     def read(self, values: Any) -> list[Input]:
         """What Python code hands over, as inputs of this model; raises as `predictions`."""
@@ -141,11 +148,6 @@ class Model:
             return None
         self.workshop.objective.check(Asked(max_error=max_error))
         return abstaining.limit(self.calibration, max_error)
-
-    def _compared(self, inputs: Sequence[Input], answers: Answers) -> Answers:
-        """The answers, and how like the rows learned from theirs are, where that can be said."""
-        found = self._likeness(inputs)
-        return answers if found is None else answers.compared(found)
 
     def _likeness(self, inputs: Sequence[Input]) -> FloatArray | None:
         if not novelty.known(self.calibration):
@@ -242,12 +244,10 @@ class Model:
         ``text`` names the text columns where they are called otherwise than in the fitted rows;
         ``coverage`` and ``max_error`` as in `predictions`.
         """
-        asked = self._asked(coverage, max_error)
-        task = registry.task(self.task)
         columns = self.columns.called(text)
         window = window or registry.modality(columns.modality).window
-        for table, inputs in task.stream(source, columns, window):
-            yield table, self._compared(inputs, self._answers(inputs, asked))
+        for table, inputs in registry.task(self.task).stream(source, columns, window):
+            yield table, self.answered(inputs, coverage, max_error)
 
     def evaluate(
         self,

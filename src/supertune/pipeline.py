@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -58,6 +58,7 @@ from supertune.training.cache import ActivationCache
 from supertune.training.lens import CachedLens
 
 Folds = list[list[tuple[IntArray, IntArray]]]
+Done = Callable[[int, int], None] | None  # told (folds done, of how many)
 
 
 def read(data: Any, recipe: Recipe, test: Any = None) -> Reading:
@@ -120,6 +121,30 @@ class Assessed:
     calibrated: Mapping[str, Any] = field(default_factory=dict)
 
 
+class Begin(Protocol):
+    """Begins to cross-fit a candidate; what comes back waits for its (R, n, C) logits. Several
+    that were begun need not wait for one another."""
+
+    def __call__(
+        self, workshop: Workshop, candidate: Candidate, examples: Examples, folds: Folds, done: Done
+    ) -> Callable[[], FloatArray]: ...
+
+
+def here(
+    workshop: Workshop, candidate: Candidate, examples: Examples, folds: Folds, done: Done = None
+) -> Callable[[], FloatArray]:
+    """A `Begin` of this process: it begins when somebody waits."""
+
+    def logits() -> FloatArray:
+        method = registry.method(candidate.method)
+        problem = workshop.problem(examples, candidate.backbone)
+        options = method_options(workshop.recipe, candidate.method)
+        with limits.within(workshop.recipe.memory_limit):
+            return fitting.out_of_fold(method, problem, options, folds, done=done)
+
+    return logits
+
+
 @dataclass(eq=False)
 class Workshop:
     """What the steps of one fit share: recipe, task, opened backbones, activation cache."""
@@ -129,6 +154,7 @@ class Workshop:
     store: ActivationCache = field(default_factory=activation_cache)
     unlabelled: tuple[Input, ...] = ()  # rows without an answer, none of them among the examples
     account: Account = field(default_factory=account)  # of what is sent to servers
+    begin: Begin = here  # who cross-fits
     _lenses: dict[str, CachedLens] = field(default_factory=dict)
     _prompts: dict[tuple[str, ...], tuple[Prompt, ...]] = field(default_factory=dict)
 
@@ -335,29 +361,42 @@ def assess(
     examples: Examples,
     folds: Folds,
     *,
-    done: Callable[[int, int], None] | None = None,
+    done: Done = None,
 ) -> Assessed:
     """Cross-fit ``candidate`` over ``folds``; nothing that judges a row has seen it."""
-    started = time.perf_counter()
-    method = registry.method(candidate.method)
-    problem = workshop.problem(examples, candidate.backbone)
-    options = method_options(workshop.recipe, candidate.method)
-    with limits.within(workshop.recipe.memory_limit):
-        logits = fitting.out_of_fold(method, problem, options, folds, done=done)
-    answers = [workshop.answers(each, examples.labels, problem.head) for each in logits]
-    return Assessed(candidate, np.stack(answers), time.perf_counter() - started)
+    return begin(workshop, candidate, examples, folds, done=done)()
 
 
-def assess_fold(
+def begin(
+    workshop: Workshop,
+    candidate: Candidate,
+    examples: Examples,
+    folds: Folds,
+    *,
+    done: Done = None,
+) -> Callable[[], Assessed]:
+    """`assess`, as far as it goes without waiting for it."""
+    wait = workshop.begin(workshop, candidate, examples, folds, done)
+
+    def assessed() -> Assessed:
+        started, head = time.perf_counter(), workshop.task.head(examples)
+        answers = [workshop.answers(each, examples.labels, head) for each in wait()]
+        return Assessed(candidate, np.stack(answers), time.perf_counter() - started)
+
+    return assessed
+
+
+def begin_fold(
     workshop: Workshop, candidate: Candidate, examples: Examples, fold: tuple[IntArray, IntArray]
-) -> FloatArray:
-    """Answers (rows in test, C) of ``candidate`` fitted on the other side of one fold."""
-    method = registry.method(candidate.method)
-    problem = workshop.problem(examples, candidate.backbone)
-    options = method_options(workshop.recipe, candidate.method)
-    with limits.within(workshop.recipe.memory_limit):
-        logits = fitting.out_of_fold(method, problem, options, [[fold]])[0][fold[1]]
-    return workshop.answers(logits, examples.labels, problem.head)
+) -> Callable[[], FloatArray]:
+    """Answers (rows in test, C) of ``candidate`` fitted on the other side of one fold, to be waited
+    for."""
+    wait = workshop.begin(workshop, candidate, examples, [[fold]], None)
+
+    def answers() -> FloatArray:
+        return workshop.answers(wait()[0][fold[1]], examples.labels, workshop.task.head(examples))
+
+    return answers
 
 
 def calibrated(workshop: Workshop, assessed: Assessed, examples: Examples) -> Assessed:

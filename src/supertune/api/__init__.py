@@ -1,5 +1,6 @@
 """Everything that the command line does, for Python: fit, load, plan, label, compare, export."""
 
+from supertune.api.bulk import Answered, predict_file
 from supertune.api.comparing import compare
 from supertune.api.detecting import detect
 from supertune.api.exporting import export
@@ -24,6 +25,7 @@ from supertune.data.sounds.microphone import recorded
 from supertune.model import Model
 
 __all__ = [
+    "Answered",
     "Generator",
     "Model",
     "Outcome",
@@ -42,6 +44,7 @@ __all__ = [
     "label_next",
     "load",
     "plan",
+    "predict_file",
     "predict_many",
     "recorded",
     "similar_in",

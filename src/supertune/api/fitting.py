@@ -23,6 +23,7 @@ from supertune.api import (
     retained,
     rowless,
     setting_aside,
+    spreading,
     unlabelled,
 )
 from supertune.artifact.backbones import noted
@@ -90,13 +91,15 @@ def fit(
     from_: str | Path | None = None,
     progress: Progress | None = None,
     began: Callable[[Reading, float], None] | None = None,
+    ray: str | None = None,
+    workers: int | None = None,
     **options: Any,
 ) -> Model:
-    """Tune a pretrained model on a few labelled rows, and find out how good it is.
+    """Tune a pretrained model on a few labelled rows; its ``report`` says how good it is.
 
     Args:
-        data: a csv, tsv, jsonl, json, parquet or xlsx file, a folder with one sub-folder a class,
-            a pandas or polars frame, a list of (text, label) pairs, or a ``datasets.Dataset``.
+        data: a table as a file, a folder with a sub-folder a class, a pandas or polars frame, a
+            list of (text, label) pairs, or a ``datasets.Dataset``.
         output: where to save the model folder; None keeps the model in memory alone.
         test: rows to judge by, as ``data``; without them, repeated cross-validation judges.
         unlabeled: rows without an answer, as ``data``, of the kind that the model will be asked
@@ -106,14 +109,10 @@ def fit(
         keep: rows of what must not be forgotten, each as `retained.read` takes it.
         from_: a model folder to go on from: its rows and settings, and the new rows.
         progress: called with (stage, done, total or None).
-        began: called once, before anything is trained, with what was read and the seconds that
-            the fit is expected to take.
-        **options: keys of the recipe (``method="lora"``, ``backbone="e5-small"``,
-            ``metric="macro_f1"``, ``time_limit=120``, ``seed=1`` ...) and of the method itself
-            (``rank=4``).
-
-    Returns:
-        The model; ``model.report`` says how good it is.
+        began: called before training, with what was read and the seconds that are expected.
+        ray, workers: who cross-fits candidates and folds; as in `supertune.fit_many`.
+        **options: keys of the recipe (``method="lora"``, ``time_limit=120``, ``seed=1`` ...) and
+            of the method itself (``rank=4``).
 
     Raises:
         InputError: what is wrong with the rows, the options or the output, before any training.
@@ -128,12 +127,12 @@ def fit(
     before = None if from_ is None else load(from_, **anew(options))
     earlier = {} if before is None else continuing.settings_of(before, options)
     settled, said = meant.settled(data, {**earlier, **options})
-    run = _read(data, test, processes.join(settled), before, keep_rows, progress, unlabeled)
-    run = replace(run, reading=replace(run.reading, guesses=(*said, *run.reading.guesses)))
-    run = _keeping(run, keep)
+    settled = processes.join(spreading.settled(settled, ray))
+    run = _keeping(_read(data, test, settled, before, keep_rows, progress, unlabeled), keep, said)
     if began is not None:
         began(run.reading, run.predicted)
-    model = _finish(run, *_tuned(run, _decide(run)))
+    with spreading.spread(run.workshop, ray, workers):
+        model = _finish(run, *_tuned(run, _decide(run)))
     retained.add(model, run.kept, run.examples)
     if output is not None and launched.first():
         model.save(output, overwrite=overwrite)
@@ -187,7 +186,8 @@ def _read(
     )
 
 
-def _keeping(run: _Run, keep: Sequence[Any]) -> _Run:
+def _keeping(run: _Run, keep: Sequence[Any], said: Sequence[str]) -> _Run:
+    run = replace(run, reading=replace(run.reading, guesses=(*said, *run.reading.guesses)))
     kept = retained.read(keep, run.workshop, [e.candidate.backbone for e in run.entries])
     expected, test = [one.expected for one in kept], run.reading.test
     seconds = choose.expected_seconds(run.workshop, run.entries, run.examples, test, kept=expected)

@@ -7,20 +7,16 @@ so a run that ended too soon goes on where it stopped.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from supertune.api.cluster import cluster
 from supertune.api.fitting import fit
 from supertune.contracts.remote import shared
-from supertune.errors import EnvironmentFault, InputError, SupertuneError
+from supertune.errors import InputError, SupertuneError
 from supertune.report.wording import headline, metric_name, numerals
-
-LOCAL = "local"  # of `ray`: a cluster of this machine alone, for this run
-RETRIES = 3  # of a task whose worker died
 
 Progress = Callable[[str, int, int | None], None]
 
@@ -70,8 +66,8 @@ def fit_many(
         output: made if need be; ``output/NAME`` is the folder of a task.
         ray: None fits one after another here. ``"local"`` starts a Ray cluster on this machine, and
             an address (``"auto"``, ``"ray://head:10001"``) is of one that runs; its machines see
-            ``output`` and the files under the same paths. A worker that dies is replaced and its
-            task begun again.
+            ``output`` and the files under the same paths. A worker has one thread unless
+            ``threads`` says otherwise; one that dies is replaced and its task begun again.
         workers: of a local cluster; as many as there are cores by default.
         progress: called with (stage, done, total).
         **options: as in `supertune.fit`, for every task; ``max_cost`` and ``max_requests`` of a
@@ -83,7 +79,7 @@ def fit_many(
     Raises:
         InputError: ``no_tasks``, ``task_named_twice``, ``bad_task_name``,
             ``limits_of_one_process``.
-        EnvironmentFault: ``extra_missing`` without Ray.
+        EnvironmentFault, InputError: as `supertune.api.cluster.cluster`.
     """
     named = _named(tasks)
     if ray is not None:
@@ -93,8 +89,10 @@ def fit_many(
     jobs = [(name, data, str(folder.absolute() / name), options) for name, data in named.items()]
     if ray is None:
         return list(_told(_in_turn(jobs), len(jobs), progress))
-    with _cluster(ray, workers) as cluster:
-        return list(_told(_spread(cluster, jobs), len(jobs), progress))
+    options["threads"] = options.get("threads") or 1
+    with cluster(ray, workers, options["threads"]) as joined:
+        waits = [joined.begun(_one, *job) for job in jobs]
+        return list(_told((wait() for wait in waits), len(jobs), progress))
 
 
 def _in_turn(jobs: Sequence[Job]) -> Iterator[Outcome]:
@@ -184,31 +182,3 @@ def _told(found: Iterator[Outcome], total: int, progress: Progress | None) -> It
         if progress is not None:
             progress(f"{outcome.name}: {outcome.status}", done, total)
         yield outcome
-
-
-@contextmanager
-def _cluster(address: str, workers: int | None) -> Iterator[Any]:
-    """Ray, started or joined, and left as it was found."""
-    try:
-        import ray
-    except ImportError as error:
-        raise EnvironmentFault(
-            "extra_missing",
-            "Ray is not installed.",
-            received=f"ray {address}",
-            next='pip install "supertune[ray]", or leave --ray out.',
-        ) from error
-    where = {"num_cpus": workers} if address == LOCAL else {"address": address}
-    with ray.init(
-        include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR, **where
-    ):
-        yield ray
-
-
-def _spread(ray: Any, jobs: Sequence[tuple[Any, ...]]) -> Iterator[Outcome]:
-    """Outcomes in the order of the tasks, whichever is ready first."""
-    # A worker has one core, and as many threads unless the options say otherwise.
-    remote = ray.remote(num_cpus=1, max_retries=RETRIES)(_one)
-    waiting = [remote.remote(*job) for job in jobs]
-    for ready in waiting:
-        yield ray.get(ready)

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
@@ -21,11 +23,11 @@ from supertune.choose.halving import Contest, Rival
 from supertune.choose.listing import SOLVING, too_large
 from supertune.choose.runner import Fold, Runner, first_round, together, told
 from supertune.config import Recipe
-from supertune.contracts import Examples
+from supertune.contracts import Examples, FloatArray
 from supertune.evaluation.resampling import Sampling
 from supertune.limits import Clock, OutOfTime
 from supertune.metrics import RATES
-from supertune.pipeline import Workshop, assess, assess_fold, calibrated
+from supertune.pipeline import Assessed, Workshop, begin, begin_fold, calibrated
 from supertune.training import estimate
 
 SLOWER = "slower than predicted; it would not have ended within the time limit"
@@ -73,10 +75,11 @@ class Race:
         allowed = self._admitted(entries)
         solved = [entry for entry in allowed if not entry.trained]
         nearest = next((e.candidate.backbone for e in solved if e.candidate.backbone), None)
+        begun = [self._begun(entry) for entry in solved]
         for number, entry in enumerate(solved):
             # Whatever was predicted: what all are compared with, and the cheapest backbone.
             first = nearest is not None and entry.candidate.backbone == nearest
-            self.whole(entry, certain=number == 0 or first)
+            self.whole(entry, begun[number], certain=number == 0 or first)
         trained = [e for e in allowed if e.trained]
         self.rounds(trained)
         if self.complete and not any(entry.assessed for entry in trained):
@@ -113,7 +116,9 @@ class Race:
 
     # --- at once ---------------------------------------------------------------------------
 
-    def whole(self, entry: Entry, *, certain: bool) -> None:
+    def whole(
+        self, entry: Entry, begun: Callable[[], Assessed] | None = None, *, certain: bool
+    ) -> None:
         """All folds of one candidate at once; ``certain``: whatever the clock says."""
         needed = self._needed(entry)
         tiny = needed <= SOLVING
@@ -128,17 +133,18 @@ class Race:
         started = self.clock()
         try:
             with limits.until(hard, self.clock):
-                # All repeats of what is solved; one of what is trained.
-                folds = self.workshop.folds(self.examples)[: 1 if entry.trained else None]
-                entry.assessed = assess(
-                    self.workshop, entry.candidate, self.examples, folds,
-                    done=lambda done, total: self._tell(entry, done, total),
-                )  # fmt: skip
+                entry.assessed = (begun or self._begun(entry))()
         except OutOfTime:
             entry.status, entry.why = "stopped", SLOWER
             return
         entry.seconds = self.clock() - started
         self._finished(entry)
+
+    def _begun(self, entry: Entry) -> Callable[[], Assessed]:
+        # All repeats of what is solved; one of what is trained.
+        folds = self.workshop.folds(self.examples)[: 1 if entry.trained else None]
+        tell = partial(self._tell, entry)
+        return begin(self.workshop, entry.candidate, self.examples, folds, done=tell)
 
     def _needed(self, entry: Entry) -> float:
         """Predicted seconds, with opening its backbone and reading the rows if nobody has."""
@@ -177,7 +183,10 @@ class Race:
         running = [Runner(entry, len(folds)) for entry in self.by_promise(entries)]
         for number, fold in enumerate(folds, start=1):
             running = self._affordable(running)
-            running = [one for one in running if self._fold(one, fold)]
+            begun = [self._begun_fold(one, fold) for one in running]
+            running = [
+                one for one, wait in zip(running, begun, strict=True) if self._fold(one, wait)
+            ]
             running = [one for one in running if not self._hopeless(one, folds[:number])]
         for runner in running:
             runner.entry.assessed = runner.assessed(self.examples, folds)
@@ -218,7 +227,10 @@ class Race:
         needed = together(runners) if runners[0].done else first_round(runners)
         return needed > self.left()
 
-    def _fold(self, runner: Runner, fold: Fold) -> bool:
+    def _begun_fold(self, runner: Runner, fold: Fold) -> Callable[[], FloatArray]:
+        return begin_fold(self.workshop, runner.entry.candidate, self.examples, fold)
+
+    def _fold(self, runner: Runner, wait: Callable[[], FloatArray]) -> bool:
         """One more fold; whether there was time for it."""
         entry = runner.entry
         hard = self.stop - runner.final() if self.timed else math.inf
@@ -226,7 +238,7 @@ class Race:
         started = self.clock()
         try:
             with limits.until(hard, self.clock):
-                answers = assess_fold(self.workshop, entry.candidate, self.examples, fold)
+                answers = wait()
         except OutOfTime:
             runner.spend(self.clock() - started)
             entry.status, entry.why = "stopped", SLOWER

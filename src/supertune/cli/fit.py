@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -24,6 +24,7 @@ from supertune.cli.options import (
     Threads,
     Verbose,
     example,
+    spreading,
     terminal,
 )
 from supertune.cli.progress import Progress
@@ -56,6 +57,7 @@ From = Annotated[
         "supertune fit reviews.csv --template '{text} It was {answer}.' "
         "--verbalizer 'positive=great; negative=terrible'",
         "supertune fit reviews.csv --max-error 5%",
+        "supertune fit reviews.csv --max-candidates 6 --ray local --workers 4",
         "supertune fit calls.csv --language fr --hint names.txt --keep everyday.csv:en",
         "supertune fit calls.csv --task speech_to_text --domain-text manual.txt",
         "supertune fit sales.csv --task regression --label price",
@@ -69,6 +71,7 @@ From = Annotated[
         "supertune fit reviews.csv --set advice=false",
     ),
 )
+@spreading
 def fit(
     ctx: typer.Context,
     data: keys.Data = None,
@@ -143,6 +146,7 @@ def _asked(terminal: Terminal, given: dict[str, Any], output: Path) -> None:
         from_=given["from_"],
         keep_rows=not given["no_rows"],
         values=values,
+        spread={key: given[key] for key in ("ray", "workers")},
     )
 
 
@@ -163,6 +167,7 @@ def run(
     values: dict[str, Any],
     from_: Path | None = None,
     steps: Sequence[str] = (),
+    spread: Mapping[str, Any] | None = None,
 ) -> Model:
     """Fit, save and tell. `supertune demo` comes through here too, with ``steps`` of its own."""
     from supertune import api
@@ -179,6 +184,7 @@ def run(
                 from_=from_,
                 progress=progress,
                 began=lambda reading, seconds: _began(terminal, reading, seconds),
+                **(spread or {}),
                 **values,
             )
     except KeyboardInterrupt as stop:  # with a note where something goes on elsewhere

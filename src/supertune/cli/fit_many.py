@@ -16,6 +16,7 @@ from supertune.cli.options import (
     Threads,
     Verbose,
     example,
+    spreading,
     terminal,
 )
 from supertune.cli.progress import Progress
@@ -31,22 +32,13 @@ app = typer.Typer(add_completion=False)
         "supertune fit-many tasks/*.csv -o models --method lora --ray local --threads 1",
     ),
 )
+@spreading
 def fit_many(
     ctx: typer.Context,
     files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Labelled rows of a task.")],
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Folder for the model folders.")
     ] = Path("models"),
-    ray: Annotated[
-        str | None,
-        typer.Option(
-            "--ray",
-            help="'local' for workers on this machine, or the address of a Ray cluster that runs.",
-        ),
-    ] = None,
-    workers: Annotated[
-        int | None, typer.Option("--workers", min=1, help="Of a local cluster; all cores.")
-    ] = None,
     text: keys.Text = None,
     label: keys.Label = None,
     task: keys.TaskName = None,
@@ -73,8 +65,9 @@ def fit_many(
     given |= {"method": method, "threads": threads}
     options = parse_settings(settings or [])
     options |= {key: value for key, value in given.items() if value}
+    spread: dict[str, Any] = {key: ctx.params[key] for key in ("ray", "workers")}
     with Progress(said) as progress:
-        found = api.fit_many(files, output, ray=ray, workers=workers, progress=progress, **options)
+        found = api.fit_many(files, output, **spread, progress=progress, **options)
     _tell(said, output, [one.as_dict() for one in found])
     if any(one.status == "refused" for one in found):
         raise typer.Exit(2)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -139,6 +140,24 @@ Threads = Annotated[
     int | None,
     typer.Option("--threads", min=1, help="CPU threads; all by default.", rich_help_panel=PLACE),
 ]
+Ray = Annotated[
+    str | None,
+    typer.Option(
+        "--ray",
+        help="'local' for workers on this machine, or the address of a Ray cluster that runs.",
+        rich_help_panel=PLACE,
+    ),
+]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        "--workers",
+        min=1,
+        help="Of --ray local, each with --threads threads (1 by default); by default as many as "
+        "there are cores for.",
+        rich_help_panel=PLACE,
+    ),
+]
 AllowRemote = Annotated[
     bool,
     typer.Option(
@@ -224,6 +243,33 @@ def heard(seconds: float, inputs: Any = None) -> Recording:
     return api.recorded(seconds)
 
 
+def spreading(command: Callable[..., None]) -> Callable[..., None]:
+    """A command that takes ``--ray`` and ``--workers`` too, which stand in its ``ctx.params``.
+
+    Raises (the command):
+        InputError: ``workers_without_ray``.
+    """
+
+    def taking(*, ray: Ray = None, workers: Workers = None, **given: Any) -> None:
+        if workers is not None and ray is None:
+            raise InputError(
+                "workers_without_ray",
+                "Workers are Ray's.",
+                received=f"--workers {workers} without --ray",
+                allowed=f"--ray local --workers {workers}",
+                next="Add --ray local, or leave --workers out.",
+            )
+        command(**given)
+
+    own, added = (inspect.signature(each, eval_str=True) for each in (command, taking))
+    both = [*own.parameters.values(), *list(added.parameters.values())[:2]]
+    named = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in both]
+    taking.__signature__ = own.replace(parameters=named)  # type: ignore[attr-defined]
+    taking.__annotations__ = {one.name: one.annotation for one in named}
+    taking.__name__, taking.__doc__ = command.__name__, command.__doc__
+    return taking
+
+
 def opened(
     folder: Path,
     device: str | None,
@@ -237,14 +283,22 @@ def opened(
     from supertune import api
     from supertune.contracts.remote import anew
 
-    return api.load(
-        folder,
-        device=device or "auto",
-        threads=threads,
-        backbone=backbone,
-        labels=[name.strip() for name in labels.split(",") if name.strip()],
-        **anew(remote or {}),
+    found: Model = api.load(
+        folder, **opening(device, threads, backbone, labels), **anew(remote or {})
     )
+    return found
+
+
+def opening(
+    device: str | None, threads: int | None, backbone: str | None, labels: str
+) -> dict[str, Any]:
+    """The same options as `supertune.load` takes them."""
+    return {
+        "device": device or "auto",
+        "threads": threads,
+        "backbone": backbone,
+        "labels": [name.strip() for name in labels.split(",") if name.strip()],
+    }
 
 
 def told_sent(terminal: Terminal, account: Account) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -31,7 +32,9 @@ from supertune.cli.options import (
     example,
     heard,
     opened,
+    opening,
     share,
+    spreading,
     terminal,
     told_sent,
 )
@@ -44,6 +47,7 @@ if TYPE_CHECKING:
     from supertune.model import Model
 
 app = typer.Typer(add_completion=False)
+_OPENING = ("folder", "device", "threads", "backbone", "labels")
 
 Coverage = Annotated[
     float | None,
@@ -97,10 +101,12 @@ Settings = Annotated[
         "supertune predict my-model new.csv -o answers.csv",
         "supertune predict my-model new.csv -o answers.csv --max-error 5%",
         'supertune predict my-model "arrived broken, twice" "just what I needed"',
+        "supertune predict my-model millions.csv -o answers.csv --ray local --workers 4",
         "cat new.jsonl | supertune predict my-model - --format jsonl",
         "supertune predict sounds-model --mic 5",
     ),
 )
+@spreading
 def predict(
     ctx: typer.Context,
     folder: ModelFolder,
@@ -133,23 +139,31 @@ def predict(
 ) -> None:
     """Answer new rows: a file, stdin or texts. An adapter of peft that was trained to write text
     goes on with texts instead."""
-    from supertune.data.writers import RowWriter, check_target
-
     said = terminal(ctx)
     source = read_as(inputs or []) if mic is None else [heard(mic, inputs)]
-    texts = isinstance(source, list)
-    asked = Asked(folder, source, output, tuple(settings or ()))
-    if went_on(said, asked, device, threads, backbone, labels):
+    if ctx.params["ray"] is not None:
+        _spread(said, ctx.params, source)
         return
+    asked = Asked(folder, source, output, tuple(settings or ()))
+    if not went_on(said, asked, device, threads, backbone, labels):
+        _here(ctx, said, source)
+
+
+def _here(ctx: typer.Context, said: Terminal, source: Any) -> None:
+    """Answers of this process."""
+    from supertune.data.writers import RowWriter, check_target
+
+    given = ctx.params
+    output, overwrite, texts = given["output"], given["overwrite"], isinstance(source, list)
     if output is not None:
         check_target(output, overwrite=overwrite, source=source)
     elif said.json and not texts:
-        raise _output_needed()
-    model = opened(folder, device, threads, backbone, labels, ctx.params)
+        raise _output_needed("--json")
+    model = _model(given, given)
     ctx.call_on_close(lambda: told_sent(said, model.workshop.account))
-    separator, limit = model.columns.separator, share(max_error)
+    separator, limit = model.columns.separator, share(given["max_error"])
     with Progress(said) as progress:
-        windows = _answered(model, source, ctx.params | {"max_error": limit}, progress)
+        windows = _answered(model, source, given | {"max_error": limit}, progress)
         if output is not None:
             how: Any = {"overwrite": overwrite, "source": source, "separator": separator}
             with RowWriter(output, **how) as writer:
@@ -158,16 +172,59 @@ def predict(
         elif texts:
             _shown(said, model, list(windows), limit)
         else:
-            _streamed(said, model, f".{format_}", windows, limit)
+            _streamed(said, model, f".{given['format_']}", windows, limit)
 
 
-def _output_needed() -> InputError:
+def _model(given: dict[str, Any], remote: dict[str, Any] | None = None) -> Model:
+    place, device, threads, backbone, labels = (given[key] for key in _OPENING)
+    return opened(place, device, threads, backbone, labels, remote)
+
+
+def _spread(said: Terminal, given: dict[str, Any], source: Any) -> None:
+    """Answers of workers, slice by slice; what is done survives an interruption."""
+    from supertune import api
+
+    output, limit = given["output"], share(given["max_error"])
+    if output is None or not isinstance(source, str) or source == "-":
+        raise _output_needed("--ray")
+    keys = ("ray", "workers", "overwrite", "coverage")
+    with _kept(said, output), Progress(said) as progress:
+        found = api.predict_file(
+            given["folder"],
+            source,
+            output,
+            text=tuple(given["text"] or ()),
+            max_error=limit,
+            progress=progress,
+            **{key: given[key] for key in keys},
+            **opening(*(given[key] for key in _OPENING[1:])),
+        )
+    if found.kept:
+        said.note(f"{found.kept} rows were answered by an earlier call.")
+    done = _Done(found.rows, Counter(found.counts), Counter(found.marks))
+    _told(said, _model(given), done, output, dict(found.renamed), limit)
+
+
+@contextmanager
+def _kept(said: Terminal, output: Path) -> Iterator[None]:
+    """Inside, an interruption tells where the answers are that were written."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        from supertune.api.bulk import slices_of
+
+        if (kept := slices_of(output)).exists():
+            said.goes_on = f"What is done is in {kept}"
+        raise
+
+
+def _output_needed(option: str) -> InputError:
     return InputError(
         "output_needed",
-        "With --json the answers need a file of their own.",
-        received="--json without -o",
-        allowed="-o answers.csv",
-        next="Add -o, or leave --json out to get rows on stdout.",
+        f"With {option} the answers to a file of rows need a file of their own.",
+        received=f"{option} without -o, or without a file of rows",
+        allowed="new.csv -o answers.csv",
+        next=f"Name both, or leave {option} out to get rows on stdout.",
     )
 
 
