@@ -49,6 +49,7 @@ EVIDENCE = (
     "study_translation",
     "study_trusted_translations",
     "study_long_file",
+    "study_bulk",
     "study_text_generation",
     "study_generation",
     "study_detection",

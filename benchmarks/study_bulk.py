@@ -74,7 +74,8 @@ def measure(item: Item) -> dict[str, Any]:
     if not alone.exists():
         told = [str(model), str(source), "-o", str(alone), "--threads", "1"]
         journal.add("one process", _run(told, lambda _: True))
-    return {**_judged(spread, alone, source), "processes": journal.read()}
+    processes = {one.pop("name"): one for one in journal.read()}
+    return {**_judged(spread, alone, source), "processes": processes}
 
 
 def _write(path: Path, count: int) -> None:
@@ -127,7 +128,7 @@ def _run(told: list[str], happens: Callable[[subprocess.Popen[bytes]], bool]) ->
         "slices_there": begun,
         "seconds": seconds,
         "peak_memory_bytes": used.ru_maxrss * 1024,
-        "said": said,
+        "workers_died": sum("A worker died" in line for line in said),
         "left_behind": _outlived(workers),
     }
 
@@ -192,11 +193,10 @@ def _judged(spread: Path, alone: Path, source: Path) -> dict[str, Any]:
 def figures(draws: Sequence[Draw]) -> list[Figure]:
     found = []
     for draw in draws:
-        took = {one["name"]: one for one in draw["processes"]}
+        took = draw["processes"]
         again = took["gone on, a worker killed"]
-        title = f"{draw['rows']:,} rows"
-        died = sum("A worker died" in line for line in again["said"])
-        behind = sum(one["left_behind"] for one in draw["processes"])
+        title, died = f"{draw['rows']:,} rows", again["workers_died"]
+        behind = sum(one["left_behind"] for one in took.values())
         found += [
             median(f"{title}: answered once and in order", [draw["answered"]], "rows",
                    at_least=draw["rows"]),

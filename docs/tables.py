@@ -1,4 +1,5 @@
-"""Writes the tables of methods into README.md and docs/peft_methods.md, from the registry.
+"""Writes the tables of methods into README.md and docs/peft_methods.md, from the registry, and that
+of several processes into docs/guides/scale.md, from what benchmarks found.
 
 python docs/tables.py            # write
 python docs/tables.py --check    # exit code 1 when a page is out of date
@@ -6,6 +7,7 @@ python docs/tables.py --check    # exit code 1 when a page is out of date
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from supertune.cli import matrix
 
 ROOT = Path(__file__).resolve().parents[1]
 README, PEFT = ROOT / "README.md", ROOT / "docs" / "peft_methods.md"
+SCALE, RESULTS = ROOT / "docs" / "guides" / "scale.md", ROOT / "benchmarks" / "results"
 START, END = "<!-- table: written by docs/tables.py -->", "<!-- end of table -->"
 
 
@@ -58,6 +61,28 @@ def members() -> str:
     return "\n".join(lines)
 
 
+def scaling() -> str:
+    """Markdown: one row a figure of what was measured of several processes."""
+    lines = ["| by | what | here | aim | measured |", "|---|---|---|---|---|"]
+    for name in ("sharing", "many_tasks", "study_bulk"):
+        path = RESULTS / f"{name}.json"
+        if not path.exists():
+            lines.append(f"| `{name}` | not measured yet | | | |")
+            continue
+        found = json.loads(path.read_text("utf-8"))
+        for one in found["figures"]:
+            value = f"{one['value']:,.0f}" if one["value"] >= 100 else f"{one['value']:.3g}"
+            cells = (
+                f"`{name}`",
+                one["name"],
+                f"{value} {one['unit']}",
+                one["target"],
+                found["measured"],
+            )
+            lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def page(path: Path, made: str) -> str:
     """A page with what stands between the marks written anew."""
     before, _, rest = path.read_text("utf-8").partition(START)
@@ -66,7 +91,8 @@ def page(path: Path, made: str) -> str:
 
 
 def main() -> int:
-    wanted = {README: page(README, table()), PEFT: page(PEFT, members())}
+    made = {README: table(), PEFT: members(), SCALE: scaling()}
+    wanted = {path: page(path, text) for path, text in made.items()}
     if "--check" in sys.argv:
         return int(any(path.read_text("utf-8") != text for path, text in wanted.items()))
     for path, text in wanted.items():

@@ -28,6 +28,11 @@ def test_the_table_of_peft_s_methods_is_that_of_the_installed_peft() -> None:
     assert text.count("| `peft:") == len(page["registry"].families()[0].names())
 
 
+def test_the_figures_of_several_processes_are_those_of_the_results() -> None:
+    page = runpy.run_path(str(ROOT / "docs" / "tables.py"))
+    assert page["scaling"]() in (ROOT / "docs" / "guides" / "scale.md").read_text("utf-8")
+
+
 def test_the_page_of_findings_is_the_table_of_codes() -> None:
     written = runpy.run_path(str(ROOT / "docs" / "findings.py"))
     assert written["page"]() == (ROOT / "docs" / "guides" / "findings.md").read_text("utf-8")

@@ -241,3 +241,14 @@ def test_a_bare_peft_folder_answers_once_its_labels_are_said(
     told = ("--labels", "negative,positive", "--backbone", "minilm")
     found = supertune("predict", "plain", "so dull", "--json", *told)
     assert (found.code, found.answer["predictions"]) == (0, whole.answer["predictions"])
+
+
+def test_workers_need_ray_and_a_file_to_write_slices_beside(
+    supertune: Run, words: Path, reviews: Files, here: Path
+) -> None:
+    done = supertune("predict", words, reviews.test, "-o", "out.csv", "--workers", "2")
+    assert (done.code, f"{done.err}".count("workers_without_ray")) == (2, 1)
+    for asked in ((reviews.test,), ("a text", "another", "-o", "out.csv"), ("-", "-o", "out.csv")):
+        done = supertune("predict", words, *asked, "--ray", "local", "--json")
+        assert (done.code, done.error["code"]) == (2, "output_needed")
+    assert not (here / "out.csv").exists()

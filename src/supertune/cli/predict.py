@@ -224,7 +224,7 @@ def _output_needed(option: str) -> InputError:
         f"With {option} the answers to a file of rows need a file of their own.",
         received=f"{option} without -o, or without a file of rows",
         allowed="new.csv -o answers.csv",
-        next=f"Name both, or leave {option} out to get rows on stdout.",
+        next=f"Add -o answers.csv, or leave {option} out to get rows on stdout.",
     )
 
 
