@@ -33,7 +33,7 @@ SLICES = ".slices"
 Progress = Callable[[str, int, int | None], None]
 Found = dict[str, Any]  # of a slice: its columns, and counts and marks of its rows
 Wait = Callable[[], Any]
-_OURS = re.compile(r"\d{7}-[0-9a-f]{32}(\.\d+\.tmp|\.json)")
+_OURS = re.compile(r"(\d{7}-[0-9a-f]{32}|whole)(\.\d+\.tmp|\.json)")
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,12 @@ def predict_file(
     windows = registry.task(model.task).stream(source, model.columns.called(tuple(text)), size)
     store = _Slices(slices_of(place), key)
     how: Any = {"overwrite": overwrite, "source": given, "separator": model.columns.separator}
-    with _workers(ray, workers, opening) as (begin, ahead), RowWriter(place, **how) as writer:
+    how["partial"] = store.folder / f"whole.{os.getpid()}.tmp"  # a kill leaves it to the next call
+    with (
+        _workers(ray, workers, opening) as (begin, ahead),
+        store,
+        RowWriter(place, **how) as writer,
+    ):
         answers = _answers(windows, store, partial(begin, _slice, *job), ahead)
         counts, marks = _written(writer, answers, progress, _total(model, given))
     store.clear()
@@ -184,7 +189,6 @@ class _Slices:
     def taken(self, table: Any, place: Path, wait: Wait | None) -> tuple[Any, Found]:
         """Whoever answered them, answers have been written and read."""
         if wait is not None:
-            self.folder.mkdir(exist_ok=True)
             partly = place.with_suffix(f".{os.getpid()}.tmp")
             partly.write_text(json.dumps(wait(), ensure_ascii=False), "utf-8")
             os.replace(partly, place)
@@ -193,14 +197,20 @@ class _Slices:
             self.kept += len(next(iter(found["columns"].values()), ()))
         return table, found
 
+    def __enter__(self) -> None:
+        self.folder.mkdir(exist_ok=True)
+
+    def __exit__(self, *_: object) -> None:
+        with suppress(OSError):  # it holds something, if not ours
+            self.folder.rmdir()
+
     def clear(self) -> None:
         """Take away what is ours."""
-        if self.folder.is_dir():
+        with suppress(FileNotFoundError):
             for place in self.folder.iterdir():
                 if _OURS.fullmatch(place.name):
                     place.unlink()
-            with suppress(OSError):  # something of somebody else's is in there
-                self.folder.rmdir()
+            self.__exit__()
 
 
 def _written(

@@ -32,6 +32,7 @@ class RowWriter:
         overwrite: replace an existing file.
         source: the file being read, which must not be the one written.
         separator: joins the labels of one cell in csv and tsv; a JSON list without it.
+        partial: what it is called until it is whole; by default a hidden name beside it.
 
     Attributes:
         renamed: added columns whose name the input already has, and what they are called.
@@ -50,13 +51,14 @@ class RowWriter:
         overwrite: bool = False,
         source: object = None,
         separator: str | None = None,
+        partial: Path | None = None,
     ) -> None:
         self.target = target
         self.renamed: dict[str, str] = {}
         self.rows = 0
         self._overwrite = overwrite
         check_target(target, overwrite=overwrite, source=source)
-        self._partial = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+        self._partial = partial or target.with_name(f".{target.name}.{os.getpid()}.tmp")
         self._stream: TextIO | None = None
         self._format: RowFormat = self._open(target.suffix.lower(), separator)
 
