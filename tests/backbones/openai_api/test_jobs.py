@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 from tests.openai_jobs import JobServer, Quick, charged_and_dropped
-from tests.openai_server import Fault, cut, dropped, raw, status
+from tests.openai_server import Fault, Refused, cut, dropped, raw, status
 
 from supertune.backbones.openai_api import job_states, jobs, sending, tuning
 from supertune.config import Recipe
@@ -85,9 +85,11 @@ def test_a_job_is_uploaded_created_followed_and_its_file_deleted(server: JobServ
 
 def test_the_same_again_asks_for_no_second_job_and_another_setting_does(server: JobServer) -> None:
     rows = asked()
-    first, again = tune(server, rows), tune(server, rows)
-    assert again.checkpoint == first.checkpoint
-    assert counted(server) == (1, 1)
+    first = tune(server, rows)
+    looks = server.looks
+    again = tune(server, rows)
+    assert {**vars(again)} == {**vars(first)}
+    assert (*counted(server), server.looks) == (1, 1, looks)  # nobody is asked at all
     tune(server, JobAsked(**{**vars(rows), "epochs": 3}))
     tune(server, JobAsked(**{**vars(rows), "seed": 1}))
     assert counted(server) == (3, 3)
@@ -108,6 +110,7 @@ PASSING: dict[str, list[Fault]] = {
     "created, and dropped": [well, charged_and_dropped],
     "created, and cut": [well, cut],
     "503 at the creation": [well, status(503)],
+    "created too early": [well, status(400, "File is being processed and not ready to be used.")],
 }
 
 
@@ -168,6 +171,34 @@ def test_a_job_that_ends_without_a_model_says_why_and_leaves_no_rows_there(
     assert not server.files
     server.ends = None
     assert tune(server, rows).job == "ftjob-2"  # begun anew
+
+
+def test_a_tuned_model_that_was_deleted_is_missed_by_name(server: JobServer) -> None:
+    rows = asked()
+    recipe = Recipe(base_url=server.url, threads=1, allow_remote=True)
+    lens = Workshop(recipe).lens("openai:base")
+    assert lens is not None
+    done = tune(server, rows)
+    del server.models[done.checkpoint]
+    with pytest.raises(SupertuneError) as caught:
+        lens.under(Encoding(prompt=PROMPT, checkpoint=done.checkpoint)).scores(rows.inputs)
+    assert caught.value.code == "checkpoint_missing"
+    assert "supertune jobs forget" in str(caught.value.next)
+
+
+def test_a_file_that_could_not_be_deleted_is_told_and_deleted_later(server: JobServer) -> None:
+    rows, delete = asked(), server.delete
+
+    def refuse(name: str) -> Any:
+        raise Refused(403, "no")
+
+    server.delete = refuse  # type: ignore[method-assign]
+    (finding,) = tune(server, rows).findings
+    assert finding.code == "upload_not_deleted"
+    assert "file-1" in finding.message
+    server.delete = delete  # type: ignore[method-assign]
+    assert tune(server, rows).findings == ()
+    assert not server.files
 
 
 def test_what_a_server_will_not_tune_is_refused_and_its_file_deleted(server: JobServer) -> None:

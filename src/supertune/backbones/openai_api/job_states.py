@@ -28,7 +28,9 @@ class JobState:
         whose upload began.
     creating: the creation of the job began.
     job, status, checkpoint: its id, how it was when last seen, the tuned model's name.
-    rows, epochs, tokens: learned from, how often, trained on in all (0 while unknown).
+    rows, epochs, tokens: learned from, how often, trained on in all (0 while unknown), ``counted``
+        by the server or estimated.
+    losses: (step, loss) of a job that has ended.
     """
 
     key: str
@@ -42,6 +44,8 @@ class JobState:
     rows: int = 0
     epochs: int = 0
     tokens: int = 0
+    counted: bool = False
+    losses: list[list[float]] = field(default_factory=list)
     begun: str = ""
 
     @property
@@ -54,7 +58,7 @@ class JobState:
         Raises:
             EnvironmentFault: ``cache_unwritable``, ``no_space``.
         """
-        changed = replace(self, begun=self.begun or _now(), **changes)
+        changed = replace(self, **{"begun": self.begun or _now(), **changes})
         room(ROOM)
         partial = self.path.with_suffix(f".{os.getpid()}")
         try:

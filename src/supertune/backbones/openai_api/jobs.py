@@ -6,6 +6,9 @@ created it, so it is looked for first.
 
 from __future__ import annotations
 
+import hashlib
+import json
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
@@ -35,18 +38,21 @@ class Jobs:
 
     # --- files --------------------------------------------------------------------------------
 
-    def upload(self, name: str, data: bytes, begin: Callable[[], None], *, before: bool) -> str:
+    def upload(
+        self, name: str, data: bytes, begin: Callable[[], None], *, before: bool, since: str
+    ) -> str:
         """The id of the file.
 
         Args:
             begin: called before each attempt, so that it is counted.
             before: an earlier process may have uploaded it.
+            since: when all of this began, which tells it from what was deleted since.
 
         Raises:
             Unanswered: for good.
         """
         seconds = self.client.timeout + len(data) / SLOWEST
-        headers = {"Idempotency-Key": name}
+        headers = {"Idempotency-Key": f"{name} {since}"}
 
         def call(client: Any) -> AbstractContextManager[Any]:
             create = client.files.with_streaming_response.create
@@ -100,7 +106,8 @@ class Jobs:
         self, body: Mapping[str, Any], begin: Callable[[], None], *, before: bool
     ) -> dict[str, Any]:
         """The job that learns from ``body["training_file"]``; arguments as in `upload`."""
-        headers = {"Idempotency-Key": f"{body['training_file']}-{body['model']}"}
+        said = json.dumps(body, sort_keys=True).encode()
+        headers = {"Idempotency-Key": hashlib.sha256(said).hexdigest()}
 
         def call(client: Any) -> AbstractContextManager[Any]:
             create = client.fine_tuning.jobs.with_streaming_response.create
@@ -196,7 +203,7 @@ class Jobs:
             except Unanswered as error:
                 tries += 1
                 pause = min(LONGEST, FIRST * 2 ** (tries - 1)) if error.wait is None else error.wait
-                if not error.again or waited + pause > patience:
+                if not (error.again or _not_ready(error)) or waited + pause > patience:
                     raise
                 waited += pause
                 time.sleep(pause)
@@ -215,6 +222,13 @@ class Jobs:
             if not held or not page.get("has_more") or "id" not in held[-1]:
                 return
             after = {"after": str(held[-1]["id"])}
+
+
+def _not_ready(error: Unanswered) -> bool:
+    """Whether a file that was just uploaded is still looked at."""
+    return error.status in (400, 404, 409) and bool(
+        re.search("(?i)not ready|being processed", error.what)
+    )
 
 
 def has_jobs(client: Client) -> bool:

@@ -128,6 +128,8 @@ class OpenAIBackbone:
         try:
             return made.scores(tokens, plain)
         except SupertuneError as error:
+            if error.code == "unknown_remote_model":
+                raise _no_checkpoint(name, host(made.sender.client.url), error) from None
             if error.code not in OTHERWISE or made.known is not self.known:
                 raise
         known = verified(made.sender)
@@ -342,4 +344,15 @@ def _nothing(wanted: str) -> InputError:
         received=wanted,
         allowed="methods that need features or score_text alone",
         next="Choose linear_probe, nearest_centroid or zero_shot_prompt.",
+    )
+
+
+def _no_checkpoint(name: str, where: str, error: SupertuneError) -> InputError:
+    return InputError(
+        "checkpoint_missing",
+        f"The model that a job made is not at {where}.",
+        received=f"{name}: {error.received}",
+        allowed="a model that nobody has deleted there, and a key that may use it",
+        next="`supertune jobs` says which job made it; after `supertune jobs forget JOB` the same "
+        "fit begins a new one, which is paid for again.",
     )

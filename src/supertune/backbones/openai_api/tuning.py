@@ -96,16 +96,17 @@ class Tuning:
                 if not self._earlier:
                     state = self._begun(jobs, state)
             self.sender.terms.account.note(account, self.sources, fresh=not self._earlier)
-            state, reply = self._followed(jobs, state)
+            if not state.checkpoint:
+                state = self._ended(jobs, *self._followed(jobs, state))
             account.how = self._how(state)
-            return self._ended(jobs, state, reply)
+            return self._result(jobs, state)
         except Unanswered as error:
             raise broken(error, state, self._where) from None
 
     def _how(self, state: JobState) -> str:
         training = self.files["training"]
         how = f"{self.epochs} epochs of {len(training)} rows, {training.tokens:,} tokens each"
-        if self.sender.terms.max_cost is None and self.price is not None and not state.job:
+        if self.price is not None and not state.job:
             most = self.price.training(training.most * self.epochs)
             how += f", and {most:.6f} at most however the server counts"
         if state.job:
@@ -132,13 +133,16 @@ class Tuning:
         """Uploaded and created, each written down before and after."""
         self._consent(len(self.sources))
         begun = self._put_aside()
+        if not state.begun:
+            state = state.written()
         for name, file in self.files.items():
             before = name in state.files
             if state.files.get(name):
                 continue
             state = state.written(files={**state.files, name: ""})
             self._say(f"upload {len(file)} rows", 0, None)
-            id_ = jobs.upload(f"supertune-{self.key}-{name}.jsonl", file.data, begun, before=before)
+            called = f"supertune-{self.key}-{name}.jsonl"
+            id_ = jobs.upload(called, file.data, begun, before=before, since=state.begun)
             state = state.written(files={**state.files, name: id_})
         before = state.creating
         training = self.files["training"]
@@ -305,25 +309,36 @@ class Tuning:
             return
         self._steps = (step, total if isinstance(total, int) else None)
 
-    def _ended(self, jobs: Jobs, state: JobState, reply: Mapping[str, Any]) -> JobDone:
-        counted = reply.get("trained_tokens")
-        tokens = counted if isinstance(counted, int) else self.tokens
+    def _ended(self, jobs: Jobs, state: JobState, reply: Mapping[str, Any]) -> JobState:
+        """Written down that it succeeded, and what it took; or why it did not."""
+        said = reply.get("trained_tokens")
+        counted = isinstance(said, int)
+        tokens = said if isinstance(said, int) else self.tokens
         name = reply.get("fine_tuned_model")
         succeeded = state.status == "succeeded" and isinstance(name, str)
         if not self._earlier:
-            spent = tokens if succeeded or isinstance(counted, int) else 0
-            self._paid((spent, 0), counted=isinstance(counted, int))
-        if not succeeded:
-            self._clean(jobs, state)
-            state.gone()
-            said = self.sender.client.scrubbed(_said(reply), 300)
-            where = named_rows(said, self.files["training"])
-            raise stopped(state, said + where, self._where)
-        state = state.written(checkpoint=name, tokens=tokens)
+            self._paid((tokens if succeeded or counted else 0, 0), counted=counted)
+        if succeeded:
+            losses = [[step, loss] for step, loss in sorted(self._losses.items())]
+            return state.written(
+                checkpoint=str(name), tokens=tokens, counted=counted, losses=losses
+            )
+        self._clean(jobs, state)
+        state.gone()
+        words = self.sender.client.scrubbed(_said(reply), 300)
+        raise stopped(state, words + named_rows(words, self.files["training"]), self._where)
+
+    def _result(self, jobs: Jobs, state: JobState) -> JobDone:
         findings = () if self.asked.keep_file else self._clean(jobs, state)
-        losses = tuple(sorted(self._losses.items()))
+        losses = tuple((step, loss) for step, loss in state.losses)
         return JobDone(
-            str(name), state.job, self.epochs, tokens, isinstance(counted, int), losses, findings
+            state.checkpoint,
+            state.job,
+            self.epochs,
+            state.tokens,
+            state.counted,
+            losses,
+            findings,
         )
 
     def _paid(self, tokens: tuple[int, int], *, counted: bool) -> None:
@@ -342,7 +357,8 @@ class Tuning:
             except Unanswered as error:
                 left[name] = f"{id_} ({error.what})"
         if not left:
-            state.written(files={})
+            if state.files:
+                state.written(files={})
             return ()
         message = (
             f"Uploaded rows are still at {self._where}: {', '.join(left.values())}. "
