@@ -14,7 +14,8 @@ import keyring
 import pytest
 from keyring.backend import KeyringBackend
 from keyring.backends import fail
-from tests.openai_server import Hashes, Server, status
+from tests.openai_jobs import JobServer, Quick
+from tests.openai_server import Hashes, status
 
 import supertune
 from supertune.backbones.openai_api import keys
@@ -101,7 +102,8 @@ def test_a_planted_key_is_found_in_nothing_that_is_written(
 ) -> None:
     rows = [(f"{text} {place}", "ab"[i % 2]) for i, text in enumerate(WORDS)]
     said: list[str] = []
-    with Server(hashes=Hashes(), key=KEY) as server, listening() as logged, in_memory() as kept:
+    models = {"hashes": Hashes(), "base": Quick()}
+    with JobServer(key=KEY, **models) as server, listening() as logged, in_memory() as kept:
         if place == "environment":
             monkeypatch.setenv("OPENAI_API_KEY", KEY)
         else:
@@ -117,6 +119,15 @@ def test_a_planted_key_is_found_in_nothing_that_is_written(
         }
         model = supertune.fit(rows, output=tmp_path / "m", method="nearest_centroid", **said_to)
         said += [repr(model), repr(model.workshop), str(supertune.plan(rows, **said_to).data)]
+        said_to |= {"backbone": "openai:base", "method": "fine_tuning_job"}
+        others = [(f"{text} of another", label) for text, label in rows]
+        tuned = supertune.fit(rows, output=tmp_path / "t", test=others, **said_to)
+        said += [repr(tuned), repr(tuned.tuned), json.dumps(supertune.jobs())]
+        assert "ftjob-1" in said[-1]
+        server.ends = "failed", {"code": "x", "message": f"Incorrect API key {KEY}. Bearer {KEY}"}
+        with pytest.raises(SupertuneError) as caught:
+            supertune.fit(others, test=rows, **said_to)
+        said += [str(caught.value), json.dumps(caught.value.as_dict())]
         server.always = status(401, f"Incorrect API key provided: {KEY}. Bearer {KEY}")
         with pytest.raises(SupertuneError) as caught:
             model.predict(["a text of none"])
@@ -128,7 +139,8 @@ def test_a_planted_key_is_found_in_nothing_that_is_written(
         assert error.__suppress_context__
     said += [*logged, *capsys.readouterr()]
     cache = Path(os.environ["SUPERTUNE_CACHE"])
-    files = [*tmp_path.rglob("*"), *cache.glob("*"), *(cache / "activations").rglob("*")]
+    files = [*tmp_path.rglob("*"), *cache.glob("*"), *(cache / "jobs").glob("*")]
+    files += (cache / "activations").rglob("*")
     said += [path.read_bytes().decode("latin-1") for path in files if path.is_file()]
     assert len(said) > 10
     assert not [text for text in said if KEY in text or KEY[3:] in text]
