@@ -37,6 +37,7 @@ from supertune.contracts import (
     Input,
     IntArray,
     Judge,
+    Method,
     Offer,
     Problem,
     Prompt,
@@ -339,7 +340,7 @@ def check(
         offer = workshop.offer(candidate.backbone, fetch=fetch)
     why = misfit(method, workshop.task.objective, offer, rows)
     if why is not None:
-        others = " or ".join(carrying(method, workshop.task.objective, rows))
+        others = " or ".join(_carriers(method, workshop.task.objective, rows))
         raise InputError(
             "method_does_not_fit",
             f"{candidate} cannot serve {workshop.task.name}: {why}.",
@@ -348,6 +349,19 @@ def check(
             next=(f"Take --backbone {others}; " if others and method.needs else "")
             + "`supertune methods` prints what works with what.",
         )
+
+
+def _carriers(method: Method, objective: str, rows: str) -> list[str]:
+    """Models of the catalogue that can carry a method on such rows; where there are none, what is
+    at a server that can."""
+    if found := carrying(method, objective, rows):
+        return found
+    typical = ((one, getattr(one, "typical", None)) for one in registry.engines())
+    return [
+        f"{getattr(one, 'prefix', one.name)}:MODEL"
+        for one, offer in typical
+        if offer is not None and misfit(method, objective, offer, rows) is None
+    ]
 
 
 def fitting_methods(task: Task, offer: Offer | None, rows: str) -> list[str]:

@@ -196,3 +196,10 @@ def test_rows_with_several_labels_are_refused(
         supertune.fit(several, backbone="openai:base", **keys)
     assert caught.value.code == "several_labels"
     assert server.uploads == before
+
+
+def test_where_nobody_can_do_it_a_server_is_named(rows: Any) -> None:
+    with pytest.raises(InputError) as caught:
+        supertune.fit(rows[0], backbone="minilm", method="fine_tuning_job")
+    assert caught.value.code == "method_does_not_fit"
+    assert "--backbone openai:MODEL" in str(caught.value.next)

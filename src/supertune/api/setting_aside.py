@@ -42,9 +42,9 @@ def judged_apart(settled: Recipe, reading: Reading) -> Reading:
     )
     learned, judging = sides[0][0]
     message = (
-        f"{count(len(judging), 'row')} of {len(examples)} judge the model and were not learned "
-        f"from, since cross-validation would pay for a fit a fold. The model has learned from the "
-        f"other {len(learned)}. Rows of your own to judge by (--test) leave it all of them."
+        f"{count(len(judging), 'row')} of {len(examples)} are set aside to judge the model, since "
+        f"cross-validation would pay for a fit a fold; it learns from the other {len(learned)}. "
+        "Rows of your own to judge by (--test) leave it all of them."
     )
     return replace(
         reading,

@@ -117,7 +117,9 @@ def _type(part: Mapping[str, Any]) -> str:
 def _show(terminal: Terminal, method: Method) -> None:
     fits = list(matrix.fits([method]))
     keys = options(method)
-    steps = [f"supertune fit reviews.csv --method {method.name}"]
+    able = [fit.backbone for fit in fits if fit.why is None]
+    on = f" --backbone {able[0]}" if able and all(":" in name for name in able) else ""
+    steps = [f"supertune fit reviews.csv --method {method.name}{on}"]
     if keys:
         first = keys[0]
         steps.append(f"{steps[0]} --set {first['name']}={_value(first['default'])}")

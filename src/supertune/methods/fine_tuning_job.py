@@ -37,6 +37,13 @@ from supertune.prompts.likelihoods import by_label, owners, parts
 class FineTuningJobOptions(Options):
     """Keys of ``fine_tuning_job``."""
 
+    set_aside: float = Field(
+        0.2,
+        ge=0.02,
+        le=0.5,
+        description="share of the rows that judge the model where no test rows are given; "
+        "cross-validation would pay for a job a fold",
+    )
     epochs: int | None = Field(
         None,
         ge=1,
@@ -46,13 +53,6 @@ class FineTuningJobOptions(Options):
     batch_size: int | None = Field(None, ge=1, le=256, description="by default the server's choice")
     learning_rate_multiplier: float | None = Field(
         None, gt=0, le=100, description="by default the server's choice"
-    )
-    set_aside: float = Field(
-        0.2,
-        ge=0.02,
-        le=0.5,
-        description="share of the rows that judge the model where no test rows are given; "
-        "cross-validation would pay for a job a fold",
     )
     validation: float = Field(
         0.0,
