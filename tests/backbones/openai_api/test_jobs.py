@@ -389,3 +389,13 @@ def test_a_tuned_model_that_answers_otherwise_than_its_backbone_is_looked_at_ane
     under = lens.under(Encoding(prompt=PROMPT, checkpoint=done.checkpoint))
     assert under.scores(rows.inputs).shape == (12, 2)
     assert "structured" in lens.backbone._tuned[done.checkpoint].sender.sent.how  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(("model", "costs"), [("gpt-4o-mini", True), ("gpt-4.1", False)])
+def test_a_tuned_model_has_no_price_where_nobody_knows_it(model: str, costs: bool) -> None:
+    with JobServer(**{model: Quick()}) as server:
+        recipe = Recipe(base_url=server.url, threads=1, allow_remote=True)
+        lens = Workshop(recipe).lens(f"openai:{model}")
+        assert lens is not None
+        sender = lens.backbone.sender.of_tuned(f"ft:{model}:tests::1")  # type: ignore[attr-defined]
+    assert (sender.price is not None) == costs

@@ -71,9 +71,10 @@ class Sender:
 
     def of_tuned(self, name: str) -> Sender:
         """To what a job made of the model, at its own price."""
-        own = price(name, self.terms.prices)
-        paid = own if own is not None or self.price is None else self.price.of_tuned
-        return Sender(self.client, name, self.terms, paid)
+        own, base = price(name, self.terms.prices), self.price
+        if own is None and base is not None and (base.tuned is not None or not base.seen):
+            own = base.of_tuned
+        return Sender(self.client, name, self.terms, own)
 
     @property
     def sent(self) -> Sent:

@@ -66,7 +66,9 @@ class Tuning:
     @property
     def _sent(self) -> Sent:
         name = f"a fine-tuning job of {self.sender.model}"
-        return self.sender.terms.account.of(name, self._where)
+        one = self.sender.terms.account.of(name, self._where)
+        one.priced = "" if self.price is None else self.price.seen
+        return one
 
     @property
     def key(self) -> str:
