@@ -64,7 +64,7 @@ def test_as_many_rows_are_read_as_there_is_time_for(
     reviews: Files, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slow = Speed(operations=2e9, block=1e-4, frozen=2.0, trained=3.0)
-    monkeypatch.setattr(unlabelled, "speed", lambda *_: slow)
+    monkeypatch.setattr(unlabelled, "speed_by", lambda *_: slow)
     many = [f"{text}, {number}" for text in POOL for number in range(30)]
     counts = []
     for limit in (1, 150, 100_000):

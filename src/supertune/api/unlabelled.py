@@ -12,7 +12,7 @@ from supertune.contracts import Examples, Finding, Input, Offer, Reading, conten
 from supertune.errors import EnvironmentFault, InputError
 from supertune.pipeline import Workshop
 from supertune.training import estimate
-from supertune.training.speed import speed
+from supertune.training.speed import speed_by
 
 MOST = 1000  # rows; more of them bought nothing (docs/log.md)
 LEAST = 30  # rows, however little time there is
@@ -102,7 +102,7 @@ def within_time(
     offers = _offers(workshop, examples, fetch)
     if recipe.unlabeled_rows or not offers:
         return found
-    probed = speed(recipe.device, recipe.threads, recipe.precision)
+    probed = speed_by(recipe, *offers)
     seconds = max(
         estimate.reading_seconds(found.rows, offer, recipe.max_length, probed) for offer in offers
     )

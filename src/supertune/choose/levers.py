@@ -29,6 +29,7 @@ from supertune.evaluation.splits import repeated_folds
 from supertune.limits import Clock, OutOfTime
 from supertune.pipeline import Candidate, Folds, Workshop, assess
 from supertune.training import estimate
+from supertune.training.speed import has_torch, speed_by
 
 SHARE = 0.25  # of the time limit that all of this may take
 PROBE, NAMED = "linear_probe", "named_probe"
@@ -111,12 +112,9 @@ class _Bench:
 
     def reading_seconds(self, backbone: str) -> float:
         """Predicted, to open a backbone and to read the rows by it."""
-        from supertune.training.speed import speed
-
         recipe = self.workshop.recipe
-        known = speed(recipe.device, recipe.threads, recipe.precision)
         offer, rows = self.workshop.offer(backbone), self.examples.inputs
-        read = estimate.reading_seconds(rows, offer, recipe.max_length, known)
+        read = estimate.reading_seconds(rows, offer, recipe.max_length, speed_by(recipe, offer))
         return estimate.LOADING + estimate.WIDENING * read
 
 
@@ -298,6 +296,8 @@ def _backbone(bench: _Bench, decision: Decision) -> Lever:
         entry = model(each)
         if each == own or entry is None or not speaks(entry.offer.languages, language):
             continue
+        if "torch" in entry.offer.capabilities and not has_torch():
+            return Lever(name, "", None, f"{each} needs torch, which is not installed")
         (others if fetched(entry) is not None else missing).append(each)
     if not others:
         why = f"not on this machine: {', '.join(missing)}" if missing else "there is no other"

@@ -13,7 +13,7 @@ from supertune.data.language import speaks
 from supertune.errors import EnvironmentFault, InputError, SupertuneError
 from supertune.pipeline import Candidate, Workshop, check
 from supertune.training import estimate
-from supertune.training.speed import Speed, speed
+from supertune.training.speed import Speed, speed_by
 
 TEACHING = 1.3e-5  # seconds a fold, class and unlabelled row
 SOLVING = 0.3  # seconds for all folds of a closed form on features that have been read
@@ -181,7 +181,7 @@ def judging_seconds(
     offers = [workshop.offer(name, fetch=fetch) for name in backbones(recipe, examples)]
     if not offers:
         return 0.0
-    known = speed(recipe.device, recipe.threads, recipe.precision)
+    known = speed_by(recipe, *offers)
     names = _methods(workshop, examples.modality)
     judged: list[float] = [getattr(method_options(recipe, one), "judged", 1.0) for one in names]
     own = [getattr(registry.method(one), "answering_seconds", 0.0) for one in names]
@@ -241,7 +241,6 @@ class _Costs:
         self.known, self._inputs = prior.facts(examples, workshop.recipe), examples.inputs
         self._rows = registry.modality(examples.modality)
         self._counted: dict[Offer | None, tuple[int, ...]] = {None: self.known.lengths}
-        self._speed: Speed | None = None
 
     def entry(self, candidate: Candidate, offer: Offer | None, place: int = -1) -> Entry:
         recipe, known = self.recipe, self.known
@@ -291,9 +290,7 @@ class _Costs:
 
     def speed(self, offer: Offer | None) -> Speed | None:
         """Of this machine; probed when the first backbone comes."""
-        if offer is not None and self._speed is None:
-            self._speed = speed(self.recipe.device, self.recipe.threads, self.recipe.precision)
-        return self._speed if offer is not None else None
+        return None if offer is None else speed_by(self.recipe, offer)
 
 
 def language_notes(

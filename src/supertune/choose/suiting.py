@@ -19,7 +19,7 @@ from supertune.data.language import speaks
 from supertune.errors import SupertuneError
 from supertune.pipeline import Workshop
 from supertune.training import estimate
-from supertune.training.speed import speed
+from supertune.training.speed import speed_by
 
 WHOLE = 1_000_000_000  # positions: longer than any row
 
@@ -85,7 +85,7 @@ def _told(
         told = f"rows are sent to a server; `supertune plan --backbone {name}` says what it costs"
         return Suiting(name, True, for_=(told,))
     recipe, rows = workshop.recipe, registry.modality(examples.modality)
-    probed = speed(recipe.device, recipe.threads, recipe.precision)
+    probed = speed_by(recipe, offer)
     lengths = rows.lengths(examples.inputs, offer, recipe.max_length)
     memory = estimate.memory_bytes(
         registry.method("linear_probe"), None, offer, len(lengths), max(lengths, default=0)
@@ -97,7 +97,7 @@ def _told(
         name,
         not against,
         tuple(against),
-        (*for_, *_cut(examples, offer, recipe.max_length)),
+        (*for_, *_cut(examples, offer, recipe.max_length, lengths)),
         estimate.encode_seconds(offer, sum(lengths), probed),
         memory,
         licence,
@@ -118,10 +118,10 @@ def _lacks(workshop: Workshop, examples: Examples, offer: Offer) -> str | None:
     if any(reason is None for reason in reasons):
         return None
     tried = workshop.objective.tried(rows) if asked == "auto" else (asked,)
-    usual = next((name for name in tried if registry.method(name).needs), None)
-    if usual is None:
+    usual = [method for method in map(registry.method, tried) if method.needs]
+    if not usual:
         return reasons[-1]
-    return misfit(registry.method(usual), objective, offer, rows)
+    return misfit(min(usual, key=lambda one: len(one.needs)), objective, offer, rows)
 
 
 def _against(workshop: Workshop, language: str | None, offer: Offer, memory: int) -> list[str]:
@@ -142,11 +142,12 @@ def _language(language: str | None, offer: Offer) -> list[str]:
     return [f"reads {language}, among about 100 languages" if many else f"reads {language}"]
 
 
-def _cut(examples: Examples, offer: Offer, max_length: int) -> list[str]:
-    """How many rows are longer than what would be read of them."""
+def _cut(examples: Examples, offer: Offer, max_length: int, read: tuple[int, ...]) -> list[str]:
+    """How many rows are longer than what would be read of them; ``read``: at ``max_length``."""
     rows, most = registry.modality(examples.modality), min(max_length, offer.max_length)
     whole = rows.lengths(examples.inputs, offer, WHOLE)
-    read = rows.lengths(examples.inputs, offer, most)
+    if most < max_length:
+        read = rows.lengths(examples.inputs, offer, most)
     cut = sum(one > other for one, other in zip(whole, read, strict=True))
     told = f"{cut} of {len(whole)} rows longer than the {most:,} tokens that are read of a row"
     return [told] if cut else []

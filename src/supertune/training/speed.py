@@ -13,9 +13,14 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import cache
 from importlib import metadata
+from importlib.util import find_spec
 from typing import Any, Literal
 
+import numpy as np
+
 from supertune.catalogue.measured import remembered
+from supertune.config import Recipe
+from supertune.contracts import Offer
 
 WIDTH, HEADS, BLOCKS = 384, 6, 2
 ROWS, TOKENS = 4, 64  # of a batch, as features are read in
@@ -46,13 +51,41 @@ def operations(width: int, depth: int, tokens: float) -> float:
 
 
 @cache
-def speed(device: str = "auto", threads: int | None = None, precision: str = "fp32") -> Speed:
-    """Of this machine; measured in a second or two when nobody has measured it yet."""
+def speed(
+    device: str = "auto",
+    threads: int | None = None,
+    precision: str = "fp32",
+    *,
+    torch: bool = True,
+) -> Speed:
+    """Of this machine; measured in a second or two when nobody has measured it yet.
+
+    Args:
+        torch: by torch; else by matrix products of numpy, for backbones that another library runs.
+    """
     count = str(threads or os.environ.get("OMP_NUM_THREADS") or "all")
+    if not torch:
+        name = f"products of numpy {np.__version__}, {count} threads"
+        kept = remembered(name, lambda: asdict(by_products()))
+        return Speed(**kept) if isinstance(kept, dict) else by_products()
     made = f"torch {metadata.version('torch')}"
     name = f"packed blocks in {precision} on {device}, {count} threads, {made}"
     kept = remembered(name, lambda: asdict(measured(device, threads, precision)))
     return Speed(**kept) if isinstance(kept, dict) else measured(device, threads, precision)
+
+
+def speed_by(recipe: Recipe, *offers: Offer) -> Speed:
+    """Of what reads rows through these; torch stays out where none of them is torch's."""
+    torch = any("torch" in offer.capabilities for offer in offers)
+    return speed(recipe.device, recipe.threads, recipe.precision, torch=torch)
+
+
+def has_torch() -> bool:
+    """Whether it is installed; it is not imported."""
+    try:
+        return find_spec("torch") is not None
+    except ImportError:
+        return False
 
 
 def measured(device: str = "auto", threads: int | None = None, precision: str = "fp32") -> Speed:
@@ -76,8 +109,8 @@ def measured(device: str = "auto", threads: int | None = None, precision: str = 
         least: dict[Pass, float] = {}
         with computing("bf16" if half else "fp32", where):
             for what in ("forward", "frozen", "trained"):
-                least[what] = _least(_Blocks(place, ROWS, TOKENS, what))
-            tiny = _least(_Blocks(place, 1, 2, "forward")) / BLOCKS
+                least[what] = _least(_Blocks(place, ROWS, TOKENS, what), _clock())
+            tiny = _least(_Blocks(place, 1, 2, "forward"), _clock()) / BLOCKS
     finally:
         torch.set_num_threads(before)
     whole = operations(WIDTH, BLOCKS, ROWS * TOKENS)
@@ -90,19 +123,42 @@ def measured(device: str = "auto", threads: int | None = None, precision: str = 
     )
 
 
-def _least(run: Callable[[], None]) -> float:
+def by_products() -> Speed:
+    """From the matrix products of blocks alone; what gradients take is what it usually is."""
+    dice = np.random.default_rng(0)
+
+    def seconds(tokens: int) -> float:
+        given = dice.standard_normal((tokens, WIDTH), np.float32)
+        weights = [
+            dice.standard_normal((WIDTH, WIDTH), np.float32) for _ in range(12)
+        ]  # of 12 width² a block
+
+        def run() -> None:
+            for weight in weights:
+                given @ weight
+
+        return _least(run, time.perf_counter)
+
+    whole = seconds(ROWS * TOKENS)
+    return Speed(operations(WIDTH, 1, ROWS * TOKENS) / whole, 2.0, 3.0, min(seconds(2), whole))
+
+
+def _least(run: Callable[[], None], clock: Callable[[], float]) -> float:
     """Seconds of the quickest of some runs."""
     run()
-    return min(_seconds(run) for _ in range(TRIES))
+    return min(_seconds(run, clock) for _ in range(TRIES))
 
 
-def _seconds(run: Callable[[], None]) -> float:
-    """What one run takes. Of one thread its own processor time, so that other programs do not
-    count; of several that would leave out how long they wait for one another."""
+def _clock() -> Callable[[], float]:
+    """Of one thread its own processor time, so that other programs do not count; of several that
+    would leave out how long they wait for one another."""
     import torch
 
     one = torch.get_num_threads() == 1 and not torch.cuda.is_initialized()
-    clock = time.process_time if one else time.perf_counter
+    return time.process_time if one else time.perf_counter
+
+
+def _seconds(run: Callable[[], None], clock: Callable[[], float]) -> float:
     start = clock()
     run()
     return max(clock() - start, 1e-9)

@@ -98,6 +98,34 @@ def test_a_model_on_it_predicts_in_a_process_without_torch(encoder, tmp_path, py
     assert shares == model.predict_proba(["good", "a dull story"]).tolist()
 
 
+FITTED = """
+import json, sys
+
+class WithoutTorch:
+    def find_spec(self, name, *_):
+        if name.partition(".")[0] == "torch":
+            raise ModuleNotFoundError(name)
+
+sys.meta_path.insert(0, WithoutTorch())
+import supertune
+
+rows, backbone, folder = json.loads(sys.argv[1]), sys.argv[2], sys.argv[3]
+options = {"folds": 2, "repeats": 1, "threads": 1, "max_length": 24}
+model = supertune.fit(rows, method="linear_probe", backbone=backbone, output=folder, **options)
+print(json.dumps(model.predict_proba(["good"]).tolist()))
+"""
+
+
+def test_a_fit_on_it_does_not_need_torch(encoder, tmp_path, python) -> None:
+    """Nobody has measured this machine: its cache is empty."""
+    rows = [(f"{text} {number}", label) for number in range(2) for text, label in ROWS]
+    given = [json.dumps(rows), str(encoder), str(tmp_path / "m")]
+    done = python(FITTED, *given, SUPERTUNE_CACHE=str(tmp_path / "cache"))
+    assert done.returncode == 0, done.stderr
+    model = supertune.load(tmp_path / "m", threads=1)
+    assert json.loads(done.stdout) == model.predict_proba(["good"]).tolist()
+
+
 def test_weights_that_changed_are_noticed(encoder, tmp_path) -> None:
     place = tmp_path / "g"
     shutil.copytree(encoder, place)

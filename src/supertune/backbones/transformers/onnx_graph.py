@@ -1,4 +1,4 @@
-"""An encoder of texts with a linear head as one ONNX graph, by torch's own exporter.
+"""A model of texts with a linear head as one ONNX graph, by torch's own exporter.
 
 The graph reads token ids and their mask, both (n, t) int64, and gives ``scores`` (n, C), the
 ``vectors`` (n, d) behind them and, of labels, ``probabilities`` (n, C). Rows and tokens may be of
@@ -46,7 +46,8 @@ def write_onnx(
     """
     pooling = encoding.pooling or offer.pooling
     inner = encoding.layer not in (None, offer.depth) or encoding.prompt is not None
-    if (offer.modality, offer.family) != ("text", "encoder") or pooling not in ("mean", "cls"):
+    read = offer.modality == "text" and offer.family in ("encoder", "causal")
+    if not read or pooling not in ("mean", "cls", "last"):
         raise refused(
             ref.name, f"a {offer.family} model that reads {offer.modality} and pools by {pooling}"
         )
@@ -55,7 +56,9 @@ def write_onnx(
     model = loading.model(ref, offer)
     body = loading.body(model, offer).float().eval()
     body.set_attn_implementation("eager")  # the one without a branch on the mask's content
-    whole = _Whole(body, pooling, Head(*head, shares, normalize=offer.normalize)).eval()
+    whole = _Whole(
+        body, offer.family, pooling, Head(*head, shares, normalize=offer.normalize)
+    ).eval()
     ids = torch.ones((2, _TOKENS), dtype=torch.int64)
     sizes = dict.fromkeys((0, 1), torch.export.Dim.DYNAMIC)
     given = (ids, torch.ones_like(ids))
@@ -125,16 +128,23 @@ class Head(nn.Module):
 
 
 class _Whole(nn.Module):
-    """Tokens to scores and vectors."""
+    """Tokens, padded on the right, to scores and vectors."""
 
-    def __init__(self, body: Any, pooling: str, head: Head) -> None:
+    def __init__(self, body: Any, family: str, pooling: str, head: Head) -> None:
         super().__init__()
-        self.body, self.pooling, self.head = body, pooling, head
+        self.body, self.family, self.pooling, self.head = body, family, pooling, head
 
     def forward(self, input_ids: Any, attention_mask: Any) -> Any:
-        hidden = self.body(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+        if self.family == "causal":  # what stands before the padding does not see it
+            hidden = self.body(input_ids=input_ids, use_cache=False).last_hidden_state
+        else:
+            read = {"input_ids": input_ids, "attention_mask": attention_mask}
+            hidden = self.body(**read).last_hidden_state
         if self.pooling == "cls":
             return self.head(hidden[:, 0])
+        if self.pooling == "last":
+            last = (attention_mask.sum(1) - 1).view(-1, 1, 1).expand(-1, 1, hidden.shape[-1])
+            return self.head(hidden.gather(1, last)[:, 0])
         mask = attention_mask.unsqueeze(-1).to(hidden.dtype)
         return self.head((hidden * mask).sum(1) / mask.sum(1))
 
@@ -175,6 +185,7 @@ def refused(name: str, what: str) -> InputError:
         "no_onnx",
         f"No ONNX graph is made of {name}: {what}.",
         received=name,
-        allowed="encoders of texts that pool by mean or by their first token, and of pictures",
+        allowed="models of texts that pool by mean, by their first token or by their last, and "
+        "encoders of pictures",
         next="Leave --format onnx out, or fit on such a backbone: `supertune backbones`.",
     )
