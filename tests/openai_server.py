@@ -88,6 +88,26 @@ class Counted(Hashes):
         return reply | {"usage": {"prompt_tokens": count, "completion_tokens": 1}}
 
 
+class Echo(Hashes):
+    """Says what it was asked once more, as far as there is room; of choices the longest."""
+
+    def chat(self, body: Mapping[str, Any]) -> Reply:
+        said = str(body["messages"][-1]["content"]).splitlines()[-1].split()
+        most = int(body.get("max_tokens", 99))
+        text, read = " ".join(said[:most]), sum(len(one["content"]) for one in body["messages"])
+        schema = body.get("response_format") if "response_format" in self.heeds else None
+        if schema:
+            held = schema["json_schema"]["schema"]["properties"]
+            made = {name: max(one.get("enum", [text]), key=len) for name, one in held.items()}
+            text = json.dumps(made)
+        top = [("a", -0.5)] if body.get("logprobs") and "top_logprobs" in self.heeds else []
+        top += [("b", -2.0)] if top and int(body["top_logprobs"]) > 1 else []
+        reply = _chat_reply(text, top, read // 4, len(said[:most]))
+        if len(said) > most and not schema:
+            reply["choices"][0]["finish_reason"] = "length"
+        return reply
+
+
 class Older(Hashes):
     """The same, whose structures have another form, and which fails at the one it does not know,
     as llama-cpp-python's server does."""
@@ -222,7 +242,11 @@ def _as_chat(body: Mapping[str, Any]) -> dict[str, Any]:
     """What /responses is asked, as it would be asked by chat."""
     if body["max_output_tokens"] < 16:
         raise Refused(400, "max_output_tokens must be at least 16")
-    made = {"model": body["model"], "messages": body["input"], "max_tokens": 6}
+    made = {
+        "model": body["model"],
+        "messages": body["input"],
+        "max_tokens": body["max_output_tokens"],
+    }
     made |= {key: body[key] for key in ("temperature",) if key in body}
     if "message.output_text.logprobs" in body.get("include", ()):
         made |= {"logprobs": True, "top_logprobs": body["top_logprobs"]}

@@ -12,6 +12,7 @@ from supertune.api import resuming
 from supertune.api.resuming import Kind, Progress, Rows
 from supertune.config import mistakes
 from supertune.contracts import Answering, Columns, Completed, Composing
+from supertune.contracts.remote import ANEW, anew
 from supertune.errors import InputError
 from supertune.model import Model, load
 
@@ -50,7 +51,8 @@ def write(
         text: the column of requests.
         device, threads: where the backbone runs.
         **settings: what is to be other than the model was fitted with, of
-            `supertune.contracts.Answering`: ``beams=4``, ``n_best=3``, ``temperature=0.7`` ...
+            `supertune.contracts.Answering`: ``beams=4``, ``n_best=3``, ``temperature=0.7`` ...;
+            of a folder whose backbone is at a server also what `supertune.load` takes of that.
 
     Returns:
         For each request ``request``, ``completion``, ``surety`` (mean log-likelihood of a token),
@@ -66,7 +68,8 @@ def write(
     """
     place = None if output is None else resuming.place(Path(output), overwrite, KIND)
     if not isinstance(model, Model):
-        model = load(model, device=device, threads=threads)
+        model = load(model, device=device, threads=threads, **anew(settings))
+    settings = {key: one for key, one in settings.items() if key not in ANEW}
     if not isinstance(model.tuned, Composing):
         raise InputError(
             "no_writer",
@@ -132,14 +135,18 @@ def _rows(model: Model, source: Any, columns: Columns, how: Answering) -> Rows:
 
 
 def _row(request: str, made: Completed) -> dict[str, Any]:
-    others = [{"completion": one.text, "surety": round(one.surety, 4)} for one in made.others]
+    others = [{"completion": one.text, "surety": _rounded(one.surety)} for one in made.others]
     return {
         "request": request,
         "completion": made.text,
-        "surety": round(made.surety, 4),
+        "surety": _rounded(made.surety),
         "ended": made.ended,
         "others": others,
     }
+
+
+def _rounded(surety: float | None) -> float | None:
+    return None if surety is None else round(surety, 4)
 
 
 def _told(part: list[dict[str, Any]], progress: Progress | None) -> list[dict[str, Any]]:

@@ -8,16 +8,21 @@ from typing import Annotated, Any
 import typer
 
 from supertune.cli.options import (
+    AllowRemote,
     Command,
     Device,
     Json,
+    MaxCost,
+    MaxRequests,
     ModelFolder,
     NoColor,
+    Prices,
     Quiet,
     Threads,
     Verbose,
     example,
     terminal,
+    told_sent,
 )
 from supertune.cli.predict import read_as
 from supertune.cli.progress import Progress
@@ -66,6 +71,10 @@ def write(
     settings: Settings = None,
     text: Annotated[str | None, typer.Option("--text", help="The column of requests.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
+    allow_remote: AllowRemote = False,
+    max_cost: MaxCost = None,
+    max_requests: MaxRequests = None,
+    prices: Prices = None,
     device: Device = None,
     threads: Threads = None,
     json: Json = False,
@@ -75,14 +84,12 @@ def write(
 ) -> None:
     """Answer requests by a model of text_generation: texts and files of any size."""
     from supertune import api
-    from supertune.config import parse_settings
+    from supertune.contracts.remote import anew, shared
 
     said = terminal(ctx)
-    chosen: dict[str, Any] = dict(parse_settings(list(settings or ())))
-    chosen |= {k: v for k, v in (("beams", beams), ("n_best", n_best)) if v is not None}
-    if n_best is not None and beams is None:
-        chosen["beams"] = max(n_best, 1)
-    with kept_of(said, output), Progress(said) as progress:
+    chosen = _chosen(settings, beams, n_best) | anew(ctx.params)
+    with kept_of(said, output), Progress(said) as progress, shared() as account:
+        ctx.call_on_close(lambda: told_sent(said, account))
         done = api.write(
             folder,
             read_as(texts),
@@ -101,6 +108,17 @@ def write(
         return
     _show(said, done)
     said.next([f"supertune write {folder} FILE.csv -o answers.jsonl"])
+
+
+def _chosen(settings: list[str] | None, beams: int | None, n_best: int | None) -> dict[str, Any]:
+    """What is to be other than the model was fitted with."""
+    from supertune.config import parse_settings
+
+    chosen: dict[str, Any] = dict(parse_settings(list(settings or ())))
+    chosen |= {k: v for k, v in (("beams", beams), ("n_best", n_best)) if v is not None}
+    if n_best is not None and beams is None:
+        chosen["beams"] = max(n_best, 1)
+    return chosen
 
 
 def _show(said: Terminal, done: list[dict[str, Any]]) -> None:

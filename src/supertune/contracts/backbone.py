@@ -14,6 +14,7 @@ from supertune.contracts.data import FloatArray, Input
 from supertune.contracts.remote import Terms
 
 Capability = Literal[
+    "backbone",  # it is one, for what asks nothing more than its objective does
     "features",  # one vector per input
     "names",  # labels' names have vectors too, to be compared with those of inputs
     "text_tower",  # and are read by a tower of their own, as it was pretrained to compare them

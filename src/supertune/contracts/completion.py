@@ -75,13 +75,13 @@ class Completed:
     """One answer.
 
     Attributes:
-        surety: the mean log-likelihood of its tokens, at most 0.
+        surety: the mean log-likelihood of its tokens, at most 0; None where nobody tells.
         ended: whether the model ended it; otherwise it was cut off at ``max_new_tokens``.
         others: the next best, where more than one was asked for.
     """
 
     text: str
-    surety: float = 0.0
+    surety: float | None = 0.0
     ended: bool = True
     others: tuple[Completed, ...] = ()
 
@@ -91,8 +91,14 @@ class Completing(Protocol):
     """What a `Backbone` with ``generate`` among its capabilities also owes. Tensors are the
     engine's own; inside ``with tunable:`` all but `activations` is as tuned."""
 
-    def requested(self, turns: Sequence[tuple[str, str]], chat: bool) -> Any:
-        """The piece of tokens that an answer follows; with the backbone's own chat template."""
+    def requested(
+        self, turns: Sequence[tuple[str, str]], chat: bool, of: Input | None = None
+    ) -> Any:
+        """The piece of tokens that an answer follows; with the backbone's own chat template.
+
+        Args:
+            of: the row that asks, for an account of what was sent to a server.
+        """
         ...
 
     def answered(self, request: Any, text: str) -> Any:

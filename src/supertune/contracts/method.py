@@ -328,6 +328,8 @@ OFFERED_BY: Mapping[str, frozenset[str]] = {
 }
 
 
+BACKBONE = "backbone"  # needed by a method that asks nothing of one but what its objective does
+
 # What a backbone reads of rows that it cannot read themselves: the texts of items.
 READ_OF: Mapping[str, str] = {"interactions": "text"}
 
@@ -356,7 +358,7 @@ def needed(method: Method, objective: str, offer: Offer) -> frozenset[str]:
 
 def offered(offer: Offer) -> frozenset[str]:
     """What a backbone offers, with what its inputs offer by themselves."""
-    return offer.capabilities | OFFERED_BY.get(offer.modality, frozenset())
+    return offer.capabilities | OFFERED_BY.get(offer.modality, frozenset()) | {BACKBONE}
 
 
 def misfit(method: Method, objective: str, offer: Offer | None, rows: str = "text") -> str | None:

@@ -25,6 +25,7 @@ from supertune.contracts import (
     Untuned,
 )
 from supertune.contracts.diffusion import DENOISER
+from supertune.contracts.method import BACKBONE
 from supertune.methods._as_it_answers import AsItAnswers, UntunedWriterOptions
 from supertune.methods._as_it_speaks import AsItSpeaks
 from supertune.methods._as_it_translates import AsItTranslates
@@ -96,7 +97,7 @@ class UntunedMethod:
     summary = "The backbone as it is, asked the same; nothing is tuned"
     reference = "Ho et al. 2020, arXiv:2006.11239; Radford et al. 2022, arXiv:2212.04356; "
     reference += "Kim et al. 2021, arXiv:2106.06103"
-    needs = frozenset({"torch"})
+    needs = frozenset({BACKBONE})
     objectives = frozenset({"denoise", "transcribe", "synthesise", "translate", "generate"})
     simplicity = 4
     options: type[Options] = UntunedOptions

@@ -75,7 +75,7 @@ class Asking:
         """The piece of each request."""
         before = shown or [()] * len(inputs)
         return [
-            writer(lens).requested(self.turns(value, some), self.chat)
+            writer(lens).requested(self.turns(value, some), self.chat, value)
             for value, some in zip(inputs, before, strict=True)
         ]
 

@@ -28,7 +28,7 @@ def _described(name: str, *, width: int, features: bool, chat: bool, jobs: bool 
     if features:
         offered.add("features")
     if chat:
-        offered.add("score_text")
+        offered |= {"score_text", "generate"}
     return Offer(
         capabilities=frozenset(offered),
         family="encoder" if features else "causal",

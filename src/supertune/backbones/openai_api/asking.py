@@ -100,6 +100,17 @@ class Spoken:
         """The likeliest first tokens; see `replies`."""
         return replies.top(reply) if self.api == "chat" else replies.top_written(reply)
 
+    def sureties(self, reply: Mapping[str, Any]) -> list[float]:
+        """The log-probability of each token written; see `replies`."""
+        part = replies.told(reply) if self.api == "chat" else replies.told_written(reply)
+        return replies.chances(part)
+
+    def ended(self, reply: Mapping[str, Any]) -> bool:
+        """Whether the model came to an end, and was not cut off."""
+        if self.api == "chat":
+            return replies.reason(reply) == "stop"
+        return reply.get("status") in (None, "completed")
+
     def told(self) -> str:
         """For the report."""
         warm = ", at the server's own temperature" if "temperature" in self.without else ""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any, Literal
@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from supertune.backbones.openai_api import replies, words
+from supertune.backbones.openai_api import replies, words, writing
 from supertune.backbones.openai_api.asking import Spoken
 from supertune.backbones.openai_api.client import host
 from supertune.backbones.openai_api.counting import units
@@ -23,8 +23,11 @@ from supertune.backbones.openai_api.ordering import ordered
 from supertune.backbones.openai_api.probing import Verified, verified
 from supertune.backbones.openai_api.sending import Request, Sender
 from supertune.backbones.openai_api.texts import Text, texts
+from supertune.backbones.openai_api.writing import Conversation
 from supertune.contracts import (
+    Answering,
     BackboneRef,
+    Completed,
     Encoding,
     FloatArray,
     Injection,
@@ -44,6 +47,7 @@ PIECES = 20_000  # and so many pieces at most
 BYTES_AROUND = 16  # that a server adds to each text, at most
 OTHERWISE = ("reply_broken", "request_refused")  # than was verified
 LONGEST_ANSWER = 16  # tokens around a structured or written word
+LIKELY = 0.35  # share of the tokens allowed that are written, for an estimate
 
 Answer = npt.NDArray[Any]
 
@@ -94,16 +98,13 @@ class OpenAIBackbone:
             return self._of_tuned(encoding.checkpoint, tokens, encoding)
         prompt = encoding.prompt
         assert prompt is not None
-        labels, spoken = prompt.all_words, self._spoken
+        labels, spoken = prompt.all_words, self.spoken
         way = words.way(spoken, labels)
-        flat = self._distinct([row[0] for row in tokens])
-        bodies = {one.whole: self._body(prompt, one, way) for one in flat}
-        keys = [self._key(way, json.dumps(bodies[one.whole], sort_keys=True)) for one in flat]
-
-        def ask(todo: Sequence[Text], keys: Sequence[str]) -> None:
-            self._ask(todo, keys, [bodies[one.whole] for one in todo], way)
-
-        found = self._answers(flat, keys, ask)
+        asked = [row[0] for row in tokens]
+        bodies = {one.whole: self._body(prompt, one, way) for one in asked}
+        first = way == "top_logprobs"
+        read, drawn = (spoken.first, [("", -1.0)]) if first else (spoken.content, "")
+        found = self.answers_of(asked, bodies, read, drawn, 1.0 if first else LIKELY, way)
         self.sender.sent.how = words.told(way, spoken)
         scored = {text: _scored(answer, labels, way) for text, answer in found.items()}
         rows = [scored[row[0].whole] for row in tokens]
@@ -113,7 +114,7 @@ class OpenAIBackbone:
 
     def fine_tune(self, asked: JobAsked, encoding: Encoding, told: Told | None) -> JobDone:
         """See `supertune.contracts.FineTuning`."""
-        return ordered(self.sender, self._spoken.asked, asked, encoding, told).done()
+        return ordered(self.sender, self.spoken.asked, asked, encoding, told).done()
 
     def _of_tuned(
         self, name: str, tokens: Sequence[tuple[Text, ...]], encoding: Encoding
@@ -232,7 +233,7 @@ class OpenAIBackbone:
     # --- words --------------------------------------------------------------------------------
 
     @property
-    def _spoken(self) -> Spoken:
+    def spoken(self) -> Spoken:
         if self.known.best is None:
             raise _nothing("words")
         return self.known.best
@@ -240,42 +241,73 @@ class OpenAIBackbone:
     def _body(self, prompt: Prompt, text: Text, way: words.Way) -> dict[str, Any]:
         said, labels = words.messages(prompt, text.fields), prompt.all_words
         if way == "top_logprobs":
-            return self._spoken.body(self.sender.model, said, 1, top=self._spoken.top)
+            return self.spoken.body(self.sender.model, said, 1, top=self.spoken.top)
         longest = max(len(word.encode()) for word in labels) + LONGEST_ANSWER
         schema = words.schema(labels) if way == "structured" else None
-        return self._spoken.body(self.sender.model, said, longest, schema=schema)
+        return self.spoken.body(self.sender.model, said, longest, schema=schema)
 
-    def _ask(
+    def answers_of(
         self,
-        todo: Sequence[Text],
-        keys: Sequence[str],
-        bodies: Sequence[dict[str, Any]],
-        way: words.Way,
-    ) -> None:
-        spoken = self._spoken
-        requests = [self._for_words(body, way) for body in bodies]
+        asked: Sequence[Text],
+        bodies: Mapping[str, dict[str, Any]],
+        read: Callable[[dict[str, Any]], Any],
+        drawn: Any,
+        likely: float,
+        what: str = "writing",
+    ) -> dict[str, Any]:
+        """By text what ``read`` made of the reply to its body, now or earlier.
 
-        def keep(number: int, answer: Answer) -> None:
-            self._keep([todo[number]], {keys[number]: answer})
+        Args:
+            drawn: what stands for it in a dry run.
+            likely: the share of the tokens allowed that are written, for an estimate.
+        """
+        flat = self._distinct(asked)
+        keys = [self._key(what, json.dumps(bodies[one.whole], sort_keys=True)) for one in flat]
 
-        def read(number: int, reply: dict[str, Any]) -> Answer:
-            return _packed(spoken.first(reply) if way == "top_logprobs" else spoken.content(reply))
+        def ask(todo: Sequence[Text], keys: Sequence[str]) -> None:
+            requests = [self._for_words(bodies[one.whole], likely) for one in todo]
 
-        if self.sender.terms.account.dry:
-            for number, request in enumerate(requests):
-                self._counted(request)
-                keep(number, _packed([("", -1.0)] if way == "top_logprobs" else ""))
-            return
-        self.sender.all(requests, read, keep)
+            def keep(number: int, answer: Any) -> None:
+                self._keep([todo[number]], {keys[number]: _packed(answer)})
 
-    def _for_words(self, body: dict[str, Any], way: words.Way) -> Request:
-        spoken = self._spoken
+            if self.sender.terms.account.dry:
+                for number, request in enumerate(requests):
+                    self._counted(request)
+                    keep(number, drawn)
+                return
+            self.sender.all(requests, lambda _, reply: read(reply), keep)
+
+        return {text: _unpacked(one) for text, one in self._answers(flat, keys, ask).items()}
+
+    def _for_words(self, body: dict[str, Any], likely: float) -> Request:
+        spoken = self.spoken
         said, allowed = spoken.said(body), spoken.most(body)
         tokens = spoken.asked.tokens(sum(map(units, said)))
-        most = sum(len(text.encode()) for text in said) + 16 * BYTES_AROUND
+        most = sum(len(text.encode()) for text in said) + 16 * BYTES_AROUND * len(said)
         most += len(json.dumps([body.get("response_format"), body.get("text")]))
-        written = min(allowed, LONGEST_ANSWER // 2)
+        written = max(1, round(likely * allowed))
         return Request(spoken.route, body, (tokens, written), (most, allowed))
+
+    # --- answers in writing -------------------------------------------------------------------
+
+    def requested(
+        self, turns: Sequence[tuple[str, str]], chat: bool, of: Input | None = None
+    ) -> Conversation:
+        """See `supertune.contracts.Completing`; the server has a template of its own."""
+        return writing.asked_of(turns, self.spoken.asked, of)
+
+    def answered(self, request: Conversation, text: str) -> Conversation:
+        """See `supertune.contracts.Completing`."""
+        return request.behind(text)
+
+    def answer_losses(self, pieces: Sequence[Any], kept: Any, cut: int) -> tuple[Any, Any]:
+        raise _nothing("the likelihood of answers")
+
+    def completed(
+        self, requests: Sequence[Conversation], how: Answering, *, room: int = 0
+    ) -> list[Completed]:
+        """See `supertune.contracts.Completing`."""
+        return writing.completed(self, requests, how)
 
     def _counted(self, request: Request) -> None:
         """Of a dry run: what the request would take."""
@@ -322,8 +354,11 @@ def _packed(answer: Any) -> Answer:
     return np.frombuffer(json.dumps(answer).encode(), dtype=np.uint8)
 
 
-def _scored(answer: Answer, labels: tuple[str, ...], way: words.Way) -> FloatArray:
-    held = json.loads(np.asarray(answer, dtype=np.uint8).tobytes())
+def _unpacked(answer: Answer) -> Any:
+    return json.loads(np.asarray(answer, dtype=np.uint8).tobytes())
+
+
+def _scored(held: Any, labels: tuple[str, ...], way: words.Way) -> FloatArray:
     if way == "top_logprobs":
         return words.by_tokens([(str(token), float(value)) for token, value in held], labels)
     plain = tuple(word.strip() for word in labels)

@@ -73,8 +73,25 @@ def content(reply: Mapping[str, Any]) -> str:
 
 def top(reply: Mapping[str, Any]) -> list[tuple[str, float]]:
     """The likeliest first tokens, each with its log-probability."""
+    return _likeliest(told(reply))
+
+
+def told(reply: Mapping[str, Any]) -> Any:
+    """What is told of each token written."""
     held = _choice(reply).get("logprobs")
-    return _likeliest(held.get("content") if isinstance(held, dict) else None)
+    return held.get("content") if isinstance(held, dict) else None
+
+
+def reason(reply: Mapping[str, Any]) -> str:
+    """Why the answer ended."""
+    return str(_choice(reply).get("finish_reason") or "stop")
+
+
+def chances(places: Any) -> list[float]:
+    """The log-probability of each token, as far as it is told."""
+    listed = places if isinstance(places, list) else []
+    found = [one.get("logprob") for one in listed if isinstance(one, dict)]
+    return [min(0.0, float(one)) for one in found if isinstance(one, int | float)]
 
 
 def _part(reply: Mapping[str, Any]) -> dict[str, Any]:
@@ -100,7 +117,12 @@ def written(reply: Mapping[str, Any]) -> str:
 
 def top_written(reply: Mapping[str, Any]) -> list[tuple[str, float]]:
     """As `top`, of /responses."""
-    return _likeliest(_part(reply).get("logprobs"))
+    return _likeliest(told_written(reply))
+
+
+def told_written(reply: Mapping[str, Any]) -> Any:
+    """As `told`, of /responses."""
+    return _part(reply).get("logprobs")
 
 
 def _likeliest(places: Any) -> list[tuple[str, float]]:

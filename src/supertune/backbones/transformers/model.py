@@ -249,7 +249,7 @@ class TransformersBackbone:
         """See `supertune.contracts.Generating`."""
         return generating.generate(self, texts, decoding, room)
 
-    def requested(self, turns: Sequence[tuple[str, str]], chat: bool) -> Any:
+    def requested(self, turns: Sequence[tuple[str, str]], chat: bool, of: Any = None) -> Any:
         """See `supertune.contracts.Completing`."""
         return completing.requested(self, turns, chat)
 
