@@ -21,6 +21,7 @@ NAMES = (
     "many_adapters",
     "sharing",
     "many_tasks",
+    "workers",
     "peft_trainer",
     "peft_speech",
     "pictures",

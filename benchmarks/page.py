@@ -28,6 +28,7 @@ ORDER = (
     "many_adapters",
     "sharing",
     "many_tasks",
+    "workers",
     "more_rows",
     "saved_sizes",
     "roofline",

@@ -64,7 +64,7 @@ def members() -> str:
 def scaling() -> str:
     """Markdown: one row a figure of what was measured of several processes."""
     lines = ["| by | what | here | aim | measured |", "|---|---|---|---|---|"]
-    for name in ("sharing", "many_tasks", "study_bulk"):
+    for name in ("sharing", "many_tasks", "workers", "study_bulk"):
         path = RESULTS / f"{name}.json"
         if not path.exists():
             lines.append(f"| `{name}` | not measured yet | | | |")
