@@ -400,19 +400,6 @@ def begin(
     return assessed
 
 
-def begin_fold(
-    workshop: Workshop, candidate: Candidate, examples: Examples, fold: tuple[IntArray, IntArray]
-) -> Callable[[], FloatArray]:
-    """Answers (rows in test, C) of ``candidate`` fitted on the other side of one fold, to be waited
-    for."""
-    wait = workshop.begin(workshop, candidate, examples, [[fold]], None)
-
-    def answers() -> FloatArray:
-        return workshop.answers(wait()[0][fold[1]], examples.labels, workshop.task.head(examples))
-
-    return answers
-
-
 def calibrated(workshop: Workshop, assessed: Assessed, examples: Examples) -> Assessed:
     """The same answers, made to mean what they say where that helps; once.
 

@@ -27,7 +27,7 @@ from supertune.contracts import Examples, FloatArray
 from supertune.evaluation.resampling import Sampling
 from supertune.limits import Clock, OutOfTime
 from supertune.metrics import RATES
-from supertune.pipeline import Assessed, Workshop, begin, begin_fold, calibrated
+from supertune.pipeline import Assessed, Workshop, begin, calibrated
 from supertune.training import estimate
 
 SLOWER = "slower than predicted; it would not have ended within the time limit"
@@ -228,7 +228,14 @@ class Race:
         return needed > self.left()
 
     def _begun_fold(self, runner: Runner, fold: Fold) -> Callable[[], FloatArray]:
-        return begin_fold(self.workshop, runner.entry.candidate, self.examples, fold)
+        """Answers (rows in test, C) of one more fold, to be waited for."""
+        workshop, rows = self.workshop, self.examples
+        wait = workshop.begin(workshop, runner.entry.candidate, rows, [[fold]], None)
+
+        def answers() -> FloatArray:
+            return workshop.answers(wait()[0][fold[1]], rows.labels, workshop.task.head(rows))
+
+        return answers
 
     def _fold(self, runner: Runner, wait: Callable[[], FloatArray]) -> bool:
         """One more fold; whether there was time for it."""
