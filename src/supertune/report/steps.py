@@ -87,8 +87,9 @@ def following(report: Mapping[str, Any], folder: Path | None) -> list[str]:
     steps = []
     for found in report.get("findings") or []:
         if what := _DOUBTED.get(str(found.get("code"))):
-            numbers = ", ".join(map(str, found["rows"][:5]))
-            steps.append(f"Check the {what} of rows {numbers}, correct them and fit again.")
+            rows = found["rows"][:5]
+            where = f"row{'s' if len(rows) > 1 else ''} {', '.join(map(str, rows))}"
+            steps.append(f"Check the {what} of {where}, correct what is wrong and fit again.")
     if report.get("elsewhere"):
         steps.append(f"Score it on labelled rows: {listed['evaluate']}")
     answer = (report.get("verdict") or {}).get("answer")
