@@ -119,7 +119,7 @@ def test_jobs_are_listed_looked_at_cancelled_and_forgotten(
     waiting.start()
     until(lambda: any(one["job"] for one in api.jobs()))
     shown = supertune("jobs", "show", "ftjob-1", "--json").answer
-    assert shown["status"] == "running"
+    assert shown.get("status") == "running", shown
     assert "Fine-tuning job started" in shown["events"]
     assert shown["rows"] == 20
     assert "ftjob-1" in supertune("jobs").out

@@ -79,8 +79,7 @@ def forget_job(name: str) -> dict[str, Any]:
     state, at = _found(name)
     try:
         for file in state.files.values():
-            if file:
-                at.delete(file)
+            at.delete(file)
     except Exception as error:  # noqa: BLE001  as above
         raise _said(error, state) from None
     state.gone()
@@ -88,9 +87,7 @@ def forget_job(name: str) -> dict[str, Any]:
 
 
 def _told(state: JobState) -> dict[str, Any]:
-    known = asdict(state)
-    known.pop("creating")
-    return {**known, "files": [one for one in state.files.values() if one]}
+    return {**asdict(state), "files": list(state.files.values())}
 
 
 def _found(name: str) -> tuple[JobState, Jobs]:

@@ -128,7 +128,8 @@ def test_whatever_passes_there_is_one_upload_and_one_job(server: JobServer, name
 def test_errors_on_the_way_are_waited_out(server: JobServer) -> None:
     rows = asked()
     tune(server, asked())
-    server.looked.extend([status(429), status(500), dropped, cut, status(503, Retry_After="0.01")])
+    passing = [status(429), status(500), dropped, cut, status(503, Retry_After="0.01")]
+    server.looked.extend([*passing, well, *passing, well, *passing])
     assert tune(server, rows).checkpoint
     assert not server.looked
     assert counted(server) == (2, 2)
@@ -324,11 +325,20 @@ def test_an_interrupted_wait_says_that_the_job_goes_on_and_finds_it_again(
         _thread.interrupt_main()
 
     server.hold.clear()
-    server.looked.extend([interrupt])
+    server.looked.extend([well, well, interrupt])  # behind two looks for what is there already
     with pytest.raises(KeyboardInterrupt) as caught:
         tune(server, rows)
     assert "ftjob-2 goes on" in caught.value.__notes__[0]
     assert "supertune jobs cancel ftjob-2" in caught.value.__notes__[0]
+    there = dict(server.jobs)
+    server.jobs.clear()
+    with pytest.raises(SupertuneError) as missed:
+        tune(server, rows)
+    assert missed.value.code == "job_missing"
+    assert "supertune jobs forget ftjob-2" in str(missed.value.next)
+    server.jobs.update(there)
+    for path in (Path(os.environ["SUPERTUNE_CACHE"]) / job_states.ROOM).glob("*.json"):
+        path.unlink()  # nor does it take what is known here, as on another machine
     server.hold.set()
     assert tune(server, rows).job == "ftjob-2"
     assert counted(server) == (2, 2)

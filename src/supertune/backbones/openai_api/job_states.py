@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import threading
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,9 +25,7 @@ class JobState:
     """Attributes:
     key: of what the job learns from, and how; its file's name.
     server, model: where, and what is tuned.
-    files: by what they are for (``"training"``, ``"validation"``), ids at the server; "" of one
-        whose upload began.
-    creating: the creation of the job began.
+    files: by what they are for (``"training"``, ``"validation"``), ids at the server.
     job, status, checkpoint: its id, how it was when last seen, the tuned model's name.
     rows, epochs, tokens: learned from, how often, trained on in all (0 while unknown), ``counted``
         by the server or estimated.
@@ -37,7 +36,6 @@ class JobState:
     server: str
     model: str
     files: dict[str, str] = field(default_factory=dict)
-    creating: bool = False
     job: str = ""
     status: str = ""
     checkpoint: str = ""
@@ -60,7 +58,7 @@ class JobState:
         """
         changed = replace(self, **{"begun": self.begun or _now(), **changes})
         room(ROOM)
-        partial = self.path.with_suffix(f".{os.getpid()}")
+        partial = self.path.with_suffix(f".{os.getpid()}-{threading.get_ident()}")
         try:
             with partial.open("w", encoding="utf-8") as file:
                 json.dump(asdict(changed), file, indent=1)

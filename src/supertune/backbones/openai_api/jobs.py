@@ -1,7 +1,7 @@
 """The routes of fine-tuning jobs: files, jobs, their events; each with patience of its own.
 
-What creates something is not blindly tried again: an attempt whose answer never came may have
-created it, so it is looked for first.
+What creates something is never blindly tried: an earlier process, or an attempt whose answer never
+came, may have created it, so it is looked for first.
 """
 
 from __future__ import annotations
@@ -38,14 +38,11 @@ class Jobs:
 
     # --- files --------------------------------------------------------------------------------
 
-    def upload(
-        self, name: str, data: bytes, begin: Callable[[], None], *, before: bool, since: str
-    ) -> str:
+    def upload(self, name: str, data: bytes, begin: Callable[[], None], *, since: str) -> str:
         """The id of the file.
 
         Args:
             begin: called before each attempt, so that it is counted.
-            before: an earlier process may have uploaded it.
             since: when all of this began, which tells it from what was deleted since.
 
         Raises:
@@ -65,7 +62,7 @@ class Jobs:
             alike = (one for one in self._files() if one.get("filename") == name)
             return next((one for one in alike if one.get("bytes") in (None, len(data))), None)
 
-        return str(self._created(call, there, begin, before, seconds)["id"])
+        return str(self._created(call, there, begin, seconds)["id"])
 
     def _files(self) -> Iterator[Mapping[str, Any]]:
         return self._listed(
@@ -102,9 +99,7 @@ class Jobs:
             isinstance(one, dict) and one.get("object") == "fine_tuning.job" for one in data
         )
 
-    def create(
-        self, body: Mapping[str, Any], begin: Callable[[], None], *, before: bool
-    ) -> dict[str, Any]:
+    def create(self, body: Mapping[str, Any], begin: Callable[[], None]) -> dict[str, Any]:
         """The job that learns from ``body["training_file"]``; arguments as in `upload`."""
         said = json.dumps(body, sort_keys=True).encode()
         headers = {"Idempotency-Key": hashlib.sha256(said).hexdigest()}
@@ -118,7 +113,7 @@ class Jobs:
             own = (one for one in self._jobs() if one.get("training_file") == body["training_file"])
             return next((one for one in own if one.get("status") not in ENDED[1:]), None)
 
-        return dict(self._created(call, there, begin, before, self.client.timeout))
+        return dict(self._created(call, there, begin, self.client.timeout))
 
     def _jobs(self) -> Iterator[Mapping[str, Any]]:
         return self._listed(
@@ -173,10 +168,9 @@ class Jobs:
         call: Call,
         there: Callable[[], Mapping[str, Any] | None],
         begin: Callable[[], None],
-        before: bool,
         seconds: float,
     ) -> Mapping[str, Any]:
-        unsure = before
+        unsure = True
 
         def attempt() -> Mapping[str, Any]:
             nonlocal unsure

@@ -1,7 +1,8 @@
 """A fine-tuning job from rows to the name of a tuned model, once and no more.
 
-Upload, create, follow, clean up; each step is written down before the next (`job_states`), so that
-whoever asks for the same again goes on from there. Ctrl-C ends the waiting and not the job.
+Upload, create, follow, clean up; each step is written down before the next (`job_states`) and
+looked for at the server before it is taken, so that whoever asks for the same again goes on from
+there. Ctrl-C ends the waiting and not the job.
 """
 
 from __future__ import annotations
@@ -132,24 +133,20 @@ class Tuning:
     # --- once ---------------------------------------------------------------------------------
 
     def _begun(self, jobs: Jobs, state: JobState) -> JobState:
-        """Uploaded and created, each written down before and after."""
+        """Uploaded and created, each written down."""
         self._consent(len(self.sources))
         begun = self._put_aside()
         if not state.begun:
             state = state.written()
         for name, file in self.files.items():
-            before = name in state.files
-            if state.files.get(name):
+            if name in state.files:
                 continue
-            state = state.written(files={**state.files, name: ""})
             self._say(f"upload {len(file)} rows", 0, None)
             called = f"supertune-{self.key}-{name}.jsonl"
-            id_ = jobs.upload(called, file.data, begun, before=before, since=state.begun)
+            id_ = jobs.upload(called, file.data, begun, since=state.begun)
             state = state.written(files={**state.files, name: id_})
-        before = state.creating
-        training = self.files["training"]
-        state = state.written(creating=True, rows=len(training), epochs=self.epochs)
-        created = self._created(jobs, state, begun, before)
+        state = state.written(rows=len(self.files["training"]), epochs=self.epochs)
+        created = self._created(jobs, state, begun)
         state = state.written(job=str(created["id"]), status=str(created.get("status", "")))
         self._epochs_are_ours(jobs, state, created)
         return state
@@ -214,7 +211,7 @@ class Tuning:
                 "number of rows.",
             )
 
-    def _created(self, jobs: Jobs, state: JobState, begun: Any, before: bool) -> dict[str, Any]:
+    def _created(self, jobs: Jobs, state: JobState, begun: Any) -> dict[str, Any]:
         """By ``method``, or by ``hyperparameters`` where the server knows only these."""
         asked = self.asked
         numbers = {
@@ -235,10 +232,10 @@ class Tuning:
         method = {"type": "supervised", "supervised": {"hyperparameters": numbers}}
         self._say("create a fine-tuning job", 0, None)
         try:
-            return jobs.create({**body, "method": method}, begun, before=before)
+            return jobs.create({**body, "method": method}, begun)
         except Unanswered as error:
             if error.status in (400, 422) and "method" in error.what:
-                return jobs.create({**body, "hyperparameters": numbers}, begun, before=False)
+                return jobs.create({**body, "hyperparameters": numbers}, begun)
             if error.status in (400, 404, 405, 422):
                 self._clean(jobs, state)
                 state.gone()
@@ -354,8 +351,7 @@ class Tuning:
         left = {}
         for name, id_ in state.files.items():
             try:
-                if id_:
-                    jobs.delete(id_)
+                jobs.delete(id_)
             except Unanswered as error:
                 left[name] = f"{id_} ({error.what})"
         if not left:
