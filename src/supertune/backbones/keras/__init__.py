@@ -1,4 +1,4 @@
-"""The engine for Keras 3 on TensorFlow: encoders of texts, frozen or tuned, without torch."""
+"""The engine for Keras 3 on TensorFlow: encoders of texts and pictures, without torch."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class KerasEngine:
     a folder of TensorFlow's SavedModel."""
 
     name = "keras"
-    summary = "Encoders of texts by TensorFlow alone: .keras files, also tuned, and SavedModels"
-    modalities = ("text",)
+    summary = "Encoders as .keras files or SavedModels, by TensorFlow alone; of texts also tuned"
+    modalities = ("text", "image")
     extra: str | None = "tensorflow"
     folders = True
 

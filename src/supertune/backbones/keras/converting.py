@@ -6,7 +6,7 @@ Devlin et al. 2019, arXiv:1810.04805; the GELU is the exact one.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +19,19 @@ Arrays = Mapping[str, Any]
 
 
 def convert(source: Path, to: Path) -> Path:
-    """Write the folder ``to`` with model.keras and the tokenizer of a transformers folder.
+    """Write the folder ``to`` with model.keras and the tokenizer, or what is said of pictures, of a
+    transformers folder.
 
     Raises:
-        InputError: ``no_keras`` where it is no encoder of BERT's kind.
+        InputError: ``no_keras`` where it is no encoder of BERT's kind and no EfficientNet-Lite.
     """
-    from safetensors.numpy import load_file
-
     config = read_json(source / "config.json") or {}
+    if config.get("model_type") == "efficientnet_lite":
+        from supertune.backbones.keras import converting_efficientnet
+
+        noted = read_json(source / ORIGIN) or {}
+        config |= {key: noted.get(key) for key in ("pooling", "resize_mode")}
+        return _written(source, to, config, converting_efficientnet.built)
     kind, act = config.get("model_type"), config.get("hidden_act", "gelu")
     place = config.get("position_embedding_type", "absolute")
     if (kind, act, place) != ("bert", "gelu", "absolute"):
@@ -34,16 +39,25 @@ def convert(source: Path, to: Path) -> Path:
             "no_keras",
             f"{source.name} is no encoder that is built of Keras layers here.",
             received=f"model_type {kind}, {act}, {place} positions",
-            allowed="model_type bert with gelu and absolute positions, such as minilm",
+            allowed="model_type bert with gelu and absolute positions, such as minilm, or "
+            "efficientnet_lite",
             next="Choose such a model: `supertune models`.",
         )
+    return _written(source, to, config, _built)
+
+
+def _written(
+    source: Path, to: Path, config: dict[str, Any], built: Callable[[Any, Arrays], Any]
+) -> Path:
+    from safetensors.numpy import load_file
+
     arrays: dict[str, Any] = {}
     for path in sorted(source.glob("*.safetensors")):
         found = load_file(str(path))
         arrays |= {name.removeprefix("bert."): array for name, array in found.items()}
     to.mkdir(parents=True, exist_ok=True)
     with quiet():
-        _built(config, arrays).save(str(to / "model.keras"))
+        built(config, arrays).save(str(to / "model.keras"))
     for name in beside(source):
         shutil.copyfile(source / name, to / name)
     made = {"sha256": digest(source), "into": digest_of([to / "model.keras"])}

@@ -64,7 +64,7 @@ class Parts:
         return self.tensorflow.constant(np.ascontiguousarray(array).astype(kind))
 
     def compiled(self, function: Callable[[Any], Any]) -> Callable[[Any], Any]:
-        """As one graph, traced once: rows and tokens may be as many as there are."""
+        """As one graph, traced once: rows and tokens or pixels may be as many as there are."""
         tf, made = self.tensorflow, list[Any]()
 
         def call(given: Any) -> Any:
@@ -76,8 +76,9 @@ class Parts:
         return call
 
     def _any_number(self, tensor: Any) -> Any:
-        fixed = list(tensor.shape)[2 if len(tensor.shape) < 4 else 1 :]
-        free = [None] * (len(tensor.shape) - len(fixed))
+        shape = tensor.shape
+        fixed = [shape[-1]] if len(shape) > 2 else []  # what a position is described by
+        free = [None] * (len(shape) - len(fixed))
         return self.tensorflow.TensorSpec([*free, *fixed], tensor.dtype)
 
     def _entering(self, cut: int) -> Any:

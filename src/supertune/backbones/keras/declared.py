@@ -13,10 +13,13 @@ from supertune.backbones import _sentence_folder as sentence_folder
 from supertune.backbones._sentence_folder import read_json
 from supertune.backbones._tokenizer import FILE as TOKENIZER
 from supertune.backbones.keras.graph import Block, blocks
+from supertune.backbones.transformers.preprocessing import declared_side
 from supertune.contracts import Offer
 from supertune.errors import InputError
 
 READ = ("input_ids", "attention_mask", "token_type_ids", "position_ids")
+PICTURES = "pixel_values"
+PROCESSOR = "preprocessor_config.json"
 SAVED_MODEL = "saved_model.pb"
 POSITIONS = 512  # of a model that says nothing
 TUNES = frozenset({"unfreeze", "LORA", "adapter", "answer", "classify", "regress"})
@@ -29,7 +32,7 @@ class Saved:
     Attributes:
         path: a .keras file, or a folder of a SavedModel.
         files: those that hold its weights and its graph.
-        tokenizer: the folder that has tokenizer.json.
+        reading: the folder that has tokenizer.json, or preprocessor_config.json of pictures.
         inputs: types by name, of a .keras file.
         blocks: between which a .keras file can be cut.
         origin: what config.json says of the weights that it was converted from.
@@ -37,7 +40,7 @@ class Saved:
 
     path: Path
     files: tuple[Path, ...]
-    tokenizer: Path
+    reading: Path
     inputs: dict[str, str]
     offer: Offer
     blocks: tuple[Block, ...] = ()
@@ -71,23 +74,34 @@ def saved(path: Path, name: str) -> Saved:
     else:
         files = tuple(sorted(one for one in path.rglob("*") if one.is_file() and _weighs(one)))
         places = (path, path.parent, path / "assets")
-    tokenizer = next((place for place in places if (place / TOKENIZER).is_file()), None)
-    if tokenizer is None:
-        raise InputError(
-            "tokenizer_unreadable",
-            f"{name} has no tokenizer.",
-            received=f"no {TOKENIZER} beside {path.name}",
-            allowed=f"{TOKENIZER} as tokenizers of transformers save it",
-            next="Save it there with tokenizer.save_pretrained(folder).",
-        )
+    pictures = PICTURES in inputs
+    reading = _reading(path, places, pictures, name)
     weights = sum(file.stat().st_size for file in files) // 4
-    config = read_json(tokenizer / "config.json") or {}
-    offer = _offer(config, tokenizer, name)
+    config = read_json(reading / "config.json") or {}
+    offer = _offer(config, reading, name)
     offer = replace(offer, parameters=weights, depth=len(cut))
+    if pictures:
+        side = declared_side(read_json(reading / PROCESSOR) or {}) or 224
+        mode = config.get("resize_mode")
+        offer = replace(offer, modality="image", max_length=8, resolution=side, resize_mode=mode)
     if cut:
         held = offer.capabilities | {"blocks", "linears", "biases"}
         offer = replace(offer, capabilities=held, tunes=TUNES)
-    return Saved(path, files, tokenizer, inputs, offer, cut, config.get("converted_from"))
+    return Saved(path, files, reading, inputs, offer, cut, config.get("converted_from"))
+
+
+def _reading(path: Path, places: tuple[Path, ...], pictures: bool, name: str) -> Path:
+    wanted = PROCESSOR if pictures else TOKENIZER
+    found = next((place for place in places if (place / wanted).is_file()), None)
+    if found is not None:
+        return found
+    raise InputError(
+        "image_processor_unreadable" if pictures else "tokenizer_unreadable",
+        f"{name} does not say how it wants its {'pictures' if pictures else 'texts'}.",
+        received=f"no {wanted} beside {path.name}",
+        allowed=f"{wanted} as transformers saves it",
+        next="Save it there with save_pretrained(folder).",
+    )
 
 
 def _found(path: Path, name: str) -> Path:
@@ -140,12 +154,14 @@ def _inputs(described: dict[str, Any], name: str) -> dict[str, str]:
         )
     first = [one["config"] for one in layers if one["class_name"] == "InputLayer"]
     found = {str(one["name"]): str(one.get("dtype", "int32")) for one in first}
-    if READ[0] not in found or not found.keys() <= set(READ):
+    texts = READ[0] in found and found.keys() <= set(READ)
+    if not texts and found.keys() != {PICTURES}:
         raise InputError(
             "keras_inputs",
-            f"{name} reads something that is not made of texts here.",
+            f"{name} reads something that is made neither of texts nor of pictures here.",
             received=", ".join(found) or "no inputs by name",
-            allowed=f"{', '.join(READ)}, (texts, tokens) each; {READ[0]} among them",
+            allowed=f"{', '.join(READ)}, (texts, tokens) each; {READ[0]} among them; or "
+            f"{PICTURES} (pictures, side, side, 3) alone",
             next="Name the inputs so: keras.Input(shape=(None,), name='input_ids', dtype='int32').",
         )
     return found

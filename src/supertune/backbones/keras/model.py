@@ -1,4 +1,4 @@
-"""One model of Keras or of TensorFlow: texts in, pooled vectors out."""
+"""One model of Keras or of TensorFlow: texts or pictures in, pooled vectors out."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from supertune.backbones import _text_rows as text_rows
 from supertune.backbones._text_rows import Numbers, TextRows
 from supertune.backbones.keras.cutting import Parts, last
 from supertune.backbones.keras.declared import READ, Saved
+from supertune.backbones.keras.pictures import PictureRows
 from supertune.catalogue.weights import digest_of
 from supertune.contracts import (
     BackboneRef,
@@ -48,7 +49,8 @@ class KerasBackbone:
     def __init__(self, ref: BackboneRef, saved: Saved, *, threads: int | None) -> None:
         self.ref, self.saved, self.offer = ref, saved, saved.offer
         self.tensorflow = _tensorflow(threads)
-        self.texts = TextRows(ref, saved.offer, saved.tokenizer)
+        kind = PictureRows if saved.offer.modality == "image" else TextRows
+        self.rows: Rows = kind(ref, saved.offer, saved.reading)
         self.lock = threading.RLock()
         self.splitting = Splitting()
         self.tuned: Tuned | None = None  # what is in the model now
@@ -96,18 +98,18 @@ class KerasBackbone:
         """What a vector's bits depend on beside weights, input and `Encoding`."""
         threads = self.tensorflow.config.threading.get_intra_op_parallelism_threads()
         made = f"tensorflow {self.tensorflow.__version__}"
-        return f"{made}, {threads} threads, {self.texts.settings}"
+        return f"{made}, {threads} threads, {self.rows.settings}"
 
     def at(self, precision: Literal["fp32", "bf16"]) -> AbstractContextManager[None]:
         return nullcontext()  # the file says in which numbers it computes
 
     def tokens(self, inputs: Sequence[Input], encoding: Encoding) -> list[tuple[Any, ...]]:
         """The pieces of each input; see `supertune.contracts.Backbone`."""
-        return self.texts.pieces(inputs, encoding)
+        return self.rows.pieces(inputs, encoding)
 
     def tensors(self, pieces: Sequence[Any], rows: int, width: int) -> Numbers:
         """See `supertune.contracts.Stepping`."""
-        return _placed(self.texts.batch(pieces, rows, width))
+        return _placed(self.rows.batch(pieces, rows, width))
 
     def features(
         self, tokens: Sequence[tuple[Any, ...]], encoding: Encoding, *, exact: bool = True
@@ -120,13 +122,15 @@ class KerasBackbone:
             found = self._run(placed) if self.tuned is None else self.tuned.states(placed)
             if found.ndim == 2:
                 return found
-            return text_rows.pooled(found, batch["attention_mask"], how)
+            found = found.reshape(len(found), -1, found.shape[-1])  # of maps (rows, h, w, d)
+            mask = batch.get("attention_mask", np.ones(found.shape[:2], np.int64))
+            return text_rows.pooled(found, mask, how)
 
         if self._taken is not None:
             cut, taken = self._taken
             bare = list(dict.fromkeys(piece.bare for pieces in tokens for piece in pieces))
             taken |= dict(zip(bare, self.activations(bare, cut), strict=True))
-        return self.texts.vectors(tokens, exact, run)
+        return self.rows.vectors(tokens, exact, run)
 
     def scores(self, tokens: Sequence[Any], encoding: Encoding, *, exact: bool = True) -> Any:
         raise text_rows.nothing_to_tune(self.ref, "Keras", "scores of words in a prompt")
@@ -138,7 +142,7 @@ class KerasBackbone:
         if not self.saved.blocks:
             raise text_rows.nothing_to_tune(self.ref, "Keras", "the activations at a cut")
         found: list[Any] = [None] * len(pieces)
-        for index, batch in self.texts.batches(pieces, exact=True):
+        for index, batch in self.rows.batches(pieces, exact=True):
             states = self.parts.below(cut, _placed(batch)).numpy()
             for place, row in zip(index, states, strict=False):
                 found[place] = pieces[place].own(row).copy()
@@ -175,6 +179,19 @@ class KerasBackbone:
         return KerasSteps(cast(Any, tunable), head, start, encoding, pace)
 
 
+class Rows(Protocol):
+    """`TextRows` or `PictureRows`."""
+
+    settings: str
+
+    def pieces(self, inputs: Any, encoding: Encoding) -> list[tuple[Any, ...]]: ...
+    def vectors(
+        self, tokens: Any, exact: bool, run: Callable[[Numbers], FloatArray]
+    ) -> FloatArray: ...
+    def batches(self, flat: Any, exact: bool) -> Iterator[tuple[list[int], Numbers]]: ...
+    def batch(self, pieces: Any, rows: int, width: int) -> Numbers: ...
+
+
 class Tuned(Protocol):
     """What stands in for a backbone's own blocks."""
 
@@ -182,8 +199,10 @@ class Tuned(Protocol):
 
 
 def _placed(batch: Numbers) -> Numbers:
-    """With the number of each position."""
-    rows = batch["input_ids"]
+    """With the number of each position of texts."""
+    rows = batch.get("input_ids")
+    if rows is None:
+        return batch
     return {**batch, "position_ids": np.broadcast_to(np.arange(rows.shape[1]), rows.shape)}
 
 
@@ -242,9 +261,10 @@ def quiet() -> Iterator[None]:
 
 
 def beside(path: Path) -> tuple[str, ...]:
-    """Names of the files by which a model's texts are read."""
+    """Names of the files by which a model's texts or pictures are read."""
     names = (
         *("tokenizer.json", "tokenizer_config.json", "config.json", "modules.json"),
         *("sentence_bert_config.json", "config_sentence_transformers.json"),
+        "preprocessor_config.json",
     )
     return tuple(name for name in names if (path / name).is_file())
