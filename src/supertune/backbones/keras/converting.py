@@ -12,6 +12,7 @@ from typing import Any
 
 from supertune.backbones._sentence_folder import read_json
 from supertune.backbones.keras.model import beside, quiet
+from supertune.backbones.transformers.declared import ORIGIN
 from supertune.catalogue.weights import digest, digest_of, write_json
 from supertune.errors import InputError
 
