@@ -24,13 +24,14 @@ PIP := $(PY) -m pip install --quiet --no-compile --disable-pip-version-check \
        --constraint constraints.txt $(PIP_FLAGS)
 DEV := $(VENV)/.installed-dev
 BENCH := $(VENV)/.installed-bench
+TENSORFLOW := .venv-tensorflow/.installed
 
 # One thread a worker, WORKERS workers: together they fill the machine instead of fighting for it.
 TEST_ENV := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo test check format bench lock clean
+.PHONY: help install demo test test-tensorflow check format bench lock clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,6 +62,15 @@ check: $(DEV) ## formatting, lint, types
 
 test: check ## check, then every test
 	$(TEST_ENV) $(BIN)/pytest $(PYTEST_FLAGS)
+
+test-tensorflow: $(TENSORFLOW) ## the tests of Keras models, in .venv-tensorflow: `make test` skips them
+	$(TEST_ENV) .venv-tensorflow/bin/python -m pytest $(PYTEST_FLAGS) tests/backbones/keras
+
+$(TENSORFLOW): pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv-tensorflow
+	.venv-tensorflow/bin/python -m pip install --quiet --disable-pip-version-check \
+	  --constraint constraints.txt $(PIP_FLAGS) --editable '.[dev,tensorflow]'
+	@touch $@
 
 format: $(DEV) ## format and mend what the linter can mend
 	$(BIN)/ruff format .
