@@ -4,11 +4,14 @@ picture out. No torch."""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from supertune.backbones._sentence_folder import read_json
+from supertune.backbones.transformers import preprocessing
 from supertune.backbones.transformers.pixels import ENOUGH, ROW_TOKENS, PixelPiece
 from supertune.backbones.transformers.preprocessing import Preprocessing
 from supertune.contracts import BackboneRef, Encoding, FloatArray, Input, Offer, Picture
@@ -16,7 +19,27 @@ from supertune.data.pictures import decoding
 from supertune.errors import InputError
 
 PIXELS = "pixel_values"
+PROCESSOR = "preprocessor_config.json"
 Numbers = Mapping[str, npt.NDArray[Any]]
+
+
+def declared(folder: Path, name: str) -> Preprocessing:
+    """How a picture becomes pixels, as ``preprocessor_config.json`` says.
+
+    Raises:
+        InputError: ``image_processor_unreadable``.
+    """
+    values = read_json(folder / PROCESSOR)
+    lacking = [key for key in preprocessing.NEEDED if key not in (values or {})]
+    if values is None or lacking:
+        raise InputError(
+            "image_processor_unreadable",
+            f"How {name} wants its pictures cannot be read.",
+            received=f"no {PROCESSOR}" if values is None else f"no {', '.join(lacking)} in it",
+            allowed=f"{PROCESSOR} beside the model, with {', '.join(preprocessing.NEEDED)}",
+            next="Save it there with image_processor.save_pretrained(folder).",
+        )
+    return preprocessing.of_values(values)
 
 
 class PictureRows:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from supertune.backbones.keras.declared import PICTURES
+from supertune.backbones._picture_rows import PIXELS
 
 
 def built(config: Mapping[str, Any], arrays: Mapping[str, Any]) -> Any:
@@ -39,7 +39,7 @@ def built(config: Mapping[str, Any], arrays: Mapping[str, Any]) -> Any:
         found = norm(made(entered))
         return layers.ReLU(max_value=6.0)(found) if active else found
 
-    pixels = keras.Input(shape=(None, None, 3), name=PICTURES)
+    pixels = keras.Input(shape=(None, None, 3), name=PIXELS)
     hidden = part("stem", pixels, 2)
     for number, (_, stride, expansion, entering, leaving) in enumerate(config["block_args"]):
         at, before = f"blocks.{number}", hidden
@@ -50,7 +50,7 @@ def built(config: Mapping[str, Any], arrays: Mapping[str, Any]) -> Any:
         if stride == 1 and entering == leaving:
             hidden = layers.Add()([hidden, before])
     last = layers.Identity(name="last_hidden_state")(part("head", hidden))
-    model = keras.Model({PICTURES: pixels}, last)
+    model = keras.Model({PIXELS: pixels}, last)
     for layer, values in set_to:
         layer.set_weights(values)
     return model

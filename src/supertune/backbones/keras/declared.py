@@ -10,16 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from supertune.backbones import _sentence_folder as sentence_folder
+from supertune.backbones._picture_rows import PIXELS, PROCESSOR
+from supertune.backbones._picture_rows import declared as declared_picture
 from supertune.backbones._sentence_folder import read_json
 from supertune.backbones._tokenizer import FILE as TOKENIZER
 from supertune.backbones.keras.graph import Block, blocks
-from supertune.backbones.transformers.preprocessing import declared_side
 from supertune.contracts import Offer
 from supertune.errors import InputError
 
 READ = ("input_ids", "attention_mask", "token_type_ids", "position_ids")
-PICTURES = "pixel_values"
-PROCESSOR = "preprocessor_config.json"
 SAVED_MODEL = "saved_model.pb"
 POSITIONS = 512  # of a model that says nothing
 TUNES = frozenset({"unfreeze", "LORA", "adapter", "answer", "classify", "regress"})
@@ -74,16 +73,17 @@ def saved(path: Path, name: str) -> Saved:
     else:
         files = tuple(sorted(one for one in path.rglob("*") if one.is_file() and _weighs(one)))
         places = (path, path.parent, path / "assets")
-    pictures = PICTURES in inputs
+    pictures = PIXELS in inputs
     reading = _reading(path, places, pictures, name)
     weights = sum(file.stat().st_size for file in files) // 4
     config = read_json(reading / "config.json") or {}
     offer = _offer(config, reading, name)
     offer = replace(offer, parameters=weights, depth=len(cut))
     if pictures:
-        side = declared_side(read_json(reading / PROCESSOR) or {}) or 224
-        mode = config.get("resize_mode")
-        offer = replace(offer, modality="image", max_length=8, resolution=side, resize_mode=mode)
+        side = declared_picture(reading, name).side
+        most = max(8, (side // 16) ** 2 + 1)
+        offer = replace(offer, modality="image", max_length=most, resolution=side)
+        offer = replace(offer, resize_mode=config.get("resize_mode"))
     if cut:
         held = offer.capabilities | {"blocks", "linears", "biases"}
         offer = replace(offer, capabilities=held, tunes=TUNES)
@@ -155,13 +155,13 @@ def _inputs(described: dict[str, Any], name: str) -> dict[str, str]:
     first = [one["config"] for one in layers if one["class_name"] == "InputLayer"]
     found = {str(one["name"]): str(one.get("dtype", "int32")) for one in first}
     texts = READ[0] in found and found.keys() <= set(READ)
-    if not texts and found.keys() != {PICTURES}:
+    if not texts and found.keys() != {PIXELS}:
         raise InputError(
             "keras_inputs",
             f"{name} reads something that is made neither of texts nor of pictures here.",
             received=", ".join(found) or "no inputs by name",
             allowed=f"{', '.join(READ)}, (texts, tokens) each; {READ[0]} among them; or "
-            f"{PICTURES} (pictures, side, side, 3) alone",
+            f"{PIXELS} (pictures, side, side, 3) alone",
             next="Name the inputs so: keras.Input(shape=(None,), name='input_ids', dtype='int32').",
         )
     return found

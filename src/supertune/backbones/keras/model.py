@@ -13,11 +13,12 @@ from typing import Any, Literal, Protocol, cast
 
 import numpy as np
 
+from supertune.backbones import _picture_rows as picture_rows
 from supertune.backbones import _text_rows as text_rows
+from supertune.backbones._picture_rows import PIXELS, PictureRows
 from supertune.backbones._text_rows import Numbers, TextRows
 from supertune.backbones.keras.cutting import Parts, last
 from supertune.backbones.keras.declared import READ, Saved
-from supertune.backbones.keras.pictures import PictureRows
 from supertune.catalogue.weights import digest_of
 from supertune.contracts import (
     BackboneRef,
@@ -49,8 +50,13 @@ class KerasBackbone:
     def __init__(self, ref: BackboneRef, saved: Saved, *, threads: int | None) -> None:
         self.ref, self.saved, self.offer = ref, saved, saved.offer
         self.tensorflow = _tensorflow(threads)
-        kind = PictureRows if saved.offer.modality == "image" else TextRows
-        self.rows: Rows = kind(ref, saved.offer, saved.reading)
+        self.texts: TextRows | None = None
+        self.rows: TextRows | PictureRows
+        if saved.offer.modality == "image":
+            read = picture_rows.declared(saved.reading, ref.name)
+            self.rows = PictureRows(ref, saved.offer, read)
+        else:
+            self.rows = self.texts = TextRows(ref, saved.offer, saved.reading)
         self.lock = threading.RLock()
         self.splitting = Splitting()
         self.tuned: Tuned | None = None  # what is in the model now
@@ -109,7 +115,8 @@ class KerasBackbone:
 
     def tensors(self, pieces: Sequence[Any], rows: int, width: int) -> Numbers:
         """See `supertune.contracts.Stepping`."""
-        return _placed(self.rows.batch(pieces, rows, width))
+        assert self.texts is not None  # of pictures there are no blocks to tune
+        return _placed(self.texts.batch(pieces, rows, width))
 
     def features(
         self, tokens: Sequence[tuple[Any, ...]], encoding: Encoding, *, exact: bool = True
@@ -122,9 +129,11 @@ class KerasBackbone:
             found = self._run(placed) if self.tuned is None else self.tuned.states(placed)
             if found.ndim == 2:
                 return found
-            found = found.reshape(len(found), -1, found.shape[-1])  # of maps (rows, h, w, d)
-            mask = batch.get("attention_mask", np.ones(found.shape[:2], np.int64))
-            return text_rows.pooled(found, mask, how)
+            if isinstance(self.rows, PictureRows):  # maps (rows, h, w, d), or patches
+                maps = found.transpose(0, 3, 1, 2) if found.ndim == 4 else found
+                specials = self.rows.specials(maps.shape[1], batch[PIXELS].shape[2])
+                return picture_rows.pooled(maps, specials, how)
+            return text_rows.pooled(found, batch["attention_mask"], how)
 
         if self._taken is not None:
             cut, taken = self._taken
@@ -139,10 +148,10 @@ class KerasBackbone:
         self, pieces: Sequence[Any], cut: int, *, dropout: float = 0.0, draw: int = 0
     ) -> list[FloatArray]:
         """See `supertune.contracts.Backbone`; there is no dropout."""
-        if not self.saved.blocks:
+        if not self.saved.blocks or self.texts is None:
             raise text_rows.nothing_to_tune(self.ref, "Keras", "the activations at a cut")
         found: list[Any] = [None] * len(pieces)
-        for index, batch in self.rows.batches(pieces, exact=True):
+        for index, batch in self.texts.batches(pieces, exact=True):
             states = self.parts.below(cut, _placed(batch)).numpy()
             for place, row in zip(index, states, strict=False):
                 found[place] = pieces[place].own(row).copy()
@@ -179,19 +188,6 @@ class KerasBackbone:
         return KerasSteps(cast(Any, tunable), head, start, encoding, pace)
 
 
-class Rows(Protocol):
-    """`TextRows` or `PictureRows`."""
-
-    settings: str
-
-    def pieces(self, inputs: Any, encoding: Encoding) -> list[tuple[Any, ...]]: ...
-    def vectors(
-        self, tokens: Any, exact: bool, run: Callable[[Numbers], FloatArray]
-    ) -> FloatArray: ...
-    def batches(self, flat: Any, exact: bool) -> Iterator[tuple[list[int], Numbers]]: ...
-    def batch(self, pieces: Any, rows: int, width: int) -> Numbers: ...
-
-
 class Tuned(Protocol):
     """What stands in for a backbone's own blocks."""
 
@@ -199,10 +195,10 @@ class Tuned(Protocol):
 
 
 def _placed(batch: Numbers) -> Numbers:
-    """With the number of each position of texts."""
-    rows = batch.get("input_ids")
-    if rows is None:
-        return batch
+    """With the number of each position of texts; pictures with their channels last."""
+    if PIXELS in batch:
+        return {PIXELS: batch[PIXELS].transpose(0, 2, 3, 1)}
+    rows = batch["input_ids"]
     return {**batch, "position_ids": np.broadcast_to(np.arange(rows.shape[1]), rows.shape)}
 
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from supertune.backbones._picture_rows import PIXELS, PROCESSOR, declared
 from supertune.backbones._sentence_folder import read_json
 from supertune.backbones.onnx.header import Header, Port
-from supertune.backbones.transformers import declared_pictures, preprocessing
+from supertune.backbones.transformers import declared_pictures
 from supertune.backbones.transformers.preprocessing import Preprocessing
 from supertune.contracts import Offer, Pooling, ResizeMode
-from supertune.errors import InputError
 
-PIXELS = "pixel_values"
-BESIDE = ("preprocessor_config.json", "labels.json")
+BESIDE = (PROCESSOR, "labels.json")
 _MODES: dict[str, ResizeMode] = {"stretch": "stretch", "crop": "crop", "pad": "pad"}
 
 
@@ -38,17 +37,7 @@ def reading(folder: Path, name: str) -> Preprocessing:
         return Preprocessing(
             ours["side"], ours["edge"], squeezed, ours["resample"], ours["scale"], mean, spread
         )
-    values = read_json(folder / BESIDE[0])
-    lacking = [key for key in preprocessing.NEEDED if key not in (values or {})]
-    if values is None or lacking:
-        raise InputError(
-            "image_processor_unreadable",
-            f"How {name} wants its pictures cannot be read.",
-            received=f"no {BESIDE[0]}" if values is None else f"no {', '.join(lacking)} in it",
-            allowed=f"{BESIDE[0]} beside the graph, with {', '.join(preprocessing.NEEDED)}",
-            next="Save it there with image_processor.save_pretrained(folder).",
-        )
-    return preprocessing.of_values(values)
+    return declared(folder, name)
 
 
 def offer(

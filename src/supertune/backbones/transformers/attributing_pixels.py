@@ -20,8 +20,7 @@ from supertune.contracts import Encoding, FloatArray, Input, Span
 from supertune.data.pictures import decoding
 
 if TYPE_CHECKING:
-    from supertune.backbones.transformers.pixels import PixelReader
-    from supertune.backbones.transformers.squares import PixelPiece
+    from supertune.backbones.transformers.pixels import PixelPiece, PixelReader
 
 STEPS = 16  # points of the path that gradients are taken at
 AT_ONCE = 4  # of them in one batch

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import inspect
 import io
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -19,15 +21,59 @@ from supertune.backbones.transformers.attributing_pixels import PixelAttribution
 from supertune.backbones.transformers.batching import Batch, BatchPlan
 from supertune.backbones.transformers.pooling import pooled
 from supertune.backbones.transformers.preprocessing import Pixels
-from supertune.backbones.transformers.squares import PixelPiece, Squares, picture
 from supertune.backbones.transformers.two_towers import projected
-from supertune.contracts import Encoding, Input, Picture, Pooling, ResizeMode
+from supertune.contracts import Encoding, FloatArray, Input, Picture, Pooling, ResizeMode
+from supertune.data.pictures import decoding
 from supertune.errors import InputError
 
 if TYPE_CHECKING:
     from supertune.backbones.transformers.model import TransformersBackbone
 
 ROW_TOKENS = 512  # positions of a batch; docs/log.md
+ENOUGH = 4  # times the side: a JPEG that is larger yet is decoded at a fraction of its size
+KEPT = 96 * 2**20  # bytes of decoded squares held, for those that are asked for again
+MOST = 1_000  # of them, however small: who answers thousands of pictures answers each once
+
+
+@dataclass(frozen=True)
+class PixelPiece:
+    """A picture to be read with ``side`` pixels a side; decoded when its batch is made.
+
+    Attributes:
+        mirrored: left and right exchanged.
+        mode: how it becomes a square, see `Encoding`; None as the model's processor does.
+        positions: hidden states that it makes.
+        adapter: as of `supertune.backbones.transformers.batching.Piece`.
+    """
+
+    picture: Picture
+    side: int
+    mirrored: bool = False
+    mode: ResizeMode | None = field(default=None, repr=False)  # the encoding of a key has it
+    positions: int = field(default=0, repr=False)
+    adapter: int = field(default=0, repr=False)
+
+    def __len__(self) -> int:
+        return self.positions
+
+    @property
+    def content(self) -> tuple[str, int, int, bool, str]:
+        """Equal for what looks the same to the model."""
+        return *self.picture.content, self.side, self.mirrored, self.mode or ""
+
+    @property
+    def kind(self) -> tuple[int, int]:
+        """Pieces of one kind can share a batch."""
+        return self.side, 0
+
+    @property
+    def bare(self) -> PixelPiece:
+        """What the frozen part is computed of."""
+        return PixelPiece(self.picture, self.side, self.mirrored, self.mode, self.positions)
+
+    def own(self, states: FloatArray) -> FloatArray:
+        """What belongs to it of a row of hidden states: all of it."""
+        return states
 
 
 class PixelReader:
@@ -36,13 +82,13 @@ class PixelReader:
     def __init__(self, backbone: TransformersBackbone) -> None:
         self.backbone = backbone
         self.preprocessing = preprocessing.declared(backbone.ref)
-        self._squares = Squares(self.preprocessing)
+        self._squares: OrderedDict[Any, Pixels] = OrderedDict()
 
     def pieces(self, inputs: Sequence[Input], encoding: Encoding) -> list[tuple[PixelPiece, ...]]:
         side = self.side(encoding)
         mode, positions = self.mode(encoding), self.positions(side)
         return [
-            (PixelPiece(picture(one, self.backbone.ref), side, mode=mode, positions=positions),)
+            (PixelPiece(self._picture(one), side, mode=mode, positions=positions),)
             for one in inputs
         ]
 
@@ -113,7 +159,7 @@ class PixelReader:
     def batch(self, pieces: Sequence[PixelPiece], rows: int, width: int, fill: int = 0) -> Batch:
         import torch
 
-        squares = self._squares.of(pieces)
+        squares = self._decoded(pieces)
         order = [row if row < len(pieces) else 0 for row in range(rows)]
         values = torch.from_numpy(self.preprocessing.normalised(squares))[order]
         side = pieces[0].side
@@ -196,7 +242,40 @@ class PixelReader:
 
     def forget(self) -> None:
         """Let go of decoded squares that are held."""
-        self._squares.forget()
+        self._squares.clear()
+
+    def _decoded(self, pieces: Sequence[PixelPiece]) -> Pixels:
+        """(n, side, side, 3) of pieces of one side."""
+        side, held = pieces[0].side, self._squares
+        named = [(one.picture, side, one.mode) for one in pieces]
+        wanted = {name: one for name, one in zip(named, pieces, strict=True) if name not in held}
+
+        def square(piece: PixelPiece) -> Pixels:
+            over = self.preprocessing.beneath(piece.mode)
+            image = decoding.opened(piece.picture, least=ENOUGH * side, over=over)
+            return self.preprocessing.square(image, side, piece.mode)
+
+        for name, made in zip(wanted, decoding.each(square, list(wanted.values())), strict=True):
+            held[name] = made
+        found = []
+        for name, piece in zip(named, pieces, strict=True):
+            held.move_to_end(name)
+            own = held[name]
+            found.append(own[:, ::-1] if piece.mirrored else own)
+        most = max(len(pieces), min(MOST, KEPT // found[0].nbytes))
+        while len(held) > most:
+            held.popitem(last=False)
+        return np.stack(found)
+
+    def _picture(self, value: Input) -> Picture:
+        if isinstance(value, Picture):
+            return value
+        raise InputError(
+            "not_a_picture",
+            f"{self.backbone.ref.name} reads pictures.",
+            received=type(value).__name__,
+            next="Choose a backbone that reads such rows: `supertune models`.",
+        )
 
 
 def _encoded(pixels: Pixels) -> Picture:

@@ -8,7 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from supertune.backbones.transformers import ENGINE, declared, squares
+from supertune.backbones.transformers import ENGINE, declared
+from supertune.backbones.transformers import pixels as pixels_module
 from supertune.contracts import BackboneRef, Encoding, Picture
 from supertune.data.pictures.decoding import opened
 from supertune.errors import InputError
@@ -145,11 +146,11 @@ def test_an_inner_layer_is_reached_from_a_cut_below_it(tiny_picture, pictures):
 
 
 def test_of_many_small_pictures_few_squares_are_held(tiny_picture, pictures, monkeypatch):
-    monkeypatch.setattr(squares, "MOST", 2)
+    monkeypatch.setattr(pixels_module, "MOST", 2)
     backbone, encoding = tiny_picture("vit"), Encoding()
     backbone.reader.forget()
     one_by_one = [backbone.features(backbone.tokens([one], encoding), encoding) for one in pictures]
-    assert len(backbone.reader._squares._held) == 2 < len(pictures)
+    assert len(backbone.reader._squares) == 2 < len(pictures)
     together = backbone.features(backbone.tokens(pictures, encoding), encoding)
     np.testing.assert_array_equal(together, np.concatenate(one_by_one))
 

@@ -47,7 +47,7 @@ def test_a_picture_cut_out_along_its_outline_lies_on_the_colour_of_the_margin(ti
     grey = reader.preprocessing.mean_colour
     for mode, around in (("pad", grey), ("stretch", (255, 255, 255)), (None, (255, 255, 255))):
         (pieces,) = reader.pieces([cut_out], Encoding(resolution=28, resize_mode=mode))
-        square = reader._squares.of(pieces)[0]
+        square = reader._decoded(pieces)[0]
         assert (square[0] == around).all()
         assert (square[14, 0] == around).all()
         assert square[14, 14, 0] > 150
