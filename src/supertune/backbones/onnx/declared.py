@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from supertune.backbones import _sentence_folder as sentence_folder
+from supertune.backbones._picture_rows import PIXELS
 from supertune.backbones._sentence_folder import read_json
 from supertune.backbones._tokenizer import FILE as TOKENIZER
 from supertune.backbones.onnx import declared_pictures, header
@@ -169,7 +170,7 @@ def _check_inputs(name: str, found: Header) -> None:
             f"{name} reads something that is made neither of texts nor of pictures here.",
             received=", ".join(f"{port.name} {port.shape}" for port in found.inputs),
             allowed=f"{', '.join(READ)}, whole numbers (texts, tokens), {READ[0]} among them; or "
-            f"{declared_pictures.PIXELS} (pictures, 3, side, side) alone",
+            f"{PIXELS} (pictures, 3, side, side) alone",
             next="Export the encoder alone, with these names.",
         )
 
