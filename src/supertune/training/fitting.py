@@ -110,5 +110,5 @@ def _paid_for(method: Method, folds: int) -> InputError:
         f"Cross-validation of {method.name} would pay for it {folds} times more.",
         received=f"{folds} folds",
         allowed="one fit, judged by rows that it did not learn from",
-        next="Leave --search and --max-error out, or give rows to judge by with --test.",
+        next="Leave --search and --max-error out; epochs and the like are given by --set.",
     )
