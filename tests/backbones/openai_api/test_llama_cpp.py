@@ -7,6 +7,7 @@ weights: smollm2 of the catalogue, in four bits as they are distributed.
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
@@ -21,6 +22,7 @@ import numpy as np
 import pytest
 from tests.openai_server import Chat
 
+import supertune
 from supertune.backbones.openai_api import _known, replies, words
 from supertune.backbones.openai_api.probing import Verified
 from supertune.catalogue import entries, packages
@@ -128,3 +130,31 @@ def test_vectors_of_tokens_become_one_of_each_text(url: str) -> None:
     assert alone.shape == (2, 576)
     assert np.isfinite(alone).all()
     assert np.linalg.norm(alone[0] - alone[1]) > 1
+
+
+def test_answers_in_writing_are_held_to_a_schema(url: str) -> None:
+    schema = {
+        "type": "object",
+        "properties": {"mood": {"enum": ["glad", "sad"]}, "stars": {"type": "integer"}},
+        "required": ["mood", "stars"],
+        "additionalProperties": False,
+    }
+    rows = [(text, json.dumps({"mood": "glad", "stars": i})) for i, text in enumerate(TEXTS * 2)]
+    model = supertune.fit(
+        [(f"{text} {i}", answer) for i, (text, answer) in enumerate(rows)],
+        task="text_generation",
+        backbone="openai:smollm2",
+        method="in_context",
+        shots=1,
+        structure=schema,
+        base_url=url,
+        allow_remote=True,
+        folds=2,
+        repeats=1,
+        threads=1,
+    )
+    found = supertune.write(model, TEXTS, max_new_tokens=40)
+    for one in found:
+        assert set(json.loads(one["completion"])) == {"mood", "stars"}
+        assert -5 < one["surety"] <= 0
+    print([(one["completion"], one["surety"], one["ended"]) for one in found])
