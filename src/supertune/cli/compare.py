@@ -28,7 +28,13 @@ from supertune.cli.progress import Progress
 app = typer.Typer(add_completion=False)
 
 
-@app.command(cls=Command, epilog=example("supertune compare model-a model-b held-out.csv"))
+@app.command(
+    cls=Command,
+    epilog=example(
+        "supertune compare model-a model-b held-out.csv",
+        "supertune compare remote-a remote-b held-out.csv --allow-remote --max-requests 50",
+    ),
+)
 def compare(
     ctx: typer.Context,
     a: Annotated[Path, typer.Argument(metavar="A", help="A model folder.")],

@@ -85,6 +85,8 @@ Looked = Annotated[
         "supertune label my-model pool.csv --next 20",
         "supertune label my-model pool.csv --list --json",
         "supertune label my-model pool.csv -o for-label-studio.json",
+        "supertune label pool.csv --labels spam,ham --backbone openai:text-embedding-3-small "
+        "--allow-remote --max-cost 0.05",
     ),
 )
 def label(

@@ -284,7 +284,8 @@ BaseUrl = Annotated[
     str | None,
     typer.Option(
         "--base-url",
-        help="Of --backbone openai:MODEL: the server's address, https://HOST/v1.",
+        help="Of --backbone openai:MODEL: the server's address, https://HOST/v1. --set api=chat or "
+        "api=responses names its route, which is found out otherwise.",
         rich_help_panel=SERVER,
     ),
 ]

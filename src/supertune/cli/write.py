@@ -46,6 +46,7 @@ _SHOWN = 20
     epilog=example(
         'supertune write my-writer "A note to be answered" --beams 4 --n-best 2',
         "supertune write my-writer requests.csv -o answers.jsonl",
+        "supertune write remote-writer requests.csv -o answers.jsonl --allow-remote --max-cost 1",
     ),
 )
 def write(
