@@ -177,11 +177,13 @@ def test_what_a_worker_refuses_is_refused_in_the_same_words_and_one_that_ever_di
 
 
 def test_clocks_choose_nothing_that_workers_try() -> None:
-    with pytest.raises(InputError) as refused:
-        spreading.settled(recipe({}), "local")
-    assert refused.value.code == "clock_would_choose"
+    for keys in ({}, {"method": "lora"}):
+        with pytest.raises(InputError) as refused:
+            spreading.settled(recipe(keys), "local")
+        assert refused.value.code == "clock_would_choose"
     named = spreading.settled(recipe({"method": "lora", "backbone": "minilm"}), "local")
     assert (named.max_candidates, named.threads) == (1, 1)
+    assert spreading.settled(recipe({"method": "bag_of_words"}), "local").max_candidates == 1
     assert spreading.settled(recipe({"max_candidates": 4}), "local").max_candidates == 4
 
 

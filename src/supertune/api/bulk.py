@@ -190,7 +190,7 @@ class _Slices:
         """Whoever answered them, answers have been written and read."""
         if wait is not None:
             partly = place.with_suffix(f".{os.getpid()}.tmp")
-            partly.write_text(json.dumps(wait(), ensure_ascii=False), "utf-8")
+            partly.write_text(json.dumps(wait()), "utf-8")
             os.replace(partly, place)
         found: Found = json.loads(place.read_text("utf-8"))
         if wait is None:

@@ -80,7 +80,7 @@ def cluster(address: str, workers: int | None, threads: int | None = None) -> It
     """Ray, started or joined, and left as it was found.
 
     Args:
-        address: `LOCAL`, or of a cluster that runs: ``"auto"``, ``"ray://head:10001"``.
+        address: `LOCAL`, or of a cluster that runs: ``"auto"``, ``"head:6379"``.
         workers: of a local cluster; by default as many as there are cores for.
         threads: of a worker; 1 by default.
 

@@ -65,7 +65,7 @@ def fit_many(
         tasks: by name what `supertune.fit` takes as data; or files, named by their stem.
         output: made if need be; ``output/NAME`` is the folder of a task.
         ray: None fits one after another here. ``"local"`` starts a Ray cluster on this machine, and
-            an address (``"auto"``, ``"ray://head:10001"``) is of one that runs; its machines see
+            an address (``"auto"``, ``"head:6379"``) is of one that runs; its machines see
             ``output`` and the files under the same paths. A worker has one thread unless
             ``threads`` says otherwise; one that dies is replaced and its task begun again.
         workers: of a local cluster; as many as there are cores by default.

@@ -26,7 +26,10 @@ def settled(recipe: Recipe, ray: str | None) -> Recipe:
     """
     if ray is None:
         return recipe
-    if recipe.max_candidates is None and ("auto" in (recipe.method, recipe.backbone)):
+    named = recipe.method != "auto"
+    if named and registry.method(recipe.method).needs:
+        named = recipe.backbone != "auto"
+    if recipe.max_candidates is None and not named:
         raise InputError(
             "clock_would_choose",
             "Workers are fast or slow by turns, so clocks must not choose what they try.",
