@@ -106,9 +106,12 @@ def test_a_page_answers_what_the_model_answers(address, model, tmp_path) -> None
         encoding="utf-8",
         timeout=150,
     )
-    found = re.search(r'<pre id="answer">(.*?)</pre>', shown.stdout, re.DOTALL)
+    found = re.search(r'<script id="given"[^>]*>(.*?)</script>', shown.stdout, re.DOTALL)
     assert found is not None, shown.stderr[-2000:]
-    answers = json.loads(html.unescape(found[1]))
+    answers = json.loads(found[1])
+    assert "No text leaves this browser." in shown.stdout
+    for text in TEXTS:
+        assert f'<blockquote class="">{html.escape(text)}</blockquote>' in shown.stdout
     lens = model.workshop.lens(model.backbone)
     assert lens is not None
     tokens = lens.backbone.tokens(TEXTS, lens.encoding)

@@ -233,3 +233,14 @@ def test_after_a_pass_for_both_a_pass_for_vectors_leaves_nothing_behind(backbone
     counted = lens.computed
     entering_at(lens, 3)
     assert lens.computed - counted == len(set(TEXTS)) - 1
+
+
+def test_an_answer_that_is_kept_is_of_its_own_precision(backbone):
+    lens = looking(backbone)
+    found = []
+    for precision in ("bf16", "fp32"):
+        with backbone.at(precision):
+            found.append(lens.features(TEXTS, prediction=True))
+    with backbone.at("fp32"):
+        np.testing.assert_array_equal(found[1], looking(backbone).features(TEXTS, prediction=True))
+    assert np.abs(found[0] - found[1]).max() > 0

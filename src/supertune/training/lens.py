@@ -35,7 +35,7 @@ class CachedLens:
     computed: int = 0
     _salt: str = field(init=False)
     _cut: int | None = field(default=None, init=False)  # tapped on the way to vectors
-    _last: dict[str, tuple[tuple[Input, ...], FloatArray]] = field(default_factory=dict, init=False)
+    _last: dict[str, tuple[Any, FloatArray]] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         # Other versions, threads or tokenizer files give other bits to the same weights.
@@ -139,11 +139,12 @@ class CachedLens:
         self, inputs: tuple[Input, ...], tap: str, run: Callable[..., FloatArray]
     ) -> FloatArray:
         """The last answer is kept: a test file is asked about by the model and by a baseline."""
-        if tap not in self._last or self._last[tap][0] != inputs:
+        asked = inputs, self.backbone.precision
+        if tap not in self._last or self._last[tap][0] != asked:
             tokens = self.backbone.tokens(inputs, self.encoding)
             vectors = run(tokens, self.encoding, exact=False)
             vectors.flags.writeable = False  # the next who asks gets the same array
-            self._last[tap] = inputs, vectors
+            self._last[tap] = asked, vectors
         return self._last[tap][1]
 
     def activations(
