@@ -12,6 +12,7 @@ from tests.openai_server import Hashes, Server
 import supertune
 from supertune.backbones.openai_api import replies, words
 from supertune.backbones.openai_api.asking import Spoken
+from supertune.backbones.openai_api.client import Unanswered
 from supertune.config import Recipe
 from supertune.contracts import Encoding, Prompt
 from supertune.errors import InputError
@@ -144,6 +145,21 @@ def test_a_token_that_begins_two_words_is_shared_out() -> None:
 )
 def test_the_first_word_that_stands_in_a_text_counts(text: str, word: str | None) -> None:
     assert words.found(text, ("great", "terrible")) == word
+
+
+def test_replies_of_the_other_route_are_read_behind_what_was_thought() -> None:
+    thought = {"type": "reasoning", "summary": []}
+    part = {"type": "output_text", "text": "great", "logprobs": []}
+    message = {"type": "message", "content": [part]}
+    assert replies.written({"output": [thought, message]}) == "great"
+    refusal = {"type": "message", "content": [{"type": "refusal", "refusal": "no"}]}
+    assert replies.written({"output": [refusal]}) == ""
+    for broken in ({}, {"output": [thought]}, {"output": [{"type": "message", "content": []}]}):
+        with pytest.raises(Unanswered) as caught:
+            replies.written(broken)
+        assert caught.value.again
+    with pytest.raises(Unanswered, match="log-probabilities"):
+        replies.top_written({"output": [message]})
 
 
 def test_a_structured_answer_of_another_form_is_none() -> None:

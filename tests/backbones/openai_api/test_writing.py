@@ -11,6 +11,7 @@ from tests.conftest import Run
 from tests.openai_server import Echo, Server
 
 import supertune as api
+from supertune.backbones.openai_api import writing
 from supertune.errors import InputError
 
 ROWS = [(f"Say the colour of thing {i}", ("red", "green")[i % 2]) for i in range(8)]
@@ -92,6 +93,14 @@ def test_choices_are_held_to_where_the_server_holds_to_them(echo: Server) -> Non
     objects |= {"required": ["colour"], "additionalProperties": False}
     model = fitted(echo, "untuned", structure=objects)
     assert list(model.predict(["Which?"])) == ['{"colour": "violet"}']
+
+
+def test_lists_of_texts_are_sent_with_their_type_and_the_rest_as_it_is() -> None:
+    given = {"type": "object", "properties": {"a": {"enum": ["x"]}, "n": {"enum": [1, 2]}}}
+    made = writing._schema(given)
+    assert made["properties"] == {"a": {"type": "string", "enum": ["x"]}, "n": {"enum": [1, 2]}}
+    assert writing._schema({"type": "array"})["properties"] == {"answer": {"type": "array"}}
+    assert writing._schema(("x", "y"))["properties"]["answer"]["enum"] == ["x", "y"]
 
 
 def test_what_a_server_cannot_do_is_refused_before_a_row_is_sent(echo: Server) -> None:

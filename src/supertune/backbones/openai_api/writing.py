@@ -114,14 +114,25 @@ def _body(
 def _schema(structure: Any) -> dict[str, Any]:
     """What the API takes is an object; anything else becomes the one field of one."""
     if isinstance(structure, Mapping) and structure.get("type") == "object":
-        return dict(structure)
-    inner = dict(structure) if isinstance(structure, Mapping) else _choices(structure)
+        return dict(_typed(structure))
+    inner = _typed(structure) if isinstance(structure, Mapping) else _choices(structure)
     return {
         "type": "object",
         "properties": {"answer": inner},
         "required": ["answer"],
         "additionalProperties": False,
     }
+
+
+def _typed(schema: Any) -> Any:
+    """With a type beside each list of texts that has none, which strict servers want."""
+    if isinstance(schema, list):
+        return [_typed(one) for one in schema]
+    if not isinstance(schema, Mapping):
+        return schema
+    made = {name: _typed(one) for name, one in schema.items()}
+    texts = isinstance(made.get("enum"), list) and all(isinstance(e, str) for e in made["enum"])
+    return {"type": "string", **made} if texts else made
 
 
 def _choices(structure: Sequence[str]) -> dict[str, Any]:
