@@ -125,19 +125,19 @@ class PictureRows:
         image = decoding.opened(piece.picture, least=ENOUGH * piece.side, over=over)
         return self.reading.square(image, piece.side, piece.mode)
 
+    def pooled(self, hidden: FloatArray, batch: Numbers, how: str) -> FloatArray:
+        """(rows, d) of hidden states (rows, positions, d) or of maps (rows, d, height, width)."""
+        if hidden.ndim == 4:
+            return np.asarray(hidden.mean((2, 3)))
+        specials = self.specials(hidden.shape[1], batch[PIXELS].shape[-1])
+        mean = hidden[:, specials:].mean(1)
+        if how == "mean" or not specials:
+            return np.asarray(mean)
+        first = hidden[:, 0]
+        return np.asarray(first if how == "cls" else np.concatenate([first, mean], axis=1))
+
     def specials(self, positions: int, side: int) -> int:
         """How many of so many hidden states stand for no patch; they come first."""
         if self.patch:
             return max(0, positions - (side // self.patch) ** 2)
         return int(round((positions - 1) ** 0.5) ** 2 == positions - 1)
-
-
-def pooled(hidden: FloatArray, specials: int, how: str) -> FloatArray:
-    """(rows, d) of hidden states (rows, positions, d) or of maps (rows, d, height, width)."""
-    if hidden.ndim == 4:
-        return np.asarray(hidden.mean((2, 3)))
-    mean = hidden[:, specials:].mean(1)
-    if how == "mean" or not specials:
-        return np.asarray(mean)
-    first = hidden[:, 0]
-    return np.asarray(first if how == "cls" else np.concatenate([first, mean], axis=1))

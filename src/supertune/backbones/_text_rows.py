@@ -96,16 +96,16 @@ class TextRows:
                 types[row, : len(piece.ids)] = piece.types
         return {"input_ids": ids, "attention_mask": mask, "token_type_ids": types}
 
-
-def pooled(hidden: FloatArray, mask: npt.NDArray[Any], how: str) -> FloatArray:
-    """(rows, d) of hidden states (rows, positions, d), padded on the right."""
-    if how == "cls":
-        return hidden[:, 0]
-    if how == "last":
-        return np.asarray(hidden[np.arange(len(hidden)), mask.sum(1) - 1])
-    weight = mask[..., None].astype(np.float32)
-    mean = (hidden * weight).sum(1) / weight.sum(1)
-    return np.asarray(mean if how == "mean" else np.concatenate([hidden[:, 0], mean], axis=1))
+    def pooled(self, hidden: FloatArray, batch: Numbers, how: str) -> FloatArray:
+        """(rows, d) of hidden states (rows, positions, d), padded on the right."""
+        mask = batch["attention_mask"]
+        if how == "cls":
+            return hidden[:, 0]
+        if how == "last":
+            return np.asarray(hidden[np.arange(len(hidden)), mask.sum(1) - 1])
+        weight = mask[..., None].astype(np.float32)
+        mean = (hidden * weight).sum(1) / weight.sum(1)
+        return np.asarray(mean if how == "mean" else np.concatenate([hidden[:, 0], mean], axis=1))
 
 
 def nothing_to_tune(ref: BackboneRef, engine: str, what: str) -> InputError:

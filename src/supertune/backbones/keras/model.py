@@ -129,11 +129,8 @@ class KerasBackbone:
             found = self._run(placed) if self.tuned is None else self.tuned.states(placed)
             if found.ndim == 2:
                 return found
-            if isinstance(self.rows, PictureRows):  # maps (rows, h, w, d), or patches
-                maps = found.transpose(0, 3, 1, 2) if found.ndim == 4 else found
-                specials = self.rows.specials(maps.shape[1], batch[PIXELS].shape[2])
-                return picture_rows.pooled(maps, specials, how)
-            return text_rows.pooled(found, batch["attention_mask"], how)
+            hidden = found.transpose(0, 3, 1, 2) if found.ndim == 4 else found  # maps come so
+            return self.rows.pooled(hidden, batch, how)
 
         if self._taken is not None:
             cut, taken = self._taken

@@ -10,9 +10,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from supertune.backbones import _picture_rows as picture_rows
 from supertune.backbones import _text_rows as text_rows
-from supertune.backbones._picture_rows import PIXELS, PictureRows
+from supertune.backbones._picture_rows import PictureRows
 from supertune.backbones._text_rows import Numbers, TextRows
 from supertune.backbones.onnx.declared import Graph
 from supertune.backbones.onnx.header import not_onnx
@@ -73,11 +72,7 @@ class OnnxBackbone:
                 assert vectors is not None
                 return self._run(vectors.name, batch)
             assert states is not None
-            hidden = self._run(states.name, batch)
-            if isinstance(self.rows, PictureRows):
-                specials = self.rows.specials(hidden.shape[1], batch[PIXELS].shape[-1])
-                return picture_rows.pooled(hidden, specials, how)
-            return text_rows.pooled(hidden, batch["attention_mask"], how)
+            return self.rows.pooled(self._run(states.name, batch), batch, how)
 
         return self.rows.vectors(tokens, exact, run)
 
