@@ -62,8 +62,8 @@ def load(
 
     Args:
         device, threads: where to run; see ``supertune doctor``.
-        backbone: where the backbone is now, if it was a folder that has moved since; of a bare
-            PEFT folder, the backbone.
+        backbone: where the backbone is now, if it was a folder that has moved since, or the same
+            weights converted for another engine; of a bare PEFT folder, the backbone.
         task, labels: of a bare PEFT folder; labels in the order of the head's outputs. With the
             task ``"generation"`` it needs no labels, and a `Generator` comes back, which writes
             text and says how likely text is.

@@ -203,7 +203,9 @@ ModelFolder = Annotated[
 BackboneAt = Annotated[
     str | None,
     typer.Option(
-        "--backbone", help="Where the backbone is now, if it moved; of a bare PEFT folder, its own."
+        "--backbone",
+        help="Where the backbone is now, if it moved, or the same weights converted for another "
+        "engine (docs/guides/keras.md); of a bare PEFT folder, its own.",
     ),
 ]
 Labels = Annotated[

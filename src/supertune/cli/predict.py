@@ -104,6 +104,7 @@ Settings = Annotated[
         "supertune predict my-model millions.csv -o answers.csv --ray local --workers 4",
         "cat new.jsonl | supertune predict my-model - --format jsonl",
         "supertune predict sounds-model --mic 5",
+        "supertune predict my-model new.csv --backbone minilm-keras",
     ),
 )
 @spreading

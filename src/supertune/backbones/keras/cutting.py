@@ -70,7 +70,7 @@ class Parts:
         def call(given: Any) -> Any:
             if not made:
                 like = tf.nest.map_structure(self._any_number, given)
-                made.append(tf.function(function, input_signature=[like]))
+                made.append(tf.function(function, input_signature=[like], autograph=False))
             return made[0](given)
 
         return call
