@@ -22,7 +22,7 @@ _PIECES = re.compile(r"[\u2e80-\U0010ffff]|[^\W\d_]{1,5}|\d{1,3}|[^\w\s]|_")
 MILLION = 1_000_000
 
 # In US dollars a million tokens, read and written, at the usual tier, and when they were last seen
-# by two who name the provider's own page (docs/log.md); what could not be sourced so is not here.
+# by somebody who names the provider's own page, mostly by two (docs/log.md); the rest is not here.
 PRICES: dict[str, tuple[float, float, str]] = {
     "text-embedding-3-small": (0.02, 0.0, "July 2026"),
     "text-embedding-3-large": (0.13, 0.0, "April 2026"),
