@@ -7,6 +7,9 @@ numbers took onnxruntime nine times as long and moved probabilities by up to .35
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,17 +25,32 @@ def put(graph: Path) -> None:
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     small = graph.with_name("int8.onnx")
-    quantize_dynamic(
-        str(graph),
-        str(small),
-        op_types_to_quantize=["MatMul", "Gather"],
-        weight_type=QuantType.QInt8,
-        extra_options={"MatMulConstBOnly": True},
-    )
+    with _quiet():
+        quantize_dynamic(
+            str(graph),
+            str(small),
+            op_types_to_quantize=["MatMul", "Gather"],
+            weight_type=QuantType.QInt8,
+            extra_options={"MatMulConstBOnly": True},
+        )
     made = onnx.load(str(small))
     _convolutions(made.graph)
     onnx.save(made, str(small))
     small.replace(graph)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without its advice to all users, which it gives through the root of logging."""
+    root, held = logging.getLogger(), logging.NullHandler()  # without any it would add its own
+    level = root.level
+    root.addHandler(held)
+    root.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        root.setLevel(level)
+        root.removeHandler(held)
 
 
 def _convolutions(graph: Any) -> None:

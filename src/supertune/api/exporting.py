@@ -65,7 +65,8 @@ def export(
         format: ``"peft"`` the adapter alone; ``"merged"`` a transformers folder of the backbone
             with the tuned numbers in its weights (float32); ``"sentence-transformers"`` the same
             with the files by which that library makes the model's vectors; ``"onnx"`` one graph
-            from tokens to answers, with its tokenizer and a program of 40 lines.
+            from tokens or pixels to answers, and a program that runs it (of a detector, that
+            chooses boxes too).
         int8: of a graph, its weights in 8 bits.
         overwrite: whether an earlier export at ``to`` may be replaced.
 
@@ -74,7 +75,8 @@ def export(
         backbone's weights differ), ``difference`` (of merged vectors from the model's own,
         relative to the largest; of a graph's probabilities, or of its values relative to the
         largest), ``rows`` and ``answers_changed`` (of a graph: how many rows were compared, and
-        the share of them that is answered otherwise), ``files``, ``bytes``, ``next``.
+        the share of them that is answered otherwise; of a detector, on which other labels are
+        found), ``files``, ``bytes``, ``next``.
 
     Raises:
         InputError: ``output_exists`` and its like; ``nothing_to_export`` for a method without a
