@@ -22,7 +22,12 @@ def test_a_machine_that_has_nothing_knows_what_each_could_do(supertune, empty_ca
     assert [each["name"] for each in done.answer["engines"]] == list(registry.names("backbones"))
     told = {each["name"]: each for each in done.answer["backbones"]}
     names = [entry.name for entry in entries.models()]
-    assert list(told) == ["none", *names, "openai:MODEL"]  # which nobody was asked about
+    assert list(told) == [
+        "none",
+        *names,
+        "keras:MODEL",
+        "openai:MODEL",
+    ]  # which nobody was asked about
     for entry in entries.models():
         each = told[entry.name]
         assert (each["fetched"], each["engine"]) == (False, entry.engine)

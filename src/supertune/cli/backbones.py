@@ -8,6 +8,7 @@ from typing import Any
 import typer
 
 from supertune import registry
+from supertune.catalogue.entries import model
 from supertune.cli import matrix
 from supertune.cli.matrix import Known
 from supertune.cli.models import languages
@@ -30,7 +31,7 @@ def backbones(
     engines, broken = matrix.engines()
     known = matrix.backbones()
     models = [described(each) for each in known]
-    missing = [each.name for each in known if _in_folders(each.engine) and not each.folder]
+    missing = [each.name for each in known if model(each.name) and not each.folder]
     steps = [f"supertune models pull {missing[0]}"] if missing else []
     steps.append("supertune methods")
     speaker.result(
@@ -103,13 +104,14 @@ def described(known: Known) -> dict[str, Any]:
 def _row(each: dict[str, Any]) -> tuple[object, ...]:
     offer = each.get("offer", {})
     methods = dict.fromkeys(name for names in each["methods"].values() for name in names)
+    unnamed = offer.get("width") == 0  # nobody has said which: nothing is known of it
     where = "cached" if each["fetched"] else "not fetched"
     return (
         each["name"],
         offer.get("family"),
-        offer.get("width"),
-        offer.get("depth"),
+        offer.get("width") or None,
+        None if unnamed else offer.get("depth"),
         languages(offer.get("languages", [])),
-        where if _in_folders(each["engine"]) else None,
+        where if _in_folders(each["engine"]) and not unnamed else None,
         each["problem"] or ", ".join(methods) or "none",
     )

@@ -87,8 +87,13 @@ def backbones() -> list[Known]:
     for name, folder in hub.all_cached():
         known.append(_offered(registry.engine_in(folder).name, name, folder))
     named = {each.engine for each in known}
-    # One whose backbones are folders has none before somebody names one.
-    others = [each for each in engines()[0] if not getattr(each, "folders", False)]
+    # One whose backbones are folders has none before somebody names one, unless it says what one
+    # offers at most.
+    others = [
+        each
+        for each in engines()[0]
+        if hasattr(each, "typical") or not getattr(each, "folders", False)
+    ]
     own = [each.name for each in others if each.name not in named | {"transformers"}]
     return known + [_offered(name, name, None) for name in own]
 

@@ -418,8 +418,8 @@ class Engine(Protocol):
     in an attribute ``model_types``, as ``config.json`` calls them, or a method ``knows(path)``. One
     that is chosen by another word than its name has it in an attribute ``prefix``. One that keeps
     an account for each fit, so that its backbones are not shared by several, says so with
-    ``metered = True``. One that cannot tell what it offers without asking somebody else has what it
-    offers at most in an attribute ``typical``, for lists.
+    ``metered = True``. One that cannot tell what it offers without asking somebody else, or before
+    somebody names a file, has what it offers at most in an attribute ``typical``, for lists.
     """
 
     name: str

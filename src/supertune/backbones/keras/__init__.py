@@ -11,6 +11,22 @@ if TYPE_CHECKING:
     from supertune.backbones.keras.model import KerasBackbone
 
 
+def _typical() -> Offer:
+    from supertune.backbones.keras.graph import TUNED, TUNES
+
+    return Offer(
+        capabilities=TUNED,
+        family="encoder",
+        architecture="Keras model",
+        width=0,
+        depth=1,
+        parameters=0,
+        max_length=512,
+        pooling="mean",
+        tunes=TUNES,
+    )
+
+
 class KerasEngine:
     """See `supertune.contracts.Engine`. A backbone is a .keras file, the folder that it is in, or
     a folder of TensorFlow's SavedModel."""
@@ -20,6 +36,7 @@ class KerasEngine:
     modalities = ("text", "image")
     extra: str | None = "tensorflow"
     folders = True
+    typical = _typical()  # of texts, with blocks that can be told apart
 
     def knows(self, path: Path) -> bool:
         """Whether it is the one for what is at a path."""

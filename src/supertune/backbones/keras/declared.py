@@ -14,14 +14,13 @@ from supertune.backbones._picture_rows import PIXELS, PROCESSOR
 from supertune.backbones._picture_rows import declared as declared_picture
 from supertune.backbones._sentence_folder import read_json
 from supertune.backbones._tokenizer import FILE as TOKENIZER
-from supertune.backbones.keras.graph import Block, blocks
+from supertune.backbones.keras.graph import TUNED, TUNES, Block, blocks
 from supertune.contracts import Offer
 from supertune.errors import InputError
 
 READ = ("input_ids", "attention_mask", "token_type_ids", "position_ids")
 SAVED_MODEL = "saved_model.pb"
 POSITIONS = 512  # of a model that says nothing
-TUNES = frozenset({"unfreeze", "LORA", "adapter", "answer", "classify", "regress"})
 
 
 @dataclass(frozen=True)
@@ -85,8 +84,7 @@ def saved(path: Path, name: str) -> Saved:
         offer = replace(offer, modality="image", max_length=most, resolution=side)
         offer = replace(offer, resize_mode=config.get("resize_mode"))
     if cut:
-        held = offer.capabilities | {"blocks", "linears", "biases"}
-        offer = replace(offer, capabilities=held, tunes=TUNES)
+        offer = replace(offer, capabilities=TUNED, tunes=TUNES)
     return Saved(path, files, reading, inputs, offer, cut, config.get("converted_from"))
 
 

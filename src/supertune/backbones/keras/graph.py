@@ -13,6 +13,9 @@ from typing import Any
 
 ATTENTION = ("MultiHeadAttention", "DotProductAttention")
 WORDS = "input_ids"
+# What a model that can be cut offers, and what of it Keras tunes; see `Offer.tunes`.
+TUNED = frozenset({"features", "blocks", "linears", "biases"})
+TUNES = frozenset({"unfreeze", "LORA", "adapter", "answer", "classify", "regress"})
 
 
 @dataclass(frozen=True)
