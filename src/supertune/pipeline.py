@@ -358,9 +358,9 @@ def _carriers(method: Method, objective: str, rows: str) -> list[str]:
         return found
     typical = ((one, getattr(one, "typical", None)) for one in registry.engines())
     return [
-        f"{getattr(one, 'prefix', one.name)}:MODEL"
+        f"{one.prefix}:MODEL"  # type: ignore[attr-defined]
         for one, offer in typical
-        if offer is not None and misfit(method, objective, offer, rows) is None
+        if hasattr(one, "prefix") and offer and misfit(method, objective, offer, rows) is None
     ]
 
 

@@ -32,7 +32,8 @@ def test_every_method_says_what_it_needs_takes_and_comes_from(supertune) -> None
 def test_the_matrix_is_whole_and_decided_by_the_contract(supertune, empty_cache: Path) -> None:
     done = supertune("methods", "--json")
     cells = {(c["task"], c["method"], c["backbone"]): c for c in done.answer["matrix"]}
-    backbones = {"none", "keras:MODEL", "openai:MODEL", *(entry.name for entry in entries.models())}
+    backbones = {"none", "keras", "onnx", "openai:MODEL"}
+    backbones |= {entry.name for entry in entries.models()}
     methods = registry.names("methods")
     tasks = registry.names("tasks")
     assert set(cells) == {(t, m, b) for t in tasks for m in methods for b in backbones}
@@ -92,14 +93,15 @@ def test_people_see_a_table_of_what_works(supertune, empty_cache: Path) -> None:
         "minilm",
         "e5-small",
         "smollm2",
-        "keras:MODEL",
+        "keras",
+        "onnx",
         "openai:MODEL",
     ]
     pictures = ["none", "dinov2-small", "efficientnet-lite0", "nanodet-g"]
     assert lines["image_classification"] == pictures
     assert lines["object_detection"] == ["none", "nanodet-g"]
     assert lines["image_stylization"] == ["none", "multistyle"]
-    full = ["full", "-", "yes", "yes", "yes", "yes", "-"]
+    full = ["full", "-", "yes", "yes", "yes", "yes", "-", "-"]
     assert [line for line in out.splitlines() if line.split() == full]
     assert max(len(line) for line in out.splitlines()) <= 100
 

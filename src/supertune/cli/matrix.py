@@ -102,7 +102,9 @@ def _offered(engine: str, name: str, folder: Path | None) -> Known:
     one = registry.engine(engine)
     typical: Offer | None = getattr(one, "typical", None)
     if folder is None and typical is not None:
-        return Known(f"{getattr(one, 'prefix', engine)}:MODEL", engine, typical, None)
+        prefix = getattr(one, "prefix", None)
+        called = engine if prefix is None else f"{prefix}:MODEL"
+        return Known(called, engine, typical, None)
     try:
         offer = one.offers(BackboneRef(name, engine, folder))
     except SupertuneError as error:

@@ -19,6 +19,16 @@ class OnnxEngine:
     modalities = ("text", "image")
     extra: str | None = "onnx"
     folders = True
+    typical = Offer(  # of texts
+        capabilities=frozenset({"features"}),
+        family="encoder",
+        architecture="ONNX graph",
+        width=0,
+        depth=0,
+        parameters=0,
+        max_length=512,
+        pooling="mean",
+    )
 
     def knows(self, path: Path) -> bool:
         """Whether it is the one for what is at a path."""
