@@ -17,7 +17,7 @@ from benchmarks.benchmark import Benchmark, Draw, Item
 from benchmarks.figures import Figure
 from benchmarks.timing import ROOT, lap
 
-ROWS, EPOCHS, LAPS = 32, 2, 2
+ROWS, STEP, EPOCHS, LAPS = 32, 8, 1, 2
 WAYS = {"1 process, 1 thread": (1, 1), "1 process, 2 threads": (1, 2), "2 processes": (2, 1)}
 
 
@@ -67,7 +67,7 @@ def child(method: str, rows: int) -> dict[str, Any]:
 
     settled = processes.join(
         recipe(
-            {"backbone": "minilm", "method": method, "precision": "fp32", "batch_size": 16}
+            {"backbone": "minilm", "method": method, "precision": "fp32", "batch_size": STEP}
             | {"epochs": EPOCHS, **({"blocks": "all"} if method == "lora" else {})}
         )
     )
@@ -103,7 +103,7 @@ def summarise(draws: Sequence[Draw]) -> list[Figure]:
 BENCHMARK = Benchmark(
     name="sharing",
     question="What does a second process bring to training, and what a second thread?",
-    how=f"Training alone ({EPOCHS} epochs of {ROWS} texts of r8 in steps of 16, minilm, all blocks,"
+    how=f"Training alone ({EPOCHS} epoch of {ROWS} texts of r8 in steps of {STEP}, minilm, all blocks,"
     " fp32), processes started by torch's launcher and met over gloo on one machine of two cores.",
     peers=("accelerate",),
     plan=plan,

@@ -23,8 +23,8 @@ def plan(tiny: bool) -> list[Item]:
     if tiny:
         return [{"what": "rows", "count": 600, "repeats": 1}]
     return [
-        {"what": "rows", "count": 8 * SLICE, "repeats": 3},
-        {"what": "folds", "count": 10, "repeats": 3},
+        {"what": "rows", "count": 4 * SLICE, "repeats": 1},
+        {"what": "folds", "count": 10, "repeats": 1},
     ]
 
 
