@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -312,6 +313,15 @@ def test_rows_of_a_validation_file_are_not_in_the_other(server: JobServer) -> No
     assert server.bodies[0]["validation_file"] == "file-2"
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Ctrl-C raises, also where a shell started the tests behind it and has it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupted_wait_says_that_the_job_goes_on_and_finds_it_again(
     server: JobServer,
 ) -> None:

@@ -91,7 +91,7 @@ def test_products_are_rounded_and_what_is_added_up_is_not(minilm):
 
 @pytest.mark.parametrize("method", ["linear_probe", "lora"])
 def test_predictions_agree_with_float32(method):
-    rows, held = few_shot("bbc-news", per_class=8, test_rows=150, seed=1)
+    rows, held = few_shot("bbc-news", per_class=8, test_rows=400, seed=1)
     texts = [text for text, _ in held]
     keys = {"method": method, "backbone": "minilm", "max_length": 48, "folds": 2, "repeats": 1}
     keys |= {"options": {"epochs": 4}} if method == "lora" else {}
