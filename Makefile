@@ -64,11 +64,13 @@ test: check ## check, then every test
 	$(TEST_ENV) $(BIN)/pytest $(PYTEST_FLAGS)
 
 test-tensorflow: $(TENSORFLOW) ## the tests of Keras models, in .venv-tensorflow: `make test` skips them
-	$(TEST_ENV) .venv-tensorflow/bin/python -m pytest $(PYTEST_FLAGS) tests/backbones/keras
+	$(TEST_ENV) .venv-tensorflow/bin/python -m pytest $(PYTEST_FLAGS) tests/backbones/keras \
+	  tests/contract/test_engines.py
 
 $(TENSORFLOW): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv-tensorflow
-	.venv-tensorflow/bin/python -m pip install --quiet --disable-pip-version-check \
+	.venv-tensorflow/bin/python -m pip install --quiet --no-compile \
+	  --disable-pip-version-check \
 	  --constraint constraints.txt $(PIP_FLAGS) --editable '.[dev,tensorflow]'
 	@touch $@
 
