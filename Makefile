@@ -91,5 +91,5 @@ lock: $(BENCH) ## write constraints.txt from what .venv holds
 	mv constraints.tmp constraints.txt
 
 clean: ## remove .venv and everything the tools wrote; the model cache stays
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache build dist demo-model
+	rm -rf $(VENV) .venv-tensorflow .mypy_cache .pytest_cache .ruff_cache build dist demo-model
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
