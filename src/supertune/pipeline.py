@@ -358,7 +358,7 @@ def _carriers(method: Method, objective: str, rows: str) -> list[str]:
         return found
     typical = ((one, getattr(one, "typical", None)) for one in registry.engines())
     return [
-        f"{one.prefix}:MODEL"  # type: ignore[attr-defined]
+        f"{one.prefix}:MODEL"
         for one, offer in typical
         if hasattr(one, "prefix") and offer and misfit(method, objective, offer, rows) is None
     ]
