@@ -6,10 +6,12 @@ that was interrupted finds its job again.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from supertune.errors import InputError, SupertuneError
+from supertune.errors import InputError
 
 if TYPE_CHECKING:
     from supertune.backbones.openai_api.job_states import JobState
@@ -35,12 +37,10 @@ def job(name: str) -> dict[str, Any]:
         EnvironmentFault: ``server_failed``.
     """
     state, at = _found(name)
-    try:
+    with _in_words(state):
         found = at.job(state.job)
         state = state.written(status=str(found["status"]))
         events = at.events(state.job, set())
-    except Exception as error:  # noqa: BLE001  what is not the server's is raised again
-        raise _said(error, state) from None
     said = [at.client.scrubbed(one.get("message", "")) for one in events[-SHOWN:]]
     return {**_told(state), "trained_tokens": found.get("trained_tokens"), "events": said}
 
@@ -51,7 +51,7 @@ def cancel_job(name: str) -> dict[str, Any]:
     from supertune.backbones.openai_api.jobs import ENDED
 
     state, at = _found(name)
-    try:
+    with _in_words(state):
         status = str(at.job(state.job)["status"])
         if status in ENDED:
             raise InputError(
@@ -65,8 +65,6 @@ def cancel_job(name: str) -> dict[str, Any]:
         for file in state.files.values():
             at.delete(file)
         state = state.written(status=str(found.get("status", "cancelled")), files={})
-    except Exception as error:  # noqa: BLE001  as above
-        raise _said(error, state) from None
     told = _told(state)
     if state.status == "cancelled":
         state.gone()  # the same fit would begin a new one
@@ -77,11 +75,9 @@ def forget_job(name: str) -> dict[str, Any]:
     """Delete its uploaded rows at the server, and what is known of it here; the same fit then
     begins a new one. The tuned model stays. Raises as `job`."""
     state, at = _found(name)
-    try:
+    with _in_words(state):
         for file in state.files.values():
             at.delete(file)
-    except Exception as error:  # noqa: BLE001  as above
-        raise _said(error, state) from None
     state.gone()
     return _told(state)
 
@@ -109,13 +105,14 @@ def _found(name: str) -> tuple[JobState, Jobs]:
     return state, Jobs(Client(state.server, Recipe().request_timeout))
 
 
-def _said(error: Exception, state: JobState) -> Exception:
-    """What a server said, in words."""
+@contextmanager
+def _in_words(state: JobState) -> Iterator[None]:
+    """What a server says or fails to say becomes an error that a person can read."""
     from supertune.backbones.openai_api.client import Unanswered, host
     from supertune.backbones.openai_api.job_errors import broken, gone
 
-    if not isinstance(error, Unanswered):
-        return error
-    where = host(state.server)
-    found: SupertuneError = (gone if error.status == 404 else broken)(error, state, where)
-    return found
+    try:
+        yield
+    except Unanswered as error:
+        said = gone if error.status == 404 else broken
+        raise said(error, state, host(state.server)) from None

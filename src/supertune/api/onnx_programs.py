@@ -12,7 +12,8 @@ def of_boxes() -> str:
     put together is the model's own code."""
     parts = (tiles.parts, tiles.starts, tiles.merged, tiles.alike, tiles.area, tiles.inside)
     own = "\n\n".join(inspect.getsource(part) for part in parts)
-    return _OF_BOXES.replace("OWN\n", own).replace("SIMILAR", f"{tiles.SAME:g}")
+    program = _OF_BOXES.replace("OPENED\n", _OPENED).replace("OWN\n", own)
+    return program.replace("SIMILAR", f"{tiles.SAME:g}")
 
 
 def program(modality: str, shares: str | None) -> str:
@@ -27,6 +28,14 @@ _SAID = {
     "softmax": 'ABOUT["labels"][row.argmax()]',
     "sigmoid": '[name for name, share in zip(ABOUT["labels"], row) if share >= 0.5]',
 }
+_OPENED = """HERE = Path(__file__).parent
+ABOUT = json.loads((HERE / "labels.json").read_text("utf-8"))
+OPTIONS = onnxruntime.SessionOptions()
+OPTIONS.add_session_config_entry("session.disable_quant_qdq", "1")  # unpacks 8-bit weights once
+SESSION = onnxruntime.InferenceSession(
+    HERE / "model.onnx", OPTIONS, providers=["CPUExecutionProvider"]
+)
+"""
 # From files of pictures to what a model reads, by what `ABOUT` says of it.
 SQUARES = '''def placed(width, height):
     """Where a picture lies in its square: left, top, width, height."""
@@ -117,13 +126,7 @@ import numpy as np
 import onnxruntime
 from PIL import Image, ImageOps
 
-HERE = Path(__file__).parent
-ABOUT = json.loads((HERE / "labels.json").read_text("utf-8"))
-OPTIONS = onnxruntime.SessionOptions()
-OPTIONS.add_session_config_entry("session.disable_quant_qdq", "1")  # unpacks 8-bit weights once
-SESSION = onnxruntime.InferenceSession(
-    HERE / "model.onnx", OPTIONS, providers=["CPUExecutionProvider"]
-)
+OPENED
 
 
 SQUARES
@@ -154,13 +157,7 @@ import numpy as np
 import onnxruntime
 from PIL import Image, ImageOps
 
-HERE = Path(__file__).parent
-ABOUT = json.loads((HERE / "labels.json").read_text("utf-8"))
-OPTIONS = onnxruntime.SessionOptions()
-OPTIONS.add_session_config_entry("session.disable_quant_qdq", "1")  # unpacks 8-bit weights once
-SESSION = onnxruntime.InferenceSession(
-    HERE / "model.onnx", OPTIONS, providers=["CPUExecutionProvider"]
-)
+OPENED
 SAME = SIMILAR
 
 
@@ -228,4 +225,7 @@ if __name__ == "__main__":
         ]
         print(json.dumps({"file": file, "boxes": found}))
 '''
-_PROGRAMS = {"text": _OF_TEXTS, "image": _OF_PICTURES.replace("SQUARES\n", SQUARES + "\n")}
+_PROGRAMS = {
+    "text": _OF_TEXTS,
+    "image": _OF_PICTURES.replace("OPENED\n", _OPENED).replace("SQUARES\n", SQUARES + "\n"),
+}
